@@ -1,0 +1,228 @@
+"""What a contract says, as plain values: columns, keys, checks, and the tables of each layer that follow from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, or a field inside one. `type` is Spark SQL's; nested fields stand in `fields`."""
+
+    name: str
+    type: str
+    description: str
+    required: bool = False
+    classification: str | None = None
+    date_of: str | None = None
+    valid_values: tuple[str, ...] = ()
+    pattern: str | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    fields: tuple["Column", ...] = ()
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition every row must meet: a boolean Spark SQL expression, and the sentence said where it is not met."""
+
+    name: str
+    expression: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it is to be created. `name` is `schema.table`; the catalog belongs to the environment."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partition: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+
+_LINEAGE = (
+    Column("ingestion_date", "DATE", "Folder of RAW the record was delivered in.", required=True),
+    Column("_batch_id", "STRING", "Batch (ULID) that delivered the record.", required=True),
+    Column("_source_file", "STRING", "File of the record, below the RAW root.", required=True),
+    Column("_position", "BIGINT", "Position of the record in its file, from 0.", required=True),
+    Column("_ingestion_ts", "TIMESTAMP", "When the batch was delivered, from its manifest.", required=True),
+)
+# After the version column, these order all records of a key: the last part of the total order.
+ORDER = ("ingestion_date", "_batch_id", "_source_file", "_position")
+
+
+@dataclass(frozen=True)
+class EntityContract:
+    """A source feed and its BRONZE, SILVER and quarantine tables."""
+
+    name: str
+    version: str
+    description: str
+    owner: str
+    delivery: str
+    format: str
+    version_column: str
+    keeps_versions: bool
+    checks: tuple[Check, ...]
+    silver: Table
+    document: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
+
+    @cached_property
+    def feed_columns(self) -> tuple[Column, ...]:
+        """The columns the source sends: those of SILVER that neither lineage nor a derived date adds."""
+        lineage = {column.name for column in _LINEAGE}
+        return tuple(c for c in self.silver.columns if c.name not in lineage and not c.date_of)
+
+    @cached_property
+    def bronze(self) -> Table:
+        """The feed as received: every field a string, a nested one its JSON text."""
+        received = (Column(c.name, "STRING", c.description, classification=c.classification) for c in self.feed_columns)
+        rest = (
+            Column("_rescued_data", "STRING", "Fields the contract does not name, as a JSON object.",
+                   classification="confidential"),
+            Column("_corrupt_record", "STRING", "The raw text of a record that could not be read.",
+                   classification="restricted"),
+        )  # fmt: skip
+        description = f"{self.description} As received."
+        columns = (*received, *rest, *_LINEAGE)
+        return Table(f"bronze.{self.name}", description, columns, ("_source_file", "_position"), ("ingestion_date",))
+
+    @cached_property
+    def quarantine(self) -> Table:
+        columns = (
+            Column("reasons", "ARRAY<STRING>", "Why the record is not in SILVER, a sentence each.", required=True),
+            Column("record", "STRING", "The record as received.", required=True, classification="restricted"),
+            *_LINEAGE,
+        )
+        description = f"Records of {self.name} that break its contract, with their reasons."
+        key = ("_source_file", "_position")
+        return Table(f"quarantine.{self.name}", description, columns, key, ("ingestion_date",))
+
+    @cached_property
+    def versions(self) -> Table:
+        """One row per key and version: what SCD2 is built from. Only where the contract keeps versions."""
+        key = (*self.silver.key, self.version_column)
+        return replace(self.silver, name=f"silver.{self.name}_versions", key=key,
+                       description=f"{self.silver.description} Every version.")  # fmt: skip
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        kept = (self.versions,) if self.keeps_versions else ()
+        return (self.bronze, self.quarantine, self.silver, *kept)
+
+    @property
+    def event_date(self) -> str | None:
+        """The partition of SILVER: a date that never changes for a key, so that a merge may prune by it."""
+        return self.silver.partition[0] if self.silver.partition else None
+
+
+@dataclass(frozen=True)
+class GoldContract:
+    """A GOLD table. `scope` are the columns whose values are recomputed together when a source changes."""
+
+    name: str
+    version: str
+    description: str
+    owner: str
+    sources: tuple[str, ...]
+    scope: tuple[str, ...]
+    table: Table
+    document: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return (self.table,)
+
+
+def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContract:
+    """Read one ODCS document. Raises: ValueError naming the file and what it lacks."""
+    try:
+        settings = _custom(document)
+        layout = _table(document["schema"][0])
+        about = {
+            "name": document["name"],
+            "version": document["version"],
+            "description": layout.description,
+            "owner": document["team"]["name"],
+            "document": document,
+        }
+        if layout.name.startswith("gold."):
+            return GoldContract(
+                **about, sources=tuple(settings["sources"]), scope=tuple(settings["scope"]), table=layout
+            )
+        return EntityContract(
+            **about,
+            delivery=settings["delivery"],
+            format=settings["format"],
+            version_column=settings["versionColumn"],
+            keeps_versions=settings.get("keepsVersions", False),
+            checks=layout.checks,
+            silver=replace(layout, columns=(*layout.columns, *_LINEAGE), checks=()),
+        )
+    except KeyError as missing:
+        raise ValueError(f"contract {file}: {missing} is missing") from None
+
+
+def _table(schema: Mapping[str, Any]) -> Table:
+    properties = schema["properties"]
+    keys = sorted((p for p in properties if p.get("primaryKey")), key=lambda p: p["primaryKeyPosition"])
+    partitions = (p for p in properties if p.get("partitioned"))
+    checks = (
+        Check(q["name"], q["implementation"], q["description"])
+        for q in schema.get("quality", ())
+        if q.get("engine") == "spark_sql" and q.get("severity", "error") == "error"
+    )
+    return Table(
+        name=schema["physicalName"],
+        description=" ".join(schema["description"].split()),
+        columns=tuple(_column(p) for p in properties),
+        key=tuple(p["name"] for p in keys),
+        partition=tuple(p["name"] for p in partitions),
+        checks=tuple(checks),
+    )
+
+
+def _column(prop: Mapping[str, Any]) -> Column:
+    options = prop.get("logicalTypeOptions", {})
+    fields = tuple(_column(p) for p in prop.get("properties", prop.get("items", {}).get("properties", ())))
+    spark_type = prop.get("physicalType")
+    if spark_type is None:  # a nested column says its type by its fields
+        spark_type = f"STRUCT<{', '.join(f'{f.name}: {f.type}' for f in fields)}>"
+        if prop["logicalType"] == "array":
+            spark_type = f"ARRAY<{spark_type}>"
+    return Column(
+        name=prop["name"],
+        type=spark_type,
+        description=" ".join(prop["description"].split()),
+        required=bool(prop.get("required") or prop.get("primaryKey")),
+        classification=prop.get("classification"),
+        date_of=_custom(prop).get("dateOf"),
+        valid_values=_valid_values(prop),
+        pattern=options.get("pattern"),
+        minimum=_number(options.get("minimum")),
+        maximum=_number(options.get("maximum")),
+        fields=fields,
+    )
+
+
+def _valid_values(prop: Mapping[str, Any]) -> tuple[str, ...]:
+    for rule in prop.get("quality", ()):
+        if rule.get("metric") == "invalidValues":
+            return tuple(rule["arguments"]["validValues"])
+    return ()
+
+
+def _number(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _custom(holder: Mapping[str, Any]) -> dict[str, Any]:
+    return {item["property"]: item["value"] for item in holder.get("customProperties", ())}

@@ -1,0 +1,14 @@
+"""One GOLD table, brought up to date with its sources: `gold.py --env E --table N --date YYYY-MM-DD`.
+
+The date names the run; what is recomputed follows from what changed in the sources.
+"""
+
+from retailflow.contracts import gold_table, gold_tables
+from retailflow_spark.job import arguments, spark_session
+from retailflow_spark.publish import refresh
+from retailflow_spark.tables import Tables
+
+if __name__ == "__main__":
+    environment, name, _ = arguments("table", [contract.name for contract in gold_tables()])
+    with spark_session() as spark:
+        refresh(Tables(spark, environment.catalog), gold_table(name))

@@ -1,0 +1,9 @@
+"""A source API to RAW for one entity and ingestion date: `ingest.py --env E --entity N --date YYYY-MM-DD`. No Spark."""
+
+from retailflow.contracts import entities
+from retailflow_spark.ingest import ingest_day
+from retailflow_spark.job import arguments
+
+if __name__ == "__main__":
+    environment, name, day = arguments("entity", [c.name for c in entities() if c.delivery == "api"])
+    print(ingest_day(environment, name, day))

@@ -1,0 +1,137 @@
+"""RAW to BRONZE: the day's records as received, each once, with where it came from."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import date
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampType
+
+from retailflow.contracts import EntityContract
+from retailflow.raw import Manifest, batches_path, day_path
+from retailflow_spark.formats import JSON_FORMATS, BadFile, decode
+from retailflow_spark.tables import Tables
+
+_WHERE = (
+    StructField("_batch_id", StringType()),
+    StructField("_source_file", StringType()),
+    StructField("_position", LongType()),
+    StructField("_ingestion_ts", TimestampType()),
+)
+
+
+def load_day(tables: Tables, raw_root: str, contract: EntityContract, ingestion_date: date) -> None:
+    """Make the date's slice of BRONZE hold what RAW holds. Safe to repeat.
+
+    Raises: BadFile where a file of the day is missing or is not what its manifest says; the slice then stays as it was.
+    """
+    manifests = read_manifests(tables.spark, raw_root, contract.name, ingestion_date)
+    tables.create([contract.bronze])
+    tables.replace_day(read_day(tables.spark, raw_root, contract, ingestion_date, manifests), contract.bronze, ingestion_date)
+
+
+def read_manifests(spark: SparkSession, raw_root: str, entity: str, ingestion_date: date) -> list[Manifest]:
+    """The day's manifests. Raises: FileNotFoundError where nothing was delivered."""
+    path = f"{raw_root}/{batches_path(entity, ingestion_date)}"
+    try:
+        texts = spark.read.text(path, wholetext=True, pathGlobFilter="*.json").collect()
+    except AnalysisException as error:
+        if error.getCondition() == "PATH_NOT_FOUND":
+            raise FileNotFoundError(f"{path}: nothing was delivered for {entity} on {ingestion_date}") from None
+        raise
+    return [Manifest.model_validate_json(row.value) for row in texts]
+
+
+def read_day(
+    spark: SparkSession, raw_root: str, contract: EntityContract, ingestion_date: date, manifests: list[Manifest]
+) -> DataFrame:
+    """The records of the day's batches, as BRONZE holds them. Only files that a manifest names are read.
+
+    Raises: BadFile for a file that is missing and, when executed, for one that is not what its manifest says.
+    """
+    folder = day_path(contract.name, ingestion_date)
+    named = {file.name: (manifest, file) for manifest in manifests for file in manifest.files}
+    if not named:
+        return spark.createDataFrame([], _schema(contract)).select(*_columns(contract, ingestion_date))
+    stored = (
+        spark.read.format("binaryFile")
+        .option("pathGlobFilter", "batch_*")
+        .load(f"{raw_root}/{folder}")
+        .select(F.col("_metadata.file_name").alias("name"), "content")
+    )
+    absent = named.keys() - {row.name for row in stored.select("name").collect()}
+    if absent:
+        raise BadFile(f"{folder}/{min(absent)} is named by a manifest and missing from RAW ({len(absent)} such)")
+    files = stored.where(F.col("name").isin(*named))
+    schema = _schema(contract)
+    form, entity = contract.format, contract.name
+    columns = tuple(column.name for column in contract.feed_columns)
+    required = frozenset(column.name for column in contract.feed_columns if column.required)
+
+    def records(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                manifest, file = named[row["name"]]
+                path = f"{folder}/{file.name}"
+                _verify(path, row["content"], file.bytes, file.sha256)
+                position = 0
+                try:
+                    for decoded in decode(row["content"], form, entity, columns, required):
+                        yield _with_place(decoded, manifest, path, position)
+                        position += decoded.num_rows
+                except BadFile as error:
+                    raise BadFile(f"{path} {error}") from None
+                if position != file.records:
+                    raise BadFile(f"{path} holds {position} records; its manifest says {file.records}")
+
+    return files.mapInArrow(records, schema).select(*_columns(contract, ingestion_date))
+
+
+def _verify(path: str, content: bytes, size: int, sha256: str) -> None:
+    if len(content) != size:
+        raise BadFile(f"{path} has {len(content)} bytes; its manifest says {size}")
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise BadFile(f"{path} has the SHA-256 {found}; its manifest says {sha256}")
+
+
+def _with_place(batch: pa.RecordBatch, manifest: Manifest, path: str, start: int) -> pa.RecordBatch:
+    rows = batch.num_rows
+    place = {
+        "_batch_id": pa.repeat(pa.scalar(manifest.batch_id), rows),
+        "_source_file": pa.repeat(pa.scalar(path), rows),
+        "_position": pa.array(range(start, start + rows), pa.int64()),
+        "_ingestion_ts": pa.repeat(pa.scalar(manifest.created_at, pa.timestamp("us", "UTC")), rows),
+    }
+    return pa.RecordBatch.from_arrays([*batch.columns, *place.values()], names=[*batch.schema.names, *place])
+
+
+def _schema(contract: EntityContract) -> StructType:
+    """What the decoder gives: a record's text for JSON, the feed's columns otherwise, and its place."""
+    if contract.format in JSON_FORMATS:
+        names = ["_record"]
+    else:
+        names = [*(column.name for column in contract.feed_columns), "_rescued_data", "_corrupt_record"]
+    return StructType([*(StructField(name, StringType()) for name in names), *_WHERE])
+
+
+def _columns(contract: EntityContract, ingestion_date: date) -> list:
+    """BRONZE's columns of a decoded record. A JSON object is taken apart one level deep; what is nested stays text."""
+    names = [column.name for column in contract.feed_columns]
+    if contract.format in JSON_FORMATS:
+        fields = F.from_json("_record", "map<string,string>")
+        unknown = F.map_filter(fields, lambda name, _: ~name.isin(*names))
+        received = [F.try_element_at(fields, F.lit(name)).alias(name) for name in names]
+        received += [
+            F.when(F.size(unknown) > 0, F.to_json(unknown)).alias("_rescued_data"),
+            F.when(fields.isNull(), F.col("_record")).alias("_corrupt_record"),
+        ]
+    else:
+        received = [F.col(name) for name in (*names, "_rescued_data", "_corrupt_record")]
+    place = {field.name: F.col(field.name) for field in _WHERE}
+    place["ingestion_date"] = F.lit(ingestion_date)
+    order = [name for name in contract.bronze.column_names if name in place]
+    return received + [place[name].alias(name) for name in order]

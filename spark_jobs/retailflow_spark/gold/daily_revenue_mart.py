@@ -1,0 +1,42 @@
+"""gold.daily_revenue_mart: revenue by business date, channel, store, category and currency."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from retailflow_spark.gold.money import SUM
+from retailflow_spark.gold.scd2 import UNKNOWN_ID
+from retailflow_spark.gold.scope import distinct_keys, within
+
+
+def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+    """`business_date` of changed lines, and of lines whose product version changed its category in place."""
+    images = changed["gold.dim_product"].groupBy("product_sk").agg(F.count_distinct(_category()).alias("categories"))
+    recategorised = images.where(F.col("categories") > 1).select("product_sk")
+    return distinct_keys(
+        changed["gold.fact_sales"].select("business_date"),
+        tables["gold.fact_sales"].join(recategorised, "product_sk", "left_semi").select("business_date"),
+    )
+
+
+def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
+    """The groups of the dates in scope: exactly those with a line in gold.fact_sales."""
+    lines = within(tables["gold.fact_sales"], scope, "business_date")
+    categories = tables["gold.dim_product"].select("product_sk", _category().alias("category"))
+    group = ("business_date", "channel", "store_id", F.coalesce("category", F.lit(UNKNOWN_ID)).alias("category"), "currency")
+    return (
+        lines.join(categories, "product_sk", "left")
+        .groupBy(*group)
+        .agg(
+            F.count_distinct(F.when(F.col("quantity") > 0, F.col("sale_id"))).alias("order_count"),
+            F.sum("quantity").alias("unit_count"),
+            *(F.sum(name).cast(SUM).alias(name) for name in ("gross_amount", "discount_amount", "net_amount", "tax_amount")),
+            F.sum(F.when(F.col("is_return"), -F.col("quantity")).otherwise(F.lit(0))).alias("returned_unit_count"),
+            F.sum(F.when(F.col("is_return"), -F.col("net_amount")).otherwise(F.lit(0))).cast(SUM).alias("returned_amount"),
+        )
+    )
+
+
+def _category() -> Column:
+    return F.coalesce("category", F.lit(UNKNOWN_ID))

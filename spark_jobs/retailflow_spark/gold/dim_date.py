@@ -1,0 +1,42 @@
+"""gold.dim_date: the calendar of 2015 to 2035."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from retailflow_spark.gold.scope import within
+
+FIRST, LAST = "2015-01-01", "2035-12-31"
+
+
+def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+    """`calendar_date` of the days that are not there yet: all at the first build, none afterwards."""
+    return _days(tables).join(tables["gold.dim_date"], "calendar_date", "left_anti")
+
+
+def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
+    """The days in scope."""
+    day = F.col("calendar_date")
+    weekday = F.weekday(day) + 1
+    return within(_days(tables), scope, "calendar_date").select(
+        day,
+        F.year(day).alias("year_number"),
+        F.quarter(day).alias("quarter_number"),
+        F.month(day).alias("month_number"),
+        F.date_format(day, "MMMM").alias("month_name"),
+        F.trunc(day, "month").alias("month_start_date"),
+        # The ISO week belongs to the year of its Thursday.
+        F.year(F.date_add(day, 4 - weekday)).alias("iso_year_number"),
+        F.weekofyear(day).alias("iso_week_number"),
+        F.dayofmonth(day).alias("day_of_month_number"),
+        weekday.alias("iso_weekday_number"),
+        F.date_format(day, "EEEE").alias("weekday_name"),
+        (weekday >= 6).alias("is_weekend"),
+    )
+
+
+def _days(tables: Mapping[str, DataFrame]) -> DataFrame:
+    first, last = F.lit(FIRST).cast("date"), F.lit(LAST).cast("date")
+    session = tables["gold.dim_date"].sparkSession
+    return session.range(1).select(F.explode(F.sequence(first, last)).alias("calendar_date"))

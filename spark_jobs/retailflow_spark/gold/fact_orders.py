@@ -1,0 +1,52 @@
+"""gold.fact_orders: one row per online order, whatever its status."""
+
+from collections.abc import Callable, Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from retailflow_spark.gold.lookup import misplaced, with_version
+from retailflow_spark.gold.money import LINE, SUM, gross, or_zero
+from retailflow_spark.gold.scope import distinct_keys, within
+
+
+def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+    """`order_id` of changed orders, and of stored ones that now belong to another version of their customer."""
+    facts, moment = tables["gold.fact_orders"], F.col("ordered_at")
+    moved = misplaced(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", moment)
+    return distinct_keys(changed["silver.orders"].select("order_id"), moved.select("order_id"))
+
+
+def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
+    """The orders in scope."""
+    orders = within(tables["silver.orders"], scope, "order_id")
+    is_alive = F.col("status") != "cancelled"
+    # A cancelled order keeps its row and loses its lines, so that everything counted or summed is 0.
+    living = orders.withColumn("lines", F.coalesce(F.filter("lines", lambda line: is_alive), F.array()))
+    measured = living.select(
+        "*",
+        F.exists("lines", lambda line: line["quantity"] > 0).alias("is_counted"),
+        F.size("lines").alias("line_count"),
+        F.aggregate("lines", F.lit(0).cast("bigint"), lambda sum_, line: sum_ + line["quantity"]).alias("unit_count"),
+        _total(lambda line: gross(line["quantity"], line["unit_price"])).alias("gross_amount"),
+        _total(lambda line: or_zero(line["discount_amount"])).alias("discount_amount"),
+        _total(lambda line: or_zero(line["tax_amount"])).alias("tax_amount"),
+        F.when(is_alive, or_zero(F.col("shipping.amount"))).otherwise(F.lit(0)).cast(LINE).alias("shipping_amount"),
+    )
+    measured = measured.withColumn("net_amount", (F.col("gross_amount") - F.col("discount_amount")).cast(SUM))
+    due = F.col("net_amount") + F.col("tax_amount") + F.col("shipping_amount")
+    return with_version(measured, tables["gold.dim_customer"], "customer", F.col("ordered_at")).select(
+        "order_id",
+        F.to_date("ordered_at").alias("business_date"),
+        *("ordered_at", "updated_at", "status", "customer_id", "customer_sk"),
+        F.col("shipping.address.country").alias("country"),
+        F.col("shipping.method").alias("shipping_method"),
+        *("coupon_codes", "is_counted", "line_count", "unit_count"),
+        *("gross_amount", "discount_amount", "net_amount", "tax_amount", "shipping_amount"),
+        due.cast(SUM).alias("due_amount"),
+        "currency",
+    )
+
+
+def _total(amount: Callable[[Column], Column]) -> Column:
+    return F.aggregate("lines", F.lit(0).cast(SUM), lambda sum_, line: (sum_ + amount(line)).cast(SUM))

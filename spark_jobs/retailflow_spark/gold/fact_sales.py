@@ -1,0 +1,116 @@
+"""gold.fact_sales: one row per sold or returned line, online and in the stores."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from retailflow_spark.gold.dim_store import ONLINE_ID
+from retailflow_spark.gold.lookup import misplaced, with_version
+from retailflow_spark.gold.money import LINE, gross, or_zero
+from retailflow_spark.gold.scd2 import UNKNOWN_ID
+from retailflow_spark.gold.scope import distinct_keys, within
+
+COLUMNS = (
+    *("channel", "sale_id", "line_number", "business_date", "sold_at", "sold_at_local", "store_id", "register_id"),
+    *("customer_id", "product_id", "customer_sk", "product_sk", "quantity", "unit_price", "gross_amount"),
+    *("discount_amount", "net_amount", "tax_amount", "currency", "is_return", "is_after_closing"),
+)
+
+
+def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+    """`channel` and `sale_id` of changed sales, and of stored ones that a changed dimension moves.
+
+    A changed dimension moves a line to another version of its customer or product, or its moment of sale to another
+    time zone. All its other changes touch no fact.
+    """
+    facts, moment = tables["gold.fact_sales"], F.col("sold_at")
+    moved = [
+        misplaced(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", moment),
+        misplaced(facts, changed["gold.dim_product"], tables["gold.dim_product"], "product", moment),
+        _moved_by_store(facts, changed["gold.dim_store"], tables["gold.dim_store"]),
+    ]
+    return distinct_keys(
+        changed["silver.orders"].select(F.lit("online").alias("channel"), F.col("order_id").alias("sale_id")),
+        changed["silver.store_sales"].select(F.lit("store").alias("channel"), F.col("receipt_id").alias("sale_id")),
+        *(found.select("channel", "sale_id") for found in moved),
+    )
+
+
+def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
+    """The lines of the sales in scope."""
+    sales = _online(tables, scope).unionByName(_in_stores(tables, scope))
+    gross_amount = gross(F.col("quantity"), F.col("unit_price"))
+    lines = sales.withColumns(
+        {
+            "business_date": F.to_date("sold_at_local"),
+            "gross_amount": gross_amount,
+            "discount_amount": or_zero(F.col("discount_amount")),
+            "net_amount": (gross_amount - or_zero(F.col("discount_amount"))).cast(LINE),
+            "tax_amount": or_zero(F.col("tax_amount")),
+            "is_return": F.col("quantity") < 0,
+        }
+    )
+    lines = with_version(lines, tables["gold.dim_customer"], "customer", F.col("sold_at"))
+    return with_version(lines, tables["gold.dim_product"], "product", F.col("sold_at")).select(*COLUMNS)
+
+
+def _online(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
+    if scope is not None:
+        scope = scope.where(F.col("channel") == "online").select(F.col("sale_id").alias("order_id"))
+    orders = within(tables["silver.orders"], scope, "order_id").where(F.col("status") != "cancelled")
+    number = _line_number(F.col("line.line_number"), F.col("index"))
+    lines = orders.select("*", _are_numbered().alias("are_numbered"), F.posexplode("lines").alias("index", "line"))
+    return lines.select(
+        F.lit("online").alias("channel"),
+        F.col("order_id").alias("sale_id"),
+        F.when(F.col("are_numbered"), number).otherwise(F.col("index") + 1).alias("line_number"),
+        F.col("ordered_at").alias("sold_at"),
+        F.col("ordered_at").cast("timestamp_ntz").alias("sold_at_local"),
+        F.lit(ONLINE_ID).alias("store_id"),
+        F.lit(None).cast("string").alias("register_id"),
+        *("customer_id", "line.product_id", "line.quantity", "line.unit_price"),
+        *("line.discount_amount", "line.tax_amount", "currency"),
+        F.lit(False).alias("is_after_closing"),
+    )
+
+
+def _line_number(number: Column, index: Column) -> Column:
+    return F.coalesce(number, index + 1)
+
+
+def _are_numbered() -> Column:
+    """Whether the order's line numbers tell its lines apart. Where they do not, all are numbered by position from 1."""
+    numbers = F.transform("lines", lambda line, index: _line_number(line["line_number"], index))
+    return F.size(F.array_distinct(numbers)) == F.size(numbers)
+
+
+def _in_stores(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
+    if scope is not None:
+        scope = scope.where(F.col("channel") == "store").select(F.col("sale_id").alias("receipt_id"))
+    receipts = within(tables["silver.store_sales"], scope, "receipt_id")
+    lines = receipts.withColumn("store_id", F.coalesce("store_id", F.lit(UNKNOWN_ID)))
+    return _at_store(lines, tables["gold.dim_store"]).select(
+        F.lit("store").alias("channel"),
+        F.col("receipt_id").alias("sale_id"),
+        *("line_number", "sold_at", "sold_at_local", "store_id", "register_id", "customer_id", "product_id"),
+        *("quantity", "unit_price", "discount_amount", "tax_amount", "currency", "is_after_closing"),
+    )
+
+
+def _at_store(sales: DataFrame, stores: DataFrame) -> DataFrame:
+    """`sales` with what depends on the store: `sold_at` and `is_after_closing`. A store not known yet counts as UTC."""
+    facts_of_store = stores.select(F.col("store_id").alias("_store"), "timezone", "closed_on")
+    zone = F.coalesce("timezone", F.lit("UTC"))
+    is_after_closing = F.coalesce(F.to_date("sold_at_local") > F.col("closed_on"), F.lit(False))
+    return (
+        sales.join(facts_of_store, F.col("store_id") == F.col("_store"), "left")
+        .withColumn("sold_at", F.to_utc_timestamp("sold_at_local", zone))
+        .withColumn("is_after_closing", is_after_closing)
+    )
+
+
+def _moved_by_store(facts: DataFrame, changed: DataFrame, stores: DataFrame) -> DataFrame:
+    touched = facts.where(F.col("channel") == "store").join(changed.select("store_id").distinct(), "store_id", "left_semi")
+    was = touched.withColumn("_was", F.struct("sold_at", "is_after_closing"))
+    return _at_store(was, stores).where(F.col("_was") != F.struct("sold_at", "is_after_closing"))

@@ -1,0 +1,17 @@
+"""Exact money: DECIMAL(18,4) for one line, DECIMAL(28,4) for a sum of lines. Nothing here rounds; overflow is an error."""
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+LINE = "decimal(18,4)"
+SUM = "decimal(28,4)"
+
+
+def gross(quantity: Column, unit_price: Column) -> Column:
+    """What the line would cost without discount; negative for a return."""
+    return (quantity * unit_price).cast(LINE)
+
+
+def or_zero(amount: Column) -> Column:
+    """An optional amount of a line: absent counts as 0."""
+    return F.coalesce(amount, F.lit(0).cast(LINE))

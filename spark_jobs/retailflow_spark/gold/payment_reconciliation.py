@@ -1,0 +1,51 @@
+"""gold.payment_reconciliation: what each order is due against what was paid for it, in each currency."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from retailflow_spark.gold.money import SUM
+from retailflow_spark.gold.scd2 import UNKNOWN_ID
+from retailflow_spark.gold.scope import distinct_keys, within
+
+
+def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+    """`order_id` of changed orders and changed payments."""
+    return distinct_keys(
+        changed["gold.fact_orders"].select("order_id"), _of_some_order(changed["silver.payments"]).select("order_id")
+    )
+
+
+def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
+    """The orders in scope, paid or not, and the payments, ordered or not."""
+    orders = within(tables["gold.fact_orders"], scope, "order_id")
+    payments = within(_of_some_order(tables["silver.payments"]), scope, "order_id")
+    paid = payments.groupBy("order_id", "currency").agg(
+        _amount_of("captured").alias("captured_amount"),
+        _amount_of("refunded", "chargeback").alias("refunded_amount"),
+        F.min("occurred_at").alias("first_occurred_at"),
+        F.max("occurred_at").alias("last_occurred_at"),
+    )
+    due = orders.select("order_id", "currency", F.col("status").alias("order_status"), "due_amount")
+    difference = (F.col("due_amount") - F.col("captured_amount") + F.col("refunded_amount")).cast(SUM)
+    amounts = ("due_amount", "captured_amount", "refunded_amount")
+    return (
+        due.join(paid, ["order_id", "currency"], "full")
+        .withColumns({name: F.coalesce(name, F.lit(0).cast(SUM)) for name in amounts})
+        .select(
+            *("order_id", "currency", "order_status", *amounts),
+            difference.alias("difference_amount"),
+            (difference == 0).alias("is_reconciled"),
+            *("first_occurred_at", "last_occurred_at"),
+        )
+    )
+
+
+def _of_some_order(payments: DataFrame) -> DataFrame:
+    """A payment that names no order is kept, at the order `unknown`."""
+    return payments.withColumn("order_id", F.coalesce("order_id", F.lit(UNKNOWN_ID)))
+
+
+def _amount_of(*event_types: str) -> Column:
+    return F.sum(F.when(F.col("event_type").isin(*event_types), F.col("amount")).otherwise(F.lit(0))).cast(SUM)

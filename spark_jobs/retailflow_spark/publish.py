@@ -1,0 +1,59 @@
+"""SILVER to GOLD: recompute what changed since the table last looked, and nothing else.
+
+Each GOLD table remembers, per source, the newest commit it has taken in (`ops.watermarks`). A run reads what later commits
+changed, asks the table's transform which keys that touches, and makes their rows equal to what the sources now say. It
+does not depend on the run's date, so any order of days, repetition or crash ends in the same rows: a crash before the
+watermark only means that the same changes are looked at again.
+"""
+
+from importlib import import_module
+
+from pyspark.sql import functions as F
+
+from retailflow.contracts import Column, GoldContract, Table, table
+from retailflow_spark.tables import Tables
+
+WATERMARKS = Table(
+    name="ops.watermarks",
+    description="The newest commit of each source that a GOLD table has taken in.",
+    columns=(
+        Column("target", "STRING", "GOLD table.", required=True),
+        Column("source", "STRING", "Table it is built from.", required=True),
+        Column("version", "BIGINT", "Commit of the source, whole and everything before it.", required=True),
+    ),
+    key=("target", "source", "version"),
+)
+
+
+def refresh(tables: Tables, contract: GoldContract) -> None:
+    """Bring one GOLD table up to date with its sources."""
+    tables.create([WATERMARKS, contract.table, *map(table, contract.sources)])
+    transform = import_module(f"retailflow_spark.gold.{contract.name}")
+    seen = _seen(tables, contract.table.name)
+    now = {source: tables.version(source) for source in contract.sources}
+    if contract.sources and seen == now:
+        return
+    inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
+    if seen.keys() >= now.keys() and contract.sources:
+        changed = {
+            source: tables.changes(source, seen[source] + 1, now[source])
+            if now[source] > seen[source]
+            else inputs[source].limit(0)
+            for source in contract.sources
+        }
+        scope = transform.scope(changed, inputs)
+        tables.make_equal(contract.table, transform.rows(inputs, scope), scope)
+    else:
+        tables.make_equal(contract.table, transform.rows(inputs, None), None)
+    _remember(tables, contract.table.name, now)
+
+
+def _seen(tables: Tables, target: str) -> dict[str, int]:
+    rows = tables.read(WATERMARKS.name).where(F.col("target") == target)
+    return {row.source: row.version for row in rows.groupBy("source").agg(F.max("version").alias("version")).collect()}
+
+
+def _remember(tables: Tables, target: str, versions: dict[str, int]) -> None:
+    if versions:
+        rows = [(target, source, version) for source, version in sorted(versions.items())]
+        tables.append(tables.spark.createDataFrame(rows, "target string, source string, version bigint"), WATERMARKS)

@@ -1,0 +1,11 @@
+"""BRONZE to SILVER for one entity and ingestion date: `silver.py --env E --entity N --date YYYY-MM-DD`."""
+
+from retailflow.contracts import entities, entity
+from retailflow_spark import silver
+from retailflow_spark.job import arguments, spark_session
+from retailflow_spark.tables import Tables
+
+if __name__ == "__main__":
+    environment, name, day = arguments("entity", [contract.name for contract in entities()])
+    with spark_session() as spark:
+        silver.load_day(Tables(spark, environment.catalog), entity(name), day)
