@@ -138,7 +138,12 @@ def _expect(text: str, position: int, token: str) -> int:
 def _next(text: str, position: int, closing: str) -> int:
     """To the next element, past its comma, or to the closing bracket."""
     position = _skip(text, position)
-    return position if text[position : position + 1] == closing else _expect(text, position, ",")
+    if text[position : position + 1] == closing:
+        return position
+    after = _expect(text, position, ",")
+    if text[after : after + 1] == closing:
+        raise BadFile(f"is not valid JSON: a comma before {closing!r} at character {position}")
+    return after
 
 
 def _at_end(text: str, position: int) -> None:

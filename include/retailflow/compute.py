@@ -1,0 +1,78 @@
+"""Compute profiles: where a Spark task runs, and the runs/submit fields that say so.
+
+Every key is one of `databricks.sdk.service.jobs` 0.162.0. runs/submit has no `tags` field: on clusters the tags travel
+as `custom_tags`; serverless usage is attributed by its budget policy, which carries the tags itself.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from retailflow.strict import Strict
+
+ENVIRONMENT_KEY = "default"
+
+
+class Serverless(Strict):
+    """Databricks starts and scales the compute. Environment version 5 is the client of Databricks Runtime 18."""
+
+    profile: Literal["serverless"]
+    environment_version: str = Field(default="5", pattern=r"^[1-9][0-9]*$")
+    # STANDARD starts some minutes later and costs less.
+    performance_target: Literal["STANDARD", "PERFORMANCE_OPTIMIZED"] = "STANDARD"
+    budget_policy_id: str | None = Field(default=None, min_length=1)
+
+
+class _Cluster(Strict):
+    runtime: str = Field(default="18.x-scala2.13", pattern=r"^[0-9]+(\.[0-9]+)?\.x-[a-z0-9.\-]+$")
+    workers: int = Field(ge=1)
+
+
+class Pool(_Cluster):
+    """A cluster per run out of an instance pool, whose idle machines are warm."""
+
+    profile: Literal["pool"]
+    instance_pool_id: str = Field(min_length=1)
+
+
+class NewCluster(_Cluster):
+    """A cluster per run on machines that start cold: several minutes before each task."""
+
+    profile: Literal["cluster"]
+    node_type_id: str = Field(min_length=1)
+
+
+Compute = Annotated[Serverless | Pool | NewCluster, Field(discriminator="profile")]
+
+
+def submit_fields(compute: Compute, wheel: str | None, tags: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The compute part of a runs/submit payload: the fields of the run, and the fields of its task.
+
+    wheel: workspace path of our wheel, None where the code is already there.
+    """
+    if isinstance(compute, Serverless):
+        spec: dict[str, Any] = {"environment_version": compute.environment_version}
+        if wheel:
+            spec["dependencies"] = [wheel]
+        run: dict[str, Any] = {
+            "environments": [{"environment_key": ENVIRONMENT_KEY, "spec": spec}],
+            "performance_target": compute.performance_target,
+        }
+        if compute.budget_policy_id:
+            run["budget_policy_id"] = compute.budget_policy_id
+        return run, {"environment_key": ENVIRONMENT_KEY}
+
+    cluster: dict[str, Any] = {
+        "spark_version": compute.runtime,
+        "num_workers": compute.workers,
+        "data_security_mode": "USER_ISOLATION",  # what Unity Catalog shares between users; it speaks Spark Connect
+        "custom_tags": dict(tags),
+    }
+    if isinstance(compute, Pool):
+        cluster["instance_pool_id"] = compute.instance_pool_id
+    else:
+        cluster["node_type_id"] = compute.node_type_id
+    task: dict[str, Any] = {"new_cluster": cluster}
+    if wheel:
+        task["libraries"] = [{"whl": wheel}]
+    return {}, task

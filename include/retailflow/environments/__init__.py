@@ -1,0 +1,178 @@
+"""Environments: what differs between a laptop, dev, stg and prod, as one validated YAML file each, beside this module.
+
+Strings may hold `${NAME}` or `${NAME:-default}`, replaced by environment variables when the file is loaded; there is
+no other syntax. Secrets never come that way: a `*_secret` setting is the name of a secret in `secret_scope`, read by the
+job that needs it.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import date
+from importlib import resources
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from retailflow.compute import Compute
+from retailflow.strict import Strict
+
+SELECTOR = "RETAILFLOW_ENV"
+DEFAULT = "local"
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_SECRET_VARIABLE = re.compile(r"TOKEN|SECRET|PASSWORD|CONNECTION_STRING|_KEY(_|$)", re.IGNORECASE)
+
+SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,128}$")]
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\- ]{1,127}$")]
+
+
+class SettingsError(ValueError):
+    """A settings file, or the choice of one, is wrong; the message says which file, which key and what is allowed."""
+
+
+class ConnectionString(Strict):
+    kind: Literal["connection_string"]
+    connection_string_secret: SecretName
+
+
+class ServicePrincipal(Strict):
+    kind: Literal["service_principal"]
+    account_url: str = Field(pattern=r"^https://[a-z0-9]{3,24}\.blob\.core\.windows\.net$")
+    tenant_id_secret: SecretName
+    client_id_secret: SecretName
+    client_secret_secret: SecretName
+
+
+class Raw(Strict):
+    """The RAW container: where Spark reads it (`root`), and what a job without Spark writes it with (`credential`)."""
+
+    root: str = Field(pattern=r"^abfss?://[a-z0-9\-]{3,63}@[a-z0-9]{3,24}\.dfs\.core\.windows\.net$")
+    credential: Annotated[ConnectionString | ServicePrincipal, Field(discriminator="kind")]
+
+    @property
+    def container(self) -> str:
+        return self.root.partition("://")[2].partition("@")[0]
+
+
+class Source(Strict):
+    """An API that we ingest from."""
+
+    base_url: str = Field(pattern=r"^https?://[^\s?#]+[^\s?#/]$")
+    token_secret: SecretName
+
+
+class Sensor(Strict):
+    poke_seconds: int = Field(ge=1)
+    timeout_hours: int = Field(ge=1, le=20)  # later, and tomorrow's run could not start
+
+
+class Retries(Strict):
+    """Of an Airflow task. The delay doubles with each retry, up to `max_delay_seconds`."""
+
+    count: int = Field(ge=1)
+    delay_seconds: int = Field(ge=1)
+    max_delay_seconds: int = Field(ge=1)
+
+
+class Schedule(Strict):
+    """In UTC. The first and the last ingestion date that the clock starts; without `last_date` it never stops."""
+
+    cron: str = Field(pattern=r"^\S+( \S+){4}$")
+    first_date: date
+    last_date: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.last_date and self.last_date < self.first_date:
+            raise ValueError(f"last_date {self.last_date} is before first_date {self.first_date}")
+        return self
+
+
+class Environment(Strict):
+    name: str = Field(pattern=r"^[a-z][a-z0-9]*$")
+    catalog: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    raw: Raw
+    secret_scope: SecretName
+    sources: dict[str, Source]
+    jobs_root: str = Field(pattern=r"^/(Workspace|Volumes)/[A-Za-z0-9_./\-]*[A-Za-z0-9_\-]$")
+    wheel: str | None = Field(default=None, pattern=r"^/(Workspace|Volumes)/[A-Za-z0-9_./\-]*\.whl$")
+    compute: Compute
+    polling_seconds: int = Field(ge=1)
+    run_timeout_minutes: int = Field(ge=1)
+    sensor: Sensor
+    retries: Retries
+    schedule: Schedule
+    alert_addresses: list[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]]
+    tags: dict[Tag, Tag]
+
+
+def environment_names() -> tuple[str, ...]:
+    files = resources.files(__name__).iterdir()
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
+
+
+def load_environment(name: str | None = None) -> Environment:
+    """The environment of that name; without one, of the variable RETAILFLOW_ENV, else `local`.
+
+    Raises:
+        SettingsError: there is no such environment, or its file is wrong.
+    """
+    name = name or os.environ.get(SELECTOR) or DEFAULT
+    if name not in environment_names():
+        raise SettingsError(
+            f"There is no environment {name!r}: give one of {', '.join(environment_names())} (or set {SELECTOR} to it)."
+        )
+    return parse_environment(name, resources.files(__name__).joinpath(f"{name}.yaml").read_text("utf-8"), os.environ)
+
+
+def parse_environment(name: str, text: str, variables: Mapping[str, str]) -> Environment:
+    """Validate the text of `<name>.yaml`. Raises SettingsError."""
+    file = f"environments/{name}.yaml"
+    try:
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{file} is not YAML: {' '.join(str(error).split())}.") from error
+    try:
+        environment = Environment.model_validate(_expand(settings, "", file, variables))
+    except ValidationError as error:
+        raise SettingsError(f"{file}: {'; '.join(map(_sentence, error.errors()))}.") from error
+    if environment.name != name:
+        raise SettingsError(f"{file}: name: is {environment.name!r}, allowed is only {name!r}, the name of the file.")
+    return environment
+
+
+def _sentence(error: Any) -> str:
+    key = ".".join(map(str, error["loc"])) or "top level"
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _expand(value: Any, key: str, file: str, variables: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _expand(item, f"{key}.{name}".lstrip("."), file, variables) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, f"{key}[{index}]", file, variables) for index, item in enumerate(value)]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+
+    def replaced(match: re.Match[str]) -> str:
+        variable, default = match.groups()
+        if _SECRET_VARIABLE.search(variable) or key.endswith("_secret"):
+            raise SettingsError(
+                f"{file}: {key}: {match[0]} would take a secret from an environment variable; "
+                "allowed is only the name of a secret in secret_scope."
+            )
+        found = variables.get(variable, default)
+        if found is None:
+            raise SettingsError(
+                f"{file}: {key}: the environment variable {variable} is not set and has no default; "
+                f"set it, or write ${{{variable}:-default}}."
+            )
+        return found
+
+    if "${" in _VARIABLE.sub("", value):
+        raise SettingsError(
+            f"{file}: {key}: {value!r} is not understood; allowed are ${{NAME}} and ${{NAME:-default}}."
+        )
+    return _VARIABLE.sub(replaced, value)

@@ -1,0 +1,1 @@
+"""The local workspace: everything RetailFlow needs from Azure and Databricks, on one machine."""

@@ -1,0 +1,141 @@
+"""A day of the public AdventureWorks data as deliveries in RAW, as its source systems would have made them."""
+
+import csv
+import hashlib
+import io
+import json
+from collections import defaultdict
+from datetime import UTC, date, datetime, time
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from retailflow import raw
+from retailflow.raw import Part
+
+from retailflow_local.adventureworks import records
+from retailflow_local.adventureworks.clickstream import clickstream
+from retailflow_local.adventureworks.source import Oltp, Row, Sales, read_oltp, read_sales
+
+_INVENTORY = pa.schema(
+    [
+        ("store_id", pa.string()),
+        ("product_id", pa.string()),
+        ("snapshot_date", pa.date32()),
+        ("quantity_on_hand", pa.int64()),
+        ("quantity_reserved", pa.int64()),
+        ("quantity_on_order", pa.int64()),
+        ("reorder_point", pa.int64()),
+        ("unit_cost", pa.decimal128(18, 4)),
+        ("recorded_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+class AdventureWorks:
+    """The data set at `folder` (`adventureworks_sales`), with its siblings `adventureworks_oltp` and
+    `clickstream_ecom` where they are present. Files are read once, when first needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Raises WorkspaceError where `folder` does not hold the data set whole."""
+        self._folder = folder.resolve()
+        self._sales: Sales = read_sales(self._folder)
+
+    @cached_property
+    def _oltp(self) -> Oltp | None:
+        folder = self._folder.parent / "adventureworks_oltp"
+        return read_oltp(folder) if folder.is_dir() else None
+
+    def deliver_day(self, store: raw.RawStore, day: date, first: bool) -> list[str]:
+        """Deliver all eight feeds of a day, each complete with `_SUCCESS`. Repeating it changes nothing.
+
+        Args:
+            first: whether this is the first day that is loaded; it brings all customers, later days bring none.
+
+        Returns:
+            A sentence per entity, on what was delivered and what the data set lacks.
+        """
+        clicks = self._folder.parent / "clickstream_ecom" / "clickstream.csv.gz"
+        feeds: dict[str, tuple[list[Part], str]] = {
+            "orders": (self._orders(day), "no order has this date"),
+            "customers": (self._customers() if first else [], "all were delivered on the first day"),
+            "products": (self._products(), ""),
+            "stores": (self._stores(), "adventureworks_oltp is not there"),
+            "store_sales": ([], "the data set has no till receipts"),
+            "inventory": (self._inventory(day), "adventureworks_oltp is not there"),
+            "payments": ([], "the data set has no payment events"),
+            "clickstream": (clickstream(clicks, day), "the data set has no web events of this date"),
+        }
+        return [_deliver(store, entity, day, parts, why) for entity, (parts, why) in feeds.items()]
+
+    def _orders(self, day: date) -> list[Part]:
+        orders: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for row in self._sales.orders.get(day, []):
+            orders[row["OrderNumber"], row["CustomerKey"]].append(row)
+        oltp = self._oltp or Oltp()
+        return _page("orders", [records.order(lines, day, self._sales, oltp) for lines in orders.values()])
+
+    def _customers(self) -> list[Part]:
+        oltp = self._oltp or Oltp()
+        return _page("customers", [records.customer(row, oltp) for row in self._sales.customers])
+
+    def _products(self) -> list[Part]:
+        oltp = self._oltp or Oltp()
+        products = [records.product(row, oltp) for row in self._sales.products.values()]
+        products += [records.component(row, oltp) for row in oltp.products.values() if not self._key_of(row)]
+        return [Part(".json", _json({"products": products}), len(products))]
+
+    def _stores(self) -> list[Part]:
+        if not self._oltp:
+            return []
+        rows = [records.shop(row, address) for row, address in self._oltp.shops]
+        rows += [records.warehouse(row) for row in self._oltp.locations]
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return [Part(".csv", text.getvalue().encode(), len(rows))]
+
+    def _inventory(self, day: date) -> list[Part]:
+        """The one undated state of stock that the source has, as every day's snapshot."""
+        if not self._oltp:
+            return []
+        rows = []
+        for row in self._oltp.inventory:
+            product = self._oltp.products[row["ProductID"]]
+            product_id = self._key_of(product) or records.oltp_product_id(product)
+            rows.append(records.stock(row, day, product_id, product["StandardCost"]))
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, schema=_INVENTORY), buffer)
+        return [Part(".parquet", buffer.getvalue(), len(rows))]
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        return {row["ProductSKU"]: key for key, row in self._sales.products.items()}
+
+    def _key_of(self, oltp_product: Row) -> str | None:
+        """The ProductKey of a product of the second data set: both write the same article number."""
+        return self._keys.get(oltp_product["ProductNumber"])
+
+
+def _deliver(store: raw.RawStore, entity: str, day: date, parts: list[Part], why_empty: str) -> str:
+    moment = datetime.combine(day, time(23), UTC)
+    # The content is part of the name: a day first loaded without its customers can be given them later.
+    digests = [hashlib.sha256(part.payload).hexdigest() for part in parts]
+    raw.deliver(store, entity, day, raw.ulid(moment, "adventureworks", entity, *digests), moment, parts)
+    raw.complete(store, entity, day)
+    count = sum(part.records for part in parts)
+    return f"{entity} {day}: {count:,} records" if parts else f"{entity} {day}: empty, since {why_empty}"
+
+
+def _page(entity: str, items: list[records.Record]) -> list[Part]:
+    """The records as the one page of an API that has no more to give."""
+    if not items:
+        return []
+    return [Part(".json", raw.join_pages([_json({entity: items, "next_cursor": None})]), len(items))]
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,27 @@
+"""What the launcher asks before the environment exists: which groups to install, and does the environment still fit.
+
+Prints the stamp of the environment that fits this checkout and machine; its first word is the groups, joined by commas.
+Standard library only.
+"""
+
+import hashlib
+import platform
+import sys
+from pathlib import Path
+
+from retailflow_local.toolchain import missing_groups
+
+
+def stamp(root: Path, groups: list[str], python_version: str) -> str:
+    """Differs when the lock, the project file, the Python, the groups or the place of the checkout differ.
+
+    The place counts because the scripts of a virtual environment name it.
+    """
+    digest = hashlib.sha256()
+    for part in (bytes(root), python_version.encode(), *((root / n).read_bytes() for n in ("pyproject.toml", "uv.lock"))):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return f"{','.join(groups) or 'none'} {digest.hexdigest()}"
+
+
+if __name__ == "__main__":
+    print(stamp(Path(sys.argv[1]), missing_groups(), platform.python_version()))

@@ -1,0 +1,154 @@
+"""What is fetched once and kept outside the checkout: Spark's jars from Maven Central, Azurite from npm.
+
+Both are pinned by digest and appear in the cache only when they are whole, so a killed download leaves nothing to trust.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import requests
+
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.toolchain import Tool
+
+Progress = Callable[[str, str], None]
+"""Called with the step and a detail of it; the same step with another detail is the same step, further on."""
+
+MAVEN = "https://repo1.maven.org/maven2"
+AZURITE = Path(__file__).parents[1] / "azurite"
+
+
+@dataclass(frozen=True)
+class Jar:
+    coordinate: str
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        _, artifact, version = self.coordinate.split(":")
+        return f"{artifact}-{version}.jar"
+
+    @property
+    def url(self) -> str:
+        group, artifact, version = self.coordinate.split(":")
+        return f"{MAVEN}/{group.replace('.', '/')}/{artifact}/{version}/{self.name}"
+
+
+def cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "retailflow"
+
+
+def locked_jars() -> list[Jar]:
+    """Delta, and the Azure file system of the Hadoop that this Spark ships."""
+    return [Jar(**jar) for jar in json.loads(files("retailflow_local").joinpath("jars.lock.json").read_text())]
+
+
+def jars_folder() -> Path:
+    """Its name follows the lock, so that another version of the lock never finds jars that are not its own."""
+    digest = hashlib.sha256("".join(jar.sha256 for jar in locked_jars()).encode()).hexdigest()
+    return cache() / "jars" / digest[:16]
+
+
+def azurite_folder(node: Tool) -> Path:
+    """One per lock and Node major: packages may hold code built for one Node."""
+    digest = hashlib.sha256((AZURITE / "package-lock.json").read_bytes()).hexdigest()
+    return cache() / "azurite" / f"{digest[:16]}-node{node.version.split('.')[0]}"
+
+
+def azurite_script(node: Tool) -> Path:
+    return azurite_folder(node) / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+
+
+def fetch_jars(progress: Progress) -> Path:
+    """The folder with every locked jar, fetched where it is missing.
+
+    Raises:
+        WorkspaceError: a jar cannot be had, or its bytes are not the locked ones; it is not kept.
+    """
+    folder = jars_folder()
+    missing = [jar for jar in locked_jars() if not is_whole(folder / jar.name, jar)]
+    with requests.Session() as session:
+        for number, jar in enumerate(missing, start=1):
+            progress("Spark's jars", f"{number} of {len(missing)}, {jar.name}")
+            _place(folder / jar.name, _verified(jar, _download(session, jar.url)))
+    return folder
+
+
+def is_whole(path: Path, jar: Jar) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == jar.sha256
+
+
+def _download(session: requests.Session, url: str) -> bytes:
+    try:
+        answer = session.get(url, timeout=120)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise WorkspaceError(
+            f"Could not fetch {url}: {error}. Check the network (and HTTPS_PROXY, if you need one) and run this again."
+        ) from error
+    return answer.content
+
+
+def _verified(jar: Jar, content: bytes) -> bytes:
+    found = hashlib.sha256(content).hexdigest()
+    if found != jar.sha256:
+        raise WorkspaceError(
+            f"{jar.url} has SHA-256 {found}, but jars.lock.json says {jar.sha256}. It was not kept: "
+            "something between you and Maven Central changes what you download."
+        )
+    return content
+
+
+def _place(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def fetch_azurite(node: Tool, progress: Progress) -> Path:
+    """The script that starts Azurite's Blob service, installed by `npm ci` where it is missing."""
+    script = azurite_script(node)
+    if script.is_file():
+        return script
+    progress("Azurite", "npm ci")
+    with _fresh_folder(azurite_folder(node)) as fresh:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(AZURITE / name, fresh)
+        command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        path = f"{node.path.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        result = subprocess.run(
+            command, cwd=fresh, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        )
+        if result.returncode:
+            last = "\n".join((result.stderr or result.stdout).strip().splitlines()[-5:])
+            raise WorkspaceError(f"npm could not install Azurite. Check the network and run this again. npm said:\n{last}")
+    return script
+
+
+@contextmanager
+def _fresh_folder(final: Path) -> Iterator[Path]:
+    """A folder that takes its final name when the block ends well, and vanishes when it does not."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=final.parent, prefix="."))
+    try:
+        yield fresh
+        try:
+            fresh.rename(final)
+        except OSError:
+            if not final.is_dir():  # another start may have been first; then its copy serves
+                raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

@@ -1,0 +1,72 @@
+"""What runs inside a task's own process, forked from a server that has the slow imports behind it.
+
+Only the standard library at import; Spark is imported by the job, or where a session must be ended.
+"""
+
+import json
+import os
+import runpy
+import socket
+import sys
+import traceback
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_CONNECT_TIMEOUT_SECONDS = 2.0
+
+
+def run_script(script: str, parameters: list[str], log: str, error_file: str, environment: dict[str, str]) -> None:
+    """Run a Python file as `python file parameters…` would, its output in `log`.
+
+    An uncaught exception leaves `{"error", "error_trace"}` in `error_file` and exit code 1.
+    """
+    os.setsid()
+    _redirect_output(log)
+    os.environ.update(environment)
+    sys.argv = [script, *parameters]
+    sys.path.insert(0, os.path.dirname(script))
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except Exception as error:
+        frames = error.__traceback__
+        while frames and frames.tb_frame.f_code.co_filename != script:
+            frames = frames.tb_next  # ours and runpy's say nothing about the job
+        trace = "".join(traceback.format_exception(error.with_traceback(frames)))
+        print(trace, end="", file=sys.stderr, flush=True)
+        report = {"error": _first_line(error), "error_trace": trace}
+        Path(error_file).write_text(json.dumps(report))
+        raise SystemExit(1) from None
+
+
+def _redirect_output(log: str) -> None:
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for descriptor in (1, 2):
+        os.dup2(target, descriptor)
+    os.close(target)
+    for stream in (sys.stdout, sys.stderr):
+        # Lines, not blocks: whoever watches the run page sees them as they are printed.
+        stream.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
+
+
+def _first_line(error: Exception) -> str:
+    """`ValueError: message`, the message cut at its first line."""
+    message = str(error).strip()
+    return f"{type(error).__name__}: {message.splitlines()[0]}" if message else type(error).__name__
+
+
+def interrupt_session(remote: str) -> None:
+    """End what a killed client left running on the Spark Connect server, and its session.
+
+    `remote` names the session: `sc://host:port/;user_id=…;session_id=…`.
+    """
+    address = urlsplit(remote)
+    try:
+        # The client itself would retry for minutes where nothing listens.
+        socket.create_connection((address.hostname, address.port), _CONNECT_TIMEOUT_SECONDS).close()
+    except OSError:
+        return  # no Spark server, no query
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.builder.remote(remote).getOrCreate()
+    session.interruptAll()
+    session.stop()

@@ -1,0 +1,56 @@
+"""A task's processes: everything in the session that its first process leads."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+_PATIENCE_SECONDS = 2.0
+_GONE = (psutil.NoSuchProcess, ProcessLookupError, PermissionError)
+
+
+@dataclass(frozen=True)
+class Leader:
+    """A process id and its start in seconds since 1970, which tells it from a later process of the same id."""
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> "Leader":
+        try:
+            return cls(pid, psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return cls(pid, time.time())
+
+    def processes(self) -> list[psutil.Process]:
+        """The living ones, the leader's children included when it is gone itself. None where the id is reused."""
+        members = []
+        for pid in psutil.pids():
+            with suppress(*_GONE):
+                # The leader itself by id: just forked, it is not yet in its own session.
+                if pid != self.pid and os.getsid(pid) != self.pid:
+                    continue
+                process = psutil.Process(pid)
+                if pid == self.pid and abs(process.create_time() - self.started) > 1:
+                    return []
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    members.append(process)
+        return members
+
+
+def terminate(leader: Leader) -> None:
+    """End the whole session: SIGTERM, after 2 s SIGKILL. Returns when nothing of it is left."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    asked: set[int] = set()
+    while members := leader.processes():
+        patient = time.monotonic() < deadline
+        for process in members:
+            if not patient or process.pid not in asked:
+                asked.add(process.pid)
+                with suppress(*_GONE):
+                    process.send_signal(signal.SIGTERM if patient else signal.SIGKILL)
+        time.sleep(0.05)

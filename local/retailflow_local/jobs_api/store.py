@@ -1,0 +1,186 @@
+"""Runs and their tasks in one SQLite file, so that they and the idempotency tokens survive a restart.
+
+A task's state changes only here, and only forward: PENDING, RUNNING, TERMINATING, then TERMINATED or INTERNAL_ERROR.
+"""
+
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retailflow_local.jobs_api.submission import Submission
+
+TERMINAL = ("TERMINATED", "INTERNAL_ERROR")
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+  position INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL UNIQUE, job_id INTEGER NOT NULL,
+  idempotency_token TEXT UNIQUE, page_key TEXT NOT NULL, submission TEXT NOT NULL, start_time INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS tasks (
+  run_id INTEGER PRIMARY KEY, parent_run_id INTEGER NOT NULL REFERENCES runs (run_id), task_index INTEGER NOT NULL,
+  life_cycle_state TEXT NOT NULL DEFAULT 'PENDING', result_state TEXT, code TEXT,
+  state_message TEXT NOT NULL DEFAULT '',
+  execution_start INTEGER, end_time INTEGER, pid INTEGER, pid_started REAL, session_id TEXT,
+  error TEXT, error_trace TEXT);
+CREATE INDEX IF NOT EXISTS tasks_of_run ON tasks (parent_run_id);
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended. `code` is one of Databricks' termination codes."""
+
+    life_cycle_state: str
+    result_state: str
+    code: str
+    state_message: str = ""
+    error: str | None = None
+    error_trace: str | None = None
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One task of a run. Times are milliseconds since 1970; `run_id` is the task's own, not its run's."""
+
+    run_id: int
+    parent_run_id: int
+    task_index: int
+    life_cycle_state: str
+    result_state: str | None
+    code: str | None
+    state_message: str
+    execution_start: int | None
+    end_time: int | None
+    pid: int | None
+    pid_started: float | None
+    session_id: str | None
+    error: str | None
+    error_trace: str | None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.life_cycle_state in TERMINAL
+
+
+@dataclass(frozen=True)
+class RunRow:
+    position: int
+    run_id: int
+    job_id: int
+    page_key: str
+    submission: dict[str, Any]
+    start_time: int
+    tasks: tuple[TaskRow, ...]
+
+
+def now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _new_id() -> int:
+    """Random, as real ids look, so that a client's old id never names a run of a newer, emptied workspace."""
+    return 10**14 + secrets.randbelow(9 * 10**14)
+
+
+class Store:
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        self._db.executescript(_SCHEMA)
+
+    def _change(self, sql: str, *values: Any) -> bool:
+        with self._lock, self._db:
+            return self._db.execute(sql, values).rowcount > 0
+
+    def _rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def add(self, submission: Submission) -> tuple[int, bool]:
+        """The id of the run, and whether it is new: an idempotency token that was seen gives the first run again."""
+        token = submission.idempotency_token or None
+        with self._lock, self._db:
+            if token and (seen := self._rows("SELECT run_id FROM runs WHERE idempotency_token = ?", token)):
+                return seen[0]["run_id"], False
+            run_id = _new_id()
+            self._db.execute(
+                "INSERT INTO runs (run_id, job_id, idempotency_token, page_key, submission, start_time)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (run_id, _new_id(), token, secrets.token_urlsafe(24), submission.model_dump_json(), now()),
+            )
+            self._db.executemany(
+                "INSERT INTO tasks (run_id, parent_run_id, task_index) VALUES (?, ?, ?)",
+                [(_new_id(), run_id, index) for index in range(len(submission.tasks))],
+            )
+        return run_id, True
+
+    def run(self, run_id: int) -> RunRow | None:
+        """The run of that id, or the run one of whose tasks has that id."""
+        rows = self._rows(
+            "SELECT * FROM runs WHERE run_id = coalesce((SELECT parent_run_id FROM tasks WHERE run_id = ?), ?)",
+            run_id,
+            run_id,
+        )
+        return self._with_tasks(rows[0]) if rows else None
+
+    def _with_tasks(self, row: sqlite3.Row) -> RunRow:
+        tasks = self._rows("SELECT * FROM tasks WHERE parent_run_id = ? ORDER BY task_index", row["run_id"])
+        return RunRow(
+            position=row["position"],
+            run_id=row["run_id"],
+            job_id=row["job_id"],
+            page_key=row["page_key"],
+            submission=json.loads(row["submission"]),
+            start_time=row["start_time"],
+            tasks=tuple(TaskRow(**task) for task in tasks),
+        )
+
+    def runs(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = -1,
+        active: bool | None = None,
+        job_id: int | None = None,
+        start_from: int | None = None,
+        start_to: int | None = None,
+    ) -> list[RunRow]:
+        """Runs, newest first; `before` is the `position` of the last one already seen."""
+        rows = self._rows(
+            "SELECT * FROM (SELECT *, EXISTS (SELECT 1 FROM tasks WHERE parent_run_id = runs.run_id AND"
+            "  life_cycle_state NOT IN ('TERMINATED', 'INTERNAL_ERROR')) AS is_active FROM runs)"
+            " WHERE (?1 IS NULL OR position < ?1) AND (?2 IS NULL OR is_active = ?2) AND (?3 IS NULL OR job_id = ?3)"
+            " AND (?4 IS NULL OR start_time >= ?4) AND (?5 IS NULL OR start_time <= ?5)"
+            " ORDER BY position DESC LIMIT ?6",
+            *(before, active, job_id, start_from, start_to, limit),
+        )
+        return [self._with_tasks(row) for row in rows]
+
+    def claim(self, run_id: int, session_id: str) -> bool:
+        """PENDING to RUNNING. False where the task was canceled while it waited."""
+        return self._change(
+            "UPDATE tasks SET life_cycle_state = 'RUNNING', execution_start = ?, session_id = ?"
+            " WHERE run_id = ? AND life_cycle_state = 'PENDING'",
+            *(now(), session_id, run_id),
+        )
+
+    def remember_process(self, run_id: int, pid: int, started: float) -> None:
+        self._change("UPDATE tasks SET pid = ?, pid_started = ? WHERE run_id = ?", pid, started, run_id)
+
+    def mark_terminating(self, run_id: int) -> None:
+        self._change(
+            "UPDATE tasks SET life_cycle_state = 'TERMINATING' WHERE run_id = ? AND life_cycle_state = 'RUNNING'",
+            run_id,
+        )
+
+    def finish(self, run_id: int, outcome: Outcome, only_pending: bool = False) -> bool:
+        return self._change(
+            "UPDATE tasks SET life_cycle_state = ?, result_state = ?, code = ?, state_message = ?, error = ?,"
+            " error_trace = ?, end_time = ? WHERE run_id = ? AND (life_cycle_state = 'PENDING' OR NOT ?)",
+            *(outcome.life_cycle_state, outcome.result_state, outcome.code, outcome.state_message, outcome.error),
+            *(outcome.error_trace, now(), run_id, only_pending),
+        )

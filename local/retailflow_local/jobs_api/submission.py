@@ -1,0 +1,88 @@
+"""What runs/submit takes: the keys Databricks takes. The server acts on those in the models and keeps the others."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+
+from retailflow_local.jobs_api.errors import invalid
+
+WORKSPACE_ROOT = "/Workspace/Shared/retailflow/"
+# Databricks' keys, written out because importing the SDK takes 2 s; a test compares them with it.
+RUN_KEYS = frozenset(
+    "access_control_list budget_policy_id duration_target email_notifications environment_variables environments"
+    " git_source health idempotency_token notification_settings performance_target queue run_as run_name tasks"
+    " timeout_seconds usage_policy_id webhook_notifications".split()
+)
+TASK_KEYS = frozenset(
+    "task_key compute depends_on description disable_auto_optimization disabled email_notifications environment_key"
+    " environment_variables_key existing_cluster_id health libraries max_retries min_retry_interval_millis new_cluster"
+    " notification_settings retry_on_timeout run_if spark_python_task timeout_seconds webhook_notifications".split()
+)
+
+
+class SparkPythonTask(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    python_file: str
+    parameters: list[StrictStr] = []
+    source: Literal["WORKSPACE"] = "WORKSPACE"
+
+
+class Task(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    task_key: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")
+    spark_python_task: SparkPythonTask
+    timeout_seconds: int = Field(0, ge=0, description="0: no limit")
+
+
+class Submission(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    run_name: str = "Untitled"
+    idempotency_token: str | None = Field(None, max_length=64)
+    timeout_seconds: int = Field(0, ge=0, description="0: no limit")
+    tags: dict[str, str] = {}
+    tasks: list[Task] = Field(min_length=1, max_length=100)
+
+
+def parse_submission(payload: dict[str, Any], workspace_files: Path) -> Submission:
+    """Judge a runs/submit payload; `tags` is taken beside Databricks' keys, for the run page.
+
+    Raises:
+        ApiError: 400 with a sentence that names the key.
+    """
+    if unknown := sorted(payload.keys() - RUN_KEYS - {"tags"}):
+        raise invalid(f"runs/submit has no key {unknown[0]!r}; a task's own settings belong into tasks[]")
+    tasks = payload.get("tasks")
+    for position, task in enumerate(tasks if isinstance(tasks, list) else []):
+        if isinstance(task, dict):
+            _check_task_keys(f"tasks[{position}]", task)
+    try:
+        submission = Submission.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise invalid(f"{'.'.join(str(step) for step in first['loc'])}: {first['msg']}") from None
+    keys = [task.task_key for task in submission.tasks]
+    if len(set(keys)) < len(keys):
+        raise invalid("tasks: every task_key must be there once")
+    for task in submission.tasks:
+        resolve_python_file(task.spark_python_task.python_file, workspace_files)
+    return submission
+
+
+def _check_task_keys(where: str, task: dict[str, Any]) -> None:
+    kinds = sorted(key for key in task if key.endswith("_task") and key != "spark_python_task")
+    if kinds:
+        raise invalid(f"{where}.{kinds[0]}: the local workspace runs spark_python_task only")
+    if unknown := sorted(task.keys() - TASK_KEYS):
+        raise invalid(f"{where} has no key {unknown[0]!r}")
+    if task.get("depends_on"):
+        raise invalid(f"{where}.depends_on: the local workspace does not order tasks; submit one run a task")
+
+
+def resolve_python_file(python_file: str, workspace_files: Path) -> Path:
+    """The file on this machine that a workspace path names; it may not exist."""
+    root = workspace_files.resolve()
+    path = (root / python_file.removeprefix(WORKSPACE_ROOT)).resolve()
+    if not python_file.startswith(WORKSPACE_ROOT) or not path.is_relative_to(root):
+        raise invalid(f"python_file {python_file!r} is outside the workspace; it must lie under {WORKSPACE_ROOT}")
+    return path

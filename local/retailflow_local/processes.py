@@ -1,0 +1,206 @@
+"""The workspace's processes: each in a session of its own, with a log and a record of who it is.
+
+A record holds the process id and its start time, so that `down` never ends a stranger who was given an old id. Every
+process also carries a mark in its environment, by which those are found who left their parent and their session.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from retailflow_local.errors import WorkspaceError
+
+MARK = "RETAILFLOW_PROCESS"
+HOST = "127.0.0.1"
+GRACE_SECONDS = 15
+LOG_LINES_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process to run. It is healthy when it listens on its port itself and the probe agrees."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    port: int | None = None
+    probe: Callable[[], bool] = lambda: True
+    patience_seconds: float = 60
+
+
+class Processes:
+    """The processes of one workspace, by name. Records stand in `run/`, logs in `logs/`."""
+
+    def __init__(self, root: Path) -> None:
+        self._run = root / "run"
+        self._logs = root / "logs"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
+
+    def start(self, service: Service) -> None:
+        for folder in (self._run, self._logs):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log, record = self.log(service.name), self._record(service.name)
+        if log.exists():
+            log.replace(log.with_suffix(".previous.log"))
+        with log.open("wb") as output:
+            child = subprocess.Popen(
+                service.command,
+                cwd=self._run.parent,
+                env={**service.environment, MARK: str(record)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._children[service.name] = child
+        with suppress(psutil.NoSuchProcess):  # it ended at once: wait() says so
+            born = psutil.Process(child.pid).create_time()
+            record.write_text(json.dumps({"pid": child.pid, "created": born}))
+
+    def find(self, name: str) -> psutil.Process | None:
+        """The process of that name if it lives and is the one we started."""
+        if child := self._children.get(name):
+            child.poll()  # a dead child stays a zombie until it is asked
+        pid, created = self._read(name)
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            if abs(process.create_time() - created) < 2 and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        return None
+
+    def names(self) -> list[str]:
+        return sorted(path.stem for path in self._run.glob("*.json"))
+
+    def is_healthy(self, service: Service) -> bool:
+        leader = self.find(service.name)
+        return leader is not None and (service.port is None or _listens(leader, service.port)) and service.probe()
+
+    def wait(self, service: Service) -> None:
+        """Until the service is healthy.
+
+        Raises:
+            WorkspaceError: it ended, or is not healthy in time; with the last lines of its log.
+        """
+        deadline = time.monotonic() + service.patience_seconds
+        while not self.is_healthy(service):
+            if self.find(service.name) is None:
+                raise WorkspaceError(f"{service.name} ended while it started. {self._last_lines(service.name)}")
+            if time.monotonic() > deadline:
+                raise WorkspaceError(
+                    f"{service.name} was not ready after {service.patience_seconds:.0f} s. "
+                    f"{self._last_lines(service.name)}"
+                )
+            time.sleep(0.1)
+
+    def stop(self, names: Iterable[str]) -> None:
+        """End these processes and all they started: asked first, killed after a grace. Strangers are never touched."""
+        names = list(names)
+        with _uninterrupted():
+            for send, patience in ((psutil.Process.terminate, GRACE_SECONDS), (psutil.Process.kill, 5)):
+                members = self.members(names)
+                for member in members:
+                    with suppress(psutil.Error):
+                        send(member)
+                psutil.wait_procs(members, timeout=patience)
+            for name in names:
+                self._record(name).unlink(missing_ok=True)
+                self._children.pop(name, None)
+
+    def members(self, names: Iterable[str]) -> list[psutil.Process]:
+        """These processes, their descendants, their sessions, and whoever carries their mark."""
+        marks = {str(self._record(name)) for name in names}
+        leaders = [leader for name in names if (leader := self.find(name))]
+        sessions = {leader.pid for leader in leaders} | {
+            pid for name in names if (pid := self._read(name)[0]) and not psutil.pid_exists(pid)
+        }  # an id cannot be given away while its session lives, so a session without its leader is still ours
+        found = {process.pid: process for leader in leaders for process in (leader, *_descendants(leader))}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if os.getsid(process.pid) in sessions or process.environ().get(MARK) in marks:
+                    found[process.pid] = process
+        found.pop(os.getpid(), None)
+        return [process for process in found.values() if _is_alive(process)]
+
+    def _record(self, name: str) -> Path:
+        return self._run / f"{name}.json"
+
+    def _read(self, name: str) -> tuple[int, float]:
+        """Process id and start time in seconds since the epoch; zeros where there is no record."""
+        try:
+            record = json.loads(self._record(name).read_text())
+            return int(record["pid"]), float(record["created"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0, 0.0
+
+    def _last_lines(self, name: str) -> str:
+        log = self.log(name)
+        lines = log.read_text(errors="replace").strip().splitlines()[-LOG_LINES_SHOWN:] if log.exists() else []
+        return f"Its log, {log}, " + ("ends:\n" + "\n".join(lines) if lines else "is empty.")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port just left counts as free
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def any_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def _listens(leader: psutil.Process, port: int) -> bool:
+    """Whether the process or a child of it listens there: that something answers does not say who."""
+    for process in (leader, *_descendants(leader)):
+        with suppress(psutil.Error):
+            for connection in process.net_connections(kind="tcp"):
+                if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                    return True
+    return False
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the block, which ends by itself, has ended: half a stop leaves processes behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

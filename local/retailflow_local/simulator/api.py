@@ -1,0 +1,127 @@
+"""The Orders API and the CRM API of the simulated sources, on loopback.
+
+    python -m retailflow_local.simulator.api --port 8081 --seed 7 --scale 0.1 --trouble some
+
+Each answers with cursor pages behind a bearer token of its own, and refuses some requests on purpose.
+"""
+
+import argparse
+import hmac
+import os
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from itertools import count
+from threading import Lock
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request, Response
+
+from retailflow_local.simulator import encode
+from retailflow_local.simulator.trouble import Trouble, delivered
+from retailflow_local.simulator.world import World
+
+TOKEN_VARIABLES = {"orders": "RETAILFLOW_ORDERS_API_TOKEN", "customers": "RETAILFLOW_CRM_API_TOKEN"}
+ROUTES = {"/orders/v1/orders": "orders", "/crm/v1/customers": "customers"}
+
+
+def create_app(
+    world: World, tokens: dict[str, str], trouble: Trouble, *, throttle_every: int = 0, fail_every: int = 0
+) -> FastAPI:
+    """The two APIs. `tokens` has one for `orders` and one for `customers`.
+
+    Of each API's requests every `throttle_every`-th gets 429 with Retry-After, every `fail_every`-th 500; 0 is never.
+    """
+    app = FastAPI(title="RetailFlow simulated sources", docs_url=None, redoc_url=None, openapi_url=None)
+    generating = Lock()
+
+    @lru_cache(maxsize=4)
+    def changed(entity: str, day: date) -> list[dict]:
+        return [record for _, record in delivered(world, entity, day, trouble)]
+
+    def records(entity: str, day: date) -> list[dict]:
+        with generating:  # two requests for one day wait for one generation
+            return changed(entity, day)
+
+    for path, entity in ROUTES.items():
+        app.get(path)(_endpoint(entity, tokens[entity], records, throttle_every, fail_every))
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+def _endpoint(
+    entity: str, token: str, records: Callable[[str, date], list[dict]], throttle_every: int, fail_every: int
+) -> Callable[..., Response]:
+    requests = count(1)
+
+    def changed_records(
+        request: Request, updated_date: str = "", cursor: str | None = None, limit: str = str(encode.PAGE_LIMIT)
+    ) -> Response:
+        _authorize(request, token, entity)
+        number = next(requests)
+        if throttle_every and number % throttle_every == 0:
+            raise HTTPException(429, "Too many requests; wait as Retry-After says.", {"Retry-After": "1"})
+        if fail_every and number % fail_every == 0:
+            raise HTTPException(500, "The source system failed, as it was asked to; try again.")
+        try:
+            day = _day(updated_date)
+            offset = encode.offset_of(entity, cursor) if cursor else 0
+            size = _limit(limit)
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from None
+        return Response(encode.page(entity, records(entity, day), offset, size), media_type="application/json")
+
+    return changed_records
+
+
+def _authorize(request: Request, token: str, entity: str) -> None:
+    given = request.headers.get("authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        message = f"The {entity} API wants its own bearer token in the Authorization header."
+        raise HTTPException(401, message, {"WWW-Authenticate": "Bearer"})
+
+
+def _day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text or not 2000 <= day.year < 3000:
+        raise ValueError("updated_date must be a date as YYYY-MM-DD, from the year 2000 to 2999")
+    return day
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= encode.PAGE_LIMIT):
+        raise ValueError(f"limit must be a whole number from 1 to {encode.PAGE_LIMIT}")
+    return int(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m retailflow_local.simulator.api", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--trouble", choices=("some", "none"), default="some")
+    parser.add_argument("--throttle-every", type=int, default=5, metavar="N", help="429 for each Nth request; 0: never")
+    parser.add_argument("--fail-every", type=int, default=0, metavar="N", help="500 for each Nth request; 0: never")
+    options = parser.parse_args()
+    missing = [name for name in TOKEN_VARIABLES.values() if not os.environ.get(name)]
+    if missing:
+        parser.error(f"set {' and '.join(missing)} in the environment: the tokens this server will accept")
+    app = create_app(
+        World(options.seed, options.scale),
+        {entity: os.environ[name] for entity, name in TOKEN_VARIABLES.items()},
+        Trouble.some() if options.trouble == "some" else Trouble.none(),
+        throttle_every=options.throttle_every,
+        fail_every=options.fail_every,
+    )
+    uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

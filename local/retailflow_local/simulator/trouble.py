@@ -1,0 +1,183 @@
+"""The trouble that real sources make, planted where it can be counted."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from retailflow_local.simulator.world import World
+
+SOUND = "sound"
+NEW_COLUMN = ("source_release", "2026.1")
+_SNAPSHOTS = frozenset({"products", "stores", "inventory"})
+# A day's sales keep their product and store: of these a damaged copy comes beside the sound record.
+_MASTER = frozenset({"products", "stores"})
+_ARRIVAL = {"payments": "recorded_at", "clickstream": "received_at"}
+_BAD_MOMENT = "2026-02-30T25:61:00Z"
+
+# Per entity: what can be wrong with a record, as (kind, field, value). An order's line is damaged in its first line.
+# `cut` is a line cut short: invalid JSON, or a CSV line with too few columns.
+DAMAGES: dict[str, tuple[tuple[str, str, Any], ...]] = {
+    "orders": (
+        ("missing", "currency", None),
+        ("price_unparsable", "unit_price", "12,50 EUR"),
+        ("price_five_decimals", "unit_price", "12.34567"),
+        ("status_unknown", "status", "teleported"),
+        ("moment_unparsable", "ordered_at", _BAD_MOMENT),
+        ("quantity_zero", "quantity", 0),
+    ),
+    "customers": (("missing", "updated_at", None), ("moment_unparsable", "updated_at", _BAD_MOMENT)),
+    "products": (
+        ("missing", "name", None),
+        ("price_unparsable", "list_price", "12,50 EUR"),
+        ("moment_unparsable", "updated_at", _BAD_MOMENT),
+    ),
+    "stores": (("missing", "timezone", None), ("moment_unparsable", "updated_at", _BAD_MOMENT), ("cut", "", None)),
+    "store_sales": (
+        ("missing", "product_id", None),
+        ("price_unparsable", "unit_price", "12,50 EUR"),
+        ("price_five_decimals", "unit_price", "12.34567"),
+        ("moment_unparsable", "sold_at_local", "2026-02-30T25:61:00"),
+        ("quantity_zero", "quantity", 0),
+        ("cut", "", None),
+    ),
+    "inventory": (("missing", "recorded_at", None),),
+    "payments": (
+        ("missing", "currency", None),
+        ("price_unparsable", "amount", "12,50 EUR"),
+        ("status_unknown", "event_type", "teleported"),
+        ("moment_unparsable", "occurred_at", _BAD_MOMENT),
+        ("cut", "", None),
+    ),
+    "clickstream": (
+        ("missing", "event_id", None),
+        ("status_unknown", "event_type", "teleported"),
+        ("moment_unparsable", "occurred_at", _BAD_MOMENT),
+        ("cut", "", None),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Shares of a day's records. Any share above zero plants at least one record of its kind, if there are enough."""
+
+    duplicates: float = 0.0  # the same record again in the same day
+    resends: float = 0.0  # a record of the day before again, the same to the byte
+    late: float = 0.0  # a record of the day before that did not come then
+    corrections: float = 0.0  # a till's line again as revision 2 with another quantity, the same day or the next
+    bad: float = 0.0  # all damaged records together, spread over the kinds in DAMAGES
+    new_columns: bool = False  # a field that no contract knows, in every record
+
+    @classmethod
+    def none(cls) -> "Trouble":
+        return cls()
+
+    @classmethod
+    def some(cls) -> "Trouble":
+        """What the demo uses: about one record in fifty is trouble."""
+        return cls(duplicates=0.005, resends=0.003, late=0.004, corrections=0.004, bad=0.004, new_columns=True)
+
+
+class Cut(dict):
+    """A record whose line is cut short when it is written."""
+
+
+def delivered(world: World, entity: str, day: date, trouble: Trouble) -> list[tuple[str, dict]]:
+    """The records a day's feed delivers, each with its kind: `sound`, `duplicate`, `resend`, `late`, `correction`,
+    or `bad.<kind>`. Late records are held back from their own day, damaged ones take the place of the sound."""
+    records = world.records(entity, day)
+    plan = _plan(world, entity, day, len(records), trouble)
+    result: list[tuple[str, dict]] = []
+    extra: list[tuple[str, dict]] = []
+    for index, record in enumerate(records):
+        kind = plan.get(index, SOUND)
+        if kind == "late":
+            continue
+        if kind.startswith("bad.") and entity not in _MASTER:
+            result.append((kind, _damaged(entity, record, kind)))
+            continue
+        result.append((SOUND, record))
+        if kind == "duplicate":
+            extra.append((kind, record))
+        elif kind == "correction":
+            extra.append((kind, corrected(record, revision=2)))
+        elif kind.startswith("bad."):
+            extra.append((kind, _damaged(entity, record, kind)))
+    result += extra + _from_yesterday(world, entity, day, trouble)
+    if trouble.new_columns:
+        result = [(kind, type(record)({**record, NEW_COLUMN[0]: NEW_COLUMN[1]})) for kind, record in result]
+    return result
+
+
+def planted(world: World, entity: str, day: date, trouble: Trouble) -> Counter[str]:
+    """How many records of each kind of trouble the day's feed carries; `new_column` counts those with the new column."""
+    found = delivered(world, entity, day, trouble)
+    counts = Counter(_label(kind) for kind, _ in found if kind != SOUND)
+    if trouble.new_columns:
+        counts["new_column"] = len(found)
+    return counts
+
+
+def corrected(line: dict, revision: int) -> dict:
+    """A till's line with one more of what was sold or given back."""
+    return {**line, "revision": revision, "quantity": line["quantity"] + (1 if line["quantity"] > 0 else -1)}
+
+
+def arrived(entity: str, record: dict, day: date) -> dict:
+    """The record as it comes just after midnight of a later day: the arrival, where the feed has one, is then."""
+    field = _ARRIVAL.get(entity)
+    if field is None:
+        return record
+    zone = record[field][23:]
+    at = datetime.combine(day, datetime.min.time()) + timedelta(minutes=int(record[field][17:19]))
+    return {**record, field: at.isoformat(timespec="milliseconds") + zone}
+
+
+def _label(kind: str) -> str:
+    return kind.removesuffix(".later")
+
+
+def _from_yesterday(world: World, entity: str, day: date, trouble: Trouble) -> list[tuple[str, dict]]:
+    if entity in _SNAPSHOTS or not (trouble.late or trouble.resends or trouble.corrections):
+        return []
+    records = world.records(entity, day - timedelta(days=1))
+    result = []
+    for index, kind in _plan(world, entity, day - timedelta(days=1), len(records), trouble).items():
+        if kind == "late":
+            result.append((kind, arrived(entity, records[index], day)))
+        elif kind == "resend":
+            result.append((kind, records[index]))
+        elif kind == "correction.later":
+            result.append((kind, corrected(records[index], revision=2)))
+    return result
+
+
+def _plan(world: World, entity: str, day: date, count: int, trouble: Trouble) -> dict[int, str]:
+    """Which record of the day gets which trouble; none gets two, and no more than half get any."""
+    kinds: list[str] = []
+
+    def plant(kind: str, share: float) -> None:
+        kinds.extend([kind] * (max(1, round(share * count)) if share else 0))
+
+    plant("duplicate", trouble.duplicates)
+    if entity not in _SNAPSHOTS:
+        plant("late", trouble.late)
+        plant("resend", trouble.resends)
+    if entity == "store_sales":
+        plant("correction", trouble.corrections / 2)
+        plant("correction.later", trouble.corrections / 2)
+    for name, _, _ in DAMAGES[entity]:
+        plant(f"bad.{name}", trouble.bad / len(DAMAGES[entity]))
+    indices = world.rng("trouble", entity, day).sample(range(count), min(len(kinds), count // 2))
+    return dict(zip(indices, kinds, strict=False))
+
+
+def _damaged(entity: str, record: dict, kind: str) -> dict:
+    field, value = next((field, value) for name, field, value in DAMAGES[entity] if f"bad.{name}" == kind)
+    if not field:
+        return Cut(record)
+    if field not in record:
+        first, *others = record["lines"]
+        return {**record, "lines": [{**first, field: value}, *others]}
+    return {**record, field: value}

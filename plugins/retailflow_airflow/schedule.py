@@ -1,0 +1,46 @@
+"""When the clock starts a run: the environment's cron in UTC, a run for each finished day."""
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+from airflow.sdk import CronDataIntervalTimetable
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+from airflow.timetables.interval import CronDataIntervalTimetable as CoreCronDataIntervalTimetable
+from pendulum import instance
+from retailflow.environments import Schedule
+
+
+class CronUntil(CoreCronDataIntervalTimetable):
+    """A cron whose last run is for the day `last`; triggers work for any day.
+
+    A DAG's end_date would stop the clock too, but Airflow then never starts the tasks of a run triggered for a later
+    logical date, and the trigger form offers the present moment.
+    """
+
+    def __init__(self, cron: str, last: str) -> None:
+        super().__init__(cron, timezone="UTC")
+        self._last = last
+
+    def serialize(self) -> dict[str, Any]:
+        return {"cron": self._expression, "last": self._last}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Timetable:
+        return cls(data["cron"], data["last"])
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        end = instance(datetime.combine(datetime.fromisoformat(self._last), time.max, UTC))
+        latest = min(end, restriction.latest or end)
+        return super().next_dagrun_info(
+            last_automated_data_interval=last_automated_data_interval,
+            restriction=TimeRestriction(restriction.earliest, latest, restriction.catchup),
+        )
+
+
+def timetable(schedule: Schedule) -> CronDataIntervalTimetable | CronUntil:
+    """Airflow's own timetable, or one that ends where the schedule has a last date."""
+    if schedule.last_date is None:
+        return CronDataIntervalTimetable(schedule.cron, timezone="UTC")
+    return CronUntil(schedule.cron, schedule.last_date.isoformat())

@@ -1,0 +1,87 @@
+"""How we submit: one Databricks run per task, by the provider's own operator."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
+from airflow.sdk import Asset
+from retailflow.compute import submit_fields
+from retailflow.contracts import EntityContract, GoldContract
+from retailflow.environments import Environment
+
+DATE = "{{ ingestion_date(dag_run, params) }}"
+
+_DOCS = {
+    "ingest": """Fetches the day's **{name}** from their API, page by page, byte for byte.
+
+- **Reads** the API, with a token from the secret scope; **writes** RAW `{name}/ingestion_date=<date>/`, never over it.
+- **Safe to clear**: always; a delivery that is complete is left as it is, a half one was never visible.
+""",
+    "bronze": """Stores the day's **{name}** as received. {description}
+
+- **Reads** the batches of RAW `{name}/ingestion_date=<date>/`; **writes** that date of `bronze.{name}`, all of it.
+- **Safe to clear**: always; the same RAW gives the same rows.
+""",
+    "silver": """Keeps the newest valid version of each key of **{name}**. {description}
+
+- **Reads** the date's rows of `bronze.{name}`; **writes** `silver.{name}` (with its versions, where it keeps them) and
+  `quarantine.{name}`, where each refused row says why.
+- **Safe to clear**: always, also for an old day: it never undoes a newer version.
+""",
+    "gold": """Recomputes what changed of **{name}**. {description}
+
+- **Reads** {sources}; **writes** `gold.{name}`.
+- **Safe to clear**: always.
+""",
+}
+_WHERE_TO_LOOK = """- **Where to look**: this task's log ends with the job's error; *See Databricks Job Run* opens the job's whole log.
+"""
+
+
+def payload(env: Environment, script: str, subject: str) -> dict[str, Any]:
+    """The body of runs/submit, to be rendered by Airflow. Every key is one of databricks-sdk's `jobs.submit`."""
+    run_fields, task_fields = submit_fields(env.compute, env.wheel, env.tags)
+    option = "--table" if script == "gold" else "--entity"
+    return {
+        "run_name": f"{{{{ ti.dag_id }}}}/{{{{ ti.task_id }}}}/{DATE}/try {{{{ ti.try_number }}}}",
+        "idempotency_token": "{{ idempotency_token(ti) }}",
+        "timeout_seconds": env.run_timeout_minutes * 60,
+        "tasks": [
+            {
+                "task_key": "{{ ti.task_id | replace('.', '_') }}",  # Databricks takes no dot there
+                "spark_python_task": {
+                    "python_file": f"{env.jobs_root}/{script}.py",
+                    "parameters": ["--env", env.name, option, subject, "--date", DATE],
+                },
+                **task_fields,
+            }
+        ],
+        **run_fields,
+    }
+
+
+def spark_job(
+    env: Environment,
+    script: str,
+    contract: EntityContract | GoldContract,
+    *,
+    task_id: str | None = None,
+    outlets: Sequence[Asset] = (),
+) -> DatabricksSubmitRunOperator:
+    """A task that runs `<script>.py` for what the contract describes. Its id is the contract's name unless given.
+
+    Deferrable, so that a cleared task always submits anew: the operator's other path takes a run that had succeeded for
+    the answer and runs nothing. It is the Databricks run's own `timeout_seconds` that ends a job; Airflow's execution
+    timeout covers only the moments in which a worker submits and collects.
+    """
+    sources = ", ".join(f"`{source}`" for source in getattr(contract, "sources", ()))
+    doc = _DOCS[script].format(name=contract.name, description=contract.description, sources=sources)
+    return DatabricksSubmitRunOperator(
+        task_id=task_id or contract.name,
+        json=payload(env, script, contract.name),
+        deferrable=True,
+        polling_period_seconds=env.polling_seconds,
+        owner=contract.owner,
+        doc_md=doc + _WHERE_TO_LOOK,
+        outlets=list(outlets),
+    )

@@ -1,0 +1,43 @@
+"""Real Airflow, its home in a temporary folder, no metadata database: DAGs are read from their files."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_HOME = tempfile.TemporaryDirectory(prefix="retailflow-airflow-")
+
+# Airflow reads these when it is first imported.
+os.environ.update(
+    AIRFLOW_HOME=_HOME.name,
+    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+    AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
+)
+
+
+@pytest.fixture(scope="session")
+def dags_in() -> Callable[[str], dict]:
+    """The DAGs of an environment by id: `dags_in("dev")["retailflow_daily"]`."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bags: dict[str, DagBag] = {}
+
+    def load(environment: str) -> dict:
+        if environment not in bags:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("RETAILFLOW_ENV", environment)
+                bags[environment] = DagBag(ROOT / "dags")
+        assert bags[environment].import_errors == {}
+        return bags[environment].dags
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def daily(dags_in):
+    return dags_in("local")["retailflow_daily"]

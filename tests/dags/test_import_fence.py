@@ -1,0 +1,46 @@
+"""Airflow parses our DAGs without Spark, and without asking anything of a network or its database."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+DAGS = Path(__file__).parents[2] / "dags"
+
+FENCE = """
+import socket, sys
+
+class Fence:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("pyspark", "delta", "retailflow_spark", "retailflow_local"):
+            raise ImportError(f"{name} must not be reachable from a DAG file")
+
+sys.meta_path.insert(0, Fence())
+from airflow.dag_processing.dagbag import DagBag
+from airflow.models import Variable
+
+def refuse(*_, **__):
+    raise RuntimeError("a DAG file asked something while it was parsed")
+
+socket.socket.connect = socket.create_connection = Variable.get = refuse
+bag = DagBag(sys.argv[1])
+print(sorted(bag.dags), bag.import_errors)
+"""
+
+
+def parse(folder):
+    done = subprocess.run(
+        [sys.executable, "-c", FENCE, folder], capture_output=True, text=True, env=os.environ, timeout=60
+    )
+    return done.stdout.splitlines()[-1] if done.stdout else done.stderr
+
+
+def test_the_dags_parse_where_spark_cannot_be_imported():
+    found = parse(str(DAGS))
+    assert "'retailflow_daily'" in found
+    assert found.endswith(" {}")
+
+
+def test_a_dag_that_reaches_for_spark_does_not_pass_the_fence(tmp_path):
+    (tmp_path / "leaky.py").write_text("from airflow.sdk import DAG\nimport pyspark\nDAG('leaky')\n")
+    assert "pyspark must not be reachable from a DAG file" in parse(str(tmp_path))

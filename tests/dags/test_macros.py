@@ -1,0 +1,49 @@
+from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from retailflow_airflow.macros import ingestion_date
+
+EMPTY_FORM = {"ingestion_date": None}
+
+
+def run(logical_date=None, run_after=datetime(2026, 1, 16, 2, tzinfo=UTC)):
+    return SimpleNamespace(logical_date=logical_date, run_after=run_after)
+
+
+def test_a_scheduled_run_processes_the_day_of_its_logical_date():
+    assert ingestion_date(run(datetime(2026, 1, 15, 2, tzinfo=UTC)), EMPTY_FORM) == "2026-01-15"
+
+
+def test_the_day_is_that_of_utc():
+    tokyo = timezone(timedelta(hours=9))
+    assert ingestion_date(run(datetime(2026, 1, 15, 8, tzinfo=tokyo)), EMPTY_FORM) == "2026-01-14"
+
+
+def test_the_form_wins_over_the_logical_date():
+    form = {"ingestion_date": "2026-01-03"}
+    assert ingestion_date(run(datetime(2026, 1, 15, 2, tzinfo=UTC)), form) == "2026-01-03"
+
+
+def test_a_run_without_logical_date_processes_the_last_day_that_was_over():
+    assert ingestion_date(run(run_after=datetime(2026, 1, 16, 0, 5, tzinfo=UTC)), EMPTY_FORM) == "2026-01-15"
+
+
+@pytest.mark.parametrize(
+    "wrong", ["2026-1-5", "20260115", "2026-02-30", "2026-W03-4", "yesterday", 20260115, "2026-01-15\n"]
+)
+def test_a_malformed_date_is_refused_with_a_sentence_and_without_a_retry(wrong):
+    with pytest.raises(AirflowFailException) as refusal:
+        ingestion_date(run(), {"ingestion_date": wrong})
+    assert str(refusal.value) == (
+        f"ingestion_date {wrong!r} is not a date of the form YYYY-MM-DD: trigger the run again with one like 2026-01-15."
+    )
+
+
+def test_the_trigger_form_takes_a_date_or_nothing(daily):
+    param = daily.params.get_param("ingestion_date")
+    assert param.resolve() is None
+    assert param.resolve(value="2026-01-15") == "2026-01-15"
+    with pytest.raises(ValueError, match="'2026-1-5' is not a 'date'"):
+        param.resolve(value="2026-1-5")

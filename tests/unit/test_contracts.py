@@ -1,0 +1,69 @@
+"""The contracts: valid by the standard, complete, and what derives from them."""
+
+import json
+from importlib.resources import files
+
+import jsonschema
+import pytest
+import yaml
+from open_data_contract_standard.model import OpenDataContractStandard
+from retailflow import contracts
+from retailflow.contracts.ddl import create_table
+from retailflow.contracts.model import parse
+
+DOCUMENTS = {item.name: item.read_text("utf-8") for item in contracts.contract_files()}
+
+
+def test_there_is_a_contract_for_every_feed_and_every_gold_table():
+    assert [entity.name for entity in contracts.entities()] == [
+        "clickstream", "customers", "inventory", "orders", "payments", "products", "store_sales", "stores",
+    ]  # fmt: skip
+    assert [gold.name for gold in contracts.gold_tables()] == [
+        "daily_revenue_mart", "dim_customer", "dim_date", "dim_product", "dim_store", "fact_inventory_snapshot",
+        "fact_orders", "fact_sales", "fact_web_sessions", "payment_reconciliation",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_contract_is_valid_by_the_official_schema_of_odcs(name):
+    document = yaml.safe_load(DOCUMENTS[name])
+    schema = json.loads(files("open_data_contract_standard").joinpath("schema.json").read_text())
+    errors = jsonschema.Draft201909Validator(schema).iter_errors(document)
+    assert [f"{error.json_path}: {error.message}" for error in errors] == []
+    assert document["apiVersion"] == "v3.1.0"
+    assert OpenDataContractStandard.model_validate(document).name == document["name"]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_column_says_what_it_means_and_every_table_who_owns_it(name):
+    contract = parse(yaml.safe_load(DOCUMENTS[name]), name)
+    assert contract.owner
+    for table in contract.tables:
+        assert table.key, table.name
+        assert [c.name for c in table.columns if len(c.description) < 4] == [], table.name
+
+
+def test_sources_of_gold_are_tables_that_a_contract_describes():
+    for gold in contracts.gold_tables():
+        for source in gold.sources:
+            assert contracts.table(source).name == source
+
+
+def test_ddl_carries_types_comments_keys_partitions_and_required_columns():
+    ddl = create_table(contracts.entity("payments").silver, "retailflow_dev")
+    assert ddl.startswith("CREATE TABLE IF NOT EXISTS retailflow_dev.silver.payments (\n  payment_event_id STRING NOT NULL")
+    assert "amount DECIMAL(18,4) NOT NULL COMMENT 'Amount, always positive.'" in ddl
+    assert "PARTITIONED BY (occurred_date)" in ddl
+    assert "'retailflow.key' = 'payment_event_id'" in ddl
+
+
+def test_an_unknown_entity_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="'order' is not a known entity; known are clickstream, customers"):
+        contracts.entity("order")
+
+
+def test_a_contract_that_lacks_something_says_which_file_and_what():
+    document = yaml.safe_load(DOCUMENTS["orders.odcs.yaml"])
+    document["customProperties"] = []
+    with pytest.raises(ValueError, match=r"contract orders\.odcs\.yaml: 'delivery' is missing"):
+        parse(document, "orders.odcs.yaml")

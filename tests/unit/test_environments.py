@@ -1,0 +1,158 @@
+import tomllib
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from retailflow.environments import SettingsError, environment_names, load_environment, parse_environment
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ["dev", "local", "prod", "stg"]
+DEV = (ROOT / "include/retailflow/environments/dev.yaml").read_text()
+
+
+def dev_with(**changed) -> str:
+    """The text of dev.yaml with other values at its top level."""
+    return yaml.safe_dump(yaml.safe_load(DEV) | changed)
+
+
+def refusal(text: str, name: str = "dev", **variables: str) -> str:
+    with pytest.raises(SettingsError) as error:
+        parse_environment(name, text, variables)
+    return str(error.value)
+
+
+def test_there_are_four_environments_and_each_file_is_valid():
+    assert environment_names() == tuple(ENVIRONMENTS)
+    assert [load_environment(name).name for name in ENVIRONMENTS] == ENVIRONMENTS
+
+
+def test_the_variable_chooses_and_local_is_the_default(monkeypatch):
+    monkeypatch.delenv("RETAILFLOW_ENV", raising=False)
+    assert load_environment().name == "local"
+    monkeypatch.setenv("RETAILFLOW_ENV", "prod")
+    assert load_environment().name == "prod"
+    assert load_environment("dev").name == "dev"
+
+
+def test_only_account_and_scheme_of_raw_differ_from_the_cloud():
+    assert load_environment("local").raw.root == "abfs://raw@devstoreaccount1.dfs.core.windows.net"
+    assert load_environment("dev").raw.root == "abfss://raw@retailflowdev.dfs.core.windows.net"
+    assert {load_environment(name).raw.container for name in ENVIRONMENTS} == {"raw"}
+
+
+def test_catalogs_are_named_after_their_environment():
+    assert {name: load_environment(name).catalog for name in ENVIRONMENTS} == {
+        "local": "spark_catalog",
+        "dev": "retailflow_dev",
+        "stg": "retailflow_stg",
+        "prod": "retailflow_prod",
+    }
+
+
+def test_the_clock_stops_on_a_laptop_only():
+    assert {name: load_environment(name).schedule.last_date for name in ENVIRONMENTS} == {
+        "local": date(2026, 6, 30),
+        "dev": None,
+        "stg": None,
+        "prod": None,
+    }
+
+
+def test_the_cloud_runs_the_wheel_of_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    wheel = f"/Workspace/Shared/retailflow/dist/retailflow-{version}-py3-none-any.whl"
+    assert {load_environment(name).wheel for name in ("dev", "stg", "prod")} == {wheel}
+
+
+@pytest.mark.parametrize("name", ["production", "../dev", "Dev"])
+def test_an_unknown_environment_is_refused_with_the_names_there_are(name):
+    with pytest.raises(SettingsError) as error:
+        load_environment(name)
+    assert str(error.value) == (
+        f"There is no environment {name!r}: give one of dev, local, prod, stg (or set RETAILFLOW_ENV to it)."
+    )
+
+
+def test_a_wrong_key_is_refused_with_the_keys_there_are():
+    text = dev_with(compute={"profile": "serverless", "runtim": "18"})
+    assert refusal(text) == (
+        "environments/dev.yaml: compute.serverless: unknown key runtim "
+        "(allowed: budget_policy_id, environment_version, performance_target, profile)."
+    )
+
+
+def test_a_wrong_key_at_the_top_is_refused_with_the_keys_there_are():
+    assert refusal(dev_with(catalogue="x")).startswith(
+        "environments/dev.yaml: top level: unknown key catalogue (allowed: alert_addresses, catalog, compute,"
+    )
+
+
+def test_a_missing_key_is_named():
+    settings = yaml.safe_load(DEV)
+    del settings["retries"]["count"]
+    assert refusal(yaml.safe_dump(settings)) == "environments/dev.yaml: retries.count: Field required."
+
+
+def test_a_wrong_value_is_refused_with_what_is_allowed():
+    assert refusal(dev_with(sensor={"poke_seconds": 60, "timeout_hours": 30})) == (
+        "environments/dev.yaml: sensor.timeout_hours: Input should be less than or equal to 20."
+    )
+    assert "'serverless', 'pool', 'cluster'" in refusal(dev_with(compute={"profile": "gpu"}))
+
+
+@pytest.mark.parametrize("catalog", ["a.b", "a b", "a`; DROP TABLE x", ""])
+def test_a_catalog_that_is_no_plain_name_never_reaches_sql(catalog):
+    assert refusal(dev_with(catalog=catalog)).startswith("environments/dev.yaml: catalog: String should match pattern")
+
+
+def test_dates_of_the_schedule_are_in_order():
+    schedule = {"cron": "0 2 * * *", "first_date": date(2026, 1, 2), "last_date": date(2026, 1, 1)}
+    assert refusal(dev_with(schedule=schedule)) == (
+        "environments/dev.yaml: schedule: last_date 2026-01-01 is before first_date 2026-01-02."
+    )
+
+
+def test_a_file_is_named_like_its_environment():
+    assert refusal(DEV, name="stg") == (
+        "environments/stg.yaml: name: is 'dev', allowed is only 'stg', the name of the file."
+    )
+
+
+def test_text_that_is_no_yaml_is_refused_with_its_place():
+    assert refusal("name: [dev").startswith("environments/dev.yaml is not YAML: while parsing a flow sequence")
+
+
+def sources(base_url: str, token_secret: str = "orders-api-token") -> str:
+    return dev_with(sources={"orders": {"base_url": base_url, "token_secret": token_secret}})
+
+
+def test_a_variable_is_expanded_and_else_its_default():
+    text = sources("${RETAILFLOW_SOURCES_URL:-http://127.0.0.1:18081}/v1")
+    assert parse_environment("dev", text, {}).sources["orders"].base_url == "http://127.0.0.1:18081/v1"
+    found = parse_environment("dev", text, {"RETAILFLOW_SOURCES_URL": "http://127.0.0.1:9"})
+    assert found.sources["orders"].base_url == "http://127.0.0.1:9/v1"
+
+
+def test_a_variable_without_value_and_default_is_refused():
+    assert refusal(sources("${RETAILFLOW_SOURCES_URL}")) == (
+        "environments/dev.yaml: sources.orders.base_url: the environment variable RETAILFLOW_SOURCES_URL is not set "
+        "and has no default; set it, or write ${RETAILFLOW_SOURCES_URL:-default}."
+    )
+
+
+def test_any_other_syntax_is_refused():
+    assert refusal(sources("${URL-http://x}")) == (
+        "environments/dev.yaml: sources.orders.base_url: '${URL-http://x}' is not understood; "
+        "allowed are ${NAME} and ${NAME:-default}."
+    )
+
+
+def test_a_secret_never_comes_from_a_variable():
+    told = "would take a secret from an environment variable; allowed is only the name of a secret in secret_scope."
+    assert refusal(sources("https://x.example/${ORDERS_TOKEN}", "x"), ORDERS_TOKEN="hunter2") == (
+        f"environments/dev.yaml: sources.orders.base_url: ${{ORDERS_TOKEN}} {told}"
+    )
+    assert refusal(sources("https://x.example", "${ANY}"), ANY="hunter2") == (
+        f"environments/dev.yaml: sources.orders.token_secret: ${{ANY}} {told}"
+    )
