@@ -19,6 +19,7 @@ whole log. A `raw.*` task waiting for hours means that the source has not writte
 from datetime import UTC, datetime, time, timedelta
 
 from airflow.sdk import DAG, Asset, Param, TaskGroup
+
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import load_environment
 from retailflow_airflow.landing import landed
@@ -49,7 +50,7 @@ with DAG(
             type=["null", "string"],
             format="date",
             title="Ingestion date",
-            description="The day to process, such as 2026-01-15. Empty: the logical date's day.",
+            description="The day to process, such as 2026-01-15; empty: the day of the logical date.",
         )
     },
     user_defined_macros=MACROS,

@@ -141,4 +141,3 @@ def is_complete(store: RawStore, entity: str, ingestion_date: date) -> bool:
 def join_pages(pages: list[bytes]) -> bytes:
     """API pages as one JSON array, each page's bytes as received."""
     return b"[" + b",".join(pages) + b"]"
-

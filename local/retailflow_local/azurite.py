@@ -1,5 +1,6 @@
 """The Blob emulator: its public development account, how it is started, and the container RAW stands in."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,6 @@ def container(port: int) -> "ContainerClient":
     from azure.storage.blob import ContainerClient
 
     client = ContainerClient.from_connection_string(connection_string(port), CONTAINER)
-    try:
+    with suppress(ResourceExistsError):
         client.create_container()
-    except ResourceExistsError:
-        pass
     return client

@@ -17,8 +17,9 @@ def stamp(root: Path, groups: list[str], python_version: str) -> str:
 
     The place counts because the scripts of a virtual environment name it.
     """
+    files = [(root / name).read_bytes() for name in ("pyproject.toml", "uv.lock")]
     digest = hashlib.sha256()
-    for part in (bytes(root), python_version.encode(), *((root / n).read_bytes() for n in ("pyproject.toml", "uv.lock"))):
+    for part in (bytes(root), python_version.encode(), *files):
         digest.update(len(part).to_bytes(8, "big") + part)
     return f"{','.join(groups) or 'none'} {digest.hexdigest()}"
 

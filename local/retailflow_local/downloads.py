@@ -1,6 +1,6 @@
 """What is fetched once and kept outside the checkout: Spark's jars from Maven Central, Azurite from npm.
 
-Both are pinned by digest and appear in the cache only when they are whole, so a killed download leaves nothing to trust.
+Both are pinned by digest and appear in the cache only when whole, so a killed download leaves nothing behind.
 """
 
 import hashlib
@@ -134,7 +134,7 @@ def fetch_azurite(node: Tool, progress: Progress) -> Path:
         )
         if result.returncode:
             last = "\n".join((result.stderr or result.stdout).strip().splitlines()[-5:])
-            raise WorkspaceError(f"npm could not install Azurite. Check the network and run this again. npm said:\n{last}")
+            raise WorkspaceError(f"npm could not install Azurite. Check the network, then run this again.\n{last}")
     return script
 
 

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,10 @@ LOG_LINES_SHOWN = 15
 
 
 @dataclass(frozen=True)
-class Service:
-    """A process to run. It is healthy when it listens on its port itself and the probe agrees."""
+class Health:
+    """When the process of that name is healthy: it listens on its port itself, and the probe agrees."""
 
     name: str
-    command: tuple[str, ...]
-    environment: dict[str, str]
     port: int | None = None
     probe: Callable[[], bool] = lambda: True
     patience_seconds: float = 60
@@ -49,23 +47,23 @@ class Processes:
     def log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
 
-    def start(self, service: Service) -> None:
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         for folder in (self._run, self._logs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        log, record = self.log(service.name), self._record(service.name)
+        log, record = self.log(name), self._record(name)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
         with log.open("wb") as output:
             child = subprocess.Popen(
-                service.command,
+                command,
                 cwd=self._run.parent,
-                env={**service.environment, MARK: str(record)},
+                env={**environment, MARK: str(record)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._children[service.name] = child
+        self._children[name] = child
         with suppress(psutil.NoSuchProcess):  # it ended at once: wait() says so
             born = psutil.Process(child.pid).create_time()
             record.write_text(json.dumps({"pid": child.pid, "created": born}))
@@ -81,27 +79,23 @@ class Processes:
                 return process
         return None
 
-    def names(self) -> list[str]:
-        return sorted(path.stem for path in self._run.glob("*.json"))
+    def is_healthy(self, health: Health) -> bool:
+        leader = self.find(health.name)
+        return leader is not None and (health.port is None or _listens(leader, health.port)) and health.probe()
 
-    def is_healthy(self, service: Service) -> bool:
-        leader = self.find(service.name)
-        return leader is not None and (service.port is None or _listens(leader, service.port)) and service.probe()
-
-    def wait(self, service: Service) -> None:
-        """Until the service is healthy.
+    def wait(self, health: Health) -> None:
+        """Until it is healthy.
 
         Raises:
             WorkspaceError: it ended, or is not healthy in time; with the last lines of its log.
         """
-        deadline = time.monotonic() + service.patience_seconds
-        while not self.is_healthy(service):
-            if self.find(service.name) is None:
-                raise WorkspaceError(f"{service.name} ended while it started. {self._last_lines(service.name)}")
+        deadline = time.monotonic() + health.patience_seconds
+        while not self.is_healthy(health):
+            if self.find(health.name) is None:
+                raise WorkspaceError(f"{health.name} ended while it started. {self._last_lines(health.name)}")
             if time.monotonic() > deadline:
                 raise WorkspaceError(
-                    f"{service.name} was not ready after {service.patience_seconds:.0f} s. "
-                    f"{self._last_lines(service.name)}"
+                    f"{health.name} is not ready after {health.patience_seconds:.0f} s. {self._last_lines(health.name)}"
                 )
             time.sleep(0.1)
 

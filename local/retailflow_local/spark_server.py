@@ -32,6 +32,11 @@ _OPENED = (
 _LOGGING = """\
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
+# Each of these warns of what is normal here: no native Hadoop, a path with a wildcard.
+logger.native.name = org.apache.hadoop.util.NativeCodeLoader
+logger.native.level = error
+logger.wildcard.name = org.apache.spark.sql.execution.streaming.sinks.FileStreamSink
+logger.wildcard.level = error
 appender.console.type = Console
 appender.console.name = console
 appender.console.target = SYSTEM_ERR
@@ -116,7 +121,7 @@ def _azurite(port: int) -> dict[str, str]:
         "fs.azure.networking.library": "JDK_HTTP_URL_CONNECTION",
         f"fs.azure.account.key.{ACCOUNT}.dfs.core.windows.net": ACCOUNT_KEY,
         f"fs.azure.account.key.{ACCOUNT}.blob.core.windows.net": ACCOUNT_KEY,
-        "fs.azure.io.retry.max.retries": "5",  # the default of 30 waits a quarter of an hour for an emulator that is down
+        "fs.azure.io.retry.max.retries": "5",  # 30, the default, wait a quarter of an hour for an emulator that is down
     }
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
+
 from retailflow.contracts import EntityContract
 from retailflow.environments import Environment
 from retailflow.raw import SUCCESS

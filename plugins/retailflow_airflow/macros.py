@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -15,24 +15,30 @@ def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
     over in UTC when it was triggered. Never `ds`, which does not exist without a logical date.
 
     Raises:
-        AirflowFailException: the form's value is not such a date; the task fails at once, without a retry.
+        AirflowFailException: the form's value is not such a date, or the day is not over (the trigger form offers the
+            present as logical date, and half a day must not be declared complete); the task fails without a retry.
     """
     if chosen := params.get("ingestion_date"):
-        return _checked(chosen)
-    if dag_run.logical_date:
-        return dag_run.logical_date.astimezone(UTC).date().isoformat()
-    return (dag_run.run_after.astimezone(UTC).date() - timedelta(days=1)).isoformat()
+        day = _parsed(chosen)
+    elif dag_run.logical_date:
+        day = dag_run.logical_date.astimezone(UTC).date()
+    else:
+        day = dag_run.run_after.astimezone(UTC).date() - timedelta(days=1)
+    if day >= datetime.now(UTC).date():
+        raise AirflowFailException(f"{day} is not over in UTC: trigger again with an earlier ingestion_date.")
+    return day.isoformat()
 
 
-def _checked(text: str) -> str:
+def _parsed(text: str) -> date:
     try:
-        if date.fromisoformat(text).isoformat() == text:
-            return text
+        day = date.fromisoformat(text)
     except (TypeError, ValueError):
-        pass
-    raise AirflowFailException(
-        f"ingestion_date {text!r} is not a date of the form YYYY-MM-DD: trigger the run again with one like 2026-01-15."
-    )
+        day = None
+    if day is None or day.isoformat() != text:
+        raise AirflowFailException(
+            f"ingestion_date {text!r} is not a date of the form YYYY-MM-DD: trigger again with one like 2026-01-15."
+        )
+    return day
 
 
 def idempotency_token(ti: Any) -> str:

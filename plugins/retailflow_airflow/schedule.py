@@ -7,6 +7,7 @@ from airflow.sdk import CronDataIntervalTimetable
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 from airflow.timetables.interval import CronDataIntervalTimetable as CoreCronDataIntervalTimetable
 from pendulum import instance
+
 from retailflow.environments import Schedule
 
 

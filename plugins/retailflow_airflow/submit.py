@@ -5,6 +5,7 @@ from typing import Any
 
 from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
 from airflow.sdk import Asset
+
 from retailflow.compute import submit_fields
 from retailflow.contracts import EntityContract, GoldContract
 from retailflow.environments import Environment
@@ -34,7 +35,8 @@ _DOCS = {
 - **Safe to clear**: always.
 """,
 }
-_WHERE_TO_LOOK = """- **Where to look**: this task's log ends with the job's error; *See Databricks Job Run* opens the job's whole log.
+_WHERE_TO_LOOK = """\
+- **Where to look**: this task's log ends with the job's error; *See Databricks Job Run* opens the job's whole log.
 """
 
 

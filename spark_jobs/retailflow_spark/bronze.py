@@ -30,7 +30,8 @@ def load_day(tables: Tables, raw_root: str, contract: EntityContract, ingestion_
     """
     manifests = read_manifests(tables.spark, raw_root, contract.name, ingestion_date)
     tables.create([contract.bronze])
-    tables.replace_day(read_day(tables.spark, raw_root, contract, ingestion_date, manifests), contract.bronze, ingestion_date)
+    records = read_day(tables.spark, raw_root, contract, ingestion_date, manifests)
+    tables.replace_day(records, contract.bronze, ingestion_date)
 
 
 def read_manifests(spark: SparkSession, raw_root: str, entity: str, ingestion_date: date) -> list[Manifest]:

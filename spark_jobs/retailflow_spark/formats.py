@@ -1,8 +1,8 @@
 """How the bytes of a RAW file become records: one decoder a format, in plain Python and Arrow, run by Spark's workers.
 
-A decoder takes a file's bytes and yields Arrow batches whose rows are the file's records in order. JSON formats yield the
-record's exact text as `_record`; CSV and Parquet yield the feed's columns as strings. A file that cannot be read raises
-BadFile and fails its batch; a record that cannot be read is kept as `_corrupt_record`.
+A decoder takes a file's bytes and yields Arrow batches whose rows are the file's records in order. JSON formats yield
+the record's exact text as `_record`; CSV and Parquet yield the feed's columns as strings. A file that cannot be read
+raises BadFile and fails its batch; a record that cannot be read is kept as `_corrupt_record`.
 """
 
 import csv
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
-import pyarrow.compute  # noqa: F401 - pa.compute
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 RECORDS_PER_BATCH = 20_000
@@ -62,7 +62,7 @@ def _ndjson_gzip(payload: bytes, entity: str) -> list[str]:
     try:
         return _ndjson(gzip.decompress(payload), entity)
     except (EOFError, OSError, zlib.error) as error:
-        raise BadFile(f"is not a whole gzip file ({error}); ask the source to deliver it again as a new batch") from None
+        raise BadFile(f"is not a whole gzip file ({error}); have the source deliver it again as a new batch") from None
 
 
 def _json_document(payload: bytes, entity: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A source API to RAW: every page of the day's changes, byte for byte, as one batch that appears whole or not at all."""
+"""A source API to RAW: every page of a day's changes, byte for byte, as one batch that appears whole or not at all."""
 
 import hashlib
 import json
@@ -26,14 +26,15 @@ class SourceError(RuntimeError):
 def ingest_day(environment: Environment, entity: str, ingestion_date: date) -> str:
     """Deliver a day's batch of an API entity and say what was done. Does nothing where the day is complete."""
     source = environment.sources[entity]
-    return deliver_pages(open_raw(environment), entity, ingestion_date, source, secret(environment, source.token_secret))
+    token = secret(environment, source.token_secret)
+    return deliver_pages(open_raw(environment), entity, ingestion_date, source, token)
 
 
 def deliver_pages(store: RawStore, entity: str, ingestion_date: date, source: Source, token: str) -> str:
     """Safe to kill at any point, to repeat, and to run twice at once.
 
-    The batch id follows from entity and date and the file's name from its content, so that whatever an earlier try left is
-    either the same file or one that no manifest names; the first manifest written is the day's batch.
+    The batch id follows from entity and date and the file's name from its content, so that whatever an earlier try left
+    is either the same file or one that no manifest names; the first manifest written is the day's batch.
     """
     if is_complete(store, entity, ingestion_date):
         return f"{entity} {ingestion_date}: already complete in RAW, nothing asked of the source"

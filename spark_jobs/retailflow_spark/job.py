@@ -36,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def arguments(name: str, choices: list[str], argv: list[str] | None = None) -> tuple[Environment, str, date]:
-    """`--env E --<name> N --date YYYY-MM-DD`, each against what is allowed. Ends the process with a sentence otherwise."""
+    """`--env E --<name> N --date YYYY-MM-DD`, each of what is allowed. Ends the process with a sentence otherwise."""
     parser = _Parser()
     parser.add_argument("--env", required=True, type=_sentence(load_environment))
     parser.add_argument(f"--{name}", required=True, dest="name", type=_sentence(_one_of(name, choices)))

@@ -1,9 +1,9 @@
 """SILVER to GOLD: recompute what changed since the table last looked, and nothing else.
 
-Each GOLD table remembers, per source, the newest commit it has taken in (`ops.watermarks`). A run reads what later commits
-changed, asks the table's transform which keys that touches, and makes their rows equal to what the sources now say. It
-does not depend on the run's date, so any order of days, repetition or crash ends in the same rows: a crash before the
-watermark only means that the same changes are looked at again.
+Each GOLD table remembers, per source, the newest commit it has taken in (`ops.watermarks`). A run reads what later
+commits changed, asks the table's transform which keys that touches, and makes their rows equal to what the sources now
+say. It does not depend on the run's date, so any order of days, repetition or crash ends in the same rows: a crash
+before the watermark only means that the same changes are looked at again.
 """
 
 from importlib import import_module

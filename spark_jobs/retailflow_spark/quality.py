@@ -1,4 +1,4 @@
-"""From strings to the types of a contract, and the sentence for everything that breaks it. Pure: no action, no write."""
+"""From strings to the types of a contract, and a sentence for all that breaks it. Pure: no action, no write."""
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame

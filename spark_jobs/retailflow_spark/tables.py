@@ -64,8 +64,8 @@ class Tables:
 
         Args:
             frame: at most one row a key.
-            prune: a condition on the target (`t`) with literals, true for every row of these keys. A literal keeps merges of
-                different dates from conflicting.
+            prune: a condition on the target (`t`) with literals, true for every row of these keys. A literal keeps
+                merges of different dates from conflicting.
         """
         frame.createOrReplaceTempView("incoming")
         same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.key)

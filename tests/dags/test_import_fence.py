@@ -30,7 +30,7 @@ print(sorted(bag.dags), bag.import_errors)
 
 def parse(folder):
     done = subprocess.run(
-        [sys.executable, "-c", FENCE, folder], capture_output=True, text=True, env=os.environ, timeout=60
+        [sys.executable, "-c", FENCE, folder], capture_output=True, text=True, env=os.environ, timeout=180
     )
     return done.stdout.splitlines()[-1] if done.stdout else done.stderr
 

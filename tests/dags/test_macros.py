@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+
 from retailflow_airflow.macros import ingestion_date
 
 EMPTY_FORM = {"ingestion_date": None}
@@ -37,7 +38,17 @@ def test_a_malformed_date_is_refused_with_a_sentence_and_without_a_retry(wrong):
     with pytest.raises(AirflowFailException) as refusal:
         ingestion_date(run(), {"ingestion_date": wrong})
     assert str(refusal.value) == (
-        f"ingestion_date {wrong!r} is not a date of the form YYYY-MM-DD: trigger the run again with one like 2026-01-15."
+        f"ingestion_date {wrong!r} is not a date of the form YYYY-MM-DD: trigger again with one like 2026-01-15."
+    )
+
+
+@pytest.mark.parametrize("days_ahead", [0, 1])
+def test_a_day_that_is_not_over_is_refused(days_ahead):
+    moment = datetime.now(UTC) + timedelta(days=days_ahead)
+    with pytest.raises(AirflowFailException) as refusal:
+        ingestion_date(run(logical_date=moment), EMPTY_FORM)
+    assert str(refusal.value) == (
+        f"{moment:%Y-%m-%d} is not over in UTC: trigger again with an earlier ingestion_date."
     )
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from databricks.sdk.service import jobs
+
 from retailflow.compute import NewCluster, Pool
 from retailflow.environments import load_environment
 from retailflow_airflow.macros import idempotency_token
@@ -80,7 +81,7 @@ def test_the_bronze_orders_of_dev_are_submitted_as_the_golden_file_says(submitte
 
 
 @pytest.mark.parametrize("environment", ["dev", "local", "prod", "stg"])
-@pytest.mark.parametrize("task_id", ["raw.ingest_orders", "bronze.orders", "silver.orders"])
+@pytest.mark.parametrize("task_id", ["raw.ingest_orders", "silver.orders", "gold.daily_revenue_mart"])
 def test_the_sdk_knows_every_field_we_send(submitted, environment, task_id):
     body = submitted(environment, task_id)
     assert through_the_sdk(body) == body

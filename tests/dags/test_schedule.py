@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.interval import CronDataIntervalTimetable
+
 from retailflow_airflow.schedule import CronUntil
 
 

@@ -21,9 +21,10 @@ import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, ResourceDoesNotExist
 from databricks.sdk.service.jobs import JobsAPI, RunLifeCycleState, RunResultState, SparkPythonTask, SubmitTask
+
 from retailflow_local.jobs_api.submission import RUN_KEYS, TASK_KEYS
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 TOKEN = "dapi-test-7c1d9e"
 SECRET = "crm-value-93ab"
 ROOT = Path(__file__).parents[2]
@@ -73,7 +74,7 @@ class Server:
         return self.output(run)["logs"]
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 15) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -222,6 +223,12 @@ def test_cancel_ends_every_process_of_the_run_before_the_run_is_terminal(
     assert run.state.state_message == "Run canceled by the user"
 
 
+def test_what_a_script_leaves_running_ends_with_its_run(server: Server) -> None:
+    run = server.ended(server.submit("import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"))
+    assert run["state"]["result_state"] == "SUCCESS"
+    assert not is_alive(int(server.output(run)["logs"]))
+
+
 def is_alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -269,8 +276,15 @@ def test_the_provider_retries_a_failed_submit_and_one_run_comes_of_it(server: Se
     server.request("POST", "/_faults", json={"path": "runs/submit", "times": 2} | fault).raise_for_status()
     before = len(runs_of(server))
     payload = {"tasks": [server.task("")], "idempotency_token": f"retried {fault}"}
-    hook = DatabricksHook(retry_limit=3, retry_args={"wait": lambda _: 0.01, "stop": lambda s: s.attempt_number > 3})
+    failed_attempts: list[int] = []
+
+    def wait(state: Any) -> float:
+        failed_attempts.append(state.attempt_number)
+        return 0.01
+
+    hook = DatabricksHook(retry_limit=3, retry_args={"wait": wait, "stop": lambda state: state.attempt_number > 3})
     run_id = hook.submit_run(payload)
+    assert failed_attempts == [1, 2]
     assert server.ended(run_id)["state"]["result_state"] == "SUCCESS"
     assert len(runs_of(server)) == before + 1
 
@@ -445,8 +459,8 @@ def test_an_idempotency_token_gives_the_same_run_even_after_the_server_was_kille
         assert is_alive(pid)
     with serving(tmp_path) as server:
         assert server.submit("", idempotency_token="day-1/silver/try-1") == active
+        state = server.ended(active)["state"]
         assert not is_alive(pid)
-        state = server.run(active)["state"]
         assert (state["life_cycle_state"], state["result_state"]) == ("INTERNAL_ERROR", "FAILED")
         assert "The workspace server was restarted" in state["state_message"]
 

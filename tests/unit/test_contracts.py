@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
+
 from retailflow import contracts
 from retailflow.contracts.ddl import create_table
 from retailflow.contracts.model import parse
@@ -51,7 +52,7 @@ def test_sources_of_gold_are_tables_that_a_contract_describes():
 
 def test_ddl_carries_types_comments_keys_partitions_and_required_columns():
     ddl = create_table(contracts.entity("payments").silver, "retailflow_dev")
-    assert ddl.startswith("CREATE TABLE IF NOT EXISTS retailflow_dev.silver.payments (\n  payment_event_id STRING NOT NULL")
+    assert ddl.startswith("CREATE TABLE IF NOT EXISTS retailflow_dev.silver.payments (\n  payment_event_id STRING NOT")
     assert "amount DECIMAL(18,4) NOT NULL COMMENT 'Amount, always positive.'" in ddl
     assert "PARTITIONED BY (occurred_date)" in ddl
     assert "'retailflow.key' = 'payment_event_id'" in ddl

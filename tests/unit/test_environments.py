@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from retailflow.environments import SettingsError, environment_names, load_environment, parse_environment
 
 ROOT = Path(__file__).parents[2]

@@ -8,6 +8,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from retailflow.raw import join_pages
 from retailflow_spark.formats import BadFile, decode
 
 
@@ -17,7 +19,11 @@ def records(payload: bytes, form: str, columns: tuple[str, ...] = (), required: 
 
 
 def test_the_text_of_a_record_in_api_pages_is_exactly_what_the_page_said():
-    payload = b'[{"orders": [ {"a": 1.50, "b":[1, 2]} ,{"a":"\\u00e9"}], "next_cursor": "x"},{"next_cursor":null,"orders":[]}]'
+    pages = (
+        b'{"orders": [ {"a": 1.50, "b":[1, 2]} ,{"a":"\\u00e9"}], "next_cursor": "x"}',
+        b'{"next_cursor":null,"orders":[]}',
+    )
+    payload = join_pages(list(pages))
     assert records(payload, "json_pages") == [{"_record": '{"a": 1.50, "b":[1, 2]}'}, {"_record": '{"a":"\\u00e9"}'}]
 
 

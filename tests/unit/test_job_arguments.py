@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+
 from retailflow_spark.job import arguments, ingestion_date
 
 GOOD = ["--env", "local", "--entity", "orders", "--date", "2026-01-15"]

@@ -1,8 +1,8 @@
 """Environments: what differs between a laptop, dev, stg and prod, as one validated YAML file each, beside this module.
 
 Strings may hold `${NAME}` or `${NAME:-default}`, replaced by environment variables when the file is loaded; there is
-no other syntax. Secrets never come that way: a `*_secret` setting is the name of a secret in `secret_scope`, read by the
-job that needs it.
+no other syntax. Secrets never come that way: a `*_secret` setting is the name of a secret in `secret_scope`, which the
+job that needs it reads.
 """
 
 import os

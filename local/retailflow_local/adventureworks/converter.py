@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from retailflow import raw
 from retailflow.raw import Part
-
 from retailflow_local.adventureworks import records
 from retailflow_local.adventureworks.clickstream import clickstream
 from retailflow_local.adventureworks.source import Oltp, Row, Sales, read_oltp, read_sales

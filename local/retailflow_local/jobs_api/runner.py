@@ -64,17 +64,19 @@ class Runner:
         forkserver.ensure_running()
 
     def recover(self) -> None:
-        """End what a server that died left running."""
-        message = "The workspace server was restarted while this task was active"
+        """Begin to end what a server that died left running; a task is terminal once nothing of it is left."""
         for run in self._store.runs(active=True):
             for task in run.tasks:
-                if task.is_terminal:
-                    continue
-                if task.pid and task.pid_started:
-                    terminate(Leader(task.pid, task.pid_started))
-                self._store.finish(task.run_id, _internal_error(message))
-                if task.session_id:
-                    self._pool.submit(self._interrupt, task.session_id)
+                if not task.is_terminal:
+                    self._pool.submit(self._end_orphan, task)
+
+    def _end_orphan(self, task: TaskRow) -> None:
+        if task.pid and task.pid_started:
+            terminate(Leader(task.pid, task.pid_started))
+        if task.session_id:
+            self._interrupt(task.session_id)
+        message = "The workspace server was restarted while this task was active"
+        self._store.finish(task.run_id, _internal_error(message))
 
     def submit(self, run: RunRow) -> None:
         for task in run.tasks:

@@ -46,8 +46,12 @@ def main() -> None:
     secrets_file = os.environ.pop("RETAILFLOW_SECRETS_FILE", "")
     if not token:
         sys.exit("RETAILFLOW_DATABRICKS_TOKEN is not set; it is the bearer token that clients must send")
-    # Before the first import of numpy or Arrow in a task: several tasks share few cores.
-    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    # Read when numpy and Arrow are first imported: tasks share few cores, and a process to fork must have one thread.
+    os.environ |= {
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    }
     logs = options.state / "logs"
     logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _exclusive(options.state), _listen(options.port) as listener:

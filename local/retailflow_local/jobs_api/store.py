@@ -14,7 +14,6 @@ from typing import Any
 
 from retailflow_local.jobs_api.submission import Submission
 
-TERMINAL = ("TERMINATED", "INTERNAL_ERROR")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   position INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL UNIQUE, job_id INTEGER NOT NULL,
@@ -62,7 +61,7 @@ class TaskRow:
 
     @property
     def is_terminal(self) -> bool:
-        return self.life_cycle_state in TERMINAL
+        return self.end_time is not None
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,8 @@ class Store:
     ) -> list[RunRow]:
         """Runs, newest first; `before` is the `position` of the last one already seen."""
         rows = self._rows(
-            "SELECT * FROM (SELECT *, EXISTS (SELECT 1 FROM tasks WHERE parent_run_id = runs.run_id AND"
-            "  life_cycle_state NOT IN ('TERMINATED', 'INTERNAL_ERROR')) AS is_active FROM runs)"
+            "SELECT * FROM (SELECT *, EXISTS (SELECT 1 FROM tasks WHERE parent_run_id = runs.run_id"
+            "  AND end_time IS NULL) AS is_active FROM runs)"
             " WHERE (?1 IS NULL OR position < ?1) AND (?2 IS NULL OR is_active = ?2) AND (?3 IS NULL OR job_id = ?3)"
             " AND (?4 IS NULL OR start_time >= ?4) AND (?5 IS NULL OR start_time <= ?5)"
             " ORDER BY position DESC LIMIT ?6",
@@ -178,9 +177,11 @@ class Store:
         )
 
     def finish(self, run_id: int, outcome: Outcome, only_pending: bool = False) -> bool:
+        """Write how a task ended, once. False where it had ended before, or was not PENDING where it had to be."""
         return self._change(
             "UPDATE tasks SET life_cycle_state = ?, result_state = ?, code = ?, state_message = ?, error = ?,"
-            " error_trace = ?, end_time = ? WHERE run_id = ? AND (life_cycle_state = 'PENDING' OR NOT ?)",
+            " error_trace = ?, end_time = ? WHERE run_id = ? AND end_time IS NULL"
+            " AND (life_cycle_state = 'PENDING' OR NOT ?)",
             *(outcome.life_cycle_state, outcome.result_state, outcome.code, outcome.state_message, outcome.error),
             *(outcome.error_trace, now(), run_id, only_pending),
         )

@@ -9,16 +9,17 @@ from retailflow_local.jobs_api.errors import invalid
 
 WORKSPACE_ROOT = "/Workspace/Shared/retailflow/"
 # Databricks' keys, written out because importing the SDK takes 2 s; a test compares them with it.
-RUN_KEYS = frozenset(
-    "access_control_list budget_policy_id duration_target email_notifications environment_variables environments"
-    " git_source health idempotency_token notification_settings performance_target queue run_as run_name tasks"
-    " timeout_seconds usage_policy_id webhook_notifications".split()
-)
-TASK_KEYS = frozenset(
-    "task_key compute depends_on description disable_auto_optimization disabled email_notifications environment_key"
-    " environment_variables_key existing_cluster_id health libraries max_retries min_retry_interval_millis new_cluster"
-    " notification_settings retry_on_timeout run_if spark_python_task timeout_seconds webhook_notifications".split()
-)
+_RUN_KEYS = """
+access_control_list budget_policy_id duration_target email_notifications environment_variables environments git_source
+health idempotency_token notification_settings performance_target queue run_as run_name tasks timeout_seconds
+usage_policy_id webhook_notifications
+"""
+_TASK_KEYS = """
+compute depends_on description disable_auto_optimization disabled email_notifications environment_key
+environment_variables_key existing_cluster_id health libraries max_retries min_retry_interval_millis new_cluster
+notification_settings retry_on_timeout run_if spark_python_task task_key timeout_seconds webhook_notifications
+"""
+RUN_KEYS, TASK_KEYS = frozenset(_RUN_KEYS.split()), frozenset(_TASK_KEYS.split())
 
 
 class SparkPythonTask(BaseModel):

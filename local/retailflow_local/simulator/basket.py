@@ -6,10 +6,8 @@ from random import Random
 
 from retailflow_local.simulator.catalog import any_product, list_prices, product_id
 from retailflow_local.simulator.dice import Dice
-from retailflow_local.simulator.places import PER_EURO, TAX_RATE
+from retailflow_local.simulator.places import PER_EURO, TAX_RATE, smallest_unit
 
-_CENT = Decimal("0.01")
-_STEP = {"JPY": Decimal(1)}
 _AMOUNTS = ("discount_amount", "tax_amount")
 
 
@@ -21,7 +19,7 @@ def sold_line(dice: Dice, rng: Random, day: date, currency: str, country: str, d
     """
     index = any_product(dice, rng)
     price = Decimal("0.00") if rng.random() < 0.01 else list_prices(dice, day)[index]
-    step = _STEP.get(currency, _CENT)
+    step = smallest_unit(currency)
     unit_price = (price * PER_EURO[currency]).quantize(step if currency == "JPY" else price)
     quantity = rng.choices((1, 2, 3, 4, 12), (70, 18, 7, 4, 1))[0]
     gross = unit_price * quantity

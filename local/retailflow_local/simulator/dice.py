@@ -44,10 +44,9 @@ class Dice:
 
 
 def moment(day: date, share: float) -> datetime:
-    """A moment of the day, in UTC without a zone: `share` in [0, 1) through a busy afternoon and a quiet night."""
-    peak = 0.75
-    position = math.sqrt(share * peak) if share < peak else 1 - math.sqrt((1 - share) * (1 - peak))
-    return midnight(day) + timedelta(milliseconds=min(int(position * 86_400_000), 86_399_999))
+    """A moment of the day, in UTC without a zone: `share` in [0, 1), four times denser at noon than at midnight."""
+    position = share + 0.6 * math.sin(math.tau * share) / math.tau
+    return midnight(day) + timedelta(milliseconds=int(position * 86_400_000))
 
 
 def midnight(day: date) -> datetime:

@@ -8,7 +8,7 @@ from retailflow_local.simulator.dice import midnight, stamp
 from retailflow_local.simulator.orders import fates, order_at
 from retailflow_local.simulator.tills import sales_of
 from retailflow_local.simulator.trouble import corrected
-from retailflow_local.simulator.web import browsing
+from retailflow_local.simulator.web import VISITS, browsing
 from retailflow_local.simulator.world import World
 
 _LAST_SECOND = timedelta(days=1) - timedelta(seconds=1)
@@ -34,7 +34,7 @@ def _sales(world: World, day: date, changing: list[dict]) -> list[dict]:
 
 
 def _clicks(world: World, day: date, _: list[dict]) -> list[dict]:
-    beyond = world.count(7600)
+    beyond = world.count(VISITS)
     return [event for index in range(3) for event in browsing(world, day, beyond + index)]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from retailflow_local.simulator import people
 from retailflow_local.simulator.basket import returned, sold_line
 from retailflow_local.simulator.dice import Dice, moment, stamp
-from retailflow_local.simulator.places import PER_EURO, PLACES, currency_of
+from retailflow_local.simulator.places import PER_EURO, PLACES, currency_of, smallest_unit
 
 LOOK_BACK_DAYS = 10
 
@@ -93,7 +93,6 @@ def order_at(dice: Dice, fate: Fate, day: date) -> dict:
     else:
         lines = sold + ([returned(line) for line in sold[:kept_back]] if status == "returned" else [])
     shipping = Decimal(0) if fate.is_return_only or rng.random() < 0.4 else Decimal("4.90")
-    step = Decimal(1) if currency == "JPY" else Decimal("0.01")
     return {
         "order_id": fate.order_id,
         "customer_id": fate.customer_id,
@@ -102,7 +101,7 @@ def order_at(dice: Dice, fate: Fate, day: date) -> dict:
         "status": status,
         "currency": currency,
         "shipping": {
-            "amount": str((shipping * PER_EURO[currency]).quantize(step)),
+            "amount": str((shipping * PER_EURO[currency]).quantize(smallest_unit(currency))),
             "method": rng.choice(("standard", "express", "pickup")),
             "address": address,
         },

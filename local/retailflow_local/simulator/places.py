@@ -48,5 +48,9 @@ _TAX = {
 TAX_RATE = {country: Decimal(rate) for country, rate in _TAX.items()}
 
 
+def smallest_unit(currency: str) -> Decimal:
+    return Decimal(1) if currency == "JPY" else Decimal("0.01")
+
+
 def currency_of(country: str) -> str:
     return _CURRENCY.get(country, "EUR")

@@ -111,9 +111,9 @@ def delivered(world: World, entity: str, day: date, trouble: Trouble) -> list[tu
 
 
 def planted(world: World, entity: str, day: date, trouble: Trouble) -> Counter[str]:
-    """How many records of each kind of trouble the day's feed carries; `new_column` counts those with the new column."""
+    """How many records of each kind of trouble the day's feed carries; `new_column` is how many have one more field."""
     found = delivered(world, entity, day, trouble)
-    counts = Counter(_label(kind) for kind, _ in found if kind != SOUND)
+    counts = Counter(kind for kind, _ in found if kind != SOUND)
     if trouble.new_columns:
         counts["new_column"] = len(found)
     return counts
@@ -134,10 +134,6 @@ def arrived(entity: str, record: dict, day: date) -> dict:
     return {**record, field: at.isoformat(timespec="milliseconds") + zone}
 
 
-def _label(kind: str) -> str:
-    return kind.removesuffix(".later")
-
-
 def _from_yesterday(world: World, entity: str, day: date, trouble: Trouble) -> list[tuple[str, dict]]:
     if entity in _SNAPSHOTS or not (trouble.late or trouble.resends or trouble.corrections):
         return []
@@ -149,7 +145,7 @@ def _from_yesterday(world: World, entity: str, day: date, trouble: Trouble) -> l
         elif kind == "resend":
             result.append((kind, records[index]))
         elif kind == "correction.later":
-            result.append((kind, corrected(records[index], revision=2)))
+            result.append(("correction", corrected(records[index], revision=2)))
     return result
 
 

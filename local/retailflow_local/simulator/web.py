@@ -24,22 +24,25 @@ _UTM = (
     {"source": "newsletter", "medium": "email", "campaign": "weekly"},
     {"source": None, "medium": None, "campaign": None},
 )
+VISITS = 7600  # that buy nothing, a day at scale 1
 _SHOP = "https://shop.example.com"
-# Visits from this share of a day on begin after 22:00 and may reach into the next day; the others do not.
-_EVENING = 0.98
+# Visits from this share of a day on begin after 22:00 and may reach into the next day. The others, of at most 63
+# minutes, do not.
+_EVENING = 0.95
 _LAST_MILLISECOND = timedelta(days=1) - timedelta(milliseconds=1)
 
 
 def clicks_of(dice: Dice, day: date) -> list[dict]:
     """The events received on a day, by received_at and id."""
     events: list[dict] = []
-    count, today = dice.count(7600), day.isoformat()
-    yesterday = day - timedelta(days=1)
-    for index in range(int(count * _EVENING), count):
-        events += [event for event in browsing(dice, yesterday, index) if event["received_at"].startswith(today)]
-    for index in range(count):
-        visit = browsing(dice, day, index)
-        events += visit if index < count * _EVENING - 1 else [e for e in visit if e["received_at"].startswith(today)]
+    count = dice.count(VISITS)
+    evening = int(count * _EVENING)
+    for index in range(evening):
+        events += browsing(dice, day, index)
+    today = day.isoformat()
+    for started_on in (day - timedelta(days=1), day):
+        for index in range(evening, count):
+            events += [event for event in browsing(dice, started_on, index) if event["received_at"].startswith(today)]
     for visit in _buying(dice, day):
         events += visit
     events.sort(key=lambda event: (event["received_at"], event["event_id"]))
@@ -49,16 +52,16 @@ def clicks_of(dice: Dice, day: date) -> list[dict]:
 def browsing(dice: Dice, day: date, index: int) -> list[dict]:
     """A visit that buys nothing. Visits begin in the order of their index; those beyond the day's count begin late."""
     rng = dice.rng("visit", day, index)
-    at = moment(day, min((index + rng.random()) / dice.count(7600), 0.9999))
+    at = moment(day, min((index + rng.random()) / dice.count(VISITS), 0.9999))
     customer_id = people.someone(dice, rng, day) if rng.random() < 0.25 else None
     visit = _Visit(dice, rng, f"{day}-v{index}", customer_id)
     product = None
+    pauses_after = rng.randint(1, 30) if visit.session_id is None else 0
     visit.add(at, "page_view", "/")
-    for _ in range(min(int(-5.2 * math.log(1 - rng.random())), 13)):
+    for step in range(min(int(-5.2 * math.log(1 - rng.random())), 13)):
         at += timedelta(milliseconds=int(3_000 + 120_000 * rng.random()))
-        if visit.session_id is None and rng.random() < 0.03:
-            at += timedelta(minutes=35)  # back after a break: another session, where nobody numbers them
-            visit.session_id = None
+        if step + 1 == pauses_after:
+            at += timedelta(minutes=35)  # where nobody numbers the sessions, this begins another
         chance = rng.random()
         if product and chance < 0.15:
             visit.add(at, "add_to_cart" if chance < 0.12 else "remove_from_cart", f"/p/{product}", product)

@@ -24,16 +24,27 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     """The groups of the dates in scope: exactly those with a line in gold.fact_sales."""
     lines = within(tables["gold.fact_sales"], scope, "business_date")
     categories = tables["gold.dim_product"].select("product_sk", _category().alias("category"))
-    group = ("business_date", "channel", "store_id", F.coalesce("category", F.lit(UNKNOWN_ID)).alias("category"), "currency")
+    group = (
+        "business_date",
+        "channel",
+        "store_id",
+        F.coalesce("category", F.lit(UNKNOWN_ID)).alias("category"),
+        "currency",
+    )
     return (
         lines.join(categories, "product_sk", "left")
         .groupBy(*group)
         .agg(
             F.count_distinct(F.when(F.col("quantity") > 0, F.col("sale_id"))).alias("order_count"),
             F.sum("quantity").alias("unit_count"),
-            *(F.sum(name).cast(SUM).alias(name) for name in ("gross_amount", "discount_amount", "net_amount", "tax_amount")),
+            *(
+                F.sum(name).cast(SUM).alias(name)
+                for name in ("gross_amount", "discount_amount", "net_amount", "tax_amount")
+            ),
             F.sum(F.when(F.col("is_return"), -F.col("quantity")).otherwise(F.lit(0))).alias("returned_unit_count"),
-            F.sum(F.when(F.col("is_return"), -F.col("net_amount")).otherwise(F.lit(0))).cast(SUM).alias("returned_amount"),
+            F.sum(F.when(F.col("is_return"), -F.col("net_amount")).otherwise(F.lit(0)))
+            .cast(SUM)
+            .alias("returned_amount"),
         )
     )
 

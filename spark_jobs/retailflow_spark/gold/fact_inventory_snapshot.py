@@ -36,5 +36,5 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
 
 
 def _end_of_day() -> Column:
-    """The last microsecond of the snapshot's day. `recorded_at` moves when a snapshot is corrected later; this does not."""
+    """The last microsecond of the snapshot's day, which a later correction leaves where it is; `recorded_at` moves."""
     return F.date_add("snapshot_date", 1).cast("timestamp") - F.expr("INTERVAL 1 MICROSECOND")

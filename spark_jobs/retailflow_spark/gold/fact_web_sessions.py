@@ -33,7 +33,9 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
         _first_known("utm", "source", "medium", "campaign").alias("utm"),
     )
     # A session without an id of its own is named by its first event.
-    identity = F.concat_ws("|", "anonymous_id", F.coalesce(_tagged("session", "session_id"), _tagged("event", "_first_event_id")))
+    identity = F.concat_ws(
+        "|", "anonymous_id", F.coalesce(_tagged("session", "session_id"), _tagged("event", "_first_event_id"))
+    )
     return sessions.select(
         F.md5(identity).alias("session_sk"),
         *("anonymous_id", "session_id", "customer_id", "started_at", "ended_at"),

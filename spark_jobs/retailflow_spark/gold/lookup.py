@@ -13,7 +13,10 @@ def with_version(facts: DataFrame, dimension: DataFrame, kind: str, moment: Colu
     """
     key, sk = f"{kind}_id", f"{kind}_sk"
     versions = dimension.where(F.col(sk) != UNKNOWN_SK).select(
-        F.col(key).alias("_id"), F.col(sk).alias("_sk"), F.col("valid_from").alias("_from"), F.col("valid_to").alias("_to")
+        F.col(key).alias("_id"),
+        F.col(sk).alias("_sk"),
+        F.col("valid_from").alias("_from"),
+        F.col("valid_to").alias("_to"),
     )
     holds = (F.col(key) == F.col("_id")) & (moment >= F.col("_from")) & (moment < F.col("_to"))
     found = facts.join(versions, holds, "left").withColumn(sk, F.coalesce("_sk", F.lit(UNKNOWN_SK)))

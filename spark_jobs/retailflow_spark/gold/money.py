@@ -1,4 +1,4 @@
-"""Exact money: DECIMAL(18,4) for one line, DECIMAL(28,4) for a sum of lines. Nothing here rounds; overflow is an error."""
+"""Exact money: DECIMAL(18,4) for one line, DECIMAL(28,4) for a sum of lines. Nothing rounds; overflow is an error."""
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 
 import pyarrow.parquet as pq
 import pytest
+
 from retailflow_local.adventureworks import AdventureWorks
 from retailflow_local.adventureworks.oracle import Amounts, source_totals
 

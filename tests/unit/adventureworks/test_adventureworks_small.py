@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+
 from retailflow_local.adventureworks import AdventureWorks
 from retailflow_local.adventureworks.oracle import Amounts, Source, compare, source_totals
 from retailflow_local.adventureworks.zones import zone_of

@@ -1,0 +1,187 @@
+"""Airflow on this machine: its settings, its four processes, and a small client of its REST API."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+import requests
+
+from retailflow_local.azurite import connection_string
+from retailflow_local.downloads import Progress
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.processes import HOST, Health
+from retailflow_local.state import Secrets, as_json, write_private
+
+USER = "admin"
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+PATIENCE_SECONDS = 180
+
+
+def environment(root: Path, repository: Path, ports: dict[str, int], own: Secrets) -> dict[str, str]:
+    """What makes any `airflow` command work on this workspace."""
+    home = root / "airflow"
+    url = f"http://{HOST}:{ports['airflow']}"
+    databricks = {
+        "conn_type": "databricks",
+        "schema": "http",
+        "host": HOST,
+        "port": ports["jobs"],
+        "password": own.databricks_token,
+    }
+    wasb = {"conn_type": "wasb", "extra": {"connection_string": connection_string(ports["azurite"])}}
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(ports["airflow"]),
+        "AIRFLOW__API__SECRET_KEY": own.airflow_api_secret,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API_AUTH__JWT_SECRET": own.airflow_jwt_secret,
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(repository / "dags"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__FERNET_KEY": own.airflow_fernet_key,
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(repository / "plugins"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(root)),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new DAG file is seen
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW_CONN_DATABRICKS_DEFAULT": as_json(databricks),
+        "AIRFLOW_CONN_WASB_DEFAULT": as_json(wasb),
+        "PYTHONPATH": os.pathsep.join(
+            str(repository / name) for name in ("include", "plugins", "local/airflow_settings")
+        ),
+    }
+
+
+def _passwords(root: Path) -> Path:
+    return root / "secrets" / "airflow_users.json"
+
+
+def command(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "airflow", *arguments)
+
+
+def prepare(root: Path, own: Secrets, settings: dict[str, str], log: Path, on_step: Progress) -> None:
+    """The user and the metadata database, once per Airflow version; a first migration that was killed starts afresh."""
+    write_private(_passwords(root), as_json({USER: own.airflow_password}))
+    home = root / "airflow"
+    marker = home / "migrated"
+    if marker.exists() and marker.read_text() == version("apache-airflow"):
+        return
+    on_step("Airflow database", "")
+    if not marker.exists():
+        shutil.rmtree(home, ignore_errors=True)
+    for folder in (home, log.parent):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with log.open("wb") as output:
+        result = subprocess.run(command("db", "migrate"), env=settings, stdout=output, stderr=output, check=False)
+    if result.returncode:
+        raise WorkspaceError(f"Airflow's database could not be prepared; {log} says why.")
+    shutil.copyfile(home / "airflow.db", home / "dags_test.db")  # see airflow_local_settings.py
+    marker.write_text(version("apache-airflow"))
+
+
+def component_command(component: str) -> tuple[str, ...]:
+    """Logs are read from disk, so no component serves any, which it would do to the whole network."""
+    return command(component, *(("--skip-serve-logs",) if component in ("scheduler", "triggerer") else ()))
+
+
+def health(component: str, port: int, find: Callable[[str], psutil.Process | None]) -> Health:
+    """The API server is healthy when it answers, the others when it knows a heartbeat of this very process."""
+    name, key = process_name(component), component.replace("-", "_")
+    if component == "api-server":
+        return Health(name, port, lambda: bool(_monitored(port)), PATIENCE_SECONDS)
+
+    def beats() -> bool:
+        process, monitored = find(name), _monitored(port).get(key, {})
+        latest = monitored.get(f"latest_{key}_heartbeat")
+        is_own = process and latest and datetime.fromisoformat(latest).timestamp() >= process.create_time()
+        return bool(monitored.get("status") == "healthy" and is_own)
+
+    return Health(name, None, beats, PATIENCE_SECONDS)
+
+
+def process_name(component: str) -> str:
+    return f"airflow-{component}"
+
+
+def _monitored(port: int) -> dict[str, Any]:
+    """Per component its status and latest heartbeat; empty where nothing answers."""
+    try:
+        answer = requests.get(f"http://{HOST}:{port}/api/v2/monitor/health", timeout=5)
+        return answer.json() if answer.ok else {}
+    except (requests.RequestException, ValueError):
+        return {}
+
+
+class AirflowClient:
+    """The REST calls that a run from the command line needs. Every method raises WorkspaceError on a refusal."""
+
+    def __init__(self, url: str, password: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        answer = self._session.post(f"{url}/auth/token", json={"username": USER, "password": password}, timeout=30)
+        if not answer.ok:
+            raise WorkspaceError(f"Airflow at {url} refused the workspace's own password: {answer.text}")
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def wait_for_dag(self, dag_id: str, seconds: float = 120) -> None:
+        """Until the DAG has been parsed; an import error of any DAG ends the wait."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self._session.get(f"{self._url}/api/v2/dags/{quote(dag_id)}", timeout=30)
+            if answer.ok:
+                return
+            if errors := self._get("importErrors")["import_errors"]:
+                raise WorkspaceError(f"{errors[0]['filename']} cannot be loaded:\n{errors[0]['stack_trace']}")
+            if time.monotonic() > deadline:
+                raise WorkspaceError(f"Airflow does not know the DAG {dag_id} after {seconds:.0f} s.")
+            time.sleep(0.5)
+
+    def trigger(self, dag_id: str, logical_date: datetime, conf: dict[str, Any] | None = None) -> str:
+        """Start a run; returns its id. A run of that logical date, if there is one, is refused by Airflow."""
+        body = {"logical_date": logical_date.isoformat(), "conf": conf or {}}
+        return self._checked(self._session.post(self._runs(dag_id), json=body, timeout=60))["dag_run_id"]
+
+    def dag_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """With `state` (queued, running, success, failed), `start_date` and `end_date`."""
+        return self._checked(self._session.get(f"{self._runs(dag_id)}/{quote(run_id)}", timeout=60))
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Each with `task_id`, `state`, `start_date`, `end_date`, `try_number`, `map_index`, `note`."""
+        url = f"{self._runs(dag_id)}/{quote(run_id)}/taskInstances"
+        return self._checked(self._session.get(url, params={"limit": 1000}, timeout=60))["task_instances"]
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
+        """The log of one try, a line an event."""
+        url = f"{self._runs(dag_id)}/{quote(run_id)}/taskInstances/{quote(task_id)}/logs/{try_number}"
+        parameters = {"map_index": map_index, "full_content": True}
+        content = self._checked(self._session.get(url, params=parameters, timeout=60))["content"]
+        return "\n".join(str(line["event"]) if isinstance(line, dict) else str(line) for line in content)
+
+    def _runs(self, dag_id: str) -> str:
+        return f"{self._url}/api/v2/dags/{quote(dag_id)}/dagRuns"
+
+    def _get(self, path: str) -> dict[str, Any]:
+        return self._checked(self._session.get(f"{self._url}/api/v2/{path}", timeout=60))
+
+    @staticmethod
+    def _checked(answer: requests.Response) -> dict[str, Any]:
+        if not answer.ok:
+            raise WorkspaceError(f"Airflow answered {answer.status_code} to {answer.request.url}: {answer.text}")
+        return answer.json()

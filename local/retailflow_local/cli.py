@@ -1,0 +1,221 @@
+"""The command line behind ./retailflow. Errors are sentences, exit codes are honest."""
+
+import os
+import shlex
+import signal
+import sys
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Annotated, Literal
+
+import psutil
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from retailflow.environments import SettingsError
+from retailflow_local import airflow as local_airflow
+from retailflow_local.console import console, errors, steps
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.state import PREFERRED_PORTS
+from retailflow_local.workspace import AIRFLOW, CORE, REPOSITORY, TITLES, Workspace
+
+app = typer.Typer(
+    help="RetailFlow on this machine: real Airflow, Spark, Delta and a Blob emulator.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@app.command()
+def up(
+    port: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SERVICE=PORT", help=f"A port of your own, for {', '.join(PREFERRED_PORTS)}. Repeatable."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the simulated world.")] = None,
+    scale: Annotated[float | None, typer.Option(help="Of the simulated world; 1 is 2,000 orders a day.")] = None,
+    trouble: Annotated[Literal["some", "none"] | None, typer.Option(help="Bad, late and repeated records.")] = None,
+) -> None:
+    """Start the whole workspace. Ctrl-C stops what it started."""
+    workspace = Workspace()
+    wishes = {"seed": seed, "scale": scale, "trouble": trouble}
+    simulation = replace(workspace.simulation, **{name: wish for name, wish in wishes.items() if wish is not None})
+    with steps() as on_step:
+        workspace.start(ports=_ports(port or []), simulation=simulation, on_step=on_step)
+    table = Table.grid(padding=(0, 2))
+    table.add_row(
+        "Airflow", f"{workspace.airflow_url}  user {local_airflow.USER}, password {workspace.airflow_password}"
+    )
+    table.add_row("Jobs API", workspace.jobs_url)
+    table.add_row("Sources", workspace.sources_url)
+    table.add_row("Spark", workspace.spark_remote)
+    console.print(table)
+    console.print(
+        "Next: ./retailflow deliver 2026-01-15, then ./retailflow airflow dags test retailflow_daily 2026-01-15"
+    )
+    console.print("Stop: ./retailflow down")
+
+
+@app.command()
+def down() -> None:
+    """Stop every process of the workspace. Data stays in .local/."""
+    with steps() as on_step:
+        on_step("Stopping the workspace", "")
+        stopped = Workspace().stop()
+    if not stopped:
+        console.print("Nothing was running.")
+
+
+@app.command()
+def status() -> None:
+    """Show every process. Exit code 0 when all are healthy, else 1."""
+    workspace = Workspace()
+    table = Table("Process", "PID", "Port", "Health", "MiB")
+    total, is_whole = 0, True
+    for name in CORE + AIRFLOW:
+        process = workspace.processes.find(name)
+        if process is None:
+            table.add_row(TITLES[name], "", "", "[red]stopped[/red]", "")
+            is_whole = False
+            continue
+        health = workspace.health(name)
+        is_healthy = workspace.processes.is_healthy(health)
+        memory = sum(map(_memory_mib, workspace.processes.members([name])))
+        word = (
+            "[green]healthy[/green]" if is_healthy else f"[red]not healthy[/red], see {workspace.processes.log(name)}"
+        )
+        table.add_row(TITLES[name], str(process.pid), str(health.port or ""), word, str(memory))
+        total, is_whole = total + memory, is_whole and is_healthy
+    table.add_row("Total", "", "", "", str(total))
+    console.print(table)
+    raise typer.Exit(0 if is_whole else 1)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is missing or broken on this machine, and the fix. Exit code 1 if something is broken."""
+    from retailflow_local.doctor import diagnose
+
+    colours = {"ok": "green", "missing": "yellow", "broken": "red"}
+    is_broken = False
+    for check in diagnose(Workspace()):
+        colour = colours[check.verdict]
+        line = f"[{colour}]{check.verdict:8}[/{colour}]{check.name:14}{escape(check.finding)}"
+        console.print(line + (f". [bold]{escape(check.fix)}[/bold]" if check.fix else ""), soft_wrap=True)
+        is_broken |= check.verdict == "broken"
+    raise typer.Exit(1 if is_broken else 0)
+
+
+@app.command()
+def deliver(
+    day: Annotated[str, typer.Argument(metavar="DATE", help="The ingestion date, as YYYY-MM-DD.")],
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days, from DATE on.")] = 1,
+    entity: Annotated[list[str] | None, typer.Option(help="Only this file feed. Repeatable.")] = None,
+    late: Annotated[bool, typer.Option("--late", help="A second batch, which comes after _SUCCESS.")] = False,
+) -> None:
+    """Deliver the simulated file feeds of a day into RAW. Orders and customers come by API: the DAG fetches them."""
+    from retailflow_local.simulator.files import FILE_ENTITIES, deliver_day, deliver_late
+    from retailflow_local.simulator.trouble import Trouble
+    from retailflow_local.simulator.world import World
+
+    first, entities = _date(day), entity or list(FILE_ENTITIES)
+    if unknown := sorted(set(entities) - set(FILE_ENTITIES)):
+        raise typer.BadParameter(f"{', '.join(unknown)}: no file feed; there are {', '.join(FILE_ENTITIES)}.")
+    workspace = Workspace()
+    if not workspace.processes.find("azurite"):
+        raise WorkspaceError("The Blob emulator does not run. Start the workspace with ./retailflow up.")
+    store, simulation = workspace.raw_store(), workspace.simulation
+    world = World(simulation.seed, simulation.scale)
+    trouble = Trouble.some() if simulation.trouble == "some" else Trouble.none()
+    with steps() as on_step:
+        for moment in (first + timedelta(days=number) for number in range(days)):
+            for name in entities:
+                on_step(f"{moment} {name}", "")
+                if late:
+                    deliver_late(store, world, name, moment)
+                else:
+                    deliver_day(store, world, moment, trouble, [name])
+
+
+@app.command(context_settings={**_PASSED_ON, "help_option_names": []})
+def airflow(context: typer.Context) -> None:
+    """Run an Airflow command on this workspace, such as `airflow dags test retailflow_daily 2026-01-15`."""
+    if context.args in ([], ["--help"]):
+        console.print(context.get_help())
+        raise typer.Exit
+    command = local_airflow.command(*context.args)
+    os.execve(command[0], command, Workspace().environment())
+
+
+@app.command("env")
+def print_environment() -> None:
+    """Print the workspace's settings as shell exports, secrets included: eval "$(./retailflow env)"."""
+    for name, value in sorted(Workspace().settings().items()):
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command(context_settings=_PASSED_ON)
+def test(
+    context: typer.Context,
+    full: Annotated[bool, typer.Option("--full", help="The long tests instead of the short ones.")] = False,
+) -> None:
+    """Run the tests. Further arguments go to pytest."""
+    os.chdir(REPOSITORY)
+    command = (sys.executable, "-m", "pytest", "-m", "full" if full else "not full", *context.args)
+    os.execv(command[0], command)
+
+
+def _ports(wishes: list[str]) -> dict[str, int]:
+    ports = {}
+    for wish in wishes:
+        service, _, number = wish.partition("=")
+        if service not in PREFERRED_PORTS or not (number.isdecimal() and 1024 <= int(number) <= 65535):
+            raise typer.BadParameter(
+                f"{wish!r} is not SERVICE=PORT with one of {', '.join(PREFERRED_PORTS)} and a port from 1024 to 65535."
+            )
+        ports[service] = int(number)
+    return ports
+
+
+def _date(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:  # fromisoformat also takes 20260115 and 2026-W03-4
+        raise typer.BadParameter(f"{text!r} is not a date as YYYY-MM-DD.")
+    return day
+
+
+def _memory_mib(process: psutil.Process) -> int:
+    """Shared pages counted once where the system can say so, as Linux can."""
+    try:
+        memory = process.memory_full_info()
+        return getattr(memory, "pss", memory.uss) // 2**20
+    except psutil.Error:
+        return 0
+
+
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)  # unwinds, so that what was started is stopped
+
+
+def main() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    try:
+        app(prog_name="./retailflow")
+    except (WorkspaceError, SettingsError) as error:
+        errors.print(f"[red]retailflow:[/red] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        errors.print(f"[red]retailflow:[/red] {escape(f'{error.strerror or error}{place}')}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

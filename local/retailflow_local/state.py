@@ -1,0 +1,119 @@
+"""What a workspace remembers under its root: its ports, its simulated world, and its secrets (mode 0600)."""
+
+import base64
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retailflow.environments import ConnectionString, load_environment
+from retailflow_local.azurite import connection_string
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.processes import any_free_port, is_free
+
+PREFERRED_PORTS = {"azurite": 10000, "spark": 15002, "sources": 18081, "jobs": 18443, "airflow": 8080}
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """The world that the sources API and the file feeds share. Trouble is `some` or `none`."""
+
+    seed: int = 7
+    scale: float = 1.0
+    trouble: str = "some"
+
+
+@dataclass(frozen=True)
+class State:
+    ports: dict[str, int] = field(default_factory=dict)
+    simulation: Simulation = field(default_factory=Simulation)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Generated once per workspace."""
+
+    databricks_token: str
+    orders_api_token: str
+    crm_api_token: str
+    airflow_password: str
+    airflow_fernet_key: str
+    airflow_jwt_secret: str
+    airflow_api_secret: str
+
+    @classmethod
+    def generate(cls) -> "Secrets":
+        tokens = {name: secrets.token_urlsafe(64) for name in cls.__dataclass_fields__}
+        fernet_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        return cls(**tokens | {"airflow_password": secrets.token_urlsafe(12), "airflow_fernet_key": fernet_key})
+
+
+def read_state(root: Path) -> State:
+    path = root / "workspace.json"
+    if not path.exists():
+        return State()
+    try:
+        content = json.loads(path.read_text())
+        return State(content["ports"], Simulation(**content["simulation"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(f"{path} is damaged ({error}). Delete it; ports are then chosen anew.") from error
+
+
+def write_state(root: Path, state: State) -> None:
+    write_private(root / "workspace.json", json.dumps(asdict(state), indent=1))
+
+
+def choose_ports(wished: dict[str, int], kept: dict[str, int]) -> dict[str, int]:
+    """One per service: the port it has, else the one wished for, else the usual one if free, else any."""
+    ports = dict(kept)
+    for service, usual in PREFERRED_PORTS.items():
+        wish = wished.get(service)
+        if service in kept and wish not in (None, kept[service]):
+            raise WorkspaceError(f"{service} already runs on port {kept[service]}. Run ./retailflow down first.")
+        if service not in kept:
+            if wish and not is_free(wish):
+                raise WorkspaceError(f"Port {wish}, asked for {service}, is in use. Give another, or free it.")
+            ports[service] = wish or (usual if is_free(usual) and usual not in ports.values() else any_free_port())
+    return ports
+
+
+def load_secrets(root: Path) -> Secrets:
+    """The workspace's own secrets, generated where there are none yet."""
+    path = root / "secrets" / "workspace.json"
+    if not path.exists():
+        write_private(path, json.dumps(asdict(Secrets.generate()), indent=1))
+    try:
+        return Secrets(**json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise WorkspaceError(f"{path} is damaged. Run ./retailflow down, delete it, and start again.") from error
+
+
+def write_key_vault(root: Path, own: Secrets, blob_port: int) -> Path:
+    """What the Jobs API serves as secret scopes: {scope: {key: value}}, under the names the local environment reads."""
+    environment = load_environment("local")
+    credential = environment.raw.credential
+    assert isinstance(credential, ConnectionString), "the local environment reaches RAW by connection string"
+    keys = {
+        environment.sources["orders"].token_secret: own.orders_api_token,
+        environment.sources["customers"].token_secret: own.crm_api_token,
+        credential.connection_string_secret: connection_string(blob_port),
+    }
+    path = root / "secrets" / "key_vault.json"
+    write_private(path, json.dumps({environment.secret_scope: keys}, indent=1))
+    return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Whole or not at all, and readable by nobody else at any moment."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    fresh.replace(path)
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

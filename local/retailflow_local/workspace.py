@@ -1,0 +1,276 @@
+"""The local workspace: what stands in for Azure and Databricks on one machine, started and stopped as one.
+
+Everything it keeps is under its root; a second workspace with another root runs beside it.
+"""
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from retailflow.raw import RawStore
+from retailflow_local import airflow, azurite, spark_server
+from retailflow_local.downloads import Progress, fetch_azurite, fetch_jars
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.processes import HOST, Health, Processes
+from retailflow_local.state import (
+    Secrets,
+    Simulation,
+    State,
+    choose_ports,
+    load_secrets,
+    read_state,
+    write_key_vault,
+    write_state,
+)
+from retailflow_local.toolchain import java, node
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEFAULT_ROOT = REPOSITORY / ".local"
+CORE = ("spark", "azurite", "sources", "jobs")  # in the order of starting: the slowest first
+AIRFLOW = tuple(airflow.process_name(component) for component in airflow.COMPONENTS)
+TITLES = {
+    "spark": "Spark Connect server",
+    "azurite": "Blob emulator",
+    "sources": "Source systems",
+    "jobs": "Databricks Jobs API",
+    "airflow-api-server": "Airflow API server",
+    "airflow-scheduler": "Airflow scheduler",
+    "airflow-dag-processor": "Airflow DAG processor",
+    "airflow-triggerer": "Airflow triggerer",
+}
+
+# Another tool's settings in the caller's shell must not reach ours.
+_NOT_INHERITED = ("AIRFLOW_", "SPARK_", "PYSPARK_", "RETAILFLOW_", "DATABRICKS_", "JAVA_TOOL_OPTIONS")
+
+
+def _quiet(step: str, detail: str) -> None:
+    pass
+
+
+class Workspace:
+    """`with Workspace(root).running(): …` for tests, `start()` and `stop()` for commands.
+
+    Addresses hold once it has been started.
+    """
+
+    def __init__(self, root: Path = DEFAULT_ROOT) -> None:
+        self.root = Path(root).resolve()
+        self.processes = Processes(self.root)
+
+    @contextmanager
+    def running(
+        self, *, airflow: bool = False, simulation: Simulation | None = None, on_step: Progress = _quiet
+    ) -> Iterator["Workspace"]:
+        """Started for the block; what ran before goes on after it."""
+        started = self.start(airflow=airflow, simulation=simulation, on_step=on_step)
+        try:
+            yield self
+        finally:
+            self.stop(started)
+
+    def start(
+        self,
+        *,
+        airflow: bool = True,
+        ports: dict[str, int] | None = None,
+        simulation: Simulation | None = None,
+        on_step: Progress = _quiet,
+    ) -> list[str]:
+        """Start what does not run yet and wait until all is healthy. Returns the names of what it started.
+
+        Raises:
+            WorkspaceError: something is missing or does not get healthy; what was started is stopped again.
+        """
+        with self._alone():
+            missing = [name for name in CORE + (AIRFLOW if airflow else ()) if self.processes.find(name) is None]
+            self._remember(ports or {}, simulation)
+            self.processes.stop(missing)  # a service that died may have left children
+            try:
+                self._start_all(missing, on_step)
+            except BaseException:
+                self.processes.stop(reversed(missing))
+                raise
+            return missing
+
+    def stop(self, names: list[str] | None = None) -> list[str]:
+        """Stop these, or all that runs: Airflow first, so that nothing is submitted to what is going away."""
+        with self._alone(wait=True):
+            wanted = CORE + AIRFLOW if names is None else names
+            found = [name for name in wanted if self.processes.members([name])]
+            for group in (AIRFLOW, ("jobs",), ("sources", "spark", "azurite")):
+                self.processes.stop([name for name in group if name in wanted])
+            return found
+
+    def health(self, name: str) -> Health:
+        """When that process is healthy. Raises KeyError for a name that is none of CORE and AIRFLOW."""
+        ports = self.ports
+        if name in AIRFLOW:
+            return airflow.health(name.removeprefix("airflow-"), ports["airflow"], self.processes.find)
+        return {
+            "spark": Health("spark", ports["spark"], patience_seconds=120),
+            "azurite": Health("azurite", ports["azurite"]),
+            "sources": Health("sources", ports["sources"], lambda: _answers(f"{self.sources_url}/healthz")),
+            "jobs": Health("jobs", ports["jobs"], lambda: _answers(f"{self.jobs_url}/healthz")),
+        }[name]
+
+    def environment(self) -> dict[str, str]:
+        """For Airflow's processes and for people's own `airflow` commands: the caller's, with this workspace's."""
+        return inherited() | self.settings()
+
+    def settings(self) -> dict[str, str]:
+        """The variables that make Airflow, and what loads an environment, work on this workspace. They hold secrets."""
+        return {
+            **airflow.environment(self.root, REPOSITORY, self.ports, self.secrets),
+            "RETAILFLOW_ENV": "local",
+            "RETAILFLOW_SOURCES_URL": self.sources_url,
+        }
+
+    @property
+    def ports(self) -> dict[str, int]:
+        if ports := read_state(self.root).ports:
+            return ports
+        raise WorkspaceError("The workspace has never been started. Start it with ./retailflow up.")
+
+    @property
+    def simulation(self) -> Simulation:
+        return read_state(self.root).simulation
+
+    @property
+    def secrets(self) -> Secrets:
+        return load_secrets(self.root)
+
+    @property
+    def spark_remote(self) -> str:
+        return f"sc://{HOST}:{self.ports['spark']}"
+
+    @property
+    def jobs_url(self) -> str:
+        return f"http://{HOST}:{self.ports['jobs']}"
+
+    @property
+    def jobs_token(self) -> str:
+        return self.secrets.databricks_token
+
+    @property
+    def sources_url(self) -> str:
+        return f"http://{HOST}:{self.ports['sources']}"
+
+    @property
+    def airflow_url(self) -> str:
+        return f"http://{HOST}:{self.ports['airflow']}"
+
+    @property
+    def airflow_password(self) -> str:
+        return self.secrets.airflow_password
+
+    def raw_store(self) -> RawStore:
+        return RawStore(azurite.container(self.ports["azurite"]))
+
+    def airflow_client(self) -> airflow.AirflowClient:
+        return airflow.AirflowClient(self.airflow_url, self.airflow_password)
+
+    def _remember(self, wished: dict[str, int], simulation: Simulation | None) -> None:
+        """Ports and world. While anything runs its ports stay: whoever runs was told those of the others."""
+        state = read_state(self.root)
+        runs = [name for name in CORE + AIRFLOW if self.processes.find(name)]
+        if "sources" in runs and simulation not in (None, state.simulation):
+            raise WorkspaceError("The sources run with another seed, scale or trouble. Run ./retailflow down first.")
+        ports = choose_ports(wished, state.ports if runs else {})
+        write_state(self.root, State(ports, simulation or state.simulation))
+
+    def _start_all(self, missing: list[str], on_step: Progress) -> None:
+        self._start_core([name for name in CORE if name in missing], on_step)
+        components = [name for name in AIRFLOW if name in missing]
+        if components:  # the database takes its seconds while Spark starts
+            log = self.processes.log("airflow-database")
+            airflow.prepare(self.root, self.secrets, self.environment(), log, on_step)
+        self._wait([name for name in reversed(CORE) if name in missing], on_step)
+        azurite.container(self.ports["azurite"])
+        for name in components:
+            self.processes.start(name, airflow.component_command(name.removeprefix("airflow-")), self.environment())
+        self._wait(components, on_step)
+
+    def _start_core(self, missing: list[str], on_step: Progress) -> None:
+        """Starts them without waiting: they get ready side by side."""
+        commands = {
+            "spark": lambda: self._spark_command(on_step),
+            "azurite": lambda: self._azurite_command(on_step),
+            "sources": self._sources_command,
+            "jobs": self._jobs_command,
+        }
+        for name in missing:
+            self.processes.start(name, *commands[name]())
+
+    def _spark_command(self, on_step: Progress) -> tuple[Sequence[str], dict[str, str]]:
+        jars = fetch_jars(on_step)
+        settings = spark_server.write_settings(self.root, self.ports["spark"], self.ports["azurite"])
+        command = spark_server.command(java().path, jars, self.root / "spark", settings)
+        return command, spark_server.environment(inherited(), _python_path("include", "spark_jobs"))
+
+    def _azurite_command(self, on_step: Progress) -> tuple[Sequence[str], dict[str, str]]:
+        tool = node()
+        script = fetch_azurite(tool, on_step)
+        return azurite.command(tool.path, script, self.root / "azurite", self.ports["azurite"]), inherited()
+
+    def _sources_command(self) -> tuple[Sequence[str], dict[str, str]]:
+        world = self.simulation
+        options = ("--seed", str(world.seed), "--scale", str(world.scale), "--trouble", world.trouble)
+        command = (sys.executable, "-m", "retailflow_local.simulator.api", "--port", str(self.ports["sources"]))
+        return (*command, *options), {
+            **inherited(),
+            "PYTHONPATH": _python_path("include", "local"),
+            "RETAILFLOW_ORDERS_API_TOKEN": self.secrets.orders_api_token,
+            "RETAILFLOW_CRM_API_TOKEN": self.secrets.crm_api_token,
+        }
+
+    def _jobs_command(self) -> tuple[Sequence[str], dict[str, str]]:
+        state = self.root / "jobs"
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        command = (sys.executable, "-m", "retailflow_local.jobs_api", "--port", str(self.ports["jobs"]))
+        options = ("--state", str(state), "--workspace-files", str(REPOSITORY), "--spark-remote", self.spark_remote)
+        return (*command, *options), {
+            **inherited(),
+            "PYTHONPATH": _python_path("include", "spark_jobs", "local"),
+            "RETAILFLOW_DATABRICKS_TOKEN": self.jobs_token,
+            "RETAILFLOW_ENV": "local",
+            "RETAILFLOW_SECRETS_FILE": str(write_key_vault(self.root, self.secrets, self.ports["azurite"])),
+            "RETAILFLOW_SOURCES_URL": self.sources_url,
+        }
+
+    def _wait(self, names: Iterable[str], on_step: Progress) -> None:
+        for name in names:
+            on_step(TITLES[name], "")
+            self.processes.wait(self.health(name))
+
+    @contextmanager
+    def _alone(self, *, wait: bool = False) -> Iterator[None]:
+        """One start or stop at a time for this root. Raises WorkspaceError rather than wait, unless asked to."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self.root / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise WorkspaceError(
+                    f"Another command is starting or stopping the workspace in {self.root}. Wait for it to end."
+                ) from None
+            yield
+
+
+def inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+
+
+def _python_path(*folders: str) -> str:
+    return os.pathsep.join(str(REPOSITORY / folder) for folder in folders)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False

@@ -1,0 +1,178 @@
+"""Small worlds: SILVER written as literals, GOLD built from it in memory by the transforms under test."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from importlib import import_module
+from types import ModuleType
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from retailflow import contracts
+
+Told = list[tuple[str | None, ...]]
+Literals = tuple[pa.Table, StructType]
+
+QUICK = ("spark.sql.codegen.wholeStage", "spark.sql.adaptive.enabled")
+
+# What a row is where its test does not say otherwise.
+MOMENT = "2026-01-15T10:00:00Z"
+USUAL = {
+    "orders": {
+        "order_id": "O1",
+        "ordered_at": MOMENT,
+        "updated_at": MOMENT,
+        "status": "paid",
+        "currency": "EUR",
+        "lines": [],
+    },
+    "customers_versions": {"customer_id": "C1", "updated_at": MOMENT},
+    "products_versions": {"product_id": "P1", "name": "Lamp", "updated_at": MOMENT},
+    "stores": {"store_id": "S1", "name": "Main street", "timezone": "UTC"},
+    "store_sales": {
+        **{"receipt_id": "R1", "line_number": 1, "store_id": "S1", "sold_at_local": "2026-01-15T10:00:00"},
+        **{"product_id": "P1", "quantity": 1, "unit_price": "1", "currency": "EUR"},
+    },
+    "inventory": {"store_id": "S1", "product_id": "P1", "snapshot_date": "2026-01-15", "recorded_at": MOMENT},
+    "payments": {"order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR", "occurred_at": MOMENT},
+    "clickstream": {"anonymous_id": "A1", "event_type": "page_view", "occurred_at": MOMENT},
+}
+
+
+class World:
+    """The tables that follow from some SILVER rows, each built when it is first asked for, and then literals again."""
+
+    def __init__(self, spark: SparkSession, silver: dict[str, list[dict]]) -> None:
+        self.spark = spark
+        self._silver = silver
+        self._built: dict[str, Literals] = {}
+
+    def __getitem__(self, name: str) -> DataFrame:
+        return self.spark.createDataFrame(*self.literals(name))
+
+    def literals(self, name: str) -> Literals:
+        if name not in self._built:
+            frame = self._gold(name) if name.startswith("gold.") else self._literal(name)
+            self._built[name] = frame.toArrow(), frame.schema
+        return self._built[name]
+
+    def tell(self, name: str, *columns: str) -> Told:
+        """The rows of a GOLD table, every value as text, sorted."""
+        return tell(self[f"gold.{name}"].select(*columns))
+
+    def sources(self, name: str) -> dict[str, DataFrame]:
+        return {source: self[source] for source in contracts.gold_table(name).sources}
+
+    def empty(self, table: str) -> DataFrame:
+        return self.spark.createDataFrame([], _ddl(table))
+
+    def _gold(self, table: str) -> DataFrame:
+        name = table.removeprefix("gold.")
+        return _module(name).rows({**self.sources(name), table: self.empty(table)}, None)
+
+    def _literal(self, table: str) -> DataFrame:
+        name = table.removeprefix("silver.")
+        texts = [(json.dumps({**USUAL[name], **row}),) for row in self._silver.get(name, [])]
+        parsed = self.spark.createDataFrame(texts, "text string").select(F.from_json("text", _ddl(table)).alias("row"))
+        return parsed.select("row.*")
+
+
+def tell(frame: DataFrame) -> Told:
+    found = frame.select(*(F.col(name).cast("string") for name in frame.columns)).collect()
+    return sorted((tuple(row) for row in found), key=lambda row: [str(value) for value in row])
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"retailflow_spark.gold.{name}")
+
+
+def _ddl(table: str) -> str:
+    return ", ".join(f"{column.name} {column.type}" for column in contracts.table(table).columns)
+
+
+class Recompute:
+    """An incremental run after `before` became `after`, as the engine does it. `scope` tells the keys it recomputed."""
+
+    def __init__(self, name: str, before: World, after: World) -> None:
+        self._target, self._module = f"gold.{name}", _module(name)
+        self._before, self._after = before, after
+        self._tables = {**after.sources(name), self._target: before[self._target]}
+        self._changed = {source: _images(before, after, source) for source in contracts.gold_table(name).sources}
+
+    @cached_property
+    def _keys(self) -> DataFrame:
+        found = self._module.scope(self._changed, self._tables)
+        return found.sparkSession.createDataFrame(found.toArrow(), found.schema)
+
+    @property
+    def scope(self) -> Told:
+        return tell(self._keys)
+
+    def equals_a_rebuild(self) -> bool:
+        untouched = self._before[self._target].join(self._keys, self._keys.columns, "left_anti")
+        anew = self._module.rows(self._tables, self._keys)
+        rebuilt = self._after[self._target]
+        assert tell(rebuilt.where(_broken(self._target))) == []
+        return tell(untouched.select(*rebuilt.columns).unionAll(anew)) == tell(rebuilt)
+
+
+def _broken(table: str) -> str:
+    """The rows that break a check: Delta refuses a null as it refuses false."""
+    return " or ".join(f"not coalesce({check.expression}, false)" for check in contracts.table(table).checks) or "false"
+
+
+def _images(before: World, after: World, table: str) -> DataFrame:
+    """The rows that are only in one of the worlds: what the change feed tells of inserts, updates and deletes."""
+    (old, schema), (new, _) = before.literals(table), after.literals(table)
+    one_sided = [row for row in old.to_pylist() if row not in new.to_pylist()]
+    one_sided += [row for row in new.to_pylist() if row not in old.to_pylist()]
+    return after.spark.createDataFrame(pa.Table.from_pylist(one_sided, new.schema), schema)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_plans(spark) -> Iterator[None]:
+    """A handful of rows is read faster than code for reading it is compiled."""
+    for name in QUICK:
+        spark.conf.set(name, "false")
+    yield
+    for name in QUICK:
+        spark.conf.unset(name)
+
+
+@pytest.fixture
+def world(spark) -> Callable[..., World]:
+    """`world(orders=[{…}], stores=[{…}])`; customers and products are their versions."""
+
+    def build(**silver: list[dict]) -> World:
+        versioned = {"customers": "customers_versions", "products": "products_versions"}
+        return World(spark, {versioned.get(name, name): rows for name, rows in silver.items()})
+
+    return build
+
+
+@pytest.fixture
+def recompute() -> type[Recompute]:
+    return Recompute
+
+
+@pytest.fixture
+def follows_its_contract(world) -> Callable[[str], bool]:
+    """Whether a table's rows have its contract's columns, in order and type, and all its checks can be evaluated."""
+
+    def follows(name: str) -> bool:
+        nothing, contract = world(), contracts.gold_table(name)
+        agreed = nothing.empty(contract.table.name)
+        sources = {source: nothing.empty(source) for source in contract.sources}
+        built = _module(name).rows({**sources, contract.table.name: agreed}, None)
+        checks = [rule["implementation"] for rule in contract.document["schema"][0].get("quality", [])]
+        assert {field.dataType.simpleString() for field in built.selectExpr(*checks).schema} <= {"boolean"}
+        assert [(field.name, field.dataType.simpleString()) for field in built.schema] == [
+            (field.name, field.dataType.simpleString()) for field in agreed.schema
+        ]
+        return True
+
+    return follows

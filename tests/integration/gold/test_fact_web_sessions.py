@@ -1,0 +1,77 @@
+import pytest
+
+
+def event(event_id: str, time: str, event_type: str = "page_view", day: str = "2026-01-15", **more) -> dict:
+    return {"event_id": event_id, "occurred_at": f"{day}T{time}Z", "event_type": event_type, **more}
+
+
+def test_it_has_the_columns_of_its_contract(follows_its_contract):
+    assert follows_its_contract("fact_web_sessions")
+
+
+@pytest.mark.parametrize(("second", "sessions"), [("10:29:59.999999", ["2"]), ("10:30:00", ["1", "1"])])
+def test_thirty_minutes_of_silence_end_a_session(world, second, sessions):
+    found = world(clickstream=[event("E1", "10:00:00"), event("E2", second)])
+    assert [row[0] for row in found.tell("fact_web_sessions", "event_count")] == sessions
+
+
+def test_silence_does_not_end_a_session_that_has_an_id(world):
+    found = world(clickstream=[event("E1", "10:00:00", session_id="V1"), event("E2", "12:00:01.5", session_id="V1")])
+    assert found.tell("fact_web_sessions", "session_id", "event_count", "duration_seconds") == [("V1", "2", "7201")]
+
+
+def test_a_session_over_midnight_is_one_and_counts_on_its_first_day(world):
+    found = world(clickstream=[event("E1", "23:50:00"), event("E2", "00:10:00", day="2026-01-16")])
+    assert found.tell("fact_web_sessions", "session_date", "ended_at") == [("2026-01-15", "2026-01-16 00:10:00")]
+
+
+def test_visitors_and_sessions_are_kept_apart(world):
+    clickstream = [
+        event("E1", "10:00:00", session_id="V1"),
+        event("E2", "10:01:00", session_id="V2"),
+        event("E3", "10:02:00"),
+        event("E4", "10:02:00", anonymous_id="A2"),
+        event("E5", "10:03:00", anonymous_id=None, session_id="V5"),
+        event("E6", "10:04:00", anonymous_id=None),
+        event("E7", "10:04:00", anonymous_id=None),
+    ]
+    assert world(clickstream=clickstream).tell("fact_web_sessions", "anonymous_id", "session_id") == [
+        *[("A1", None), ("A1", "V1"), ("A1", "V2"), ("A2", None), ("E6", None), ("E7", None), ("V5", "V5")]
+    ]
+
+
+def test_a_session_counts_its_events_and_distinct_orders(world):
+    clickstream = [
+        event("E1", "10:00:00"),
+        event("E2", "10:01:00", "product_view"),
+        event("E3", "10:02:00", "purchase", order_id="O1"),
+        event("E4", "10:02:01", "purchase", order_id="O1"),
+        event("E5", "10:03:00", "purchase"),
+    ]
+    columns = ("event_count", "page_view_count", "product_view_count", "purchase_count", "order_count", "is_converted")
+    assert world(clickstream=clickstream).tell("fact_web_sessions", *columns) == [("5", "1", "1", "3", "1", "true")]
+
+
+def test_ties_in_time_are_broken_by_event_id_and_untold_values_are_passed_over(world):
+    clickstream = [
+        event("E3", "10:00:00", page_url="/c", utm={"source": "mail", "campaign": None}, customer_id="C2"),
+        event("E2", "10:00:00", page_url="/b", utm={"source": None}, device={"type": "phone"}, customer_id="C1"),
+        event("E1", "10:00:00"),
+        event("E4", "10:01:00", page_url="/d", utm={"source": "ad"}),
+    ]
+    columns = ("landing_page_url", "device_type", "utm_source", "customer_id", "is_converted")
+    expected = [("/b", "phone", "mail", "C2", "false")]
+    assert world(clickstream=clickstream).tell("fact_web_sessions", *columns) == expected
+    assert world(clickstream=clickstream[::-1]).tell("fact_web_sessions", *columns) == expected
+
+
+def test_a_late_event_joins_two_sessions_of_its_visitor_and_leaves_the_others(world, recompute):
+    early, late = event("E1", "10:00:00"), event("E3", "10:40:00")
+    other = event("E4", "10:00:00", anonymous_id="A2")
+    before = world(clickstream=[early, late, other])
+    after = world(clickstream=[early, event("E2", "10:20:00"), late, other])
+    assert before.tell("fact_web_sessions", "anonymous_id", "event_count") == [("A1", "1"), ("A1", "1"), ("A2", "1")]
+    assert after.tell("fact_web_sessions", "anonymous_id", "event_count") == [("A1", "3"), ("A2", "1")]
+    run = recompute("fact_web_sessions", before, after)
+    assert run.scope == [("A1",)]
+    assert run.equals_a_rebuild()

@@ -1,0 +1,151 @@
+"""BRONZE to SILVER on real Spark and Delta."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from retailflow.contracts import entity
+from retailflow.raw import Part, deliver, ulid
+from retailflow_spark import bronze, silver
+
+DAY = date(2026, 1, 15)
+PAYMENT = {
+    "payment_event_id": "E1",
+    "order_id": "O1",
+    "event_type": "captured",
+    "amount": "1.5",
+    "currency": "EUR",
+    "occurred_at": "2026-01-15T10:00:00Z",
+    "recorded_at": "2026-01-15T10:00:01Z",
+}
+LINE = {"line_number": 1, "product_id": "P1", "quantity": 1, "unit_price": "9.99", "discount_amount": None}
+ORDER = {
+    "order_id": "O1",
+    "ordered_at": "2026-01-15T10:00:00+01:00",
+    "updated_at": "2026-01-15T10:00:00Z",
+    "status": "paid",
+    "currency": "EUR",
+    "lines": [LINE],
+}
+
+
+def load(tables, raw, raw_root, name: str, day: date, *records: dict) -> None:
+    """One more batch for the day, then its BRONZE and SILVER."""
+    moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    if name == "orders":
+        payload = json.dumps([{"orders": records, "next_cursor": None}])
+    else:
+        payload = "".join(json.dumps(record) + "\n" for record in records)
+    parts = [Part(".json", payload.encode(), len(records))] if records else []
+    deliver(raw, name, day, ulid(moment, payload), moment, parts)
+    rerun(tables, raw_root, name, day)
+
+
+def rerun(tables, raw_root, name: str, day: date) -> None:
+    bronze.load_day(tables, raw_root, entity(name), day)
+    silver.load_day(tables, entity(name), day)
+
+
+def everything(tables, name: str) -> list:
+    return sorted(map(repr, tables.read(name).collect()))
+
+
+def test_an_old_day_that_comes_later_never_undoes_a_newer_one(tables, raw, raw_root):
+    newer = PAYMENT | {"recorded_at": "2026-01-16T00:00:00Z", "amount": "2"}
+    load(tables, raw, raw_root, "payments", DAY + timedelta(days=1), newer)
+    load(tables, raw, raw_root, "payments", DAY, PAYMENT)
+    assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["2.0000"]
+
+
+def test_within_a_day_the_greatest_of_version_batch_file_and_position_wins(tables, raw, raw_root):
+    load(tables, raw, raw_root, "payments", DAY, PAYMENT | {"amount": "1"}, PAYMENT | {"amount": "3"})
+    assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["3.0000"]
+
+
+def test_a_day_run_again_changes_no_row_of_any_table(tables, raw, raw_root):
+    load(tables, raw, raw_root, "payments", DAY, PAYMENT, PAYMENT | {"payment_event_id": "E2", "amount": "-1"})
+    names = ("bronze.payments", "silver.payments", "quarantine.payments")
+    first = {name: everything(tables, name) for name in names}
+    assert [len(rows) for rows in first.values()] == [2, 1, 1]
+    rerun(tables, raw_root, "payments", DAY)
+    assert {name: everything(tables, name) for name in names} == first
+
+
+def test_the_same_record_judged_by_mended_code_reaches_the_table(tables, raw, raw_root):
+    load(tables, raw, raw_root, "payments", DAY, PAYMENT)
+    tables.spark.sql("UPDATE spark_catalog.silver.payments SET amount = 0")
+    rerun(tables, raw_root, "payments", DAY)
+    assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["1.5000"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons"),
+    [
+        ({"payment_event_id": None}, ["payment_event_id is missing"]),
+        ({"amount": "1.23456"}, ["amount is not a decimal with at most 4 decimals"]),
+        ({"amount": "1e3"}, ["amount is not a decimal with at most 4 decimals"]),
+        ({"amount": "0"}, ["amount is not positive"]),
+        ({"currency": "eur"}, ["currency does not have the form ^[A-Z]{3}$"]),
+        ({"event_type": "paid"}, ["event_type is not one of authorized, captured, refunded, voided, chargeback"]),
+        ({"occurred_at": "2026-01-15T10:00:00"}, ["occurred_at is not a timestamp with offset (RFC 3339)"]),
+        ({"occurred_at": "2026-02-30T10:00:00Z"}, ["occurred_at is not a timestamp with offset (RFC 3339)"]),
+        ({"amount": "x", "currency": ""}, [
+            "amount is not a decimal with at most 4 decimals", "currency is missing",
+            "currency does not have the form ^[A-Z]{3}$",
+        ]),
+    ],
+)  # fmt: skip
+def test_a_record_that_breaks_the_contract_is_quarantined_with_its_reasons(spark, change, reasons):
+    assert judged(spark, "payments", PAYMENT | change) == reasons
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons"),
+    [
+        ({}, []),
+        ({"lines": None, "shipping": None}, []),
+        ({"shipping": {"amount": "4.90", "address": {"country": "DE"}}}, []),
+        ({"lines": "x"}, ["lines is not a JSON array"]),
+        ({"shipping": [1]}, ["shipping is not a JSON object"]),
+        ({"shipping": {"address": {"country": "Germany"}}}, [
+            "shipping.address.country does not have the form ^[A-Z]{2}$"
+        ]),
+        ({"lines": [LINE, LINE | {"unit_price": "-1"}]}, ["lines[].unit_price is below 0"]),
+        ({"lines": [LINE | {"product_id": None}]}, ["lines[].product_id is missing"]),
+        ({"lines": [LINE | {"quantity": 0}]}, ["a line has quantity 0"]),
+        ({"lines": [LINE | {"quantity": -1, "tax_amount": "0.10"}]}, [
+            "the tax of a line has not the sign of its quantity"
+        ]),
+        ({"lines": [LINE | {"quantity": -1, "tax_amount": "-0.10", "discount_amount": "0"}]}, []),
+    ],
+)  # fmt: skip
+def test_a_nested_field_is_judged_like_any_other(spark, change, reasons):
+    assert judged(spark, "orders", ORDER | change) == reasons
+
+
+def judged(spark, name: str, record: dict) -> list[str]:
+    """The reasons for one record, through BRONZE's own columns, without a table."""
+    from retailflow_spark.quality import REASONS, judge
+
+    contract = entity(name)
+    manifest_row = [(json.dumps(record), "B", "f", 0, datetime(2026, 1, 16))]
+    decoded = spark.createDataFrame(manifest_row, bronze._schema(contract))
+    frame = decoded.select(*bronze._columns(contract, DAY))
+    return judge(frame, contract).first()[REASONS]
+
+
+def test_customers_keep_every_version_and_the_newest_apart(tables, raw, raw_root):
+    def customer(at: str, city: str) -> dict:
+        return {"customer_id": "C1", "updated_at": at, "address": {"city": city}}
+
+    contract = entity("customers")
+    for day, at, city in ((DAY + timedelta(days=1), "2026-01-16T00:00:00Z", "B"), (DAY, "2026-01-15T00:00:00Z", "A")):
+        payload = json.dumps([{"customers": [customer(at, city)], "next_cursor": None}]).encode()
+        moment = datetime(2026, 1, 20, tzinfo=UTC)
+        deliver(raw, "customers", day, ulid(moment, at), moment, [Part(".json", payload, 1)])
+        bronze.load_day(tables, raw_root, contract, day)
+        silver.load_day(tables, contract, day)
+    assert [row.address.city for row in tables.read("silver.customers").collect()] == ["B"]
+    versions = tables.read("silver.customers_versions").orderBy("updated_at").collect()
+    assert [row.address.city for row in versions] == ["A", "B"]
