@@ -24,6 +24,7 @@ from retailflow_local.state import Secrets, as_json, write_private
 USER = "admin"
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 PATIENCE_SECONDS = 180
+_IMPORTABLE = ("include", "plugins", "local/airflow_settings")
 
 
 def environment(root: Path, repository: Path, ports: dict[str, int], own: Secrets) -> dict[str, str]:
@@ -62,9 +63,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_DATABRICKS_DEFAULT": as_json(databricks),
         "AIRFLOW_CONN_WASB_DEFAULT": as_json(wasb),
-        "PYTHONPATH": os.pathsep.join(
-            str(repository / name) for name in ("include", "plugins", "local/airflow_settings")
-        ),
+        "PYTHONPATH": os.pathsep.join(str(repository / folder) for folder in _IMPORTABLE),
     }
 
 

@@ -29,12 +29,12 @@ def command(node: Path, script: Path, folder: Path, port: int) -> tuple[str, ...
     return (str(node), str(script), *options, "--skipApiVersionCheck", "--silent", "--disableTelemetry")
 
 
-def container(port: int) -> "ContainerClient":
-    """RAW's container, made where it is missing."""
+def container(port: int, name: str = CONTAINER) -> "ContainerClient":
+    """A container, RAW's unless named, made where it is missing."""
     from azure.core.exceptions import ResourceExistsError
     from azure.storage.blob import ContainerClient
 
-    client = ContainerClient.from_connection_string(connection_string(port), CONTAINER)
+    client = ContainerClient.from_connection_string(connection_string(port), name)
     with suppress(ResourceExistsError):
         client.create_container()
     return client

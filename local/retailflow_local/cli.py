@@ -6,6 +6,7 @@ import signal
 import sys
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
 import psutil
@@ -17,7 +18,7 @@ from retailflow.environments import SettingsError
 from retailflow_local import airflow as local_airflow
 from retailflow_local.console import console, errors, steps
 from retailflow_local.errors import WorkspaceError
-from retailflow_local.state import PREFERRED_PORTS
+from retailflow_local.state import PREFERRED_PORTS, Simulation
 from retailflow_local.workspace import AIRFLOW, CORE, REPOSITORY, TITLES, Workspace
 
 app = typer.Typer(
@@ -53,10 +54,26 @@ def up(
     table.add_row("Sources", workspace.sources_url)
     table.add_row("Spark", workspace.spark_remote)
     console.print(table)
-    console.print(
-        "Next: ./retailflow deliver 2026-01-15, then ./retailflow airflow dags test retailflow_daily 2026-01-15"
-    )
+    console.print("Next: ./retailflow deliver 2026-01-15")
+    console.print("      ./retailflow airflow dags test retailflow_daily 2026-01-15")
     console.print("Stop: ./retailflow down")
+
+
+@app.command()
+def demo(
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first ingestion date.")] = "2026-01-15",
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 1,
+    scale: Annotated[float, typer.Option(min=0.001, help="Of the simulated world; 1 is 2,000 orders a day.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the simulated world.")] = 7,
+    source: Annotated[
+        Path | None, typer.Option(help="A public data set instead: the folder adventureworks_sales.")
+    ] = None,
+) -> None:
+    """Run whole days from the source systems to GOLD and show what came of it."""
+    from retailflow_local.demo import Demo
+
+    is_right = Demo(_date(first), days, Simulation(seed, scale), source).run(Workspace())
+    raise typer.Exit(0 if is_right else 1)
 
 
 @app.command()

@@ -5,6 +5,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from retailflow.contracts import entities, gold_tables
 from retailflow_local.azurite import ACCOUNT, ACCOUNT_KEY
 from retailflow_local.processes import HOST
 
@@ -133,3 +134,17 @@ def write_settings(root: Path, port: int, blob_port: int) -> Path:
     path = folder / "server.conf"
     path.write_text("".join(f"{key}={value}\n" for key, value in settings(root, port, blob_port).items()))
     return path
+
+
+def create_schemas(remote: str) -> None:
+    """The schemas of every contract, and `ops`. In the cloud they are Terraform's.
+
+    The first query of all, so it also proves that the server works.
+    """
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.builder.remote(remote).create()
+    layers = {table.name.split(".")[0] for contract in (*entities(), *gold_tables()) for table in contract.tables}
+    for schema in sorted(layers | {"ops"}):
+        spark.sql(f"CREATE SCHEMA IF NOT EXISTS spark_catalog.{schema}")
+    spark.stop()

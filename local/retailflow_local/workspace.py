@@ -184,16 +184,25 @@ class Workspace:
         write_state(self.root, State(ports, simulation or state.simulation))
 
     def _start_all(self, missing: list[str], on_step: Progress) -> None:
-        self._start_core([name for name in CORE if name in missing], on_step)
-        components = [name for name in AIRFLOW if name in missing]
-        if components:  # the database takes its seconds while Spark starts
+        """Everything gets ready side by side, but nothing of Airflow that runs tasks starts before what they need."""
+        core = [name for name in CORE if name in missing]
+        self._start_core(core, on_step)
+        server, *runners = AIRFLOW
+        if set(AIRFLOW) & set(missing):
             log = self.processes.log("airflow-database")
             airflow.prepare(self.root, self.secrets, self.environment(), log, on_step)
-        self._wait([name for name in reversed(CORE) if name in missing], on_step)
+        self._start_airflow([name for name in (server,) if name in missing])
+        self._wait(reversed(core), on_step)
         azurite.container(self.ports["azurite"])
-        for name in components:
+        if "spark" in missing:
+            on_step("Schemas", "")
+            spark_server.create_schemas(self.spark_remote)
+        self._start_airflow([name for name in runners if name in missing])
+        self._wait([name for name in AIRFLOW if name in missing], on_step)
+
+    def _start_airflow(self, names: list[str]) -> None:
+        for name in names:
             self.processes.start(name, airflow.component_command(name.removeprefix("airflow-")), self.environment())
-        self._wait(components, on_step)
 
     def _start_core(self, missing: list[str], on_step: Progress) -> None:
         """Starts them without waiting: they get ready side by side."""

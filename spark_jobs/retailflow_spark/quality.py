@@ -1,5 +1,7 @@
 """From strings to the types of a contract, and a sentence for all that breaks it. Pure: no action, no write."""
 
+from zoneinfo import available_timezones
+
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -106,6 +108,8 @@ def _faults(raw: SparkColumn, column: Column, label: str) -> list[Fault]:
         faults.append((raw.isNotNull() & typed.isNull(), f"{label} is not a JSON array"))
     if column.valid_values:
         faults.append((~raw.isin(*column.valid_values), f"{label} is not one of {', '.join(column.valid_values)}"))
+    if column.is_time_zone:
+        faults.append((~raw.isin(*available_timezones()), f"{label} is not an IANA time zone"))
     if column.pattern:
         faults.append((~raw.rlike(column.pattern), f"{label} does not have the form {column.pattern}"))
     if column.minimum is not None:

@@ -16,6 +16,7 @@ class Column:
     required: bool = False
     classification: str | None = None
     date_of: str | None = None
+    is_time_zone: bool = False
     valid_values: tuple[str, ...] = ()
     pattern: str | None = None
     minimum: str | None = None
@@ -205,6 +206,7 @@ def _column(prop: Mapping[str, Any]) -> Column:
         required=bool(prop.get("required") or prop.get("primaryKey")),
         classification=prop.get("classification"),
         date_of=_custom(prop).get("dateOf"),
+        is_time_zone=_custom(prop).get("isTimeZone", False),
         valid_values=_valid_values(prop),
         pattern=options.get("pattern"),
         minimum=_number(options.get("minimum")),

@@ -111,8 +111,6 @@ def _at_store(sales: DataFrame, stores: DataFrame) -> DataFrame:
 
 
 def _moved_by_store(facts: DataFrame, changed: DataFrame, stores: DataFrame) -> DataFrame:
-    touched = facts.where(F.col("channel") == "store").join(
-        changed.select("store_id").distinct(), "store_id", "left_semi"
-    )
+    touched = facts.where(F.col("channel") == "store").join(changed.select("store_id"), "store_id", "left_semi")
     was = touched.withColumn("_was", F.struct("sold_at", "is_after_closing"))
     return _at_store(was, stores).where(F.col("_was") != F.struct("sold_at", "is_after_closing"))

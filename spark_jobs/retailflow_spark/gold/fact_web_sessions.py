@@ -32,10 +32,9 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
         _first_known("device", "type", "os", "browser").alias("device"),
         _first_known("utm", "source", "medium", "campaign").alias("utm"),
     )
-    # A session without an id of its own is named by its first event.
-    identity = F.concat_ws(
-        "|", "anonymous_id", F.coalesce(_tagged("session", "session_id"), _tagged("event", "_first_event_id"))
-    )
+    # A session without an id of its own is named by its first event. As JSON, no two identities are the same text.
+    first_event = F.when(F.col("session_id").isNull(), F.col("_first_event_id")).alias("event_id")
+    identity = F.to_json(F.struct("anonymous_id", "session_id", first_event))
     return sessions.select(
         F.md5(identity).alias("session_sk"),
         *("anonymous_id", "session_id", "customer_id", "started_at", "ended_at"),
@@ -71,7 +70,3 @@ def _first_known(column: str, *parts: str) -> Column:
     """The value of the first event that has one; a struct of nulls is none."""
     known = F.coalesce(*(F.col(f"{column}.{part}") for part in parts)) if parts else F.col(column)
     return F.min_by(column, F.when(known.isNotNull(), _in_time()))
-
-
-def _tagged(tag: str, column: str) -> Column:
-    return F.concat(F.lit(f"{tag}:"), F.col(column))

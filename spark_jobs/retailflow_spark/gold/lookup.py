@@ -30,5 +30,5 @@ def misplaced(facts: DataFrame, changed: DataFrame, dimension: DataFrame, kind: 
     at the unknown member keep their id and are found when its dimension row arrives late.
     """
     key, sk = f"{kind}_id", f"{kind}_sk"
-    touched = facts.join(changed.select(key).distinct(), key, "left_semi").withColumnRenamed(sk, "_was")
+    touched = facts.join(changed.select(key), key, "left_semi").withColumnRenamed(sk, "_was")
     return with_version(touched, dimension, kind, moment).where(F.col("_was") != F.col(sk))

@@ -40,6 +40,16 @@ def test_visitors_and_sessions_are_kept_apart(world):
     ]
 
 
+def test_ids_that_look_alike_when_joined_are_different_sessions(world):
+    clickstream = [
+        event("E1", "10:00:00", anonymous_id="A|B", session_id="C"),
+        event("E2", "10:00:00", anonymous_id="A", session_id="B|C"),
+        event("E3", "10:00:00", anonymous_id="A"),
+        event("C", "10:00:00", anonymous_id="A|B"),
+    ]
+    assert len(set(world(clickstream=clickstream).tell("fact_web_sessions", "session_sk"))) == 4
+
+
 def test_a_session_counts_its_events_and_distinct_orders(world):
     clickstream = [
         event("E1", "10:00:00"),

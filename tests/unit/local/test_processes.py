@@ -1,0 +1,117 @@
+import json
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.processes import Health, Processes, any_free_port, is_free
+
+SLEEP = (sys.executable, "-c", "import time; time.sleep(60)")
+IGNORES_TERM = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); "
+LEAVES_ITS_SESSION = (
+    "import subprocess, sys, time;"
+    "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True);"
+    "print(p.pid, flush=True);"
+)
+
+
+@pytest.fixture
+def processes(tmp_path):
+    space = Processes(tmp_path)
+    yield space
+    space.stop(["worker"])
+
+
+@pytest.fixture
+def stranger():
+    process = subprocess.Popen(SLEEP)
+    yield psutil.Process(process.pid)
+    process.kill()
+    process.wait()
+
+
+def printed(processes: Processes) -> str:
+    for _ in range(100):
+        if text := processes.log("worker").read_text().strip():
+            return text
+        time.sleep(0.05)
+    raise AssertionError("nothing was printed")
+
+
+def test_a_started_process_is_found_by_its_name_and_stopped(processes):
+    processes.start("worker", SLEEP, os.environ)
+    worker = processes.find("worker")
+    processes.stop(["worker"])
+    assert worker is not None and not worker.is_running()
+    assert processes.find("worker") is None
+
+
+def test_a_stranger_who_was_given_the_recorded_id_is_neither_found_nor_stopped(processes, stranger, tmp_path):
+    record = {"pid": stranger.pid, "created": stranger.create_time() - 3600}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "worker.json").write_text(json.dumps(record))
+    assert processes.find("worker") is None
+    processes.stop(["worker"])
+    assert stranger.status() != psutil.STATUS_ZOMBIE
+    assert not (tmp_path / "run" / "worker.json").exists()
+
+
+def test_a_damaged_record_stops_nobody(processes, stranger, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "worker.json").write_text("{half")
+    processes.stop(["worker"])
+    assert stranger.status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_child_that_left_its_session_is_stopped_with_its_parent(processes):
+    processes.start("worker", (sys.executable, "-c", LEAVES_ITS_SESSION + "time.sleep(60)"), os.environ)
+    child = psutil.Process(int(printed(processes)))
+    processes.stop(["worker"])
+    assert not child.is_running()
+
+
+def test_an_orphan_of_a_process_that_died_is_stopped(processes):
+    processes.start("worker", (sys.executable, "-c", LEAVES_ITS_SESSION), os.environ)
+    orphan = psutil.Process(int(printed(processes)))
+    processes.find("worker").wait()
+    processes.stop(["worker"])
+    assert not orphan.is_running()
+
+
+def test_a_process_that_ignores_the_request_is_killed(processes, monkeypatch):
+    monkeypatch.setattr("retailflow_local.processes.GRACE_SECONDS", 0.2)
+    processes.start("worker", (sys.executable, "-c", IGNORES_TERM + "time.sleep(60)"), os.environ)
+    assert printed(processes) == "ready"
+    worker = processes.find("worker")
+    processes.stop(["worker"])
+    assert not worker.is_running()
+
+
+def test_a_service_that_dies_says_so_at_once_with_the_end_of_its_log(processes):
+    processes.start("worker", (sys.executable, "-c", "raise SystemExit('no such port')"), os.environ)
+    with pytest.raises(WorkspaceError, match=r"worker ended while it started\. .*worker\.log, ends:\nno such port"):
+        processes.wait(Health("worker", probe=lambda: False, patience_seconds=30))
+
+
+def test_a_service_that_never_gets_ready_is_given_up(processes):
+    processes.start("worker", SLEEP, os.environ)
+    with pytest.raises(WorkspaceError, match=r"worker is not ready after 0 s\. .*worker\.log, is empty"):
+        processes.wait(Health("worker", probe=lambda: False, patience_seconds=0.2))
+
+
+def test_a_port_that_a_stranger_answers_on_does_not_make_our_process_healthy(processes):
+    port = any_free_port()
+    listens = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); print('on', flush=True);"
+    processes.start("worker", (sys.executable, "-c", listens + "time.sleep(60)"), os.environ)
+    assert printed(processes) == "on"
+    processes.start("other", SLEEP, os.environ)
+    try:
+        assert processes.is_healthy(Health("worker", port))
+        assert not processes.is_healthy(Health("other", port))
+        assert not is_free(port)
+    finally:
+        processes.stop(["other"])
