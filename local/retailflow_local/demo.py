@@ -154,7 +154,7 @@ def _watch(workspace: Workspace, client: AirflowClient, day: date, run_id: str, 
                 return DayRun(day, state, tasks)
             if not workspace.processes.find("spark"):
                 raise WorkspaceError(f"The Spark server ended; its log is {workspace.processes.log('spark')}.")
-            time.sleep(1)
+            time.sleep(3)  # each look costs the API server a tenth of a second of CPU
 
 
 def _last_lines(log: str) -> Iterable[str]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from retailflow.contracts import entities, gold_tables
 from retailflow_local.adventureworks.oracle import Amounts, Compared, compare, source_totals
 from retailflow_local.console import console
+from retailflow_local.spark_server import session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -46,14 +47,9 @@ def timing(runs: "Sequence[DayRun]", start_seconds: float, run_seconds: float, f
 
 def tables(spark_remote: str, days: Sequence[date], source: Path | None) -> bool:
     """Print what the tables hold. False where a public data set's total differs."""
-    from pyspark.sql import SparkSession
-
-    spark = SparkSession.builder.remote(spark_remote).create()
-    try:
+    with session(spark_remote) as spark:
         console.print(_rows(spark, days), _gold(spark), _quarantine(spark, days), _revenue(spark, days))
         return _against_source(spark, days, source) if source else True
-    finally:
-        spark.stop()
 
 
 def _rows(spark: "SparkSession", days: Sequence[date]) -> Table:

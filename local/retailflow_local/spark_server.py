@@ -2,12 +2,19 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from retailflow.contracts import entities, gold_tables
 from retailflow_local.azurite import ACCOUNT, ACCOUNT_KEY
+from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import HOST
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 HEAP = "1536m"
 
@@ -57,6 +64,10 @@ def command(java: Path, jars: Path, folder: Path, settings: Path) -> tuple[str, 
     return (
         str(java),
         f"-Xmx{HEAP}",
+        # Hundreds of short queries over a small day: most of the server's time went to compiling, by the JVM and by
+        # Spark's code generation, what then runs once. docs/adr/0003 has the figures.
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
         "-XX:+ExitOnOutOfMemoryError",  # half a server is worse than none
         *(f"--add-opens={name}=ALL-UNNAMED" for name in _OPENED),
         "-Djdk.reflect.useDirectMethodHandle=false",
@@ -97,7 +108,10 @@ def settings(root: Path, port: int, blob_port: int) -> dict[str, str]:
         "spark.driver.host": HOST,
         "spark.ui.enabled": "false",
         "spark.local.dir": str(root / "spark" / "tmp"),
-        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.adaptive.enabled": "false",  # plans every stage anew: 1.7 of 3.7 CPU seconds of a small MERGE
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.connect.serverStacktrace.enabled": "false",  # a job's log says what failed, not where in the JVM
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
@@ -141,10 +155,28 @@ def create_schemas(remote: str) -> None:
 
     The first query of all, so it also proves that the server works.
     """
+    layers = {table.name.split(".")[0] for contract in (*entities(), *gold_tables()) for table in contract.tables}
+    with session(remote) as spark:
+        for schema in sorted(layers | {"ops"}):
+            spark.sql(f"CREATE SCHEMA IF NOT EXISTS spark_catalog.{schema}")
+
+
+@contextmanager
+def session(remote: str) -> Iterator["SparkSession"]:
+    """A session that is released at the end of the block, while the server still runs.
+
+    The client's own patience with a server that is gone, ten minutes, would hold up Ctrl-C and the exit of Python.
+    """
+    from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy
 
     spark = SparkSession.builder.remote(remote).create()
-    layers = {table.name.split(".")[0] for contract in (*entities(), *gold_tables()) for table in contract.tables}
-    for schema in sorted(layers | {"ops"}):
-        spark.sql(f"CREATE SCHEMA IF NOT EXISTS spark_catalog.{schema}")
-    spark.stop()
+    spark.client.set_retry_policies([DefaultPolicy(max_retries=4, max_backoff=500)])
+    try:
+        yield spark
+    except PySparkException as error:
+        sentence = str(error).partition("JVM stacktrace")[0].strip()
+        raise WorkspaceError(f"Spark refused a query; its log has the rest. {sentence}") from error
+    finally:
+        spark.stop()

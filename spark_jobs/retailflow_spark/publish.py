@@ -31,10 +31,10 @@ def refresh(tables: Tables, contract: GoldContract) -> None:
     transform = import_module(f"retailflow_spark.gold.{contract.name}")
     seen = _seen(tables, contract.table.name)
     now = {source: tables.version(source) for source in contract.sources}
-    if contract.sources and seen == now:
-        return
     inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
-    if seen.keys() >= now.keys() and contract.sources:
+    if seen == now and (contract.sources or not inputs[contract.table.name].isEmpty()):
+        return
+    if now and seen.keys() >= now.keys():
         changed = {
             source: tables.changes(source, seen[source] + 1, now[source])
             if now[source] > seen[source]
@@ -43,6 +43,8 @@ def refresh(tables: Tables, contract: GoldContract) -> None:
         }
         scope = transform.scope(changed, inputs)
         tables.make_equal(contract.table, transform.rows(inputs, scope), scope)
+    elif inputs[contract.table.name].isEmpty():
+        tables.fill(contract.table, transform.rows(inputs, None))
     else:
         tables.make_equal(contract.table, transform.rows(inputs, None), None)
     _remember(tables, contract.table.name, now)

@@ -25,6 +25,9 @@ class Tables:
     def read(self, name: str) -> DataFrame:
         return self.spark.read.table(f"{self.catalog}.{name}")
 
+    def read_day(self, table: Table, ingestion_date: date) -> DataFrame:
+        return self.read(table.name).where(F.col("ingestion_date") == F.lit(ingestion_date))
+
     def version(self, name: str) -> int:
         """The number of the table's newest commit."""
         return self.spark.sql(f"DESCRIBE HISTORY {self.catalog}.{name} LIMIT 1").first().version
@@ -58,6 +61,11 @@ class Tables:
         frame.select(*table.column_names).write.format("delta").mode("append").saveAsTable(
             f"{self.catalog}.{table.name}"
         )
+
+    def fill(self, table: Table, frame: DataFrame) -> None:
+        """Make an empty table hold these rows. Two at once conflict rather than doubling them."""
+        name = f"{self.catalog}.{table.name}"
+        frame.select(*table.column_names).write.format("delta").insertInto(name, overwrite=True)
 
     def merge_newest(self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None) -> None:
         """Keep, for each key, the row that is greatest by `order`, of those in the table and these.

@@ -77,7 +77,8 @@ def test_a_child_that_left_its_session_is_stopped_with_its_parent(processes):
 def test_an_orphan_of_a_process_that_died_is_stopped(processes):
     processes.start("worker", (sys.executable, "-c", LEAVES_ITS_SESSION), os.environ)
     orphan = psutil.Process(int(printed(processes)))
-    processes.find("worker").wait()
+    while processes.find("worker"):
+        time.sleep(0.02)
     processes.stop(["worker"])
     assert not orphan.is_running()
 
