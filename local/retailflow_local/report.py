@@ -104,8 +104,9 @@ def _revenue(spark: "SparkSession", days: Sequence[date]) -> Table:
     for heading in ("channel", "currency", "orders", "units", "gross", "discount", "net", "tax", "returned"):
         table.add_column(heading, justify="left" if heading in ("channel", "currency") else "right")
     rows = spark.sql(
-        f"""SELECT channel, currency, count(DISTINCT CASE WHEN quantity > 0 THEN sale_id END) orders, sum(quantity) units,
-                   sum(gross_amount) gross, sum(discount_amount) discount, sum(net_amount) net, sum(tax_amount) tax,
+        f"""SELECT channel, currency, count(DISTINCT CASE WHEN quantity > 0 THEN sale_id END) orders,
+                   sum(quantity) units, sum(gross_amount) gross, sum(discount_amount) discount,
+                   sum(net_amount) net, sum(tax_amount) tax,
                    sum(CASE WHEN is_return THEN -net_amount ELSE 0 END) returned
             FROM {CATALOG}.gold.fact_sales WHERE {_within("business_date", days)} GROUP BY ALL ORDER BY ALL"""
     ).collect()

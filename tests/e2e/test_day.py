@@ -1,0 +1,102 @@
+"""One simulated day through the production DAG: real scheduler, triggerer, operator, Spark, Delta and Azurite."""
+
+import json
+from datetime import date
+
+import psutil
+import pytest
+import requests
+
+from retailflow.contracts import entities, gold_tables
+from retailflow.raw import batches_path, complete
+from retailflow_local.simulator.files import deliver_day
+from retailflow_local.simulator.trouble import Trouble, planted
+from retailflow_local.workspace import AIRFLOW, CORE
+
+pytestmark = pytest.mark.e2e
+
+DAG = "retailflow_daily"
+
+DAY = date(2026, 1, 15)
+BROKEN_DAY = date(2026, 1, 20)
+ALL = [table.name for contract in (*entities(), *gold_tables()) for table in contract.tables]
+
+
+def test_a_day_runs_whole_and_a_late_feed_holds_back_only_its_own(stack):
+    deliver_day(stack.workspace.raw_store(), stack.world, DAY, Trouble.some(), leave_open=["payments"])
+    run_id = stack.trigger(DAY)
+    others = [f"silver.{entity.name}" for entity in entities() if entity.name != "payments"]
+    states = stack.wait(run_id, lambda now: all(now.get(task) == "success" for task in others))
+    assert states["raw.payments"] == "deferred"
+    assert states["bronze.payments"] is None
+
+    complete(stack.workspace.raw_store(), "payments", DAY)
+    states = stack.wait(run_id, lambda now: now["run"] == "success")
+    assert set(states.values()) == {"success"}
+
+
+def test_every_planted_bad_record_is_in_quarantine_with_a_reason_and_no_other(stack):
+    expected = {}
+    for entity in entities():
+        counts = planted(stack.world, entity.name, DAY, Trouble.some())
+        expected[entity.name] = sum(count for kind, count in counts.items() if kind.startswith("bad."))
+    held = stack.rows([f"quarantine.{entity.name}" for entity in entities()])
+    assert {name.partition(".")[2]: len(rows) for name, rows in held.items()} == expected
+    assert min(expected.values()) > 0
+    assert not [row for rows in held.values() for row in rows if "reasons=[]" in row]
+
+
+def test_the_mart_has_the_revenue_of_both_channels_to_the_last_digit_of_its_facts(stack):
+    from retailflow_local.spark_server import session
+
+    totals = "SELECT channel, currency, sum(net_amount) net FROM spark_catalog.gold.{} GROUP BY ALL ORDER BY ALL"
+    with session(stack.workspace.spark_remote) as spark:
+        mart = spark.sql(totals.format("daily_revenue_mart")).collect()
+        facts = spark.sql(totals.format("fact_sales")).collect()
+    assert {row.channel for row in mart} == {"online", "store"}
+    assert [(row.channel, row.currency, str(row.net)) for row in mart] == [
+        (row.channel, row.currency, str(row.net)) for row in facts
+    ]
+
+
+def test_one_java_machine_serves_the_whole_stack(stack):
+    names = [process.name() for process in stack.workspace.processes.members([*CORE, *AIRFLOW]) if process.is_running()]
+    assert names.count("java") == 1
+
+
+def test_the_same_day_again_leaves_every_row_of_every_table_as_it_was(stack):
+    before = stack.rows(ALL)
+    assert all(before[f"gold.{table.name}"] for table in gold_tables())
+    run_id = stack.trigger(DAY)
+    stack.wait(run_id, lambda now: now["run"] == "success")
+    after = stack.rows(ALL)
+    assert [name for name in ALL if after[name] != before[name]] == []
+
+
+def test_a_job_that_raises_says_so_in_the_task_log_and_on_the_run_page(stack):
+    store = stack.workspace.raw_store()
+    manifest = deliver_day(store, stack.world, BROKEN_DAY, entities=["stores"])[0]
+    path = f"{batches_path('stores', BROKEN_DAY)}/{manifest.batch_id}.json"
+    spoiled = json.loads(store.read(path))
+    spoiled["files"][0]["records"] += 1
+    store._container.upload_blob(path, json.dumps(spoiled), overwrite=True)
+
+    run_id = stack.trigger(BROKEN_DAY)
+    stack.wait(run_id, lambda now: now["bronze.stores"] in ("up_for_retry", "failed"))
+    said = f"holds {spoiled['files'][0]['records'] - 1} records; its manifest says {spoiled['files'][0]['records']}"
+    log = stack.airflow.task_log(DAG, run_id, "bronze.stores", 1)
+    assert said in log
+    page = next(
+        word for line in log.splitlines() for word in line.split() if "/run/" in word and word.startswith("http")
+    )
+    answer = requests.get(page.rstrip(".,'\""), timeout=10)
+    assert said in answer.text
+
+
+def test_a_stopped_stack_leaves_no_process_behind(stack):
+    space = stack.workspace
+    members = space.processes.members([*CORE, *AIRFLOW])
+    assert len(members) > 10
+    space.stop()
+    gone, alive = psutil.wait_procs(members, timeout=20)
+    assert alive == []
