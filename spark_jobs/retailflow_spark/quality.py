@@ -10,6 +10,9 @@ from retailflow.contracts import Column, EntityContract
 
 REASONS = "_reasons"
 RECORD = "_record"
+# Spark pushes no filter below a projection that is not deterministic. Without this one, `where(no reasons)` would go
+# down to the scan with every column it names written out, and each JSON text be parsed some twenty times a row.
+_FENCE = "_fence"
 _UNREADABLE = "the record cannot be read"
 # RFC 3339 with offset; the local times of the tills have none.
 _MOMENT = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?"
@@ -36,16 +39,18 @@ Fault = tuple[SparkColumn, str]
 
 def judge(bronze: DataFrame, contract: EntityContract) -> DataFrame:
     """BRONZE rows typed as SILVER has them, with `_reasons` (empty: accepted) and the record's text as `_record`."""
+    bronze = _parse_nested(bronze, contract.feed_columns)
     names = [column.name for column in contract.feed_columns]
     faults = [fault for column in contract.feed_columns for fault in _faults(F.col(column.name), column, column.name)]
     text = F.coalesce("_corrupt_record", F.to_json(F.struct(*names, "_rescued_data")))
     lineage = contract.quarantine.column_names[2:]
     typed = bronze.select(
-        *(_typed(F.col(column.name), column).alias(column.name) for column in contract.feed_columns),
+        *(_typed(F.col(column.name), column, column.name).alias(column.name) for column in contract.feed_columns),
         *lineage,
         _sentences(faults).alias(REASONS),
         F.col("_corrupt_record").isNotNull().alias("_unreadable"),
         text.alias(RECORD),
+        F.monotonically_increasing_id().alias(_FENCE),
     )
     derived = {c.name: F.to_date(c.date_of) for c in contract.silver.columns if c.date_of}
     broken = _sentences([(~F.expr(check.expression), check.reason) for check in contract.checks])
@@ -54,11 +59,12 @@ def judge(bronze: DataFrame, contract: EntityContract) -> DataFrame:
 
 
 def accepted(judged: DataFrame, contract: EntityContract) -> DataFrame:
-    return judged.where(F.size(REASONS) == 0).select(*contract.silver.column_names)
+    return judged.where((F.size(REASONS) == 0) & (F.col(_FENCE) >= 0)).select(*contract.silver.column_names)
 
 
 def rejected(judged: DataFrame, contract: EntityContract) -> DataFrame:
-    renamed = judged.where(F.size(REASONS) > 0).withColumnsRenamed({REASONS: "reasons", RECORD: "record"})
+    broken = judged.where((F.size(REASONS) > 0) & (F.col(_FENCE) >= 0))
+    renamed = broken.withColumnsRenamed({REASONS: "reasons", RECORD: "record"})
     return renamed.select(*contract.quarantine.column_names)
 
 
@@ -73,12 +79,33 @@ def _sentences(faults: list[Fault]) -> SparkColumn:
     return F.array_compact(F.array(*said)) if said else F.array().cast("array<string>")
 
 
-def _typed(raw: SparkColumn, column: Column) -> SparkColumn:
+def _parse_nested(frame: DataFrame, columns: tuple[Column, ...], path: str = "") -> DataFrame:
+    """Adds each nested column one level deep, its fields as text, so that a bad field is told from an absent one.
+
+    As columns of their own, so that each is parsed once however many checks look into it.
+    """
+    for column in columns:
+        if column.fields:
+            raw = F.col(_parsed(path))[column.name] if path else F.col(column.name)
+            inner = f"{path}.{column.name}" if path else column.name
+            struct = f"STRUCT<{', '.join(f'{field.name}: STRING' for field in column.fields)}>"
+            kind = f"ARRAY<{struct}>" if _is_array(column) else struct
+            frame = frame.withColumn(_parsed(inner), F.from_json(raw, kind))
+            if not _is_array(column):
+                frame = _parse_nested(frame, column.fields, inner)
+    return frame
+
+
+def _parsed(path: str) -> str:
+    return f"_parsed_{path.replace('.', '_')}"
+
+
+def _typed(raw: SparkColumn, column: Column, path: str) -> SparkColumn:
     if column.fields:
-        parsed = _parsed(raw, column)
+        parsed = F.col(_parsed(path))
         if _is_array(column):
-            return F.transform(parsed, lambda item: _struct(item, column))
-        return F.when(parsed.isNotNull(), _struct(parsed, column))
+            return F.transform(parsed, lambda item: _struct(item, column, path))
+        return F.when(parsed.isNotNull(), _struct(parsed, column, path))
     if column.type == "STRING":
         return raw
     if _is_array(column):
@@ -86,22 +113,17 @@ def _typed(raw: SparkColumn, column: Column) -> SparkColumn:
     return F.when(raw.rlike(_TEXT_OF[column.type]), raw.try_cast(column.type))
 
 
-def _struct(parsed: SparkColumn, column: Column) -> SparkColumn:
-    return F.struct(*(_typed(parsed[field.name], field).alias(field.name) for field in column.fields))
+def _struct(parsed: SparkColumn, column: Column, path: str) -> SparkColumn:
+    fields = (_typed(parsed[field.name], field, f"{path}.{field.name}").alias(field.name) for field in column.fields)
+    return F.struct(*fields)
 
 
 def _faults(raw: SparkColumn, column: Column, label: str) -> list[Fault]:
     """What can be wrong with a value. Sentences never quote it: it may be personal, and they are counted and mailed."""
     faults = [(raw.isNull() | (raw == ""), f"{label} is missing")] if column.required else []
-    typed = _typed(raw, column)
     if column.fields:
-        opening, kind = ("[", "array") if _is_array(column) else ("{", "object")
-        parsed = _parsed(raw, column)
-        whole = F.ltrim(raw).startswith(opening) & parsed.isNotNull()
-        faults.append((raw.isNotNull() & ~whole, f"{label} is not a JSON {kind}"))
-        for field in column.fields:
-            faults += _field_faults(parsed, column, field, label)
-        return faults
+        return faults + _nested_faults(raw, column, label)
+    typed = _typed(raw, column, label)
     if column.type in _NAMES:
         faults.append((raw.isNotNull() & (raw != "") & typed.isNull(), f"{label} is not {_NAMES[column.type]}"))
     elif _is_array(column):
@@ -119,22 +141,31 @@ def _faults(raw: SparkColumn, column: Column, label: str) -> list[Fault]:
     return faults
 
 
-def _field_faults(parsed: SparkColumn, column: Column, field: Column, label: str) -> list[Fault]:
-    if not _is_array(column):
-        inner = _faults(parsed[field.name], field, f"{label}.{field.name}")
-        return [(parsed.isNotNull() & condition, sentence) for condition, sentence in inner]
-    sentences = [sentence for _, sentence in _faults(F.lit(None), field, f"{label}[].{field.name}")]
+def _nested_faults(raw: SparkColumn, column: Column, label: str) -> list[Fault]:
+    parsed = F.col(_parsed(label))
+    opening, kind = ("[", "array") if _is_array(column) else ("{", "object")
+    is_whole = F.ltrim(raw).startswith(opening) & parsed.isNotNull()
+    faults = [(raw.isNotNull() & ~is_whole, f"{label} is not a JSON {kind}")]
+    for field in column.fields:
+        if _is_array(column):
+            faults += _item_faults(parsed, field, f"{label}[].{field.name}")
+        else:
+            inner = _faults(parsed[field.name], field, f"{label}.{field.name}")
+            faults += [(raw.isNotNull() & condition, sentence) for condition, sentence in inner]
+    return faults
 
-    def condition(index: int) -> SparkColumn:
-        return F.exists(parsed, lambda item: F.coalesce(_faults(item[field.name], field, "")[index][0], F.lit(False)))
 
-    return [(condition(index), sentence) for index, sentence in enumerate(sentences)]
+def _item_faults(items: SparkColumn, field: Column, label: str) -> list[Fault]:
+    """A fault of the array where any of its items has it."""
+    sentences = [sentence for _, sentence in _faults(F.lit(None), field, label)]
 
+    def anywhere(index: int) -> SparkColumn:
+        def is_bad(item: SparkColumn) -> SparkColumn:
+            return F.coalesce(_faults(item[field.name], field, label)[index][0], F.lit(False))
 
-def _parsed(raw: SparkColumn, column: Column) -> SparkColumn:
-    """A nested column one level deep, its fields as text, so that a bad field is told from an absent one."""
-    struct = f"STRUCT<{', '.join(f'{field.name}: STRING' for field in column.fields)}>"
-    return F.from_json(raw, f"ARRAY<{struct}>" if _is_array(column) else struct)
+        return F.exists(items, is_bad)
+
+    return [(anywhere(index), sentence) for index, sentence in enumerate(sentences)]
 
 
 def _is_array(column: Column) -> bool:

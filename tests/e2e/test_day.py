@@ -86,11 +86,8 @@ def test_a_job_that_raises_says_so_in_the_task_log_and_on_the_run_page(stack):
     said = f"holds {spoiled['files'][0]['records'] - 1} records; its manifest says {spoiled['files'][0]['records']}"
     log = stack.airflow.task_log(DAG, run_id, "bronze.stores", 1)
     assert said in log
-    page = next(
-        word for line in log.splitlines() for word in line.split() if "/run/" in word and word.startswith("http")
-    )
-    answer = requests.get(page.rstrip(".,'\""), timeout=10)
-    assert said in answer.text
+    page = next(word for word in log.split() if word.startswith("http") and "/run/" in word)
+    assert said in requests.get(page.rstrip(".,'\""), timeout=10).text
 
 
 def test_a_stopped_stack_leaves_no_process_behind(stack):
@@ -98,5 +95,5 @@ def test_a_stopped_stack_leaves_no_process_behind(stack):
     members = space.processes.members([*CORE, *AIRFLOW])
     assert len(members) > 10
     space.stop()
-    gone, alive = psutil.wait_procs(members, timeout=20)
+    _gone, alive = psutil.wait_procs(members, timeout=20)
     assert alive == []
