@@ -1,11 +1,12 @@
 """RAW to BRONZE: the day's records as received, each once, with where it came from."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from datetime import date
 
 import pyarrow as pa
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampType
@@ -31,7 +32,12 @@ def load_day(tables: Tables, raw_root: str, contract: EntityContract, ingestion_
     manifests = read_manifests(tables.spark, raw_root, contract.name, ingestion_date)
     tables.create([contract.bronze])
     records = read_day(tables.spark, raw_root, contract, ingestion_date, manifests)
-    tables.replace_day(records, contract.bronze, ingestion_date)
+    try:
+        tables.replace_day(records, contract.bronze, ingestion_date)
+    except PySparkException as error:
+        if found := re.search(r"BadFile: (.+)", str(error)):  # Spark wraps what a worker raised in its own stack
+            raise BadFile(found[1]) from None
+        raise
 
 
 def read_manifests(spark: SparkSession, raw_root: str, entity: str, ingestion_date: date) -> list[Manifest]:

@@ -8,6 +8,7 @@ import pytest
 from retailflow.contracts import entity
 from retailflow.raw import Part, deliver, ulid
 from retailflow_spark import bronze
+from retailflow_spark.formats import BadFile
 
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 16, 0, 30, tzinfo=UTC)
@@ -70,7 +71,7 @@ def test_a_file_unlike_its_manifest_fails_the_batch_and_the_day_stays(tables, ra
     manifest = json.loads(raw.read(path))
     manifest["files"][0] |= spoil
     raw._container.upload_blob(path, json.dumps(manifest), overwrite=True)
-    with pytest.raises(Exception, match=said):
+    with pytest.raises(BadFile, match=said):
         bronze.load_day(tables, raw_root, PAYMENTS, DAY)
     assert rows(tables, "payment_event_id") == [("E1",)]
 
