@@ -57,7 +57,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(repository / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(root)),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",  # a file that changed is parsed at once all the same
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",  # a changed file is parsed at once
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new DAG file is seen
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
@@ -168,11 +168,11 @@ class AirflowClient:
         return self._checked(self._session.get(url, params={"limit": 1000}, timeout=60))["task_instances"]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
-        """The log of one try, a line an event."""
+        """The log of one try, a line an event; an exception's own message follows its event, as the UI shows it."""
         url = f"{self._runs(dag_id)}/{quote(run_id)}/taskInstances/{quote(task_id)}/logs/{try_number}"
         parameters = {"map_index": map_index, "full_content": True}
         content = self._checked(self._session.get(url, params=parameters, timeout=60))["content"]
-        return "\n".join(str(line["event"]) if isinstance(line, dict) else str(line) for line in content)
+        return "\n".join(text for line in content for text in _texts(line))
 
     def _runs(self, dag_id: str) -> str:
         return f"{self._url}/api/v2/dags/{quote(dag_id)}/dagRuns"
@@ -185,3 +185,10 @@ class AirflowClient:
         if not answer.ok:
             raise WorkspaceError(f"Airflow answered {answer.status_code} to {answer.request.url}: {answer.text}")
         return answer.json()
+
+
+def _texts(line: dict[str, Any] | str) -> list[str]:
+    if isinstance(line, str):
+        return [line]
+    raised = (f"{error['exc_type']}: {error['exc_value']}" for error in line.get("error_detail") or ())
+    return [str(line["event"]), *raised]
