@@ -17,20 +17,7 @@ from retailflow.raw import Part
 from retailflow_local.adventureworks import records
 from retailflow_local.adventureworks.clickstream import clickstream
 from retailflow_local.adventureworks.source import Oltp, Row, Sales, read_oltp, read_sales
-
-_INVENTORY = pa.schema(
-    [
-        ("store_id", pa.string()),
-        ("product_id", pa.string()),
-        ("snapshot_date", pa.date32()),
-        ("quantity_on_hand", pa.int64()),
-        ("quantity_reserved", pa.int64()),
-        ("quantity_on_order", pa.int64()),
-        ("reorder_point", pa.int64()),
-        ("unit_cost", pa.decimal128(18, 4)),
-        ("recorded_at", pa.timestamp("us", tz="UTC")),
-    ]
-)
+from retailflow_local.simulator.encode import INVENTORY
 
 
 class AdventureWorks:
@@ -108,7 +95,7 @@ class AdventureWorks:
             product_id = self._key_of(product) or records.oltp_product_id(product)
             rows.append(records.stock(row, day, product_id, product["StandardCost"]))
         buffer = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(rows, schema=_INVENTORY), buffer)
+        pq.write_table(pa.Table.from_pylist(rows, schema=INVENTORY), buffer)
         return [Part(".parquet", buffer.getvalue(), len(rows))]
 
     @cached_property
