@@ -1,5 +1,6 @@
 """What a person sees while it works: one line per step, with its seconds."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,8 @@ from rich.markup import escape
 
 from retailflow_local.downloads import Progress
 
-console = Console(highlight=False)
+# In a file or a pipe nothing may be cut off at the 80 columns that Rich assumes there.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
 
 

@@ -102,7 +102,8 @@ def _quarantine(spark: "SparkSession", days: Sequence[date]) -> Table:
 def _revenue(spark: "SparkSession", days: Sequence[date]) -> Table:
     table = Table(title=f"Revenue per channel, business dates of {_span(days)}", title_justify="left")
     for heading in ("channel", "currency", "orders", "units", "gross", "discount", "net", "tax", "returned"):
-        table.add_column(heading, justify="left" if heading in ("channel", "currency") else "right")
+        # A number too wide for its column goes on in the next line; it is never cut off.
+        table.add_column(heading, justify="left" if heading in ("channel", "currency") else "right", overflow="fold")
     rows = spark.sql(
         f"""SELECT channel, currency, count(DISTINCT CASE WHEN quantity > 0 THEN sale_id END) orders,
                    sum(quantity) units, sum(gross_amount) gross, sum(discount_amount) discount,
@@ -130,7 +131,9 @@ def _against_source(spark: "SparkSession", days: Sequence[date], source: Path) -
     comparison = compare([row.asDict() for row in mart], [json.loads(row.record) for row in held], truth)
     table = Table(title="The public files, counted by DuckDB, against RetailFlow", title_justify="left")
     for heading in ("business date", "category", "orders", "source", "mart", "quarantine", "difference"):
-        table.add_column(heading, justify="left" if heading in ("business date", "category") else "right")
+        table.add_column(
+            heading, justify="left" if heading in ("business date", "category") else "right", overflow="fold"
+        )
     for row in (*comparison.rows, comparison.total):
         _add(table, row)
     table.caption = f"{truth.order_count} orders, {truth.line_count} lines in the source; amounts are net, in USD"

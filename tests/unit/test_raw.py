@@ -4,25 +4,13 @@ import json
 from datetime import UTC, date, datetime
 
 import pytest
+from memory_store import MemoryStore
 from pydantic import ValidationError
 
 from retailflow.raw import Manifest, Part, deliver, join_pages, ulid
 
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 16, 0, 30, tzinfo=UTC)
-
-
-class Memory:
-    """RawStore's interface on a dict."""
-
-    def __init__(self) -> None:
-        self.blobs: dict[str, bytes] = {}
-
-    def create(self, path: str, payload: bytes) -> bool:
-        return self.blobs.setdefault(path, payload) is payload
-
-    def read(self, path: str) -> bytes:
-        return self.blobs[path]
 
 
 def test_a_batch_id_is_a_ulid_of_its_moment_and_always_the_same_for_the_same_identity():
@@ -33,14 +21,14 @@ def test_a_batch_id_is_a_ulid_of_its_moment_and_always_the_same_for_the_same_ide
 
 
 def test_the_first_manifest_of_a_batch_stays():
-    store = Memory()
+    store = MemoryStore()
     batch = ulid(NOW, "x")
     first = deliver(store, "orders", DAY, batch, NOW, [Part(".a.json", b"[]", 0)])
     assert deliver(store, "orders", DAY, batch, NOW, [Part(".b.json", b"[1]", 1)]) == first
 
 
 def test_other_bytes_under_a_name_that_stands_in_raw_are_refused():
-    store = Memory()
+    store = MemoryStore()
     batch = ulid(NOW, "x")
     deliver(store, "orders", DAY, batch, NOW, [Part(".json", b"one", 1)])
     with pytest.raises(FileExistsError, match="RAW is never overwritten"):

@@ -2,27 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-
-from retailflow.raw import RawStore
-
-
-class MemoryStore(RawStore):
-    """RAW in a dictionary: created once, never overwritten."""
-
-    def __init__(self) -> None:
-        self.blobs: dict[str, bytes] = {}
-
-    def create(self, path: str, payload: bytes) -> bool:
-        return self.blobs.setdefault(path, payload) is payload
-
-    def read(self, path: str) -> bytes:
-        return self.blobs[path]
-
-    def exists(self, path: str) -> bool:
-        return path in self.blobs
-
-    def names(self, prefix: str) -> list[str]:
-        return sorted(path for path in self.blobs if path.startswith(prefix))
+from memory_store import MemoryStore
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Reads delivered bytes back without the simulator's own encoders, and a RAW store in memory."""
+"""Reads delivered bytes back without the simulator's own encoders."""
 
 import csv
 import gzip
@@ -7,7 +7,7 @@ import json
 
 import pyarrow.parquet as pq
 
-from retailflow.raw import Part, RawStore
+from retailflow.raw import Part
 
 KEYS = {
     "orders": ("order_id",),
@@ -19,23 +19,6 @@ KEYS = {
     "payments": ("payment_event_id",),
     "clickstream": ("event_id",),
 }
-
-
-class MemoryStore(RawStore):
-    def __init__(self) -> None:
-        self.blobs: dict[str, bytes] = {}
-
-    def create(self, path: str, payload: bytes) -> bool:
-        return self.blobs.setdefault(path, payload) is payload
-
-    def read(self, path: str) -> bytes:
-        return self.blobs[path]
-
-    def exists(self, path: str) -> bool:
-        return path in self.blobs
-
-    def names(self, prefix: str) -> list[str]:
-        return sorted(path for path in self.blobs if path.startswith(prefix))
 
 
 def read_records(entity: str, part: Part) -> list[dict | None]:

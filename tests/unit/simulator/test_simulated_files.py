@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from memory_store import MemoryStore
 
 from retailflow.raw import Part, day_path, is_complete
 from retailflow_local.simulator.files import deliver_day, deliver_late, parts
 from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import ENTITIES, FILE_ENTITIES, World
 
-from .reading import MemoryStore, key_of, read_all, read_records
+from .reading import key_of, read_all, read_records
 
 DAY = date(2026, 1, 15)
 WORLD = World(scale=0.02)
