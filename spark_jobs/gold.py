@@ -4,11 +4,14 @@ The date names the run; what is recomputed follows from what changed in the sour
 """
 
 from retailflow.contracts import gold_table, gold_tables
+from retailflow_spark import ledger
 from retailflow_spark.job import arguments, spark_session
 from retailflow_spark.publish import refresh
 from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
-    environment, name, _ = arguments("table", [contract.name for contract in gold_tables()])
+    run = arguments("gold", "table", [contract.name for contract in gold_tables()])
+    contract = gold_table(run.name)
     with spark_session() as spark:
-        refresh(Tables(spark, environment.catalog), gold_table(name))
+        tables = Tables(spark, run.environment.catalog)
+        ledger.record(tables, run, contract.version, refresh(tables, contract))

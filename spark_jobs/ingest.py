@@ -5,5 +5,5 @@ from retailflow_spark.ingest import ingest_day
 from retailflow_spark.job import arguments
 
 if __name__ == "__main__":
-    environment, name, day = arguments("entity", [c.name for c in entities() if c.delivery == "api"])
-    print(ingest_day(environment, name, day))
+    run = arguments("raw", "entity", [c.name for c in entities() if c.delivery == "api"])
+    print(ingest_day(run.environment, run.name, run.date))

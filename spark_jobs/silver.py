@@ -1,11 +1,14 @@
 """BRONZE to SILVER for one entity and ingestion date: `silver.py --env E --entity N --date YYYY-MM-DD`."""
 
 from retailflow.contracts import entities, entity
-from retailflow_spark import silver
+from retailflow_spark import ledger, silver
 from retailflow_spark.job import arguments, spark_session
 from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
-    environment, name, day = arguments("entity", [contract.name for contract in entities()])
+    run = arguments("silver", "entity", [contract.name for contract in entities()])
+    contract = entity(run.name)
     with spark_session() as spark:
-        silver.load_day(Tables(spark, environment.catalog), entity(name), day)
+        tables = Tables(spark, run.environment.catalog)
+        counts = silver.load_day(tables, contract, run.date, run.databricks_run_id)
+        ledger.record(tables, run, contract.version, counts)

@@ -11,6 +11,8 @@ from retailflow.contracts import EntityContract, GoldContract
 from retailflow.environments import Environment
 
 DATE = "{{ ingestion_date(dag_run, params) }}"
+# For the ledger. Databricks itself puts in the id of the task's run, the only one that differs for each try.
+_ASKED_BY = ("--dag-run", "{{ ti.run_id }}", "--try", "{{ ti.try_number }}", "--run-id", "{{ '{{task.run_id}}' }}")
 
 _DOCS = {
     "ingest": """Fetches the day's **{name}** from their API, page by page, byte for byte.
@@ -53,7 +55,7 @@ def payload(env: Environment, script: str, subject: str) -> dict[str, Any]:
                 "task_key": "{{ ti.task_id | replace('.', '_') }}",  # Databricks takes no dot there
                 "spark_python_task": {
                     "python_file": f"{env.jobs_root}/{script}.py",
-                    "parameters": ["--env", env.name, option, subject, "--date", DATE],
+                    "parameters": ["--env", env.name, option, subject, "--date", DATE, *_ASKED_BY],
                 },
                 **task_fields,
             }

@@ -14,6 +14,7 @@ from pyspark.sql.types import LongType, StringType, StructField, StructType, Tim
 from retailflow.contracts import EntityContract
 from retailflow.raw import Manifest, batches_path, day_path
 from retailflow_spark.formats import JSON_FORMATS, BadFile, decode
+from retailflow_spark.ledger import Counts
 from retailflow_spark.tables import Tables
 
 _WHERE = (
@@ -24,14 +25,25 @@ _WHERE = (
 )
 
 
-def load_day(tables: Tables, raw_root: str, contract: EntityContract, ingestion_date: date) -> None:
-    """Make the date's slice of BRONZE hold what RAW holds. Safe to repeat.
+def load_day(tables: Tables, raw_root: str, contract: EntityContract, ingestion_date: date) -> Counts:
+    """Make the date's slice of BRONZE hold what RAW holds. Safe to repeat, also by two runs at once.
 
     Raises: BadFile where a file of the day is missing or is not what its manifest says; the slice then stays as it was.
     """
-    manifests = read_manifests(tables.spark, raw_root, contract.name, ingestion_date)
     tables.create([contract.bronze])
-    records = read_day(tables.spark, raw_root, contract, ingestion_date, manifests)
+    manifests = read_manifests(tables.spark, raw_root, contract.name, ingestion_date)
+    while True:
+        records = read_day(tables.spark, raw_root, contract, ingestion_date, manifests)
+        _replace(tables, contract, ingestion_date, records)
+        found = read_manifests(tables.spark, raw_root, contract.name, ingestion_date)
+        if len(found) == len(manifests):
+            break
+        manifests = found  # a batch came meanwhile; another run may have stored it, and this one just undone that
+    count = sum(file.records for manifest in manifests for file in manifest.files)
+    return Counts(rows_read=count, rows_written=count, batches=[manifest.batch_id for manifest in manifests])
+
+
+def _replace(tables: Tables, contract: EntityContract, ingestion_date: date, records: DataFrame) -> None:
     try:
         tables.replace_day(records, contract.bronze, ingestion_date)
     except PySparkException as error:
@@ -140,5 +152,7 @@ def _columns(contract: EntityContract, ingestion_date: date) -> list:
         received = [F.col(name) for name in (*names, "_rescued_data", "_corrupt_record")]
     place = {field.name: F.col(field.name) for field in _WHERE}
     place["ingestion_date"] = F.lit(ingestion_date)
+    # JSON leaves nulls out, so an absent field and a null one, which are the same to us, are the same here.
+    place["_record_md5"] = F.md5(F.to_json(F.struct(*received)))
     order = [name for name in contract.bronze.column_names if name in place]
     return received + [place[name].alias(name) for name in order]

@@ -4,15 +4,31 @@ import argparse
 import os
 import re
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, NoReturn
 
 from retailflow.environments import Environment, load_environment
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a job was asked to do, and by whom. Outside of Airflow it has no `dag_run_id` and no `try_number`."""
+
+    environment: Environment
+    layer: str
+    name: str
+    date: date
+    dag_run_id: str | None
+    try_number: int | None
+    databricks_run_id: str
+    started_at: datetime
 
 
 @contextmanager
@@ -35,14 +51,26 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(message)
 
 
-def arguments(name: str, choices: list[str], argv: list[str] | None = None) -> tuple[Environment, str, date]:
-    """`--env E --<name> N --date YYYY-MM-DD`, each of what is allowed. Ends the process with a sentence otherwise."""
+def arguments(layer: str, kind: str, names: list[str], argv: list[str] | None = None) -> Run:
+    """`--env E --<kind> N --date YYYY-MM-DD` and who asks. Ends the process, saying why, where one is not allowed."""
     parser = _Parser()
     parser.add_argument("--env", required=True, type=_sentence(load_environment))
-    parser.add_argument(f"--{name}", required=True, dest="name", type=_sentence(_one_of(name, choices)))
+    parser.add_argument(f"--{kind}", required=True, dest="name", type=_sentence(_one_of(kind, names)))
     parser.add_argument("--date", required=True, type=_sentence(ingestion_date))
+    parser.add_argument("--dag-run", type=_sentence(_form("Airflow run id", r"[\w.:+~/-]{1,250}")))
+    parser.add_argument("--try", dest="try_number", type=_sentence(_form("try number", r"\d{1,6}")))
+    parser.add_argument("--run-id", type=_sentence(_form("Databricks run id", r"\d{1,20}")))
     given = parser.parse_args(argv)
-    return given.env, given.name, given.date
+    return Run(
+        environment=given.env,
+        layer=layer,
+        name=given.name,
+        date=given.date,
+        dag_run_id=given.dag_run,
+        try_number=int(given.try_number) if given.try_number else None,
+        databricks_run_id=given.run_id or f"none-{uuid.uuid4()}",
+        started_at=datetime.now(UTC),
+    )
 
 
 def ingestion_date(text: str) -> date:
@@ -59,6 +87,15 @@ def _one_of(kind: str, choices: list[str]) -> Callable[[str], str]:
     def check(text: str) -> str:
         if text not in choices:
             raise ValueError(f"{text!r} is not a known {kind}; known are {', '.join(choices)}")
+        return text
+
+    return check
+
+
+def _form(kind: str, pattern: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"{text!r} is no {kind}")
         return text
 
     return check

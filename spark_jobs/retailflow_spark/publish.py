@@ -11,6 +11,7 @@ from importlib import import_module
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, GoldContract, Table, table
+from retailflow_spark.ledger import Counts
 from retailflow_spark.tables import Tables
 
 WATERMARKS = Table(
@@ -25,15 +26,28 @@ WATERMARKS = Table(
 )
 
 
-def refresh(tables: Tables, contract: GoldContract) -> None:
-    """Bring one GOLD table up to date with its sources."""
+def refresh(tables: Tables, contract: GoldContract) -> Counts:
+    """Bring one GOLD table up to date with its sources.
+
+    Two runs may do so at once. The one that read its sources earlier may write later, and undo what the other wrote; so
+    a run that finds another's watermark beside its own looks again at everything since its start.
+    """
     tables.create([WATERMARKS, contract.table, *map(table, contract.sources)])
+    seen, written = _seen(tables, contract.table.name), 0
+    while True:
+        now = {source: tables.version(source) for source in contract.sources}
+        if seen == now and (contract.sources or not tables.read(contract.table.name).isEmpty()):
+            return Counts(rows_written=written)
+        written += _take_in(tables, contract, seen, now)
+        _remember(tables, contract.table.name, now)
+        if _seen(tables, contract.table.name) == now:
+            return Counts(rows_written=written)
+
+
+def _take_in(tables: Tables, contract: GoldContract, seen: dict[str, int], now: dict[str, int]) -> int:
+    """Write what follows from the commits after `seen`; returns the number of rows written or deleted."""
     transform = import_module(f"retailflow_spark.gold.{contract.name}")
-    seen = _seen(tables, contract.table.name)
-    now = {source: tables.version(source) for source in contract.sources}
     inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
-    if seen == now and (contract.sources or not inputs[contract.table.name].isEmpty()):
-        return
     if now and seen.keys() >= now.keys():
         changed = {
             source: tables.changes(source, seen[source] + 1, now[source])
@@ -42,12 +56,11 @@ def refresh(tables: Tables, contract: GoldContract) -> None:
             for source in contract.sources
         }
         scope = transform.scope(changed, inputs)
-        tables.make_equal(contract.table, transform.rows(inputs, scope), scope)
-    elif inputs[contract.table.name].isEmpty():
+        return tables.make_equal(contract.table, transform.rows(inputs, scope), scope).num_affected_rows
+    if inputs[contract.table.name].isEmpty():
         tables.fill(contract.table, transform.rows(inputs, None))
-    else:
-        tables.make_equal(contract.table, transform.rows(inputs, None), None)
-    _remember(tables, contract.table.name, now)
+        return tables.read(contract.table.name).count()
+    return tables.make_equal(contract.table, transform.rows(inputs, None), None).num_affected_rows
 
 
 def _seen(tables: Tables, target: str) -> dict[str, int]:

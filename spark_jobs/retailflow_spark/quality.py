@@ -58,6 +58,16 @@ def judge(bronze: DataFrame, contract: EntityContract) -> DataFrame:
     return typed.withColumns({**derived, REASONS: reasons}).drop("_unreadable")
 
 
+def typed_key(bronze: DataFrame, contract: EntityContract) -> DataFrame:
+    """BRONZE rows with what identifies a record typed as SILVER has it: key, version, and the event date's source."""
+    silver = contract.silver
+    dated = {column.date_of for column in silver.columns if column.date_of and column.name == contract.event_date}
+    wanted = {*silver.key, contract.version_column, *dated}
+    return bronze.withColumns(
+        {c.name: _typed(F.col(c.name), c, c.name) for c in contract.feed_columns if c.name in wanted}
+    )
+
+
 def accepted(judged: DataFrame, contract: EntityContract) -> DataFrame:
     return judged.where((F.size(REASONS) == 0) & (F.col(_FENCE) >= 0)).select(*contract.silver.column_names)
 

@@ -1,26 +1,37 @@
 """The one writer: every change of a table goes through here, each as one atomic Delta commit that is safe to repeat."""
 
-from collections.abc import Iterable
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import partial
+from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Table
 from retailflow.contracts.ddl import create_table
 
 _DELETE = "_delete"
+_LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
+_CONFLICT = re.compile(r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception")
+_ATTEMPTS = 8
 
 
 class Tables:
     """The tables of one catalog.
 
-    Names are `schema.table`; the catalog is the environment's.
+    Names are `schema.table`; the catalog is the environment's. `commits` has the first and the last version that this
+    object wrote of each table. A write that conflicts with another run's is repeated on what that run left.
     """
 
     def __init__(self, spark: SparkSession, catalog: str) -> None:
         self.spark = spark
         self.catalog = catalog
+        self.commits: dict[str, tuple[int, int]] = {}
 
     def read(self, name: str) -> DataFrame:
         return self.spark.read.table(f"{self.catalog}.{name}")
@@ -34,62 +45,90 @@ class Tables:
 
     def changes(self, name: str, first: int, last: int) -> DataFrame:
         """The rows that commits `first` to `last` inserted, deleted, or updated (before and after)."""
+        return self._feed(name, first, last).drop("_change_type", "_commit_version", "_commit_timestamp")
+
+    def displaced(self, name: str) -> DataFrame:
+        """The rows, as they were, that this object's own writes updated."""
+        return self._feed(name, *self.commits[name]).where(F.col("_change_type") == "update_preimage")
+
+    def _feed(self, name: str, first: int, last: int) -> DataFrame:
         return (
             self.spark.read.option("readChangeFeed", "true")
             .option("startingVersion", first)
             .option("endingVersion", last)
             .table(f"{self.catalog}.{name}")
-            .drop("_change_type", "_commit_version", "_commit_timestamp")
         )
 
     def create(self, tables: Iterable[Table]) -> None:
         for table in tables:
             if not self.spark.catalog.tableExists(f"{self.catalog}.{table.name}"):
-                self.spark.sql(create_table(table, self.catalog))
+                _repeated(partial(self.spark.sql, create_table(table, self.catalog)))
 
     def replace_day(self, frame: DataFrame, table: Table, ingestion_date: date) -> None:
         """Make the slice of one ingestion date hold exactly these rows."""
-        (
-            frame.select(*table.column_names)
-            .write.format("delta")
-            .mode("overwrite")
-            .option("replaceWhere", f"ingestion_date = DATE '{ingestion_date:%Y-%m-%d}'")
-            .saveAsTable(f"{self.catalog}.{table.name}")
-        )
+        self._write(frame, table, "overwrite", replaceWhere=f"ingestion_date = DATE '{ingestion_date:%Y-%m-%d}'")
 
     def append(self, frame: DataFrame, table: Table) -> None:
-        frame.select(*table.column_names).write.format("delta").mode("append").saveAsTable(
-            f"{self.catalog}.{table.name}"
-        )
+        self._write(frame, table, "append")
+
+    def append_once(self, rows: list[Mapping[str, Any]], table: Table, identity: str) -> None:
+        """Append these rows unless a commit of this identity, unique to a run, already did."""
+        schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+        frame = self.spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in rows], schema)
+        self._write(frame, table, "append", txnAppId=identity, txnVersion="1")
 
     def fill(self, table: Table, frame: DataFrame) -> None:
         """Make an empty table hold these rows. Two at once conflict rather than doubling them."""
         name = f"{self.catalog}.{table.name}"
-        frame.select(*table.column_names).write.format("delta").insertInto(name, overwrite=True)
+        rows = frame.select(*table.column_names)
+        _repeated(lambda: rows.write.format("delta").insertInto(name, overwrite=True))
+        self._note(table.name)
 
-    def merge_newest(self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None) -> None:
+    def _write(self, frame: DataFrame, table: Table, mode: str, **options: str) -> None:
+        writer = frame.select(*table.column_names).write.format("delta").mode(mode).options(**options)
+        _repeated(lambda: writer.saveAsTable(f"{self.catalog}.{table.name}"))
+        self._note(table.name)
+
+    def _merge(self, table: Table, statement: str) -> Row:
+        """Runs a MERGE; returns its counts. One that changes no row makes no commit."""
+        counts = _repeated(lambda: self.spark.sql(statement).first())
+        if counts.num_affected_rows:
+            self._note(table.name)
+        return counts
+
+    def _note(self, name: str) -> None:
+        if version := self.spark.conf.get(_LAST_COMMIT, None):
+            first, _ = self.commits.get(name, (int(version), 0))
+            self.commits[name] = (first, int(version))
+
+    def merge_newest(self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None) -> Row:
         """Keep, for each key, the row that is greatest by `order`, of those in the table and these.
 
         Args:
             frame: at most one row a key.
             prune: a condition on the target (`t`) with literals, true for every row of these keys. A literal keeps
                 merges of different dates from conflicting.
+
+        Returns: Delta's counts: num_affected_rows, num_inserted_rows, num_updated_rows.
         """
         frame.createOrReplaceTempView("incoming")
         same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.key)
         newer = f"struct({_of('s', order)}) > struct({_of('t', order)})"
         # A correction of our own code gives the same record other values: it must reach the table as well.
         mended = f"struct({_of('s', order)}) = struct({_of('t', order)}) AND {_differs(table.column_names)}"
-        self.spark.sql(
+        return self._merge(
+            table,
             f"MERGE INTO {self.catalog}.{table.name} t USING incoming s ON {same_key} AND {prune or 'true'} "
-            f"WHEN MATCHED AND ({newer} OR ({mended})) THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+            f"WHEN MATCHED AND ({newer} OR ({mended})) THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
         )
 
-    def make_equal(self, table: Table, wanted: DataFrame, scope: DataFrame | None) -> None:
+    def make_equal(self, table: Table, wanted: DataFrame, scope: DataFrame | None) -> Row:
         """Make the table's rows within a scope equal to `wanted`: insert, update what differs, delete what is gone.
 
         Args:
             scope: the distinct values of some columns of the table; None is the whole table.
+
+        Returns: Delta's counts: num_affected_rows, num_inserted_rows, num_updated_rows, num_deleted_rows.
         """
         current = self.read(table.name)
         if scope is not None:
@@ -97,11 +136,12 @@ class Tables:
         difference(current, wanted, table).createOrReplaceTempView("difference")
         names = table.column_names
         identity = " AND ".join(f"t.{name} = s.{name}" for name in _identity(table))
-        self.spark.sql(
+        return self._merge(
+            table,
             f"MERGE INTO {self.catalog}.{table.name} t USING difference s ON {identity} "
             f"WHEN MATCHED AND s.{_DELETE} THEN DELETE "
             f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{n} = s.{n}' for n in names)} "
-            f"WHEN NOT MATCHED AND NOT s.{_DELETE} THEN INSERT ({', '.join(names)}) VALUES ({_of('s', names)})"
+            f"WHEN NOT MATCHED AND NOT s.{_DELETE} THEN INSERT ({', '.join(names)}) VALUES ({_of('s', names)})",
         )
 
 
@@ -115,6 +155,18 @@ def difference(current: DataFrame, wanted: DataFrame, table: Table) -> DataFrame
     gone = F.col("new").isNull()
     row = F.when(gone, F.col("old")).otherwise(F.col("new")).alias("row")
     return changed.select(row, gone.alias(_DELETE)).select("row.*", _DELETE)
+
+
+def _repeated(write: Callable[[], Any]) -> Any:
+    """The write, repeated while other runs' commits conflict with it, up to some two minutes."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return write()
+        except PySparkException as error:
+            if attempt == _ATTEMPTS - 1 or not _CONFLICT.search(str(error)):
+                raise
+            time.sleep(random.uniform(0.5, 1) * 2**attempt / 2)
+    raise AssertionError("unreachable")
 
 
 def _identity(table: Table) -> list[str]:

@@ -1,13 +1,13 @@
 """BRONZE to SILVER on real Spark and Delta."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
+from pipeline import everything, put, run_day
 
 from retailflow.contracts import entity
-from retailflow.raw import Part, deliver, ulid
-from retailflow_spark import bronze, silver
+from retailflow_spark import bronze
 
 DAY = date(2026, 1, 15)
 PAYMENT = {
@@ -32,23 +32,8 @@ ORDER = {
 
 def load(tables, raw, raw_root, name: str, day: date, *records: dict) -> None:
     """One more batch for the day, then its BRONZE and SILVER."""
-    moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-    if name == "orders":
-        payload = json.dumps([{"orders": records, "next_cursor": None}])
-    else:
-        payload = "".join(json.dumps(record) + "\n" for record in records)
-    parts = [Part(".json", payload.encode(), len(records))] if records else []
-    deliver(raw, name, day, ulid(moment, payload), moment, parts)
-    rerun(tables, raw_root, name, day)
-
-
-def rerun(tables, raw_root, name: str, day: date) -> None:
-    bronze.load_day(tables, raw_root, entity(name), day)
-    silver.load_day(tables, entity(name), day)
-
-
-def everything(tables, name: str) -> list:
-    return sorted(map(repr, tables.read(name).collect()))
+    put(raw, name, day, *records)
+    run_day(tables, raw_root, name, day)
 
 
 def test_an_old_day_that_comes_later_never_undoes_a_newer_one(tables, raw, raw_root):
@@ -68,14 +53,14 @@ def test_a_day_run_again_changes_no_row_of_any_table(tables, raw, raw_root):
     names = ("bronze.payments", "silver.payments", "quarantine.payments")
     first = {name: everything(tables, name) for name in names}
     assert [len(rows) for rows in first.values()] == [2, 1, 1]
-    rerun(tables, raw_root, "payments", DAY)
+    run_day(tables, raw_root, "payments", DAY)
     assert {name: everything(tables, name) for name in names} == first
 
 
 def test_the_same_record_judged_by_mended_code_reaches_the_table(tables, raw, raw_root):
     load(tables, raw, raw_root, "payments", DAY, PAYMENT)
     tables.spark.sql("UPDATE spark_catalog.silver.payments SET amount = 0")
-    rerun(tables, raw_root, "payments", DAY)
+    run_day(tables, raw_root, "payments", DAY)
     assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["1.5000"]
 
 
@@ -139,13 +124,8 @@ def test_customers_keep_every_version_and_the_newest_apart(tables, raw, raw_root
     def customer(at: str, city: str) -> dict:
         return {"customer_id": "C1", "updated_at": at, "address": {"city": city}}
 
-    contract = entity("customers")
     for day, at, city in ((DAY + timedelta(days=1), "2026-01-16T00:00:00Z", "B"), (DAY, "2026-01-15T00:00:00Z", "A")):
-        payload = json.dumps([{"customers": [customer(at, city)], "next_cursor": None}]).encode()
-        moment = datetime(2026, 1, 20, tzinfo=UTC)
-        deliver(raw, "customers", day, ulid(moment, at), moment, [Part(".json", payload, 1)])
-        bronze.load_day(tables, raw_root, contract, day)
-        silver.load_day(tables, contract, day)
+        load(tables, raw, raw_root, "customers", day, customer(at, city))
     assert [row.address.city for row in tables.read("silver.customers").collect()] == ["B"]
     versions = tables.read("silver.customers_versions").orderBy("updated_at").collect()
     assert [row.address.city for row in versions] == ["A", "B"]

@@ -10,8 +10,14 @@ GOOD = ["--env", "local", "--entity", "orders", "--date", "2026-01-15"]
 
 
 def test_good_arguments_are_taken():
-    environment, entity, day = arguments("entity", ["orders"], GOOD)
-    assert (environment.name, entity, day) == ("local", "orders", date(2026, 1, 15))
+    run = arguments("silver", "entity", ["orders"], GOOD)
+    assert (run.environment.name, run.name, run.date) == ("local", "orders", date(2026, 1, 15))
+
+
+def test_who_asks_is_remembered_for_the_ledger():
+    asked = ["--dag-run", "scheduled__2026-01-16T02:00:00+00:00", "--try", "2", "--run-id", "4711"]
+    run = arguments("silver", "entity", ["orders"], GOOD + asked)
+    assert (run.dag_run_id, run.try_number, run.databricks_run_id) == (asked[1], 2, "4711")
 
 
 @pytest.mark.parametrize(
@@ -22,13 +28,16 @@ def test_good_arguments_are_taken():
         ("--date", "2026-01-15' OR 1=1", "is not a date; write it as YYYY-MM-DD"),
         ("--entity", "order; DROP TABLE x", "is not a known entity; known are orders"),
         ("--env", "production", "There is no environment 'production'"),
+        ("--dag-run", "x'); DROP TABLE y", "is no Airflow run id"),
+        ("--try", "-1", "'-1' is no try number"),
+        ("--run-id", "{{task.run_id}}", "'{{task.run_id}}' is no Databricks run id"),
     ],
 )
 def test_a_wrong_value_ends_the_job_with_a_sentence_that_names_it(option, value, sentence):
-    argv = list(GOOD)
+    argv = [*GOOD, "--dag-run", "manual__1", "--try", "1", "--run-id", "1"]
     argv[argv.index(option) + 1] = value
     with pytest.raises(SystemExit) as ended:
-        arguments("entity", ["orders"], argv)
+        arguments("silver", "entity", ["orders"], argv)
     assert sentence in str(ended.value.code)
 
 

@@ -55,6 +55,9 @@ _LINEAGE = (
     Column("_source_file", "STRING", "File of the record, below the RAW root.", required=True),
     Column("_position", "BIGINT", "Position of the record in its file, from 0.", required=True),
     Column("_ingestion_ts", "TIMESTAMP", "When the batch was delivered, from its manifest.", required=True),
+    Column(
+        "_record_md5", "STRING", "MD5 of the record's fields as received: tells a record sent again from a new one."
+    ),
 )
 # After the version column, these order all records of a key: the last part of the total order.
 ORDER = ("ingestion_date", "_batch_id", "_source_file", "_position")

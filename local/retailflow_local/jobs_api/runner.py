@@ -133,9 +133,8 @@ class Runner:
         if self._workspace.spark_remote:
             environment["SPARK_REMOTE"] = self._workspace.session(session_id)
         log = self._workspace.log(task.run_id)
-        process = self._start(
-            child.run_script, str(script), python_task.parameters, str(log), str(error_file), environment
-        )
+        parameters = [text.replace("{{task.run_id}}", str(task.run_id)) for text in python_task.parameters]
+        process = self._start(child.run_script, str(script), parameters, str(log), str(error_file), environment)
         leader = Leader.of(process.pid)
         self._store.remember_process(task.run_id, leader.pid, leader.started)
         with self._lock:

@@ -1,0 +1,123 @@
+"""Conservation: every record of a date is current, superseded, duplicate or in quarantine; none is lost, none doubled.
+
+Counted from the tables as they stand after a run, each kind by itself and none as a remainder, so that a row which the
+run lost or doubled shows.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import functions as F
+
+from retailflow.contracts import Column, EntityContract, Table
+from retailflow.contracts.model import ORDER
+from retailflow_spark.quality import typed_key
+from retailflow_spark.tables import Tables
+
+ROW_BALANCE = Table(
+    name="ops.row_balance",
+    description="What became of the records of a feed and ingestion date, at each check; the newest check holds.",
+    columns=(
+        Column("entity", "STRING", "Feed.", required=True),
+        Column("ingestion_date", "DATE", "Date of the records.", required=True),
+        Column("record_count", "BIGINT", "Records in RAW, as BRONZE holds them.", required=True),
+        Column("current_count", "BIGINT", "Records that are a row of SILVER.", required=True),
+        Column("superseded_count", "BIGINT", "Records that lost to another version of their key.", required=True),
+        Column("duplicate_count", "BIGINT", "Records that lost to an equal one.", required=True),
+        Column("quarantined_count", "BIGINT", "Records in quarantine.", required=True),
+        Column("is_closed", "BOOLEAN", "Whether the four make up all records.", required=True),
+        Column("databricks_run_id", "STRING", "The run that checked.", required=True),
+        Column("checked_at", "TIMESTAMP", "When.", required=True),
+    ),
+    key=("entity", "ingestion_date", "checked_at"),
+    partition=("ingestion_date",),
+)
+
+
+class BalanceError(RuntimeError):
+    """A run lost or doubled records. What it wrote stands, and the next run of the date mends it or fails again."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Counts of the records of one date."""
+
+    record: int
+    current: int
+    superseded: int
+    duplicate: int
+    quarantined: int
+
+    @property
+    def is_closed(self) -> bool:
+        return self.record == self.current + self.superseded + self.duplicate + self.quarantined
+
+
+def balance(tables: Tables, contract: EntityContract, ingestion_date: date) -> Balance:
+    """What became of the date's records. A record that is two things at once counts as both."""
+    received = typed_key(tables.read_day(contract.bronze, ingestion_date), contract).select(
+        *contract.silver.key, contract.version_column, *ORDER, "_record_md5", *_dates(contract)
+    )
+    silver = tables.read(contract.silver.name)
+    if contract.event_date:
+        found = received.select("_date").distinct().where("_date IS NOT NULL").collect()
+        silver = silver.where(F.col(contract.event_date).isin([row[0] for row in found]))
+    kept = silver.select(
+        *(F.col(name).alias(f"_kept_{name}") for name in (*contract.silver.key, *_order(contract), "_record_md5"))
+    )
+    same_key = [F.col(name) == F.col(f"_kept_{name}") for name in contract.silver.key]
+    place = ["_source_file", "_position"]
+    held = tables.read_day(contract.quarantine, ingestion_date).select(*place, F.lit(True).alias("_is_held"))
+    joined = received.join(held, place, "left").join(kept, same_key, "left")
+    is_held = F.col("_is_held").isNotNull()
+    is_current = F.struct(*ORDER) == _kept(ORDER)
+    has_lost = ~is_held & (F.struct(*_order(contract)) < _kept(_order(contract)))
+    is_equal = F.col("_record_md5") == F.col("_kept__record_md5")
+    counted = joined.agg(
+        F.count("*").alias("record"),
+        F.count_if(is_current).alias("current"),
+        F.count_if(has_lost & ~is_equal).alias("superseded"),
+        F.count_if(has_lost & is_equal).alias("duplicate"),
+        F.count_if(is_held).alias("quarantined"),
+    )
+    return Balance(**counted.first().asDict())
+
+
+def check(tables: Tables, contract: EntityContract, dates: Iterable[date], databricks_run_id: str) -> list[Balance]:
+    """Count and record the balance of these dates. Raises: BalanceError where one does not close."""
+    found = {day: balance(tables, contract, day) for day in dates}
+    tables.create([ROW_BALANCE])
+    now = datetime.now(UTC)
+    rows = [
+        {"entity": contract.name, "ingestion_date": day}
+        | {f"{item.name}_count": getattr(counts, item.name) for item in fields(counts)}
+        | {"is_closed": counts.is_closed, "databricks_run_id": databricks_run_id, "checked_at": now}
+        for day, counts in found.items()
+    ]
+    tables.append_once(rows, ROW_BALANCE, f"row_balance/{databricks_run_id}")
+    for day, counts in found.items():
+        if not counts.is_closed:
+            raise BalanceError(
+                f"{contract.name} of {day} does not balance: {counts.record} records are {counts.current} current, "
+                f"{counts.superseded} superseded, {counts.duplicate} duplicate and {counts.quarantined} quarantined. "
+                "Clear bronze and silver of that date; if it stays so, rows were changed by hand."
+            )
+    return list(found.values())
+
+
+def _order(contract: EntityContract) -> tuple[str, ...]:
+    return (contract.version_column, *ORDER)
+
+
+def _kept(names: Iterable[str]) -> SparkColumn:
+    return F.struct(*(F.col(f"_kept_{name}").alias(name) for name in names))
+
+
+def _dates(contract: EntityContract) -> list[SparkColumn]:
+    """The event date of a record as a column `_date`, where SILVER is partitioned by one."""
+    sources = [c.date_of for c in contract.silver.columns if c.date_of and c.name == contract.event_date]
+    if contract.event_date and not sources:
+        sources = [contract.event_date]
+    return [F.to_date(source).alias("_date") for source in sources]

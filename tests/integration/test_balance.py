@@ -1,0 +1,70 @@
+"""Law 2 on real Delta: every record is current, superseded, duplicate or quarantined. And the ledger of runs."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from pipeline import put, run_day
+
+from retailflow.contracts import entity
+from retailflow_spark import ledger
+from retailflow_spark.balance import Balance, BalanceError, balance
+from retailflow_spark.job import Run
+from retailflow_spark.ledger import Counts
+
+DAY = date(2026, 1, 15)
+NEXT = DAY + timedelta(days=1)
+PAYMENTS = entity("payments")
+PAID = {
+    "payment_event_id": "E1", "order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR",
+    "occurred_at": "2026-01-15T10:00:00Z", "recorded_at": "2026-01-15T10:00:00Z",
+}  # fmt: skip
+
+
+def newest_check(tables, day: date):
+    rows = tables.read("ops.row_balance").where(f"ingestion_date = '{day}'")
+    return rows.orderBy("checked_at", ascending=False).first()
+
+
+def test_each_record_is_counted_as_what_became_of_it(tables, raw, raw_root):
+    corrected = PAID | {"amount": "2", "recorded_at": "2026-01-15T11:00:00Z"}
+    put(raw, "payments", DAY, PAID, corrected, corrected, PAID | {"currency": "?"}, "no json", PAID)
+    run_day(tables, raw_root, "payments", DAY)
+    assert balance(tables, PAYMENTS, DAY) == Balance(record=6, current=1, superseded=2, duplicate=1, quarantined=2)
+
+
+def test_a_later_day_that_wins_has_the_earlier_day_counted_again(tables, raw, raw_root):
+    put(raw, "payments", DAY, PAID, PAID | {"payment_event_id": "E2"})
+    run_day(tables, raw_root, "payments", DAY)
+    assert newest_check(tables, DAY).current_count == 2
+    put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
+    run_day(tables, raw_root, "payments", NEXT)
+    checked = newest_check(tables, DAY)
+    assert (checked.current_count, checked.superseded_count, checked.is_closed) == (1, 1, True)
+
+
+def test_a_row_that_vanishes_from_silver_fails_the_next_run_of_its_day(tables, raw, raw_root, monkeypatch):
+    put(raw, "payments", DAY, PAID)
+    monkeypatch.setattr(
+        "retailflow_spark.silver.accepted", lambda judged, c: judged.limit(0).select(*c.silver.column_names)
+    )
+    with pytest.raises(BalanceError, match="payments of 2026-01-15 does not balance: 1 records are 0 current"):
+        run_day(tables, raw_root, "payments", DAY)
+    assert not newest_check(tables, DAY).is_closed
+
+
+def test_a_try_is_in_the_ledger_once_however_often_its_answer_is_lost(tables):
+    run = Run(None, "silver", "payments", DAY, "manual__1", 2, "4711", datetime.now(UTC))
+    tables.create([PAYMENTS.silver])
+    for _ in range(2):
+        ledger.record(tables, run, "1.0.0", Counts(rows_read=3, rows_written=2))
+    rows = tables.read("ops.task_runs").collect()
+    assert [(row.dag_run_id, row.try_number, row.rows_read, row.rows_written) for row in rows] == [
+        ("manual__1", 2, 3, 2)
+    ]
+
+
+def test_the_ledger_names_the_versions_of_what_the_run_wrote(tables, raw, raw_root):
+    put(raw, "payments", DAY, PAID)
+    run_day(tables, raw_root, "payments", DAY)
+    first, last = tables.commits["silver.payments"]
+    assert last == tables.version("silver.payments") == first
