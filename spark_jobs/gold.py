@@ -1,10 +1,11 @@
 """One GOLD table, brought up to date with its sources: `gold.py --env E --table N --date YYYY-MM-DD`.
 
-The date names the run; what is recomputed follows from what changed in the sources.
+The date names the run; what is recomputed follows from what changed in the sources. A table that no other is built from
+also publishes: itself, and what it is built from.
 """
 
 from retailflow.contracts import gold_table, gold_tables
-from retailflow_spark import ledger
+from retailflow_spark import ledger, release
 from retailflow_spark.job import arguments, spark_session
 from retailflow_spark.publish import refresh
 from retailflow_spark.tables import Tables
@@ -14,4 +15,7 @@ if __name__ == "__main__":
     contract = gold_table(run.name)
     with spark_session() as spark:
         tables = Tables(spark, run.environment.catalog)
-        ledger.record(tables, run, contract.version, refresh(tables, contract))
+        counts = refresh(tables, contract)
+        if release.is_last(contract):
+            release.check_held(release.publish(tables, run.databricks_run_id), contract.table.name)
+        ledger.record(tables, run, contract.version, counts)

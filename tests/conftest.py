@@ -4,14 +4,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from pipeline import empty_catalog
 from pyspark.sql import SparkSession
 
 from retailflow.raw import RawStore
 from retailflow_local import azurite
 from retailflow_local.workspace import Workspace
 from retailflow_spark.tables import Tables
-
-SCHEMAS = ("bronze", "silver", "quarantine", "gold", "ops")
 
 
 @pytest.fixture(scope="session")
@@ -33,15 +32,28 @@ def spark(workspace) -> Iterator[SparkSession]:
 @pytest.fixture
 def tables(spark) -> Tables:
     """The catalog, empty."""
-    for schema in SCHEMAS:
-        spark.sql(f"DROP SCHEMA IF EXISTS spark_catalog.{schema} CASCADE")
-        spark.sql(f"CREATE SCHEMA spark_catalog.{schema}")
-    return Tables(spark, "spark_catalog")
+    return empty_catalog(spark)
+
+
+@pytest.fixture(scope="module")
+def module_tables(spark) -> Tables:
+    """The catalog, empty at first: for the tests of one file that tell a story in order."""
+    return empty_catalog(spark)
 
 
 @pytest.fixture
 def raw(workspace) -> RawStore:
     """A RAW container of the test's own. Its Spark URI is the fixture `raw_root`."""
+    return new_container(workspace)
+
+
+@pytest.fixture(scope="module")
+def module_raw(workspace) -> RawStore:
+    """A RAW container of the file's own."""
+    return new_container(workspace)
+
+
+def new_container(workspace: Workspace) -> RawStore:
     container = azurite.container(workspace.ports["azurite"], f"raw-{uuid.uuid4().hex[:12]}")
     store = RawStore(container)
     store.root = f"abfs://{container.container_name}@devstoreaccount1.dfs.core.windows.net"

@@ -28,6 +28,7 @@ ROW_BALANCE = Table(
         Column("duplicate_count", "BIGINT", "Records that lost to an equal one.", required=True),
         Column("quarantined_count", "BIGINT", "Records in quarantine.", required=True),
         Column("is_closed", "BOOLEAN", "Whether the four make up all records.", required=True),
+        Column("silver_version", "BIGINT", "Newest commit of SILVER that the check looked at.", required=True),
         Column("databricks_run_id", "STRING", "The run that checked.", required=True),
         Column("checked_at", "TIMESTAMP", "When.", required=True),
     ),
@@ -85,26 +86,44 @@ def balance(tables: Tables, contract: EntityContract, ingestion_date: date) -> B
     return Balance(**counted.first().asDict())
 
 
-def check(tables: Tables, contract: EntityContract, dates: Iterable[date], databricks_run_id: str) -> list[Balance]:
-    """Count and record the balance of these dates. Raises: BalanceError where one does not close."""
-    found = {day: balance(tables, contract, day) for day in dates}
+def check(tables: Tables, contract: EntityContract, ingestion_date: date, databricks_run_id: str) -> Balance:
+    """Count and record the balance of a date, and of others that moved since the last check. Returns the first.
+
+    Raises: BalanceError where the date's own does not close. Another date may have records in BRONZE that its own run
+        is about to take into SILVER; until then no publication is made of what is built from them.
+    """
     tables.create([ROW_BALANCE])
+    version = tables.version(contract.silver.name)
+    moved = _moved(tables, contract, version)
+    found = {day: balance(tables, contract, day) for day in (ingestion_date, *sorted(moved - {ingestion_date}))}
     now = datetime.now(UTC)
     rows = [
         {"entity": contract.name, "ingestion_date": day}
         | {f"{item.name}_count": getattr(counts, item.name) for item in fields(counts)}
-        | {"is_closed": counts.is_closed, "databricks_run_id": databricks_run_id, "checked_at": now}
+        | {"is_closed": counts.is_closed, "silver_version": version}
+        | {"databricks_run_id": databricks_run_id, "checked_at": now}
         for day, counts in found.items()
     ]
     tables.append_once(rows, ROW_BALANCE, f"row_balance/{databricks_run_id}")
-    for day, counts in found.items():
-        if not counts.is_closed:
-            raise BalanceError(
-                f"{contract.name} of {day} does not balance: {counts.record} records are {counts.current} current, "
-                f"{counts.superseded} superseded, {counts.duplicate} duplicate and {counts.quarantined} quarantined. "
-                "Clear bronze and silver of that date; if it stays so, rows were changed by hand."
-            )
-    return list(found.values())
+    own = found[ingestion_date]
+    if not own.is_closed:
+        raise BalanceError(
+            f"{contract.name} of {ingestion_date} does not balance: {own.record} records are {own.current} current, "
+            f"{own.superseded} superseded, {own.duplicate} duplicate and {own.quarantined} quarantined. "
+            "Clear bronze and silver of that date; if it stays so, rows were changed by hand."
+        )
+    return own
+
+
+def _moved(tables: Tables, contract: EntityContract, version: int) -> set[date]:
+    """The dates whose rows other dates' records replaced since the last check, be it by a run that then died."""
+    checks = tables.read(ROW_BALANCE.name).where(F.col("entity") == contract.name)
+    checked = checks.agg(F.max("silver_version")).first()[0]
+    first = 1 if checked is None else checked + 1
+    if first > version:
+        return set()
+    replaced = tables.changes(contract.silver.name, first, version, "update_preimage")
+    return {row[0] for row in replaced.select("ingestion_date").distinct().collect()}
 
 
 def _order(contract: EntityContract) -> tuple[str, ...]:

@@ -19,8 +19,13 @@ WATERMARKS = Table(
     description="The newest commit of each source that a GOLD table has taken in.",
     columns=(
         Column("target", "STRING", "GOLD table.", required=True),
-        Column("source", "STRING", "Table it is built from.", required=True),
-        Column("version", "BIGINT", "Commit of the source, whole and everything before it.", required=True),
+        Column("source", "STRING", "Table it is built from; or the table itself.", required=True),
+        Column(
+            "version",
+            "BIGINT",
+            "Newest commit of the source taken in; its own that has it.",
+            required=True,
+        ),
     ),
     key=("target", "source", "version"),
 )
@@ -36,7 +41,7 @@ def refresh(tables: Tables, contract: GoldContract) -> Counts:
     seen, written = _seen(tables, contract.table.name), 0
     while True:
         now = {source: tables.version(source) for source in contract.sources}
-        if seen == now and (contract.sources or not tables.read(contract.table.name).isEmpty()):
+        if seen == now:
             return Counts(rows_written=written)
         written += _take_in(tables, contract, seen, now)
         _remember(tables, contract.table.name, now)
@@ -44,11 +49,11 @@ def refresh(tables: Tables, contract: GoldContract) -> Counts:
             return Counts(rows_written=written)
 
 
-def _take_in(tables: Tables, contract: GoldContract, seen: dict[str, int], now: dict[str, int]) -> int:
+def _take_in(tables: Tables, contract: GoldContract, seen: dict[str, int] | None, now: dict[str, int]) -> int:
     """Write what follows from the commits after `seen`; returns the number of rows written or deleted."""
     transform = import_module(f"retailflow_spark.gold.{contract.name}")
     inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
-    if now and seen.keys() >= now.keys():
+    if seen and seen.keys() >= now.keys():
         changed = {
             source: tables.changes(source, seen[source] + 1, now[source])
             if now[source] > seen[source]
@@ -63,12 +68,15 @@ def _take_in(tables: Tables, contract: GoldContract, seen: dict[str, int], now: 
     return tables.make_equal(contract.table, transform.rows(inputs, None), None).num_affected_rows
 
 
-def _seen(tables: Tables, target: str) -> dict[str, int]:
+def _seen(tables: Tables, target: str) -> dict[str, int] | None:
+    """Per source, the commit taken in; None before the first time."""
     rows = tables.read(WATERMARKS.name).where(F.col("target") == target)
-    return {row.source: row.version for row in rows.groupBy("source").agg(F.max("version").alias("version")).collect()}
+    newest = {r.source: r.version for r in rows.groupBy("source").agg(F.max("version").alias("version")).collect()}
+    return {source: version for source, version in newest.items() if source != target} if newest else None
 
 
 def _remember(tables: Tables, target: str, versions: dict[str, int]) -> None:
-    if versions:
-        rows = [(target, source, version) for source, version in sorted(versions.items())]
-        tables.append(tables.spark.createDataFrame(rows, "target string, source string, version bigint"), WATERMARKS)
+    """What was taken in, and the version of the target that has it."""
+    _, own = tables.commits.get(target) or (0, tables.version(target))
+    rows = [(target, source, version) for source, version in sorted({**versions, target: own}.items())]
+    tables.append(tables.spark.createDataFrame(rows, "target string, source string, version bigint"), WATERMARKS)

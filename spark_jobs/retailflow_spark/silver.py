@@ -16,7 +16,7 @@ from retailflow_spark.tables import Tables
 def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, databricks_run_id: str) -> Counts:
     """Judge the day's BRONZE rows and merge them. Safe to repeat; an old day never undoes a newer one.
 
-    Raises: BalanceError where a record of the day, or of a day whose rows lost to this one's, is lost or doubled.
+    Raises: BalanceError where a record of the day is lost or doubled.
     """
     tables.create(contract.tables)
     judged = judge(tables.read_day(contract.bronze, ingestion_date), contract)
@@ -29,8 +29,7 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, dat
         tables.merge_newest(newest_per_key(rows, contract.versions.key, order), contract.versions, order, None)
     prune = f"t.{contract.event_date} IN ({dates})" if contract.event_date else None
     merged = tables.merge_newest(newest_per_key(rows, contract.silver.key, order), contract.silver, order, prune)
-    moved = _displaced_dates(tables, contract) if merged.num_updated_rows else set()
-    own, *_ = check(tables, contract, [ingestion_date, *sorted(moved - {ingestion_date})], databricks_run_id)
+    own = check(tables, contract, ingestion_date, databricks_run_id)
     return Counts(
         rows_read=own.record,
         rows_written=merged.num_affected_rows,
@@ -38,11 +37,6 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, dat
         rows_duplicate=own.duplicate,
         rows_quarantined=own.quarantined,
     )
-
-
-def _displaced_dates(tables: Tables, contract: EntityContract) -> set[date]:
-    """The dates whose rows this run replaced: their balance moved too."""
-    return {row[0] for row in tables.displaced(contract.silver.name).select("ingestion_date").distinct().collect()}
 
 
 def _survey(judged: DataFrame, event_date: str | None) -> tuple[int, str]:

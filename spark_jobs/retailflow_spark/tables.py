@@ -17,7 +17,10 @@ from retailflow.contracts.ddl import create_table
 
 _DELETE = "_delete"
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
-_CONFLICT = re.compile(r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception")
+# The last two: two runs create one table.
+_CONFLICT = re.compile(
+    r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception|_NON_EMPTY_LOCATION|ALREADY_EXISTS"
+)
 _ATTEMPTS = 8
 
 
@@ -33,36 +36,41 @@ class Tables:
         self.catalog = catalog
         self.commits: dict[str, tuple[int, int]] = {}
 
-    def read(self, name: str) -> DataFrame:
-        return self.spark.read.table(f"{self.catalog}.{name}")
+    def path(self, name: str) -> str:
+        """The full name. GOLD is built in `gold_build`; `gold` has the views of what was published (release.py)."""
+        schema, _, table = name.partition(".")
+        return f"{self.catalog}.{'gold_build' if schema == 'gold' else schema}.{table}"
+
+    def read(self, name: str, version: int | None = None) -> DataFrame:
+        """The table as it is, or as a commit left it."""
+        reader = self.spark.read if version is None else self.spark.read.option("versionAsOf", version)
+        return reader.table(self.path(name))
 
     def read_day(self, table: Table, ingestion_date: date) -> DataFrame:
         return self.read(table.name).where(F.col("ingestion_date") == F.lit(ingestion_date))
 
     def version(self, name: str) -> int:
         """The number of the table's newest commit."""
-        return self.spark.sql(f"DESCRIBE HISTORY {self.catalog}.{name} LIMIT 1").first().version
+        return self.spark.sql(f"DESCRIBE HISTORY {self.path(name)} LIMIT 1").first().version
 
-    def changes(self, name: str, first: int, last: int) -> DataFrame:
-        """The rows that commits `first` to `last` inserted, deleted, or updated (before and after)."""
-        return self._feed(name, first, last).drop("_change_type", "_commit_version", "_commit_timestamp")
+    def changes(self, name: str, first: int, last: int, kind: str | None = None) -> DataFrame:
+        """The rows that commits `first` to `last` inserted, deleted, or updated (before and after), or those of a kind.
 
-    def displaced(self, name: str) -> DataFrame:
-        """The rows, as they were, that this object's own writes updated."""
-        return self._feed(name, *self.commits[name]).where(F.col("_change_type") == "update_preimage")
-
-    def _feed(self, name: str, first: int, last: int) -> DataFrame:
-        return (
+        Kinds are Delta's: insert, delete, update_preimage, update_postimage.
+        """
+        feed = (
             self.spark.read.option("readChangeFeed", "true")
             .option("startingVersion", first)
             .option("endingVersion", last)
-            .table(f"{self.catalog}.{name}")
+            .table(self.path(name))
         )
+        wanted = feed.where(F.col("_change_type") == kind) if kind else feed
+        return wanted.drop("_change_type", "_commit_version", "_commit_timestamp")
 
     def create(self, tables: Iterable[Table]) -> None:
         for table in tables:
-            if not self.spark.catalog.tableExists(f"{self.catalog}.{table.name}"):
-                _repeated(partial(self.spark.sql, create_table(table, self.catalog)))
+            if not self.spark.catalog.tableExists(self.path(table.name)):
+                _repeated(partial(self.spark.sql, create_table(table, self.path(table.name))))
 
     def replace_day(self, frame: DataFrame, table: Table, ingestion_date: date) -> None:
         """Make the slice of one ingestion date hold exactly these rows."""
@@ -77,16 +85,23 @@ class Tables:
         frame = self.spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in rows], schema)
         self._write(frame, table, "append", txnAppId=identity, txnVersion="1")
 
+    def insert_absent(self, row: tuple, table: Table) -> bool:
+        """Insert a row unless there is one of its key. Of several runs that do so at once, one gets True."""
+        schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+        self.spark.createDataFrame([row], schema).createOrReplaceTempView("wanted")
+        same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.key)
+        statement = f"MERGE INTO {self.path(table.name)} t USING wanted s ON {same_key} WHEN NOT MATCHED THEN INSERT *"
+        return self._merge(table, statement).num_affected_rows == 1
+
     def fill(self, table: Table, frame: DataFrame) -> None:
         """Make an empty table hold these rows. Two at once conflict rather than doubling them."""
-        name = f"{self.catalog}.{table.name}"
         rows = frame.select(*table.column_names)
-        _repeated(lambda: rows.write.format("delta").insertInto(name, overwrite=True))
+        _repeated(lambda: rows.write.format("delta").insertInto(self.path(table.name), overwrite=True))
         self._note(table.name)
 
     def _write(self, frame: DataFrame, table: Table, mode: str, **options: str) -> None:
         writer = frame.select(*table.column_names).write.format("delta").mode(mode).options(**options)
-        _repeated(lambda: writer.saveAsTable(f"{self.catalog}.{table.name}"))
+        _repeated(lambda: writer.saveAsTable(self.path(table.name)))
         self._note(table.name)
 
     def _merge(self, table: Table, statement: str) -> Row:
@@ -97,9 +112,10 @@ class Tables:
         return counts
 
     def _note(self, name: str) -> None:
-        if version := self.spark.conf.get(_LAST_COMMIT, None):
-            first, _ = self.commits.get(name, (int(version), 0))
-            self.commits[name] = (first, int(version))
+        last = self.spark.conf.get(_LAST_COMMIT, None)
+        version = int(last) if last else self.version(name)  # serverless compute may not tell
+        first, _ = self.commits.get(name, (version, version))
+        self.commits[name] = (first, version)
 
     def merge_newest(self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None) -> Row:
         """Keep, for each key, the row that is greatest by `order`, of those in the table and these.
@@ -118,7 +134,7 @@ class Tables:
         mended = f"struct({_of('s', order)}) = struct({_of('t', order)}) AND {_differs(table.column_names)}"
         return self._merge(
             table,
-            f"MERGE INTO {self.catalog}.{table.name} t USING incoming s ON {same_key} AND {prune or 'true'} "
+            f"MERGE INTO {self.path(table.name)} t USING incoming s ON {same_key} AND {prune or 'true'} "
             f"WHEN MATCHED AND ({newer} OR ({mended})) THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
         )
 
@@ -138,7 +154,7 @@ class Tables:
         identity = " AND ".join(f"t.{name} = s.{name}" for name in _identity(table))
         return self._merge(
             table,
-            f"MERGE INTO {self.catalog}.{table.name} t USING difference s ON {identity} "
+            f"MERGE INTO {self.path(table.name)} t USING difference s ON {identity} "
             f"WHEN MATCHED AND s.{_DELETE} THEN DELETE "
             f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{n} = s.{n}' for n in names)} "
             f"WHEN NOT MATCHED AND NOT s.{_DELETE} THEN INSERT ({', '.join(names)}) VALUES ({_of('s', names)})",

@@ -1,6 +1,7 @@
 """Law 2 on real Delta: every record is current, superseded, duplicate or quarantined. And the ledger of runs."""
 
 from datetime import UTC, date, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 from pipeline import put, run_day
@@ -37,6 +38,20 @@ def test_a_later_day_that_wins_has_the_earlier_day_counted_again(tables, raw, ra
     run_day(tables, raw_root, "payments", DAY)
     assert newest_check(tables, DAY).current_count == 2
     put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
+    run_day(tables, raw_root, "payments", NEXT)
+    checked = newest_check(tables, DAY)
+    assert (checked.current_count, checked.superseded_count, checked.is_closed) == (1, 1, True)
+
+
+def test_the_earlier_day_is_counted_again_though_the_run_that_won_died_before_it_counted(
+    tables, raw, raw_root, monkeypatch
+):
+    put(raw, "payments", DAY, PAID, PAID | {"payment_event_id": "E2"})
+    run_day(tables, raw_root, "payments", DAY)
+    put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("retailflow_spark.silver.check", Mock(side_effect=KeyboardInterrupt))
+        run_day(tables, raw_root, "payments", NEXT)
     run_day(tables, raw_root, "payments", NEXT)
     checked = newest_check(tables, DAY)
     assert (checked.current_count, checked.superseded_count, checked.is_closed) == (1, 1, True)

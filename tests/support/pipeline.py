@@ -4,9 +4,12 @@ import json
 import uuid
 from datetime import UTC, date, datetime, timedelta
 
+from pyspark.sql import SparkSession
+
 from retailflow.contracts import entity
 from retailflow.raw import Manifest, Part, deliver, ulid
 from retailflow_spark import bronze, silver
+from retailflow_spark.tables import Tables
 
 
 def put(raw, name: str, day: date, *records: dict | str, created_at: datetime | None = None) -> Manifest:
@@ -27,6 +30,13 @@ def put(raw, name: str, day: date, *records: dict | str, created_at: datetime | 
 def run_day(tables, raw_root: str, name: str, day: date) -> None:
     bronze.load_day(tables, raw_root, entity(name), day)
     silver.load_day(tables, entity(name), day, str(uuid.uuid4()))
+
+
+def empty_catalog(spark: SparkSession) -> Tables:
+    for schema in ("bronze", "silver", "quarantine", "gold", "gold_build", "ops"):
+        spark.sql(f"DROP SCHEMA IF EXISTS spark_catalog.{schema} CASCADE")
+        spark.sql(f"CREATE SCHEMA spark_catalog.{schema}")
+    return Tables(spark, "spark_catalog")
 
 
 def everything(tables, name: str) -> list[str]:

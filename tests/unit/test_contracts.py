@@ -51,7 +51,7 @@ def test_sources_of_gold_are_tables_that_a_contract_describes():
 
 
 def test_ddl_carries_types_comments_keys_partitions_and_required_columns():
-    ddl = create_table(contracts.entity("payments").silver, "retailflow_dev")
+    ddl = create_table(contracts.entity("payments").silver, "retailflow_dev.silver.payments")
     assert ddl.startswith("CREATE TABLE IF NOT EXISTS retailflow_dev.silver.payments (\n  payment_event_id STRING NOT")
     assert "amount DECIMAL(18,4) NOT NULL COMMENT 'Amount, always positive.'" in ddl
     assert "PARTITIONED BY (occurred_date)" in ddl

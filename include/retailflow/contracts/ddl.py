@@ -6,7 +6,7 @@ from retailflow.contracts.model import Column, Table
 _PROPERTIES = {"delta.enableChangeDataFeed": "true", "delta.enableDeletionVectors": "true"}
 
 
-def create_table(table: Table, catalog: str) -> str:
+def create_table(table: Table, path: str) -> str:
     """`CREATE TABLE IF NOT EXISTS` for Delta. The key is informational: stored as a property that tools can read."""
     columns = ",\n  ".join(_column(column) for column in table.columns)
     partition = f"\nPARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
@@ -17,9 +17,15 @@ def create_table(table: Table, catalog: str) -> str:
     }
     listed = ", ".join(f"{_text(key)} = {_text(value)}" for key, value in properties.items())
     return (
-        f"CREATE TABLE IF NOT EXISTS {catalog}.{table.name} (\n  {columns}\n) USING DELTA{partition}\n"
+        f"CREATE TABLE IF NOT EXISTS {path} (\n  {columns}\n) USING DELTA{partition}\n"
         f"COMMENT {_text(table.description)}\nTBLPROPERTIES ({listed})"
     )
+
+
+def create_view(table: Table, path: str, query: str) -> str:
+    """`CREATE OR REPLACE VIEW` with the comments of the contract, for a query that has the table's columns in order."""
+    columns = ", ".join(f"{column.name} COMMENT {_text(column.description)}" for column in table.columns)
+    return f"CREATE OR REPLACE VIEW {path} ({columns}) COMMENT {_text(table.description)} AS {query}"
 
 
 def _column(column: Column) -> str:

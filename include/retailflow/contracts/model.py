@@ -43,6 +43,7 @@ class Table:
     key: tuple[str, ...]
     partition: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    warnings: tuple[Check, ...] = ()  # a row that breaks one is published and reported
 
     @property
     def column_names(self) -> list[str]:
@@ -179,19 +180,21 @@ def _table(schema: Mapping[str, Any]) -> Table:
     properties = schema["properties"]
     keys = sorted((p for p in properties if p.get("primaryKey")), key=lambda p: p["primaryKeyPosition"])
     partitions = (p for p in properties if p.get("partitioned"))
-    checks = (
-        Check(q["name"], q["implementation"], q["description"])
-        for q in schema.get("quality", ())
-        if q.get("engine") == "spark_sql" and q.get("severity", "error") == "error"
-    )
     return Table(
         name=schema["physicalName"],
         description=" ".join(schema["description"].split()),
         columns=tuple(_column(p) for p in properties),
         key=tuple(p["name"] for p in keys),
         partition=tuple(p["name"] for p in partitions),
-        checks=tuple(checks),
+        checks=_checks(schema, "error"),
+        warnings=_checks(schema, "warning"),
     )
+
+
+def _checks(schema: Mapping[str, Any], severity: str) -> tuple[Check, ...]:
+    rules = (rule for rule in schema.get("quality", ()) if rule.get("engine") == "spark_sql")
+    found = (rule for rule in rules if rule.get("severity", "error") == severity)
+    return tuple(Check(rule["name"], rule["implementation"], rule["description"]) for rule in found)
 
 
 def _column(prop: Mapping[str, Any]) -> Column:

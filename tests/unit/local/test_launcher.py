@@ -20,6 +20,11 @@ def executable(path: Path, script: str) -> None:
     path.chmod(0o755)
 
 
+@pytest.fixture(autouse=True)
+def as_on_any_machine(monkeypatch):
+    monkeypatch.delenv("RETAILFLOW_BUNDLED_TOOLS", raising=False)
+
+
 @pytest.fixture
 def checkout(tmp_path):
     """A uv that writes its arguments to `calls` and makes a .venv whose Python says `started`."""

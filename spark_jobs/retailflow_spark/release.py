@@ -1,0 +1,202 @@
+"""What readers of GOLD see: audited versions of the tables, all moved at once.
+
+Jobs build in `gold_build`. `ops.releases` is the publish pointer: each row names the version of every table that
+readers see from then on. One view, `gold_build.released`, holds all tables at those versions, and the views `gold.*`
+read from it; so replacing that one view moves every table in the same instant (docs/adr/0004).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pyspark.sql import functions as F
+
+from retailflow.contracts import Column, GoldContract, Table, gold_tables
+from retailflow.contracts.ddl import create_view
+from retailflow_spark.audits import Audit, Finding, State, audits
+from retailflow_spark.balance import ROW_BALANCE
+from retailflow_spark.publish import WATERMARKS
+from retailflow_spark.tables import Tables
+
+RELEASES = Table(
+    name="ops.releases",
+    description="The publish pointer: the newest row names the version of each GOLD table that readers see.",
+    columns=(
+        Column("release", "BIGINT", "Number of the release, from 1.", required=True),
+        Column("versions", "MAP<STRING, BIGINT>", "Per GOLD table, the Delta version.", required=True),
+        Column("moved", "ARRAY<STRING>", "The tables that this release moved.", required=True),
+        Column("databricks_run_id", "STRING", "The run that published.", required=True),
+        Column("published_at", "TIMESTAMP", "When.", required=True),
+    ),
+    key=("release",),
+)
+AUDITS = Table(
+    name="ops.audits",
+    description="What broke an audit when a publication was tried.",
+    columns=(
+        Column("audit", "STRING", "Name of the audit.", required=True),
+        Column("name", "STRING", "GOLD table it speaks of.", required=True),
+        Column("is_blocking", "BOOLEAN", "Whether it held the table back.", required=True),
+        Column("broken_count", "BIGINT", "Rows that break it.", required=True),
+        Column("sentence", "STRING", "What is wrong with them.", required=True),
+        Column("databricks_run_id", "STRING", "The run that tried.", required=True),
+        Column("audited_at", "TIMESTAMP", "When.", required=True),
+    ),
+    key=("audit", "name", "audited_at"),
+)
+_RELEASED = "gold_build.released"
+Versions = dict[str, int]
+
+
+class AuditError(RuntimeError):
+    """A table was held back: readers keep its last good version, and those of its dependants."""
+
+
+@dataclass
+class Choice:
+    """The versions to publish, and what the audits found; `held` are the tables that one of them holds back."""
+
+    versions: Versions
+    findings: list[Finding] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
+
+    def drop(self, name: str) -> None:
+        """Take a table and its dependants out."""
+        for dropped in (name, *dependants(name)):
+            self.versions.pop(dropped, None)
+
+
+def publish(tables: Tables, databricks_run_id: str) -> Choice:
+    """Let readers see what was built since and passes its audits. Safe to repeat and to run several times at once."""
+    tables.create([RELEASES, AUDITS, ROW_BALANCE])
+    while True:
+        number, published = newest(tables)
+        choice = _choose(tables, published)
+        if not choice.versions or _advance(tables, number + 1, published, choice.versions, databricks_run_id):
+            break  # else another run published meanwhile: look again
+    _report(tables, choice, databricks_run_id)
+    show(tables)
+    return choice
+
+
+def newest(tables: Tables) -> tuple[int, Versions]:
+    """The number of the newest release and its versions; 0 and none before the first."""
+    row = tables.read(RELEASES.name).orderBy(F.col("release").desc()).select("release", "versions").first()
+    return (row.release, dict(row.versions)) if row else (0, {})
+
+
+def show(tables: Tables) -> None:
+    """Make the views show the newest release, also one that a run published and died before it showed it."""
+    while True:
+        number, versions = newest(tables)
+        if number == 0 or _shown(tables) == number:
+            return
+        contracts = [contract for contract in gold_tables() if contract.table.name in versions]
+        branches = (_branch(tables, contract, versions[contract.table.name], contracts) for contract in contracts)
+        statement = f"CREATE OR REPLACE VIEW {tables.path(_RELEASED)} TBLPROPERTIES ('release' = '{number}') AS "
+        tables.spark.sql(statement + " UNION ALL ".join(branches))
+        for contract in contracts:
+            _create_view(tables, contract)
+        # An older release may have been shown last, by a run that read the pointer before the newest was there.
+
+
+def check_held(choice: Choice, name: str) -> None:
+    """Raises: AuditError where the GOLD table, or one that it is built from, was held back by an audit."""
+    concerned = [held for held in choice.held if name in (held, *dependants(held))]
+    if found := [finding for finding in choice.findings if finding.is_blocking and finding.table in concerned]:
+        raise AuditError(f"Held back, readers keep the last good version. {'; '.join(map(str, found))}")
+
+
+def dependants(name: str) -> list[str]:
+    """The GOLD tables built from this one, directly or not."""
+    direct = [contract.table.name for contract in gold_tables() if name in contract.sources]
+    return list(dict.fromkeys(found for other in direct for found in (other, *dependants(other))))
+
+
+def is_last(contract: GoldContract) -> bool:
+    """Whether no GOLD table is built from this one: when it is done, all that it belongs with is."""
+    return not dependants(contract.table.name)
+
+
+def _choose(tables: Tables, published: Mapping[str, int]) -> Choice:
+    built, seen = _built(tables)
+    choice = Choice({name: version for name, version in built.items() if published.get(name) != version})
+    behind = {
+        contract.table.name
+        for contract in gold_tables()
+        for source in contract.sources
+        if source in built and seen.get((contract.table.name, source), -1) < built[source]
+    }
+    for name in behind:  # to be rebuilt by a run that is under way
+        choice.drop(name)
+    while choice.versions:
+        state = State(tables, {**published, **choice.versions}, published)
+        asked = [audit for audit in audits() if _concerns(audit, state.wanted, choice.versions)]
+        found = [(audit, finding) for audit in asked for finding in audit.find(state)]
+        failed = [(audit, finding) for audit, finding in found if finding.is_blocking]
+        choice.findings += [finding for _, finding in failed or found]
+        for audit, _ in failed:
+            if audit.table not in behind:
+                choice.held.add(audit.table)
+            # A table that does not move itself makes what it reads wait for it.
+            for name in (audit.table,) if audit.table in choice.versions else audit.looks_at:
+                choice.drop(name)
+        if not failed:
+            break
+    return choice
+
+
+def _concerns(audit: Audit, wanted: Mapping[str, int], moving: Mapping[str, int]) -> bool:
+    return all(name in wanted for name in audit.looks_at) and any(name in moving for name in audit.looks_at)
+
+
+def _built(tables: Tables) -> tuple[Versions, dict[tuple[str, str], int]]:
+    """The version of each GOLD table that its last run left, and the version of each source that it had taken in."""
+    rows = tables.read(WATERMARKS.name).groupBy("target", "source").agg(F.max("version").alias("version")).collect()
+    own = {row.target: row.version for row in rows if row.target == row.source}
+    return own, {(row.target, row.source): row.version for row in rows if row.target != row.source}
+
+
+def _advance(tables: Tables, number: int, published: Versions, moved: Versions, databricks_run_id: str) -> bool:
+    """Add the release, unless another run added one of this number."""
+    row = (number, {**published, **moved}, sorted(moved), databricks_run_id, datetime.now(UTC))
+    return tables.insert_absent(row, RELEASES)
+
+
+def _report(tables: Tables, choice: Choice, databricks_run_id: str) -> None:
+    now = datetime.now(UTC)
+    rows = [
+        {"audit": found.audit, "name": found.table, "is_blocking": found.is_blocking, "broken_count": found.count}
+        | {"sentence": found.sentence, "databricks_run_id": databricks_run_id, "audited_at": now}
+        for found in choice.findings
+    ]
+    if rows:
+        tables.append_once(rows, AUDITS, f"audits/{databricks_run_id}")
+    for found in choice.findings:
+        print(f"{'held back' if found.is_blocking else 'warning'}: {found}")
+    if choice.versions:
+        print(f"published: {', '.join(sorted(choice.versions))}")
+
+
+def _shown(tables: Tables) -> int:
+    """The release that the views show."""
+    view = tables.path(_RELEASED)
+    if not tables.spark.catalog.tableExists(view):
+        return 0
+    properties = {row.key: row.value for row in tables.spark.sql(f"SHOW TBLPROPERTIES {view}").collect()}
+    return int(properties["release"])
+
+
+def _branch(tables: Tables, contract: GoldContract, version: int, all_: list[GoldContract]) -> str:
+    """One table of the union, as a struct in a column of its own; the other columns are null."""
+    struct = ", ".join(f"'{name}', {name}" for name in contract.table.column_names)
+    columns = (f"named_struct({struct})" if other is contract else "NULL" for other in all_)
+    named = ", ".join(f"{value} AS {other.name}" for value, other in zip(columns, all_, strict=True))
+    return f"SELECT '{contract.name}' AS name, {named} FROM {tables.path(contract.table.name)} VERSION AS OF {version}"
+
+
+def _create_view(tables: Tables, contract: GoldContract) -> None:
+    view = f"{tables.catalog}.gold.{contract.name}"
+    if not tables.spark.catalog.tableExists(view):
+        query = f"SELECT {contract.name}.* FROM {tables.path(_RELEASED)} WHERE name = '{contract.name}'"
+        tables.spark.sql(create_view(contract.table, view, query))

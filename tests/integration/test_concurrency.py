@@ -1,0 +1,76 @@
+"""Runs at once end in the tables that the same runs one after the other leave, on the same dates and on others."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+
+import pytest
+from pipeline import empty_catalog, everything, put, run_day
+from pyspark.sql import SparkSession
+
+from retailflow.contracts import gold_table
+from retailflow_spark.publish import refresh
+from retailflow_spark.release import newest, publish
+from retailflow_spark.tables import Tables
+
+FIRST = date(2026, 1, 15)
+NAMES = ("bronze.payments", "silver.payments", "quarantine.payments", "gold.payment_reconciliation")
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+def deliver_days(raw, days: int) -> None:
+    """Each day corrects payments of the days before, sends some again, and has a bad one."""
+    for number in range(days):
+        records = [
+            {
+                "payment_event_id": f"E{event}", "order_id": f"O{event % 3}", "event_type": "captured",
+                "amount": f"{number + 1}.{event}", "currency": "EUR",
+                "occurred_at": f"{day(event)}T10:00:00Z", "recorded_at": f"{day(number)}T12:00:00Z",
+            }
+            for event in range(number + 1)
+        ]  # fmt: skip
+        put(raw, "payments", day(number), *records, records[0], {"payment_event_id": f"bad {number}"})
+
+
+def run(tables: Tables, raw_root: str, days: list[date]) -> None:
+    """What a DAG run does, for each of these days."""
+    for moment in days:
+        run_day(tables, raw_root, "payments", moment)
+        refresh(tables, gold_table("payment_reconciliation"))
+        publish(tables, str(uuid.uuid4()))
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        pytest.param([[0, 1], [1, 0]], id="two"),
+        # The scheduled run, three backfills (one backwards) and a replay of everything.
+        pytest.param([[4], [0, 1, 2], [3, 2, 1], [0, 3], [0, 1, 2, 3, 4]], id="five", marks=pytest.mark.full),
+    ],
+)
+def test_runs_at_once_leave_what_they_leave_one_after_the_other(workspace, tables, raw, raw_root, runs):
+    days = 1 + max(number for numbers in runs for number in numbers)
+    deliver_days(raw, days)
+
+    def alone(numbers: list[int]) -> None:
+        spark = SparkSession.builder.remote(workspace.spark_remote).create()
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+        try:
+            run(Tables(spark, tables.catalog), raw_root, [day(number) for number in numbers])
+        finally:
+            spark.stop()
+
+    with ThreadPoolExecutor(len(runs)) as pool:
+        list(pool.map(alone, runs))
+    at_once = {name: everything(tables, name) for name in NAMES}
+    shown = [repr(row) for row in tables.spark.sql("SELECT * FROM spark_catalog.gold.payment_reconciliation").collect()]
+    _, versions = newest(tables)
+
+    empty_catalog(tables.spark)
+    run(tables, raw_root, [day(number) for number in range(days)])
+    assert at_once == {name: everything(tables, name) for name in NAMES}
+    assert sorted(shown) == at_once["gold.payment_reconciliation"]
+    assert versions.keys() == {"gold.payment_reconciliation"}

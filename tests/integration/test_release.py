@@ -1,0 +1,108 @@
+"""Readers of GOLD see audited versions only, and never two releases in one statement. One story, told in order."""
+
+from datetime import date, timedelta
+from itertools import count
+
+import pytest
+from pipeline import put, run_day
+
+from retailflow.contracts import gold_table
+from retailflow_spark import release
+from retailflow_spark.publish import refresh
+from retailflow_spark.release import AuditError, check_held, newest, publish
+
+DAY = date(2026, 1, 15)
+MART, FACTS = "gold.daily_revenue_mart", "gold.fact_sales"
+BUILT = (
+    *("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales"),
+    *("daily_revenue_mart", "payment_reconciliation"),
+)
+BOTH = """SELECT (SELECT sum(net_amount) FROM spark_catalog.gold.daily_revenue_mart) AS mart,
+                 (SELECT sum(net_amount) FROM spark_catalog.gold.fact_sales) AS facts"""
+
+
+class Shop:
+    """One order whose price changes from day to day."""
+
+    def __init__(self, tables, raw) -> None:
+        self.tables, self.raw, self.days, self.runs = tables, raw, count(), count(1)
+
+    def sell(self, price: str) -> None:
+        day = DAY + timedelta(days=next(self.days))
+        order = {
+            "order_id": "O1", "ordered_at": "2026-01-15T10:00:00Z", "updated_at": f"{day}T10:00:00Z", "status": "paid",
+            "currency": "EUR", "lines": [{"line_number": 1, "product_id": "P1", "quantity": 1, "unit_price": price}],
+        }  # fmt: skip
+        put(self.raw, "orders", day, order)
+        run_day(self.tables, self.raw.root, "orders", day)
+
+    def build(self, *names: str) -> None:
+        for name in names or BUILT:
+            refresh(self.tables, gold_table(name))
+
+    def publish(self) -> release.Choice:
+        return publish(self.tables, str(next(self.runs)))
+
+    def seen(self) -> tuple[str, str]:
+        """Revenue by the mart and by the facts, as one statement of a reader has it."""
+        return tuple(str(value) for value in self.tables.spark.sql(BOTH).first())
+
+
+@pytest.fixture(scope="module")
+def shop(module_tables, module_raw) -> Shop:
+    shop = Shop(module_tables, module_raw)
+    shop.sell("10")
+    shop.build()
+    shop.publish()
+    return shop
+
+
+def test_what_breaks_a_warning_is_published_and_reported(shop):
+    assert shop.seen() == ("10.0000", "10.0000")
+    rows = shop.tables.read("ops.audits").where("name = 'gold.payment_reconciliation'").collect()
+    assert [(row.audit, row.is_blocking, row.broken_count) for row in rows] == [("reconciled", False, 1)]
+
+
+def test_the_views_carry_the_contract_s_comments(shop):
+    described = shop.tables.spark.sql("DESCRIBE spark_catalog.gold.daily_revenue_mart").collect()
+    columns = gold_table("daily_revenue_mart").table.columns
+    assert {row.col_name: row.comment for row in described} == {column.name: column.description for column in columns}
+
+
+def test_publishing_again_makes_no_release(shop):
+    before = newest(shop.tables)
+    assert shop.publish().versions == {}
+    assert newest(shop.tables) == before
+
+
+def test_readers_see_nothing_of_a_build_that_is_half_done_and_that_is_no_failure(shop):
+    shop.sell("20")
+    shop.build("fact_orders", "fact_sales")
+    choice = shop.publish()
+    assert (choice.held, "gold.fact_orders" in choice.versions, FACTS in choice.versions) == (set(), True, False)
+    assert shop.seen() == ("10.0000", "10.0000")
+
+
+def test_a_run_that_died_between_the_pointer_and_the_view_is_shown_by_the_next(shop, monkeypatch):
+    shop.build()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(release, "show", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        shop.publish()
+    assert shop.seen() == ("10.0000", "10.0000")
+    shop.publish()
+    assert shop.seen() == ("20.0000", "20.0000")
+
+
+def test_a_mart_that_is_not_its_facts_is_held_back_with_them_and_the_others_move(shop):
+    shop.sell("30")
+    shop.build()
+    tables = shop.tables
+    tables.spark.sql(f"UPDATE {tables.path(MART)} SET net_amount = net_amount + 1, gross_amount = gross_amount + 1")
+    own = tables.spark.sql(f"SELECT '{MART}' target, '{MART}' source, {tables.version(MART)} version")
+    tables.append(own, release.WATERMARKS)
+    choice = shop.publish()
+    assert shop.seen() == ("20.0000", "20.0000")
+    assert "gold.payment_reconciliation" in choice.versions
+    with pytest.raises(AuditError, match=r"gold\.daily_revenue_mart: its sums are not those of gold\.fact_sales"):
+        check_held(choice, MART)
+    check_held(choice, "gold.payment_reconciliation")
