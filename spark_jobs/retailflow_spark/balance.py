@@ -116,13 +116,14 @@ def check(tables: Tables, contract: EntityContract, ingestion_date: date, databr
 
 
 def _moved(tables: Tables, contract: EntityContract, version: int) -> set[date]:
-    """The dates whose rows other dates' records replaced since the last check, be it by a run that then died."""
+    """The dates that won or lost rows of other dates since the last check, be it by a run that then died."""
     checks = tables.read(ROW_BALANCE.name).where(F.col("entity") == contract.name)
     checked = checks.agg(F.max("silver_version")).first()[0]
     first = 1 if checked is None else checked + 1
     if first > version:
         return set()
-    replaced = tables.changes(contract.silver.name, first, version, "update_preimage")
+    kinds = ("update_preimage", "update_postimage", "delete")
+    replaced = tables.changes(contract.silver.name, first, version, *kinds)
     return {row[0] for row in replaced.select("ingestion_date").distinct().collect()}
 
 

@@ -29,6 +29,8 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, dat
         tables.merge_newest(newest_per_key(rows, contract.versions.key, order), contract.versions, order, None)
     prune = f"t.{contract.event_date} IN ({dates})" if contract.event_date else None
     merged = tables.merge_newest(newest_per_key(rows, contract.silver.key, order), contract.silver, order, prune)
+    if rejected_count:
+        _withdraw(tables, contract, ingestion_date)
     own = check(tables, contract, ingestion_date, databricks_run_id)
     return Counts(
         rows_read=own.record,
@@ -37,6 +39,25 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, dat
         rows_duplicate=own.duplicate,
         rows_quarantined=own.quarantined,
     )
+
+
+def _withdraw(tables: Tables, contract: EntityContract, ingestion_date: date) -> None:
+    """Take back the rows whose record is now in quarantine: the contract has become stricter since they were merged.
+
+    Their keys get what all of BRONZE says of them, for which the whole of it is read; a day without such rows reads
+    nothing.
+    """
+    held = tables.read_day(contract.quarantine, ingestion_date).select("_source_file", "_position")
+    finest = contract.kept[0]
+    of_day = tables.read(finest.name).where(F.col("ingestion_date") == F.lit(ingestion_date))
+    keys = of_day.join(held, held.columns, "left_semi").select(*contract.silver.key).distinct()
+    if keys.isEmpty():
+        return
+    keys = tables.spark.createDataFrame(keys.collect(), keys.schema)  # they would be gone after the first write
+    rows = accepted(judge(tables.read(contract.bronze.name), contract), contract).join(keys, keys.columns, "left_semi")
+    for table in reversed(contract.kept):  # the finest last, since it is what shows that this is to be done
+        newest = newest_per_key(rows, table.key, (contract.version_column, *ORDER))
+        tables.make_equal(table, newest, keys)
 
 
 def _survey(judged: DataFrame, event_date: str | None) -> tuple[int, str]:

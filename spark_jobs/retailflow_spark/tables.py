@@ -53,8 +53,8 @@ class Tables:
         """The number of the table's newest commit."""
         return self.spark.sql(f"DESCRIBE HISTORY {self.path(name)} LIMIT 1").first().version
 
-    def changes(self, name: str, first: int, last: int, kind: str | None = None) -> DataFrame:
-        """The rows that commits `first` to `last` inserted, deleted, or updated (before and after), or those of a kind.
+    def changes(self, name: str, first: int, last: int, *kinds: str) -> DataFrame:
+        """The rows that commits `first` to `last` inserted, deleted, or updated (before and after), or those of kinds.
 
         Kinds are Delta's: insert, delete, update_preimage, update_postimage.
         """
@@ -64,7 +64,7 @@ class Tables:
             .option("endingVersion", last)
             .table(self.path(name))
         )
-        wanted = feed.where(F.col("_change_type") == kind) if kind else feed
+        wanted = feed.where(F.col("_change_type").isin(*kinds)) if kinds else feed
         return wanted.drop("_change_type", "_commit_version", "_commit_timestamp")
 
     def create(self, tables: Iterable[Table]) -> None:

@@ -119,9 +119,13 @@ class EntityContract:
                        description=f"{self.silver.description} Every version.")  # fmt: skip
 
     @property
+    def kept(self) -> tuple[Table, ...]:
+        """The tables that hold valid records."""
+        return (self.versions, self.silver) if self.keeps_versions else (self.silver,)
+
+    @property
     def tables(self) -> tuple[Table, ...]:
-        kept = (self.versions,) if self.keeps_versions else ()
-        return (self.bronze, self.quarantine, self.silver, *kept)
+        return (self.bronze, self.quarantine, *self.kept)
 
     @property
     def event_date(self) -> str | None:

@@ -1,0 +1,74 @@
+"""A date judged again after its contract changed ends in the tables of a clean rebuild under the new contract."""
+
+import uuid
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from pipeline import empty_catalog, everything, put
+
+from retailflow.contracts import entity
+from retailflow.contracts.model import Check
+from retailflow_spark import bronze, silver
+
+DAY = date(2026, 1, 15)
+NEXT = DAY + timedelta(days=1)
+CUSTOMERS = entity("customers")
+STRICT = replace(CUSTOMERS, checks=(*CUSTOMERS.checks, Check("no_test", "first_name != 'Test'", "is a test account")))
+
+
+def customer(name: str, updated_at: str, customer_id: str = "C1") -> dict:
+    return {"customer_id": customer_id, "first_name": name, "created_at": "2026-01-01T00:00:00Z"} | {
+        "updated_at": f"2026-01-{updated_at}:00Z"
+    }
+
+
+def load(tables, raw_root: str, contract, *days: date) -> None:
+    for day in days:
+        bronze.load_day(tables, raw_root, contract, day)
+        silver.load_day(tables, contract, day, str(uuid.uuid4()))
+
+
+def state(tables) -> dict[str, list[str]]:
+    return {table.name: everything(tables, table.name) for table in CUSTOMERS.tables}
+
+
+@pytest.fixture
+def delivered(raw, raw_root) -> str:
+    put(raw, "customers", DAY, customer("Ada", "15T08:00"), customer("Test", "15T09:00", "C2"))
+    put(raw, "customers", NEXT, customer("Test", "16T08:00"), customer("Bo", "16T08:00", "C3"))
+    return raw_root
+
+
+@pytest.mark.parametrize("died", [False, True])
+def test_a_stricter_contract_takes_back_its_rows_and_the_version_before_returns(
+    tables, delivered, monkeypatch, died: bool
+):
+    load(tables, delivered, CUSTOMERS, DAY, NEXT)
+    if died:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            made = tables.make_equal
+
+            def die(*arguments):
+                made(*arguments)
+                raise KeyboardInterrupt
+
+            patch.setattr(tables, "make_equal", die)
+            load(tables, delivered, STRICT, NEXT)
+    load(tables, delivered, STRICT, NEXT, DAY)
+    after = state(tables)
+    empty_catalog(tables.spark)
+    load(tables, delivered, STRICT, DAY, NEXT)
+    assert after == state(tables)
+    assert [row.first_name for row in tables.read("silver.customers").orderBy("customer_id").collect()] == ["Ada", "Bo"]
+
+
+def test_a_looser_contract_heals_quarantine(tables, delivered):
+    load(tables, delivered, STRICT, DAY, NEXT)
+    assert tables.read("quarantine.customers").count() == 2
+    load(tables, delivered, CUSTOMERS, NEXT, DAY)
+    after = state(tables)
+    empty_catalog(tables.spark)
+    load(tables, delivered, CUSTOMERS, DAY, NEXT)
+    assert after == state(tables)
+    assert tables.read("quarantine.customers").isEmpty()
