@@ -162,6 +162,20 @@ class AirflowClient:
         """With `state` (queued, running, success, failed), `start_date` and `end_date`."""
         return self._checked(self._session.get(f"{self._runs(dag_id)}/{quote(run_id)}", timeout=60))
 
+    def dag_runs(self, dag_id: str, run_type: str) -> list[dict[str, Any]]:
+        """The runs of a type (scheduled, manual, backfill, asset_triggered), in the order of their logical dates."""
+        parameters = {"run_type": run_type, "order_by": "logical_date", "limit": 1000}
+        return self._checked(self._session.get(self._runs(dag_id), params=parameters, timeout=60))["dag_runs"]
+
+    def backfill(self, dag_id: str, first: datetime, last: datetime, **options: Any) -> None:
+        """Start a backfill. Options are the API's: max_active_runs, run_backwards, reprocess_behavior, …"""
+        body = {"dag_id": dag_id, "from_date": first.isoformat(), "to_date": last.isoformat(), **options}
+        self._checked(self._session.post(f"{self._url}/api/v2/backfills", json=body, timeout=60))
+
+    def backfills(self, dag_id: str) -> list[dict[str, Any]]:
+        """Each with `completed_at`, null until its last run has ended."""
+        return self._get(f"backfills?dag_id={quote(dag_id)}")["backfills"]
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Each with `task_id`, `state`, `start_date`, `end_date`, `try_number`, `map_index`, `note`."""
         url = f"{self._runs(dag_id)}/{quote(run_id)}/taskInstances"
