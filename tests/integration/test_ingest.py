@@ -83,6 +83,11 @@ def test_killed_at_any_write_no_half_batch_is_visible_and_the_next_try_completes
     assert {name: raw.read(name) for name in left} == left
 
 
+def test_a_delivery_that_stands_in_raw_is_never_overwritten(raw):
+    assert [raw.create("stores/batch", payload) for payload in (b"first", b"second")] == [True, False]
+    assert raw.read("stores/batch") == b"first"
+
+
 def test_a_complete_day_is_left_alone_and_the_source_is_not_asked(raw, source):
     deliver_pages(raw, "orders", DAY, source, TOKEN)
     before = raw.names("orders/")

@@ -1,51 +1,13 @@
 """Readers of GOLD see audited versions only, and never two releases in one statement. One story, told in order."""
 
-from datetime import date, timedelta
-from itertools import count
-
 import pytest
-from pipeline import put, run_day
+from shop import Shop
 
 from retailflow.contracts import gold_table
 from retailflow_spark import release
-from retailflow_spark.publish import refresh
-from retailflow_spark.release import AuditError, check_held, newest, publish
+from retailflow_spark.release import AuditError, check_held, newest
 
-DAY = date(2026, 1, 15)
 MART, FACTS = "gold.daily_revenue_mart", "gold.fact_sales"
-BUILT = (
-    *("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales"),
-    *("daily_revenue_mart", "payment_reconciliation"),
-)
-BOTH = """SELECT (SELECT sum(net_amount) FROM spark_catalog.gold.daily_revenue_mart) AS mart,
-                 (SELECT sum(net_amount) FROM spark_catalog.gold.fact_sales) AS facts"""
-
-
-class Shop:
-    """One order whose price changes from day to day."""
-
-    def __init__(self, tables, raw) -> None:
-        self.tables, self.raw, self.days, self.runs = tables, raw, count(), count(1)
-
-    def sell(self, price: str) -> None:
-        day = DAY + timedelta(days=next(self.days))
-        order = {
-            "order_id": "O1", "ordered_at": "2026-01-15T10:00:00Z", "updated_at": f"{day}T10:00:00Z", "status": "paid",
-            "currency": "EUR", "lines": [{"line_number": 1, "product_id": "P1", "quantity": 1, "unit_price": price}],
-        }  # fmt: skip
-        put(self.raw, "orders", day, order)
-        run_day(self.tables, self.raw.root, "orders", day)
-
-    def build(self, *names: str) -> None:
-        for name in names or BUILT:
-            refresh(self.tables, gold_table(name))
-
-    def publish(self) -> release.Choice:
-        return publish(self.tables, str(next(self.runs)))
-
-    def seen(self) -> tuple[str, str]:
-        """Revenue by the mart and by the facts, as one statement of a reader has it."""
-        return tuple(str(value) for value in self.tables.spark.sql(BOTH).first())
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +58,7 @@ def test_a_run_that_died_between_the_pointer_and_the_view_is_shown_by_the_next(s
 def test_a_mart_that_is_not_its_facts_is_held_back_with_them_and_the_others_move(shop):
     shop.sell("30")
     shop.build()
-    tables = shop.tables
-    tables.spark.sql(f"UPDATE {tables.path(MART)} SET net_amount = net_amount + 1, gross_amount = gross_amount + 1")
-    own = tables.spark.sql(f"SELECT '{MART}' target, '{MART}' source, {tables.version(MART)} version")
-    tables.append(own, release.WATERMARKS)
+    shop.spoil()
     choice = shop.publish()
     assert shop.seen() == ("20.0000", "20.0000")
     assert "gold.payment_reconciliation" in choice.versions

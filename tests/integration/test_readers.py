@@ -1,0 +1,51 @@
+"""Readers beside publications and failed audits: every statement sees one audited release."""
+
+from itertools import count
+from threading import Event, Thread
+
+import pytest
+from pyspark.sql import SparkSession
+from shop import BOTH, BUILT, MART, Shop
+
+
+@pytest.mark.parametrize("reads", [pytest.param(50, id="50"), pytest.param(1000, id="1000", marks=pytest.mark.full)])
+def test_no_statement_sees_a_mixture_or_what_failed_its_audit(workspace, tables, raw, reads):
+    shop = Shop(tables, raw)
+    shop.sell("10")
+    shop.build()
+    shop.publish()
+    seen, failures, has_moved, is_done = [], [], Event(), Event()
+
+    def read() -> None:
+        spark = SparkSession.builder.remote(workspace.spark_remote).create()
+        try:
+            while len(seen) < reads or not has_moved.is_set():
+                seen.append(tuple(map(str, spark.sql(BOTH).first())))
+        except Exception as error:
+            failures.append(error)
+        finally:
+            is_done.set()
+            spark.stop()
+
+    reader = Thread(target=read)
+    reader.start()
+    prices = count(20, 10)
+    while not is_done.is_set():
+        shop.sell(str(next(prices)))
+        shop.build(*BUILT[:5])
+        assert not shop.publish().held  # the facts are there, the mart is still to be built
+        shop.build(*BUILT[5:])
+        shop.spoil()
+        assert MART in shop.publish().held
+        shop.spoil(-1)
+        assert MART in shop.publish().versions
+        has_moved.set()
+    reader.join()
+
+    assert failures == []
+    assert len(seen) >= reads
+    assert {mart == facts for mart, facts in seen} == {True}
+    audited = [f"{price}.0000" for price in range(10, next(prices), 10)]
+    told = list(dict.fromkeys(mart for mart, _ in seen))
+    assert len(told) > 1
+    assert told == [revenue for revenue in audited if revenue in told], "a reader went back, or saw what never was"

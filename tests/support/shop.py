@@ -1,0 +1,55 @@
+"""A shop with one order, whose revenue is known at any time: for tests of what readers see."""
+
+from datetime import date, timedelta
+from itertools import count
+
+from pipeline import put, run_day
+
+from retailflow.contracts import gold_table
+from retailflow_spark import release
+from retailflow_spark.publish import refresh
+from retailflow_spark.release import publish
+
+DAY = date(2026, 1, 15)
+MART = "gold.daily_revenue_mart"
+BUILT = (
+    *("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales"),
+    *("daily_revenue_mart", "payment_reconciliation"),
+)
+BOTH = """SELECT (SELECT sum(net_amount) FROM spark_catalog.gold.daily_revenue_mart) AS mart,
+                 (SELECT sum(net_amount) FROM spark_catalog.gold.fact_sales) AS facts"""
+
+
+class Shop:
+    """One order whose price changes from day to day."""
+
+    def __init__(self, tables, raw) -> None:
+        self.tables, self.raw, self.days, self.runs = tables, raw, count(), count(1)
+
+    def sell(self, price: str) -> None:
+        day = DAY + timedelta(days=next(self.days))
+        order = {
+            "order_id": "O1", "ordered_at": "2026-01-15T10:00:00Z", "updated_at": f"{day}T10:00:00Z", "status": "paid",
+            "currency": "EUR", "lines": [{"line_number": 1, "product_id": "P1", "quantity": 1, "unit_price": price}],
+        }  # fmt: skip
+        put(self.raw, "orders", day, order)
+        run_day(self.tables, self.raw.root, "orders", day)
+
+    def build(self, *names: str) -> None:
+        for name in names or BUILT:
+            refresh(self.tables, gold_table(name))
+
+    def publish(self) -> release.Choice:
+        return publish(self.tables, str(next(self.runs)))
+
+    def spoil(self, amount: int = 1) -> None:
+        """Make the mart, as built, differ from its facts; with the opposite amount, agree again."""
+        tables = self.tables
+        added = f"net_amount = net_amount + {amount}, gross_amount = gross_amount + {amount}"
+        tables.spark.sql(f"UPDATE {tables.path(MART)} SET {added}")
+        own = tables.spark.sql(f"SELECT '{MART}' target, '{MART}' source, {tables.version(MART)} version")
+        tables.append(own, release.WATERMARKS)
+
+    def seen(self) -> tuple[str, str]:
+        """Revenue by the mart and by the facts, as one statement of a reader has it."""
+        return tuple(str(value) for value in self.tables.spark.sql(BOTH).first())
