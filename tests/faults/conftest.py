@@ -1,0 +1,40 @@
+"""The matrix of the run, written to docs/faults.md once every group has been run; and the lab of the job cells."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from pipeline import empty_catalog, put
+
+from .lab import Lab
+from .matrix import PAGE, Matrix
+from .records import OF, day_of
+
+
+@pytest.fixture(scope="session")
+def matrix() -> Iterator[Matrix]:
+    matrix, started = Matrix(), time.monotonic()
+    yield matrix
+    matrix.seconds = time.monotonic() - started
+    if matrix.is_whole:
+        PAGE.write_text(matrix.page())
+
+
+@pytest.fixture(scope="module")
+def lab(workspace, spark, matrix) -> Lab:
+    """The jobs read the container that the environment `local` names."""
+    raw = workspace.raw_store()
+    raw.root = "abfs://raw@devstoreaccount1.dfs.core.windows.net"
+    return Lab(workspace, empty_catalog(spark), raw, matrix)
+
+
+@pytest.fixture(scope="module")
+def deliver(lab):
+    """`deliver(entity, days)` puts the first days into RAW; what is there already stays."""
+
+    def delivered(name: str, days: int) -> None:
+        for number in range(days):
+            put(lab.raw, name, day_of(number), *map(json.dumps, OF[name](number)))
+
+    return delivered

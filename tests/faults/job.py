@@ -1,0 +1,85 @@
+"""A job whose process goes wrong at one of its writes: `job.py FAULT POINT SECONDS SCRIPT [arguments of the script]`.
+
+It runs our entry script as it is, submitted like any other. A point is a write as it is sent to Spark, such as
+`MERGE silver.payments`; a second one of that kind in a run is `MERGE silver.payments (2)`. Each write is printed with
+the seconds that it took, which is how the points of a job become known: run it with the fault `none`.
+"""
+
+import os
+import re
+import runpy
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from pyspark.sql.connect.client import SparkConnectClient
+
+SPARK_JOBS = Path(__file__).resolve().parents[2] / "spark_jobs"
+_STATEMENT = re.compile(r"(MERGE|CREATE TABLE|CREATE OR REPLACE VIEW)\b[\w\s]*? spark_catalog\.(\S+)")
+
+
+def point_of(command) -> str | None:
+    """What a command writes; None for one that only reads."""
+    if command.HasField("write_operation"):
+        operation = command.write_operation
+        mode = operation.SaveMode.Name(operation.mode).removeprefix("SAVE_MODE_").lower()
+        return f"{mode} {operation.table.table_name.removeprefix('spark_catalog.')}"
+    relation = command.sql_command.input
+    query = relation.with_relations.root.sql.query or relation.sql.query
+    return " ".join(found.groups()) if (found := _STATEMENT.match(query)) else None
+
+
+def die() -> None:
+    sys.stdout.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def install(fault: str, wanted: str, seconds: float) -> None:
+    """Let `fault` happen at the write `wanted`, which runs for `seconds` before it is interrupted, where it is."""
+    execute, seen = SparkConnectClient.execute_command, Counter()
+
+    def interrupt(client: SparkConnectClient) -> None:
+        """What the workspace does for a client that it killed; it would come too late for a write this small."""
+        time.sleep(seconds)
+        client.interrupt_all()
+        die()
+
+    def faulty(self: SparkConnectClient, command, *arguments, **options):
+        point = point_of(command)
+        if point is None:
+            return execute(self, command, *arguments, **options)
+        seen[point] += 1
+        if seen[point] > 1:
+            point = f"{point} ({seen[point]})"
+        here = point == wanted and fault != "none"
+        if here:
+            print(f"FAULT {fault}: {point}", flush=True)
+        if here and fault == "killed-before":
+            die()
+        if here and fault == "killed-while":
+            threading.Thread(target=interrupt, args=[self], daemon=True).start()
+        started = time.monotonic()
+        try:
+            answer = execute(self, command, *arguments, **options)
+        finally:
+            if here and fault == "killed-while":
+                time.sleep(60)  # the thread ends the process
+        if here and fault == "killed-after":
+            die()
+        if here and fault == "answer-lost":
+            raise ConnectionError(f"the answer to {point} was lost")
+        print(f"WRITE {time.monotonic() - started:.3f} {point}", flush=True)
+        return answer
+
+    SparkConnectClient.execute_command = faulty
+
+
+if __name__ == "__main__":
+    _, fault, point, seconds, script, *rest = sys.argv
+    install(fault, point, float(seconds))
+    path = str(SPARK_JOBS / f"{script}.py")
+    sys.argv = [path, *rest]
+    runpy.run_path(path, run_name="__main__")

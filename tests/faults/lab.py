@@ -1,0 +1,162 @@
+"""Jobs on the local workspace with a fault in them, and what they leave compared with what clean runs leave."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import requests
+
+from retailflow.contracts import entity, gold_table
+from retailflow.raw import RawStore
+from retailflow_local.workspace import Workspace
+from retailflow_spark.publish import refresh
+from retailflow_spark.tables import Tables
+
+from .matrix import Cell, Matrix
+
+SCRIPT = "/Workspace/Shared/retailflow/tests/faults/job.py"
+VIEW = "published"
+FAULTS = {  # as the matrix names them: what job.py is told, and the part of the write's time it is left
+    "killed before": ("killed-before", 0),
+    "killed early": ("killed-while", 1 / 3),
+    "killed late": ("killed-while", 2 / 3),
+    "killed after": ("killed-after", 0),
+    "answer lost": ("answer-lost", 0),
+}
+Rows = dict[str, Counter]
+
+
+@dataclass(frozen=True)
+class Job:
+    """An entry script for one entity or GOLD table."""
+
+    script: str
+    name: str
+
+    @property
+    def tables(self) -> list[str]:
+        """What it writes, besides the tables of ops."""
+        if self.script == "gold":
+            return [f"gold.{self.name}"]
+        contract = entity(self.name)
+        tables = (contract.bronze,) if self.script == "bronze" else (contract.quarantine, *contract.kept)
+        return [table.name for table in tables]
+
+    @property
+    def is_published(self) -> bool:
+        return self.name == "payment_reconciliation"
+
+    def __str__(self) -> str:
+        return f"{self.script}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Write:
+    point: str
+    seconds: float
+
+
+class Lab:
+    """Runs jobs by the workspace's Jobs API, tries and all; reads tables by a session of its own."""
+
+    def __init__(self, workspace: Workspace, tables: Tables, raw: RawStore, matrix: Matrix) -> None:
+        self.tables, self.raw, self.matrix = tables, raw, matrix
+        self._url = f"{workspace.jobs_url}/api/2.2/jobs/runs"
+        self._http = requests.Session()
+        self._http.headers["Authorization"] = f"Bearer {workspace.jobs_token}"
+
+    def attempt(self, job: Job, day: date, number: int = 1, fault: str = "none", write: Write | None = None) -> dict:
+        """One try of a job, ended: its Databricks run with `task_run_id`, `result` and `logs`."""
+        kind, part = FAULTS.get(fault, (fault, 0))
+        point, seconds = (write.point, write.seconds * part) if write else ("", 0)
+        option = "--table" if job.script == "gold" else "--entity"
+        asked = ["--env", "local", option, job.name, "--date", str(day), "--dag-run", f"faults__{day}"]
+        parameters = [kind, point, f"{seconds:.3f}", job.script, *asked, "--try", str(number)]
+        task = {"python_file": SCRIPT, "parameters": [*parameters, "--run-id", "{{task.run_id}}"]}
+        payload = {"run_name": f"faults/{job}/{day}/try {number}", "tasks": [{"task_key": "only"}]}
+        payload["tasks"][0]["spark_python_task"] = task
+        run_id = self._http.post(f"{self._url}/submit", json=payload, timeout=20).json()["run_id"]
+        run = wait_for(lambda: self._ended(run_id), 120)
+        task_run_id = str(run["tasks"][0]["run_id"])
+        output = self._http.get(f"{self._url}/get-output", params={"run_id": task_run_id}, timeout=20).json()
+        return {"task_run_id": task_run_id, "result": run["state"].get("result_state"), "logs": output["logs"]}
+
+    def _ended(self, run_id: int) -> dict[str, Any] | None:
+        run = self._http.get(f"{self._url}/get", params={"run_id": run_id}, timeout=20).json()
+        return run if run["end_time"] else None
+
+    def writes(self, job: Job, day: date) -> list[Write]:
+        """A clean run; returns what it wrote, in order."""
+        run = self.attempt(job, day)
+        assert run["result"] == "SUCCESS", run["logs"]
+        found = re.findall(r"^WRITE (\S+) (.+)$", run["logs"], re.MULTILINE)
+        assert found, run["logs"]
+        return [Write(point, float(seconds)) for seconds, point in found]
+
+    def clean(self, job: Job, day: date) -> Rows:
+        """A run in this process, with nothing in its way. Returns what is then in the tables."""
+        from retailflow_spark import bronze, silver
+
+        if job.script == "bronze":
+            bronze.load_day(self.tables, self.raw.root, entity(job.name), day)
+        elif job.script == "silver":
+            silver.load_day(self.tables, entity(job.name), day, f"clean-{job.name}-{day}")
+        else:
+            refresh(self.tables, gold_table(job.name))
+        return self.rows(job.tables)
+
+    def rows(self, names: Iterable[str]) -> Rows:
+        return {name: Counter(map(repr, self.tables.read(name).collect())) for name in names}
+
+    def cell(self, group: str, job: Job, day: date, write: Write, fault: str, wanted: Rows) -> Cell:
+        """The fault, then the ordinary retry, then the comparison."""
+        first = self.attempt(job, day, 1, fault, write)
+        assert f"FAULT {FAULTS[fault][0]}: {write.point}" in first["logs"], f"not reached: {first['logs']}"
+        assert first["result"] == "FAILED", first
+        second = self.attempt(job, day, 2)
+        assert second["result"] == "SUCCESS", f"{job}, {write.point}, {fault}: {second['logs']}"
+        lost, doubled = self._rows_wrong(job, wanted)
+        unwritten, runs = self._runs_wrong(first["task_run_id"], second["task_run_id"])
+        return self.matrix.add(Cell(group, f"{job} · {write.point}", fault, lost + unwritten, doubled, runs))
+
+    def _rows_wrong(self, job: Job, wanted: Rows) -> tuple[int, int]:
+        found = self.rows(job.tables)
+        if job.is_published:
+            view = self.tables.spark.sql(f"SELECT * FROM spark_catalog.{job}").collect()
+            found[VIEW] = Counter(map(repr, view))
+            wanted = wanted | {VIEW: wanted[job.tables[0]]}
+            doubled = self._count("SELECT count(*) - count(DISTINCT release) FROM spark_catalog.ops.releases")
+        else:
+            doubled = 0
+        lost = sum((wanted[name] - found[name]).total() for name in wanted)
+        doubled += sum((found[name] - wanted[name]).total() for name in wanted)
+        return lost + (self._open_balances(job.name) if job.script == "silver" else 0), doubled
+
+    def _runs_wrong(self, first: str, second: str) -> tuple[int, int]:
+        """The second, which succeeded, has a row in the ledger; the first has one if it died after its last act."""
+        rows = self.tables.read("ops.task_runs").where(f"databricks_run_id IN ('{first}', '{second}')").collect()
+        times = Counter(row.databricks_run_id for row in rows)
+        return 1 - min(times[second], 1), sum(count - 1 for count in times.values())
+
+    def _open_balances(self, name: str) -> int:
+        """Dates whose newest check does not close."""
+        return self._count(
+            "SELECT count_if(NOT is_closed) FROM (SELECT max_by(is_closed, checked_at) AS is_closed FROM"
+            f" spark_catalog.ops.row_balance WHERE entity = '{name}' GROUP BY ingestion_date)"
+        )
+
+    def _count(self, query: str) -> int:
+        return self.tables.spark.sql(query).first()[0]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float) -> Any:
+    """The first true answer. Raises AssertionError when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return answer

@@ -1,0 +1,98 @@
+"""What the cells of the fault matrix found, and the page that shows it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from retailflow_spark.ledger import code_version
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
+GROUPS = {
+    "payments": "Jobs of payments, with publication",
+    "customers": "Jobs of customers, which keep versions",
+    "orders": "Jobs of orders",
+    "first runs": "First runs, which create their tables",
+    "stack": "The whole stack with Airflow",
+}
+_HEAD = """# Fault matrix
+
+Every cell lets one thing go wrong at one point of a run, repeats the run as Airflow would, and compares all that it
+writes with a clean run of the same RAW. A cell is **rows lost / rows doubled / runs doubled**. Written by
+`./retailflow test --full tests/faults`.
+
+- Rows: of every table of the job, as multisets, and of the published view; a key that is there twice, a
+  date whose balance does not close and a run that succeeded without its row in the ledger count too.
+- Runs: rows of the ledger beyond one for a try; Databricks runs beyond one for a try of a task.
+- **killed before**: kill -9 of the job's process as it is about to send the write. **killed early, killed late**: kill
+  -9 and interruption of its query after a third and after two thirds of the time that the write takes. **killed
+  after**: kill -9 once the write is answered. **answer lost**: the write lands and the job sees a broken connection.
+"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fault at one point. The three numbers must be 0."""
+
+    group: str
+    point: str
+    fault: str
+    rows_lost: int
+    rows_doubled: int
+    runs_doubled: int
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.rows_lost or self.rows_doubled or self.runs_doubled)
+
+    def __str__(self) -> str:
+        return f"{self.rows_lost} / {self.rows_doubled} / {self.runs_doubled}"
+
+
+@dataclass
+class Matrix:
+    cells: list[Cell] = field(default_factory=list)
+    seconds: float = 0
+    # Databricks runs that went on after their task had its answer from another: what the reaper is for.
+    left: list[str] = field(default_factory=list)
+
+    def add(self, cell: Cell) -> Cell:
+        self.cells.append(cell)
+        print(f"{cell}  {cell.point}: {cell.fault}", flush=True)
+        return cell
+
+    def broken(self, group: str) -> list[str]:
+        return [f"{c.point}, {c.fault}: {c}" for c in self.cells if c.group == group and not c.is_clean]
+
+    @property
+    def is_whole(self) -> bool:
+        return {cell.group for cell in self.cells} == GROUPS.keys()
+
+    def page(self) -> str:
+        broken = sum(not cell.is_clean for cell in self.cells)
+        about = (
+            f"\n{datetime.now(UTC):%Y-%m-%d}, code version {code_version()}: {len(self.cells)} cells,"
+            f" {broken} of them not 0 / 0 / 0, in {self.seconds / 60:.0f} minutes.\n"
+        )
+        tables = (f"\n## {title}\n\n{_table(cells)}" for group, title in GROUPS.items() if (cells := self._of(group)))
+        left = "".join(f"- {line}\n" for line in self.left)
+        return _HEAD + about + "".join(tables) + (f"\nRuns left for the reaper:\n\n{left}" if left else "")
+
+    def _of(self, group: str) -> list[Cell]:
+        return [cell for cell in self.cells if cell.group == group]
+
+
+def _table(cells: list[Cell]) -> str:
+    """A row a point, a column a fault; where the two do not mix, a row a cell."""
+    points, faults = _distinct(c.point for c in cells), _distinct(c.fault for c in cells)
+    found = {(cell.point, cell.fault): str(cell) for cell in cells}
+    if len(found) < len(points) * len(faults) / 2:
+        rows = [["Fault", "Point", "Result"], *([cell.fault, cell.point, str(cell)] for cell in cells)]
+    else:
+        rows = [["Write", *faults], *([point, *(found.get((point, f), "") for f in faults)] for point in points)]
+    rows.insert(1, ["---"] * len(rows[0]))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))

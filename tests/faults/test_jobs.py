@@ -1,0 +1,57 @@
+"""At every write of a job its process dies or its answer is lost; the retry leaves what a clean run leaves.
+
+The cells of a chain follow each other on the tables: each day one fault a layer, so that what a crash left behind meets
+the next day too. Expected is what clean runs of the same days left, day by day.
+"""
+
+from itertools import product, zip_longest
+
+import pytest
+from pipeline import empty_catalog
+
+from .lab import FAULTS, Job, Lab
+from .records import day_of
+
+CHAINS = {
+    "payments": [Job("bronze", "payments"), Job("silver", "payments"), Job("gold", "payment_reconciliation")],
+    "customers": [Job("bronze", "customers"), Job("silver", "customers"), Job("gold", "dim_customer")],
+    "orders": [Job("bronze", "orders"), Job("silver", "orders"), Job("gold", "fact_orders")],
+}
+
+
+def run_chain(lab: Lab, deliver, name: str, choose=lambda cells: cells) -> None:
+    """The days 0 and 1 are run clean, the second to learn the points; each later day has a cell for each job."""
+    jobs = CHAINS[name]
+    empty_catalog(lab.tables.spark)
+    deliver(name, 2)
+    lab_days = [{job: lab.writes(job, day_of(number)) for job in jobs} for number in range(2)]
+    cells = {job: choose(list(product(lab_days[1][job], FAULTS))) for job in jobs}
+    days = range(2, 2 + max(map(len, cells.values())))
+
+    empty_catalog(lab.tables.spark)
+    deliver(name, days.stop)
+    wanted = {(job, number): lab.clean(job, day_of(number)) for number in range(days.stop) for job in jobs}
+
+    empty_catalog(lab.tables.spark)
+    for number in range(2):
+        for job in jobs:
+            lab.writes(job, day_of(number))
+    for number, row in zip(days, zip_longest(*(cells[job] for job in jobs)), strict=True):
+        for job, cell in zip(jobs, row, strict=True):
+            if cell:
+                lab.cell(name, job, day_of(number), *cell, wanted[job, number])
+            else:
+                lab.writes(job, day_of(number))
+    assert lab.matrix.broken(name) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.timeout(1800)
+def test_a_job_that_dies_at_any_write_leaves_after_its_retry_what_a_clean_run_leaves(lab, deliver, name):
+    run_chain(lab, deliver, name)
+
+
+def test_a_sample_of_the_matrix(lab, deliver):
+    sample = {("MERGE silver.payments", "killed late"), ("append ops.task_runs", "answer lost")}
+    run_chain(lab, deliver, "payments", lambda cells: [c for c in cells if (c[0].point, c[1]) in sample][:2])

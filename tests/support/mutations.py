@@ -1,0 +1,146 @@
+"""The guards of the laws, each with what takes it out and the test that must then fail."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+Patch = Callable[[], AbstractContextManager]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`test` fails while `without` is in force. `law` is the number of the law in the README."""
+
+    law: int
+    guard: str
+    without: Patch
+    test: str
+
+
+def _replaced(target: str, value: Any) -> Patch:
+    return lambda: patch(target, value)
+
+
+def _overwriting(store: Any, path: str, payload: bytes) -> bool:
+    store._container.upload_blob(path, payload, overwrite=True)
+    return True
+
+
+def _appended(tables: Any, frame: Any, table: Any, ingestion_date: Any) -> None:
+    tables._write(frame, table, "append")
+
+
+def _appended_again(tables: Any, rows: list, table: Any, identity: str) -> None:
+    schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+    tables.append(
+        tables.spark.createDataFrame([tuple(row[n] for n in table.column_names) for row in rows], schema), table
+    )
+
+
+def _last_wins(tables: Any, frame: Any, table: Any, order: Any, prune: Any) -> Any:
+    frame.createOrReplaceTempView("incoming")
+    same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.key)
+    return tables._merge(
+        table,
+        f"MERGE INTO {tables.path(table.name)} t USING incoming s ON {same_key} "
+        "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
+    )
+
+
+def _late_beginning() -> Any:
+    from pyspark.sql import functions as F
+
+    return F.lit("2026-01-01T00:00:00Z").cast("timestamp")
+
+
+INTEGRATION = "tests/integration"
+MUTATIONS = [
+    Mutation(
+        1,
+        "RAW is created conditionally",
+        _replaced("retailflow.raw.RawStore.create", _overwriting),
+        f"{INTEGRATION}/test_ingest.py::test_a_delivery_that_stands_in_raw_is_never_overwritten",
+    ),
+    Mutation(
+        2,
+        "a balance that does not close fails the run",
+        _replaced("retailflow_spark.balance.Balance.is_closed", True),
+        f"{INTEGRATION}/test_balance.py::test_a_row_that_vanishes_from_silver_fails_the_next_run_of_its_day",
+    ),
+    Mutation(
+        2,
+        "dates whose rows lost are counted again",
+        _replaced("retailflow_spark.balance._moved", lambda *_: set()),
+        f"{INTEGRATION}/test_balance.py::test_a_later_day_that_wins_has_the_earlier_day_counted_again",
+    ),
+    Mutation(
+        3,
+        "a day's slice of BRONZE is replaced, not appended to",
+        _replaced("retailflow_spark.tables.Tables.replace_day", _appended),
+        f"{INTEGRATION}/test_bronze.py::test_a_late_batch_joins_its_day_and_a_rerun_changes_nothing",
+    ),
+    Mutation(
+        3,
+        "a ledger row has an identity",
+        _replaced("retailflow_spark.tables.Tables.append_once", _appended_again),
+        f"{INTEGRATION}/test_balance.py::test_a_try_is_in_the_ledger_once_however_often_its_answer_is_lost",
+    ),
+    Mutation(
+        4,
+        "a merge takes only what is newer",
+        _replaced("retailflow_spark.tables.Tables.merge_newest", _last_wins),
+        f"{INTEGRATION}/test_silver.py::test_an_old_day_that_comes_later_never_undoes_a_newer_one",
+    ),
+    Mutation(
+        4,
+        "records of one version have an order",
+        _replaced("retailflow_spark.silver.ORDER", ("ingestion_date",)),
+        f"{INTEGRATION}/test_silver.py::test_within_a_day_the_greatest_of_version_batch_file_and_position_wins",
+    ),
+    Mutation(
+        4,
+        "rows that a stricter contract refuses are taken back",
+        _replaced("retailflow_spark.silver._withdraw", lambda *_: None),
+        f"{INTEGRATION}/test_contract_change.py"
+        "::test_a_stricter_contract_takes_back_its_rows_and_the_version_before_returns",
+    ),
+    Mutation(
+        4,
+        "commits that conflict are repeated",
+        _replaced("retailflow_spark.tables._ATTEMPTS", 1),
+        f"{INTEGRATION}/test_concurrency.py::test_runs_at_once_leave_what_they_leave_one_after_the_other[two]",
+    ),
+    Mutation(
+        5,
+        "amounts are decimals",
+        _replaced("retailflow_spark.gold.fact_sales.LINE", "double"),
+        f"{INTEGRATION}/gold/test_fact_sales.py::test_decimals_are_exact_to_the_last_digit",
+    ),
+    Mutation(
+        6,
+        "the first interval of a key starts at the beginning of time",
+        _replaced("retailflow_spark.gold.scd2.beginning", _late_beginning),
+        f"{INTEGRATION}/gold/test_dim_customer.py"
+        "::test_intervals_have_no_gap_and_a_deletion_starts_one_whatever_order_the_versions_come_in",
+    ),
+    Mutation(
+        7,
+        "audits are asked before a publication",
+        _replaced("retailflow_spark.release.audits", lambda: iter(())),
+        f"{INTEGRATION}/test_readers.py::test_no_statement_sees_a_mixture_or_what_failed_its_audit[50]",
+    ),
+    Mutation(
+        8,
+        "a new version of a dimension recomputes only the facts it takes over",
+        _replaced("retailflow_spark.gold.fact_sales.misplaced", lambda facts, *_: facts),
+        f"{INTEGRATION}/gold/test_fact_sales.py::test_a_new_version_recomputes_only_the_sales_it_takes_over",
+    ),
+    Mutation(
+        9,
+        "arguments of a job are compared with what is allowed",
+        _replaced("retailflow_spark.job._form", lambda kind, pattern: str),
+        "tests/unit/test_job_arguments.py::test_a_wrong_value_ends_the_job_with_a_sentence_that_names_it",
+    ),
+]
