@@ -65,8 +65,11 @@ def write_state(root: Path, state: State) -> None:
     write_private(root / "workspace.json", json.dumps(asdict(state), indent=1))
 
 
-def choose_ports(wished: dict[str, int], kept: dict[str, int]) -> dict[str, int]:
-    """One per service: the port it has, else the one wished for, else the usual one if free, else any."""
+def choose_ports(wished: dict[str, int], kept: dict[str, int], *, beside: bool = False) -> dict[str, int]:
+    """One per service: the port it has, else the one wished for, else the usual one if free, else any.
+
+    A workspace `beside` the usual one takes any, so that two of them that start at once do not want the same.
+    """
     ports = dict(kept)
     for service, usual in PREFERRED_PORTS.items():
         wish = wished.get(service)
@@ -75,7 +78,8 @@ def choose_ports(wished: dict[str, int], kept: dict[str, int]) -> dict[str, int]
         if service not in kept:
             if wish and not is_free(wish):
                 raise WorkspaceError(f"Port {wish}, asked for {service}, is in use. Give another, or free it.")
-            ports[service] = wish or (usual if is_free(usual) and usual not in ports.values() else any_free_port())
+            is_usual = not beside and is_free(usual) and usual not in ports.values()
+            ports[service] = wish or (usual if is_usual else any_free_port())
     return ports
 
 

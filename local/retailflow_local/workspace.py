@@ -180,7 +180,7 @@ class Workspace:
         runs = [name for name in CORE + AIRFLOW if self.processes.find(name)]
         if "sources" in runs and simulation not in (None, state.simulation):
             raise WorkspaceError("The sources run with another seed, scale or trouble. Run ./retailflow down first.")
-        ports = choose_ports(wished, state.ports if runs else {})
+        ports = choose_ports(wished, state.ports if runs else {}, beside=self.root != DEFAULT_ROOT)
         write_state(self.root, State(ports, simulation or state.simulation))
 
     def _start_all(self, missing: list[str], on_step: Progress) -> None:

@@ -38,6 +38,10 @@ def test_a_busy_port_is_replaced_by_a_free_one(usual):
     assert ports["spark"] not in usual.values()
 
 
+def test_a_workspace_beside_the_usual_one_leaves_its_ports_alone(usual):
+    assert not set(choose_ports({}, {}, beside=True).values()) & set(usual.values())
+
+
 def test_a_wish_for_a_busy_port_is_refused(usual):
     with (
         socket.create_server(("127.0.0.1", usual["spark"])),
