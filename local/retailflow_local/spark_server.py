@@ -37,6 +37,11 @@ _OPENED = (
     "java.security.jgss/sun.security.krb5",
 )
 
+# Settings of Hadoop that nobody made, and the defaults of the two parts of it that do not run here.
+_EMPTY = (
+    *("core-site.xml", "hdfs-default.xml", "hdfs-site.xml", "hive-site.xml"),
+    *("mapred-default.xml", "mapred-site.xml", "yarn-default.xml", "yarn-site.xml"),
+)
 _LOGGING = """\
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
@@ -79,12 +84,23 @@ def command(java: Path, jars: Path, folder: Path, settings: Path) -> tuple[str, 
         f"-Dderby.system.home={folder}",
         f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
         "-cp",
-        os.pathsep.join((str(pyspark_folder() / "jars" / "*"), str(jars / "*"))),
+        os.pathsep.join(map(str, _class_path(jars, folder))),
         "org.apache.spark.deploy.SparkSubmit",
         f"--properties-file={settings}",
         "--class=org.apache.spark.sql.connect.service.SparkConnectServer",
         "spark-internal",
     )
+
+
+def _class_path(jars: Path, folder: Path) -> tuple[Path, ...]:
+    """Hive opens its store anew in each thread, and each command has a thread of its own.
+
+    It then looks up its own jar and all of Hadoop's settings, file by file, through some 250 jars: 15 % of the CPU as
+    it is by default. So what it looks for comes first (docs/adr/0003).
+    """
+    spark = pyspark_folder() / "jars"
+    sought = (next(spark.glob(f"{name}-[0-9]*.jar")) for name in ("hive-common", "hadoop-client-api"))
+    return (folder / "class_path", *sought, spark / "*", jars / "*")
 
 
 def environment(base: dict[str, str], python_path: str) -> dict[str, str]:
@@ -109,6 +125,9 @@ def settings(root: Path, port: int, blob_port: int) -> dict[str, str]:
         "spark.driver.bindAddress": HOST,
         "spark.driver.host": HOST,
         "spark.ui.enabled": "false",
+        # What the UI would show is kept, UI or not, and tidied up after each job.
+        **{f"spark.ui.retained{kind}": "20" for kind in ("Jobs", "Stages", "Tasks")},
+        "spark.sql.ui.retainedExecutions": "5",
         # Spark writes out the plan of each query, UI or not: 8 % of the CPU as it is by default.
         "spark.sql.ui.explainMode": "simple",
         "spark.sql.debug.maxToStringFields": "5",
@@ -150,6 +169,9 @@ def write_settings(root: Path, port: int, blob_port: int) -> Path:
     folder = root / "spark"
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     (folder / "log4j2.properties").write_text(_LOGGING)
+    (folder / "class_path").mkdir(exist_ok=True)
+    for name in _EMPTY:
+        (folder / "class_path" / name).write_text("<configuration/>\n")
     path = folder / "server.conf"
     path.write_text("".join(f"{key}={value}\n" for key, value in settings(root, port, blob_port).items()))
     return path

@@ -8,7 +8,8 @@ from pyspark.sql import SparkSession
 from shop import BOTH, BUILT, MART, Shop
 
 
-@pytest.mark.parametrize("reads", [pytest.param(50, id="50"), pytest.param(1000, id="1000", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("reads", [50, 1000])
 def test_no_statement_sees_a_mixture_or_what_failed_its_audit(workspace, tables, raw, reads):
     shop = Shop(tables, raw)
     shop.sell("10")
