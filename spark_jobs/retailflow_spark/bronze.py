@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException, PySparkException
@@ -11,12 +13,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampType
 
-from retailflow.contracts import EntityContract
-from retailflow.raw import Manifest, batches_path, day_path
+from retailflow.contracts import Column, EntityContract
+from retailflow.raw import Manifest, RawFile, batches_path, day_path
 from retailflow_spark.formats import JSON_FORMATS, BadFile, decode
 from retailflow_spark.ledger import Counts
 from retailflow_spark.tables import Tables
 
+_ASIDE = ("_rescued_data", "_corrupt_record", "_missing_fields")
 _WHERE = (
     StructField("_batch_id", StringType()),
     StructField("_source_file", StringType()),
@@ -73,6 +76,9 @@ def read_day(
     """
     folder = day_path(contract.name, ingestion_date)
     named = {file.name: (manifest, file) for manifest in manifests for file in manifest.files}
+    decoded = partial(_decoded, form=contract.format, entity=contract.name, columns=contract.feed_columns)
+    for name in [name for name, (_, file) in named.items() if file.bytes == 0]:  # Spark's reader skips such a file
+        deque(decoded(b"", folder, *named.pop(name)))
     if not named:
         return spark.createDataFrame([], _schema(contract)).select(*_columns(contract, ingestion_date))
     stored = (
@@ -83,38 +89,46 @@ def read_day(
     )
     absent = named.keys() - {row.name for row in stored.select("name").collect()}
     if absent:
-        raise BadFile(f"{folder}/{min(absent)} is named by a manifest and missing from RAW ({len(absent)} such)")
-    files = stored.where(F.col("name").isin(*named))
-    schema = _schema(contract)
-    form, entity = contract.format, contract.name
-    columns = tuple(column.name for column in contract.feed_columns)
-    required = frozenset(column.name for column in contract.feed_columns if column.required)
+        manifest, file = named[min(absent)]
+        wrong = f"is named by a manifest and missing from RAW, or empty there ({len(absent)} such)"
+        raise _bad_file(f"{folder}/{file.name}", wrong, manifest)
 
     def records(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for row in batch.to_pylist():
-                manifest, file = named[row["name"]]
-                path = f"{folder}/{file.name}"
-                _verify(path, row["content"], file.bytes, file.sha256)
-                position = 0
-                try:
-                    for decoded in decode(row["content"], form, entity, columns, required):
-                        yield _with_place(decoded, manifest, path, position)
-                        position += decoded.num_rows
-                except BadFile as error:
-                    raise BadFile(f"{path} {error}") from None
-                if position != file.records:
-                    raise BadFile(f"{path} holds {position} records; its manifest says {file.records}")
+                yield from decoded(row["content"], folder, *named[row["name"]])
 
-    return files.mapInArrow(records, schema).select(*_columns(contract, ingestion_date))
+    files = stored.where(F.col("name").isin(*named))
+    return files.mapInArrow(records, _schema(contract)).select(*_columns(contract, ingestion_date))
 
 
-def _verify(path: str, content: bytes, size: int, sha256: str) -> None:
-    if len(content) != size:
-        raise BadFile(f"{path} has {len(content)} bytes; its manifest says {size}")
+def _decoded(
+    content: bytes, folder: str, manifest: Manifest, file: RawFile, form: str, entity: str, columns: tuple[Column, ...]
+) -> Iterator[pa.RecordBatch]:
+    """The records of a file with their places. Raises: BadFile where it is not what its manifest and contract say."""
+    path, position = f"{folder}/{file.name}", 0
+    try:
+        _verify(content, file)
+        for batch in decode(content, form, entity, columns):
+            yield _with_place(batch, manifest, path, position)
+            position += batch.num_rows
+        if position != file.records:
+            raise BadFile(f"holds {position} records; its manifest says {file.records}")
+    except BadFile as error:
+        raise _bad_file(path, str(error), manifest) from None
+
+
+def _verify(content: bytes, file: RawFile) -> None:
+    if len(content) != file.bytes:
+        raise BadFile(f"has {len(content)} bytes; its manifest says {file.bytes}")
     found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise BadFile(f"{path} has the SHA-256 {found}; its manifest says {sha256}")
+    if found != file.sha256:
+        raise BadFile(f"has the SHA-256 {found}; its manifest says {file.sha256}")
+
+
+def _bad_file(path: str, wrong: str, manifest: Manifest) -> BadFile:
+    remedy = f"Have it delivered again as a new batch, and take _batches/{manifest.batch_id}.json out of RAW"
+    return BadFile(f"{path} {wrong}. {remedy}.")
 
 
 def _with_place(batch: pa.RecordBatch, manifest: Manifest, path: str, start: int) -> pa.RecordBatch:
@@ -131,9 +145,9 @@ def _with_place(batch: pa.RecordBatch, manifest: Manifest, path: str, start: int
 def _schema(contract: EntityContract) -> StructType:
     """What the decoder gives: a record's text for JSON, the feed's columns otherwise, and its place."""
     if contract.format in JSON_FORMATS:
-        names = ["_record"]
+        names = ["_record", *_ASIDE[1:]]
     else:
-        names = [*(column.name for column in contract.feed_columns), "_rescued_data", "_corrupt_record"]
+        names = [*(column.name for column in contract.feed_columns), *_ASIDE]
     return StructType([*(StructField(name, StringType()) for name in names), *_WHERE])
 
 
@@ -146,11 +160,11 @@ def _columns(contract: EntityContract, ingestion_date: date) -> list:
         received = [F.try_element_at(fields, F.lit(name)).alias(name) for name in names]
         received += [
             F.when(F.size(unknown) > 0, F.to_json(unknown)).alias("_rescued_data"),
-            F.when(fields.isNull(), F.col("_record")).alias("_corrupt_record"),
+            F.when(fields.isNull(), F.coalesce("_corrupt_record", "_record")).alias("_corrupt_record"),
         ]
     else:
-        received = [F.col(name) for name in (*names, "_rescued_data", "_corrupt_record")]
-    place = {field.name: F.col(field.name) for field in _WHERE}
+        received = [F.col(name) for name in (*names, *_ASIDE[:2])]
+    place = {name: F.col(name) for name in ("_missing_fields", *(field.name for field in _WHERE))}
     place["ingestion_date"] = F.lit(ingestion_date)
     # JSON leaves nulls out, so an absent field and a null one, which are the same to us, are the same here.
     place["_record_md5"] = F.md5(F.to_json(F.struct(*received)))

@@ -114,8 +114,8 @@ def judged(spark, name: str, record: dict) -> list[str]:
     from retailflow_spark.quality import REASONS, judge
 
     contract = entity(name)
-    manifest_row = [(json.dumps(record), "B", "f", 0, datetime(2026, 1, 16))]
-    decoded = spark.createDataFrame(manifest_row, bronze._schema(contract))
+    decoded_row = [(json.dumps(record), None, None, "B", "f", 0, datetime(2026, 1, 16))]
+    decoded = spark.createDataFrame(decoded_row, bronze._schema(contract))
     frame = decoded.select(*bronze._columns(contract, DAY))
     return judge(frame, contract).first()[REASONS]
 

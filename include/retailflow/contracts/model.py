@@ -95,6 +95,7 @@ class EntityContract:
                    classification="confidential"),
             Column("_corrupt_record", "STRING", "The raw text of a record that could not be read.",
                    classification="restricted"),
+            Column("_missing_fields", "STRING", "Optional fields that the whole file lacks, comma-separated."),
         )  # fmt: skip
         description = f"{self.description} As received."
         columns = (*received, *rest, *_LINEAGE)
