@@ -1,7 +1,7 @@
 """RAW to BRONZE for one entity and ingestion date: `bronze.py --env E --entity N --date YYYY-MM-DD`."""
 
 from retailflow.contracts import entities, entity
-from retailflow_spark import bronze, ledger
+from retailflow_spark import bronze, drift, ledger
 from retailflow_spark.job import arguments, spark_session
 from retailflow_spark.tables import Tables
 
@@ -11,4 +11,5 @@ if __name__ == "__main__":
     with spark_session() as spark:
         tables = Tables(spark, run.environment.catalog)
         counts = bronze.load_day(tables, run.environment.raw.root, contract, run.date)
+        drift.notice(tables, contract, run.date, run.databricks_run_id)
         ledger.record(tables, run, contract.version, counts)
