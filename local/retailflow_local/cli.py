@@ -5,7 +5,7 @@ import shlex
 import signal
 import sys
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +18,8 @@ from retailflow.environments import SettingsError
 from retailflow_local import airflow as local_airflow
 from retailflow_local.console import console, errors, steps
 from retailflow_local.errors import WorkspaceError
+from retailflow_local.options import calendar_date
+from retailflow_local.quarantine import app as quarantine
 from retailflow_local.state import PREFERRED_PORTS, Simulation
 from retailflow_local.workspace import AIRFLOW, CORE, REPOSITORY, TITLES, Workspace
 
@@ -27,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(quarantine, name="quarantine")
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -72,7 +75,7 @@ def demo(
     """Run whole days from the source systems to GOLD and show what came of it."""
     from retailflow_local.demo import Demo
 
-    is_right = Demo(_date(first), days, Simulation(seed, scale), source).run(Workspace())
+    is_right = Demo(calendar_date(first), days, Simulation(seed, scale), source).run(Workspace())
     raise typer.Exit(0 if is_right else 1)
 
 
@@ -138,7 +141,7 @@ def deliver(
     from retailflow_local.simulator.trouble import Trouble
     from retailflow_local.simulator.world import World
 
-    first, entities = _date(day), entity or list(FILE_ENTITIES)
+    first, entities = calendar_date(day), entity or list(FILE_ENTITIES)
     if unknown := sorted(set(entities) - set(FILE_ENTITIES)):
         raise typer.BadParameter(f"{', '.join(unknown)}: no file feed; there are {', '.join(FILE_ENTITIES)}.")
     workspace = Workspace()
@@ -202,16 +205,6 @@ def _ports(wishes: list[str]) -> dict[str, int]:
             )
         ports[service] = int(number)
     return ports
-
-
-def _date(text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != text:  # fromisoformat also takes 20260115 and 2026-W03-4
-        raise typer.BadParameter(f"{text!r} is not a date as YYYY-MM-DD.")
-    return day
 
 
 def _memory_mib(process: psutil.Process) -> int:

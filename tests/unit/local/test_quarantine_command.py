@@ -1,0 +1,34 @@
+import pytest
+from typer.testing import CliRunner
+
+from retailflow_local import cli, quarantine
+from retailflow_local.workspace import Workspace
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    monkeypatch.setattr(quarantine, "Workspace", lambda: Workspace(tmp_path))
+    return lambda *arguments: CliRunner().invoke(cli.app, ["quarantine", *arguments], env={"COLUMNS": "200"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "--entity", "order"], "'order' is not a known entity; known are clickstream, customers"),
+        (["list", "--date", "2026-1-5"], "'2026-1-5' is not a date as YYYY-MM-DD."),
+        (["show", "--entity", "orders"], "Missing option '--date'"),
+        (["retry", "--from", "2026-01-16", "--to", "2026-01-15"], "--from 2026-01-16 comes after --to 2026-01-15."),
+        (["retry", "--entity", "x'; DROP TABLE y"], "is not a known entity"),
+    ],
+)
+def test_a_wrong_argument_is_refused_with_a_sentence(run, arguments, said):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["show", "--entity", "orders", "--date", "2026-01-15"], ["retry", "--entity", "orders"]]
+)
+def test_a_workspace_that_does_not_run_is_said_with_how_to_start_it(run, arguments):
+    assert "./retailflow up" in str(run(*arguments).exception)
