@@ -1,16 +1,14 @@
 """What the tests stand on: one local workspace a run (real Spark Connect, Delta, Azurite, Jobs API), clean tables."""
 
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pipeline import empty_catalog
+from pipeline import empty_catalog, new_container
 from pyspark.sql import SparkSession
 
 from retailflow.raw import RawStore
-from retailflow_local import azurite
 from retailflow_local.workspace import Workspace
 from retailflow_spark.tables import Tables
 
@@ -56,13 +54,6 @@ def raw(workspace) -> RawStore:
 def module_raw(workspace) -> RawStore:
     """A RAW container of the file's own."""
     return new_container(workspace)
-
-
-def new_container(workspace: Workspace) -> RawStore:
-    container = azurite.container(workspace.ports["azurite"], f"raw-{uuid.uuid4().hex[:12]}")
-    store = RawStore(container)
-    store.root = f"abfs://{container.container_name}@devstoreaccount1.dfs.core.windows.net"
-    return store
 
 
 @pytest.fixture

@@ -1,35 +1,66 @@
 """Batches into RAW and days through BRONZE and SILVER, without Airflow and the Jobs API."""
 
+import csv
+import io
 import json
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import SparkSession
 
 from retailflow.contracts import entity
-from retailflow.raw import Manifest, Part, deliver, ulid
+from retailflow.raw import Manifest, Part, RawStore, deliver, ulid
+from retailflow_local import azurite
+from retailflow_local.workspace import Workspace
 from retailflow_spark import bronze, silver
 from retailflow_spark.tables import Tables
 
 
 def put(raw, name: str, day: date, *records: dict | str, created_at: datetime | None = None) -> Manifest:
-    """One more batch of a JSON feed. A record that is a string is written as it is."""
+    """One more batch of a JSON or CSV feed. A record that is a string is written as it is."""
     moment = created_at or datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    form = entity(name).format
+    payload = _csv(records) if form == "csv" else _json(form, name, records)
+    suffix = {"ndjson": ".ndjson", "csv": ".csv"}.get(form, ".json")
+    parts = [Part(suffix, payload.encode(), len(records))] if records else []
+    return deliver(raw, name, day, ulid(moment, payload), moment, parts)
+
+
+def _json(form: str, name: str, records: Sequence[dict | str]) -> str:
     texts = [record if isinstance(record, str) else json.dumps(record) for record in records]
     listed = f'{{"{name}": [{", ".join(texts)}]}}'
-    payload = {
+    return {
         "json_pages": f"[{listed}]",
         "json_document": listed,
         "ndjson": "".join(f"{text}\n" for text in texts),
-    }[entity(name).format].encode()
-    suffix = ".ndjson" if entity(name).format == "ndjson" else ".json"
-    parts = [Part(suffix, payload, len(records))] if records else []
-    return deliver(raw, name, day, ulid(moment, payload.decode()), moment, parts)
+    }[form]
+
+
+def _csv(records: Sequence[dict | str]) -> str:
+    """The header has every field of any record; a record without one has it empty."""
+    fields = list(dict.fromkeys(name for record in records if isinstance(record, dict) for name in record))
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    for record in (fields, *records):
+        if isinstance(record, str):
+            content.write(f"{record}\n")
+        else:
+            writer.writerow([record.get(name) for name in fields] if isinstance(record, dict) else record)
+    return content.getvalue()
 
 
 def run_day(tables, raw_root: str, name: str, day: date) -> None:
     bronze.load_day(tables, raw_root, entity(name), day)
     silver.load_day(tables, entity(name), day, str(uuid.uuid4()))
+
+
+def new_container(workspace: Workspace) -> RawStore:
+    """A RAW container of the caller's own; `root` is its URI for Spark."""
+    container = azurite.container(workspace.ports["azurite"], f"raw-{uuid.uuid4().hex[:12]}")
+    store = RawStore(container)
+    store.root = f"abfs://{container.container_name}@devstoreaccount1.dfs.core.windows.net"
+    return store
 
 
 def empty_catalog(spark: SparkSession) -> Tables:

@@ -1,0 +1,177 @@
+"""Histories of a pipeline: what sources, schedulers and crashes may do to it, in any order."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Protocol
+from unittest.mock import patch
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from pipeline import put, run_day
+
+from retailflow.contracts import gold_table
+from retailflow.raw import RawStore
+from retailflow_spark.publish import refresh
+from retailflow_spark.tables import Tables
+
+from .compare import Difference, differences
+from .feed_records import DAMAGES, FIRST, NEWER, Record, records
+from .oracle import Oracle
+from .oracle_gold import Gold
+
+DAYS = 3
+RUNS = ("run", "crash", "rerun", "backfill", "replay", "gold")
+GOLD = (
+    *("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales"),
+    *("daily_revenue_mart", "payment_reconciliation"),
+)
+
+
+class Died(RuntimeError):
+    """The process of a job ended."""
+
+
+@contextmanager
+def dying(after_writes: int) -> Iterator[None]:
+    """The job inside dies right after that commit of its; one that makes fewer does not."""
+    note, commits = Tables._note, count(1)
+
+    def note_and_die(tables: Tables, name: str) -> None:
+        note(tables, name)
+        if next(commits) == after_writes:
+            raise Died(name)
+
+    with patch.object(Tables, "_note", note_and_die), suppress(Died):
+        yield
+
+
+class Target(Protocol):
+    """What a history happens to. Days are numbers from 0."""
+
+    def deliver(self, feed: str, number: int, sent: list[Record | str]) -> None: ...
+
+    def run(self, kind: str, feed: str, today: int, order: list[int], writes: int) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class Pipeline:
+    """RAW, BRONZE, SILVER and GOLD on real storage; `feeds` in the order in which their jobs run."""
+
+    def __init__(self, tables: Tables, raw: RawStore, feeds: tuple[str, ...], gold: tuple[str, ...] = GOLD) -> None:
+        self.tables, self.raw, self.feeds, self.gold = tables, raw, feeds, gold
+        self._batches = count(1)
+        self._due: dict[tuple[str, int], bool] = {}
+
+    def deliver(self, feed: str, number: int, sent: list[Record | str]) -> None:
+        """One more batch. The names of batches do not follow the order of their arrival."""
+        day = _date(number)
+        moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+        put(self.raw, feed, day, *sent, created_at=moment + timedelta(milliseconds=next(self._batches) * 7919 % 10007))
+        self._due[feed, number] = True
+
+    def run(self, kind: str, feed: str, today: int, order: list[int], writes: int) -> None:
+        if kind == "gold":
+            self.refresh()
+            return
+        numbers = {"run": [today], "crash": [today], "rerun": order[:1], "backfill": order[:2], "replay": order}[kind]
+        for number in numbers:
+            if (feed, number) not in self._due:
+                continue  # nothing was delivered, so no sensor lets the job run
+            if kind == "crash":
+                with dying(writes):
+                    self._load(feed, number)
+                self._due[feed, number] = True
+            else:
+                self._load(feed, number)
+
+    def refresh(self) -> None:
+        for name in self.gold:
+            refresh(self.tables, gold_table(name))
+
+    def differences(self) -> list[Difference]:
+        """After what is still due was run, as tries and the hourly look for late batches would: tables and oracle."""
+        for (feed, number), is_due in sorted(self._due.items(), reverse=True):
+            if is_due:
+                self._load(feed, number)
+        self.refresh()
+        delivered = {feed for feed, _ in self._due}
+        known = [f"gold.{name}" for name in self.gold if hasattr(Gold, name)]
+        return differences(self.tables, Oracle(self.raw), delivered, known)
+
+    def finish(self) -> None:
+        found = self.differences()
+        assert not found, "\n".join(map(str, found[:20]))
+
+    def _load(self, feed: str, number: int) -> None:
+        run_day(self.tables, self.raw.root, feed, _date(number))
+        self._due[feed, number] = False
+
+
+def _date(number: int) -> date:
+    return date(2026, 1, 15) + timedelta(days=number)
+
+
+def machine(feeds: tuple[str, ...], begin: Callable[[], Target]) -> type[RuleBasedStateMachine]:
+    """Histories of these feeds; each is told, step by step, to a target of its own."""
+    feed, older = st.sampled_from(feeds), st.integers(0, DAYS - 1)
+
+    def one(versions: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[str, Record]]:
+        return feed.flatmap(lambda name: st.tuples(st.just(name), records(name, versions)))
+
+    class Histories(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.target, self.today, self.sent = begin(), 0, []
+
+        def _deliver(self, feed: str, number: int, *sent: Record | str) -> None:
+            self.target.deliver(feed, number, list(sent))
+            self.sent += [(feed, list(sent))]
+
+        @rule(new=one(FIRST))
+        def deliver(self, new):
+            self._deliver(new[0], self.today, new[1])
+
+        @rule(feed=feed)
+        def deliver_nothing(self, feed):
+            self._deliver(feed, self.today)
+
+        @precondition(lambda self: self.sent)
+        @rule(which=st.integers(0, 99))
+        def duplicate(self, which):
+            feed, sent = self.sent[which % len(self.sent)]
+            self._deliver(feed, self.today, *sent, *sent[:1])
+
+        @rule(late=one(FIRST), number=older)
+        def delay(self, late, number):
+            self._deliver(late[0], min(number, self.today), late[1])
+
+        @rule(newer=one(NEWER))
+        def correct(self, newer):
+            self._deliver(newer[0], self.today, newer[1])
+
+        @rule(new=one(NEWER))
+        def drift(self, new):
+            self._deliver(new[0], self.today, new[1] | {"colour": "green"})
+
+        @rule(new=one(FIRST), which=st.integers(0, 99))
+        def send_a_bad_record(self, new, which):
+            damage = DAMAGES[new[0]][which % len(DAMAGES[new[0]])]
+            self._deliver(new[0], self.today, new[1], damage if isinstance(damage, str) else new[1] | damage)
+
+        @precondition(lambda self: "customers" in feeds)
+        @rule(gone=records("customers", NEWER))
+        def delete_a_customer(self, gone):
+            self._deliver("customers", self.today, gone | {"deleted_at": gone["updated_at"]})
+
+        @rule(kind=st.sampled_from(RUNS), feed=feed, order=st.permutations(range(DAYS)), writes=st.integers(1, 4))
+        def run(self, kind, feed, order, writes):
+            self.target.run(kind, feed, self.today, order, writes)
+            self.today = min(self.today + 1, DAYS - 1)
+
+        def teardown(self) -> None:
+            self.target.finish()
+
+    return Histories
