@@ -8,12 +8,12 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Table
-from retailflow.contracts.ddl import create_table
+from retailflow.contracts.ddl import add_columns, create_table
 
 _DELETE = "_delete"
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
@@ -68,9 +68,21 @@ class Tables:
         return wanted.drop("_change_type", "_commit_version", "_commit_timestamp")
 
     def create(self, tables: Iterable[Table]) -> None:
+        """Create the tables that are not there, and add the columns that a contract has gained since to the others."""
         for table in tables:
-            if not self.spark.catalog.tableExists(self.path(table.name)):
-                _repeated(partial(self.spark.sql, create_table(table, self.path(table.name))))
+            _repeated(partial(self._create, table))
+
+    def _create(self, table: Table) -> None:
+        path = self.path(table.name)
+        try:
+            present = self.spark.read.table(path).columns
+        except AnalysisException as error:
+            if error.getCondition() != "TABLE_OR_VIEW_NOT_FOUND":
+                raise
+            self.spark.sql(create_table(table, path))
+        else:
+            if not set(present) >= set(table.column_names):
+                self.spark.sql(add_columns(table, path, present))
 
     def replace_day(self, frame: DataFrame, table: Table, ingestion_date: date) -> None:
         """Make the slice of one ingestion date hold exactly these rows."""

@@ -134,7 +134,7 @@ class Lab:
             doubled = 0
         lost = sum((wanted[name] - found[name]).total() for name in wanted)
         doubled += sum((found[name] - wanted[name]).total() for name in wanted)
-        return lost + (self._open_balances(job.name) if job.script == "silver" else 0), doubled
+        return lost + (self.open_balances(job.name) if job.script == "silver" else 0), doubled
 
     def _runs_wrong(self, first: str, second: str) -> tuple[int, int]:
         """The second, which succeeded, has a row in the ledger; the first has one if it died after its last act."""
@@ -142,7 +142,7 @@ class Lab:
         times = Counter(row.databricks_run_id for row in rows)
         return 1 - min(times[second], 1), sum(count - 1 for count in times.values())
 
-    def _open_balances(self, name: str) -> int:
+    def open_balances(self, name: str) -> int:
         """Dates whose newest check does not close."""
         return self._count(
             "SELECT count_if(NOT is_closed) FROM (SELECT max_by(is_closed, checked_at) AS is_closed FROM"

@@ -68,3 +68,11 @@ def test_a_looser_contract_heals_quarantine(tables, delivered):
     load(tables, delivered, CUSTOMERS, DAY, NEXT)
     assert after == state(tables)
     assert tables.read("quarantine.customers").isEmpty()
+
+
+@pytest.mark.parametrize("gained", [["customer_id"], ["email", "phone"], ["_missing_fields"]])
+def test_a_contract_that_gains_columns_widens_its_table_where_it_has_them(tables, gained):
+    bronze = CUSTOMERS.bronze
+    tables.create([replace(bronze, columns=tuple(column for column in bronze.columns if column.name not in gained))])
+    tables.create([bronze])
+    assert tables.read(bronze.name).columns == list(bronze.column_names)

@@ -1,5 +1,7 @@
 """Table DDL derived from contracts: names, types, comments, keys, partitions, row checks."""
 
+from collections.abc import Collection
+
 from retailflow.contracts.model import Column, Table
 
 # Read by GOLD (what changed since), and by MERGE and DELETE (write the change, not the file).
@@ -20,6 +22,13 @@ def create_table(table: Table, path: str) -> str:
         f"CREATE TABLE IF NOT EXISTS {path} (\n  {columns}\n) USING DELTA{partition}\n"
         f"COMMENT {_text(table.description)}\nTBLPROPERTIES ({listed})"
     )
+
+
+def add_columns(table: Table, path: str, present: Collection[str]) -> str:
+    """`ALTER TABLE` for the columns that are not among those present, each where the contract has it."""
+    places = zip(table.columns, ("FIRST", *(f"AFTER {column.name}" for column in table.columns)), strict=False)
+    added = (f"{_column(column)} {place}" for column, place in places if column.name not in present)
+    return f"ALTER TABLE {path} ADD COLUMNS ({', '.join(added)})"
 
 
 def create_view(table: Table, path: str, query: str) -> str:
