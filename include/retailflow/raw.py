@@ -138,6 +138,12 @@ def is_complete(store: RawStore, entity: str, ingestion_date: date) -> bool:
     return store.exists(f"{day_path(entity, ingestion_date)}/{SUCCESS}")
 
 
+def batch_ids(store: RawStore, entity: str, ingestion_date: date) -> set[str]:
+    """The batches whose manifests stand in the day's folder, by their names alone."""
+    names = store.names(batches_path(entity, ingestion_date) + "/")
+    return {name.rpartition("/")[2].removesuffix(".json") for name in names}
+
+
 def join_pages(pages: list[bytes]) -> bytes:
     """API pages as one JSON array, each page's bytes as received."""
     return b"[" + b",".join(pages) + b"]"

@@ -5,11 +5,11 @@ import os
 import re
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from retailflow.environments import Environment, load_environment
 
@@ -53,10 +53,7 @@ class _Parser(argparse.ArgumentParser):
 
 def arguments(layer: str, kind: str, names: list[str], argv: list[str] | None = None) -> Run:
     """`--env E --<kind> N --date YYYY-MM-DD` and who asks. Ends the process, saying why, where one is not allowed."""
-    parser = _Parser()
-    parser.add_argument("--env", required=True, type=_sentence(load_environment))
-    parser.add_argument(f"--{kind}", required=True, dest="name", type=_sentence(_one_of(kind, names)))
-    parser.add_argument("--date", required=True, type=_sentence(ingestion_date))
+    parser = _parser({kind: one_of(kind, names), "date": ingestion_date})
     parser.add_argument("--dag-run", type=_sentence(_form("Airflow run id", r"[\w.:+~/-]{1,250}")))
     parser.add_argument("--try", dest="try_number", type=_sentence(_form("try number", r"\d{1,6}")))
     parser.add_argument("--run-id", type=_sentence(_form("Databricks run id", r"\d{1,20}")))
@@ -64,13 +61,25 @@ def arguments(layer: str, kind: str, names: list[str], argv: list[str] | None = 
     return Run(
         environment=given.env,
         layer=layer,
-        name=given.name,
+        name=getattr(given, kind),
         date=given.date,
         dag_run_id=given.dag_run,
         try_number=int(given.try_number) if given.try_number else None,
         databricks_run_id=given.run_id or f"none-{uuid.uuid4()}",
         started_at=datetime.now(UTC),
     )
+
+
+def options(wanted: Mapping[str, Callable[[str], Any]], argv: list[str] | None = None) -> argparse.Namespace:
+    """`--env E` and what else is wanted, each option with what converts it. Ends the process as `arguments` does."""
+    return _parser(wanted).parse_args(argv)
+
+
+def _parser(wanted: Mapping[str, Callable[[str], Any]]) -> _Parser:
+    parser = _Parser()
+    for name, convert in {"env": load_environment, **wanted}.items():
+        parser.add_argument(f"--{name}", required=True, type=_sentence(convert))
+    return parser
 
 
 def ingestion_date(text: str) -> date:
@@ -83,7 +92,9 @@ def ingestion_date(text: str) -> date:
     raise ValueError(f"{text!r} is not a date; write it as YYYY-MM-DD, for example 2026-01-15")
 
 
-def _one_of(kind: str, choices: list[str]) -> Callable[[str], str]:
+def one_of(kind: str, choices: list[str]) -> Callable[[str], str]:
+    """Converts to itself what is one of the choices."""
+
     def check(text: str) -> str:
         if text not in choices:
             raise ValueError(f"{text!r} is not a known {kind}; known are {', '.join(choices)}")

@@ -1,0 +1,113 @@
+"""Which dates of which entities to rebuild, and how many rows that reads: from the ledger, RAW and quarantine."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pyspark.sql import functions as F
+
+from retailflow.contracts import entities, entity
+from retailflow.environments import Environment
+from retailflow.raw import RawStore, batch_ids, is_complete
+from retailflow_spark.job import ingestion_date, one_of, options
+from retailflow_spark.ledger import TASK_RUNS
+from retailflow_spark.tables import Tables
+
+# Per entity and ingestion date, the records that its newest BRONZE run read; None where it has never run.
+Plan = dict[str, dict[str, int | None]]
+Day = tuple[str, date]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Of these entities and dates, both ends included, those that are:
+
+    range: delivered; one that is not complete in RAW is left to the daily run, which waits for it.
+    late: run before and complete, and a batch came that no BRONZE run has read.
+    quarantined: holding rows in quarantine that SILVER judged by another version of the contract than today's.
+    """
+
+    kind: str
+    entities: tuple[str, ...]
+    first_date: date
+    last_date: date
+
+    @property
+    def days(self) -> Iterator[Day]:
+        """Every date of every entity."""
+        for name in self.entities:
+            for number in range((self.last_date - self.first_date).days + 1):
+                yield name, self.first_date + timedelta(days=number)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The newest run of a date, and the batches that all its runs have read."""
+
+    rows_read: int | None
+    contract_version: str
+    batches: frozenset[str]
+
+
+Runs = dict[Day, _Known]
+
+
+def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection]:
+    """The script's options. Ends the process, saying why, where one is not allowed."""
+    one_entity = one_of("entity", [contract.name for contract in entities()])
+    given = options(
+        {
+            "selection": one_of("selection", ["range", "late", "quarantined"]),
+            "entities": lambda text: tuple(one_entity(name) for name in text.split(",")),
+            "first-date": ingestion_date,
+            "last-date": ingestion_date,
+        },
+        argv,
+    )
+    if given.last_date < given.first_date:
+        sys.exit(f"the last date {given.last_date} is before the first, {given.first_date}")
+    return given.env, Selection(given.selection, given.entities, given.first_date, given.last_date)
+
+
+def select(tables: Tables, raw: RawStore, selection: Selection) -> Plan:
+    """The dates to rebuild, in order. Reads names in RAW, not files."""
+    bronze, silver = (_runs(tables, selection, layer) for layer in ("bronze", "silver"))
+    if selection.kind == "range":
+        chosen = [day for day in selection.days if is_complete(raw, *day)]
+        print(f"{len(list(selection.days)) - len(chosen)} dates are not complete in RAW and left out")
+    elif selection.kind == "late":
+        chosen = [day for day in bronze if batch_ids(raw, *day) - bronze[day].batches and is_complete(raw, *day)]
+    else:
+        chosen = _quarantined(tables, silver)
+    plan: Plan = {}
+    for name, day in sorted(chosen):
+        plan.setdefault(name, {})[day.isoformat()] = bronze[name, day].rows_read if (name, day) in bronze else None
+    return plan
+
+
+def _runs(tables: Tables, selection: Selection, layer: str) -> Runs:
+    """What the ledger knows of the entities and dates."""
+    if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS.name)):
+        return {}
+    is_asked = F.col("name").isin(*selection.entities) & (F.col("layer") == layer)
+    rows = tables.read(TASK_RUNS.name).where(
+        is_asked & F.col("ingestion_date").between(F.lit(selection.first_date), F.lit(selection.last_date))
+    )
+    newest = (F.max_by(name, "started_at").alias(name) for name in ("rows_read", "contract_version"))
+    batches = F.flatten(F.collect_set("batches")).alias("batches")
+    return {
+        (row.name, row.ingestion_date): _Known(row.rows_read, row.contract_version, frozenset(row.batches))
+        for row in rows.groupBy("name", "ingestion_date").agg(*newest, batches).collect()
+    }
+
+
+def _quarantined(tables: Tables, silver: Runs) -> Iterator[Day]:
+    """The dates judged by another version of the contract, as far as quarantine holds rows of them."""
+    outdated: dict[str, list[date]] = {}
+    for (name, day), run in silver.items():
+        if run.contract_version != entity(name).version:
+            outdated.setdefault(name, []).append(day)
+    for name, days in outdated.items():
+        held = tables.read(entity(name).quarantine.name).where(F.col("ingestion_date").isin(days))
+        yield from ((name, row.ingestion_date) for row in held.select("ingestion_date").distinct().collect())

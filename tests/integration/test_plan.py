@@ -1,0 +1,94 @@
+"""What a replay would rebuild, on real Delta and Azurite, with a ledger as the jobs leave it."""
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from pipeline import put
+
+from retailflow.contracts import entity
+from retailflow.raw import complete
+from retailflow_spark import bronze, ledger, silver
+from retailflow_spark.job import Run
+from retailflow_spark.plan import Selection, select
+
+DAY = date(2026, 1, 15)
+NEXT = DAY + timedelta(days=1)
+NAMES = ("payments", "products")
+PAID = {
+    "payment_event_id": "E1", "order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR",
+    "occurred_at": "2026-01-15T10:00:00Z", "recorded_at": "2026-01-15T10:00:00Z",
+}  # fmt: skip
+LATE = PAID | {"payment_event_id": "E2"}
+BAD = {"payment_event_id": "E3"}
+
+
+@pytest.fixture
+def planned(tables, raw):
+    def plan(kind: str, first: date = DAY, last: date = NEXT) -> dict:
+        return select(tables, raw, Selection(kind, NAMES, first, last))
+
+    return plan
+
+
+@pytest.fixture
+def run(tables, raw_root):
+    """`run(entity, day)`: a date into BRONZE and the ledger, as the job does it; then into SILVER, where asked."""
+
+    def through(name: str, day: date, *layers: str, contract_version: str = entity("payments").version) -> None:
+        contract = replace(entity(name), version=contract_version)
+        for layer in ("bronze", *layers):
+            asked = Run(None, layer, name, day, "manual__1", 1, str(uuid.uuid4()), datetime.now(UTC))
+            if layer == "bronze":
+                counts = bronze.load_day(tables, raw_root, contract, day)
+            else:
+                counts = silver.load_day(tables, contract, day, asked.databricks_run_id)
+            ledger.record(tables, asked, contract.version, counts)
+
+    return through
+
+
+def test_a_range_has_every_complete_date_with_the_rows_its_newest_run_read(planned, run, raw):
+    put(raw, "payments", DAY, PAID)
+    complete(raw, "payments", DAY)
+    put(raw, "payments", NEXT, PAID)
+    put(raw, "products", NEXT)
+    complete(raw, "products", NEXT)
+    assert planned("range") == {"payments": {"2026-01-15": None}, "products": {"2026-01-16": None}}
+    run("payments", DAY)
+    put(raw, "payments", DAY, LATE)
+    run("payments", DAY)
+    assert planned("range") == {"payments": {"2026-01-15": 2}, "products": {"2026-01-16": None}}
+    assert planned("range", NEXT) == {"products": {"2026-01-16": None}}
+
+
+def test_a_late_batch_is_found_until_a_run_has_read_it(planned, run, raw):
+    put(raw, "payments", DAY, PAID)
+    complete(raw, "payments", DAY)
+    run("payments", DAY)
+    assert planned("late") == {}
+    put(raw, "payments", DAY, LATE)
+    assert planned("late") == {"payments": {"2026-01-15": 1}}
+    assert planned("late", NEXT) == {}
+    run("payments", DAY)
+    assert planned("late") == {}
+
+
+def test_a_date_that_has_not_run_or_is_not_complete_is_not_late(planned, run, raw):
+    put(raw, "payments", DAY, PAID)
+    complete(raw, "payments", DAY)
+    put(raw, "payments", NEXT, PAID)
+    run("payments", NEXT)
+    put(raw, "payments", NEXT, LATE)
+    assert planned("late") == {}
+
+
+def test_quarantine_is_looked_at_again_once_its_contract_has_changed(planned, run, raw):
+    put(raw, "payments", DAY, PAID, BAD)
+    put(raw, "payments", NEXT, PAID)
+    run("payments", DAY, "silver", contract_version="0.9.0")
+    run("payments", NEXT, "silver", contract_version="0.9.0")
+    assert planned("quarantined") == {"payments": {"2026-01-15": 2}}
+    run("payments", DAY, "silver")
+    assert planned("quarantined") == {}
