@@ -16,16 +16,15 @@ a day again changes nothing, and an old day never undoes a newer one.
 whole log. A `raw.*` task waiting for hours means that the source has not written `_SUCCESS`.
 """
 
-from datetime import UTC, datetime, time, timedelta
+from airflow.sdk import DAG, Param, TaskGroup
 
-from airflow.sdk import DAG, Asset, Param, TaskGroup
-
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import entities
 from retailflow.environments import load_environment
+from retailflow_airflow.defaults import defaults
 from retailflow_airflow.landing import landed
-from retailflow_airflow.macros import MACROS
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import spark_job
+from retailflow_airflow.wiring import gold_tasks
 
 env = load_environment()
 
@@ -34,16 +33,6 @@ with DAG(
     description="RAW to GOLD for one ingestion date.",
     doc_md=__doc__,
     schedule=timetable(env.schedule),
-    start_date=datetime.combine(env.schedule.first_date, time(), UTC),
-    catchup=False,
-    max_active_runs=1,  # scheduled and triggered runs; a backfill brings its own limit
-    default_args={
-        "retries": env.retries.count,
-        "retry_delay": timedelta(seconds=env.retries.delay_seconds),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(seconds=env.retries.max_delay_seconds),
-        "execution_timeout": timedelta(minutes=env.run_timeout_minutes),
-    },
     params={
         "ingestion_date": Param(
             None,
@@ -53,8 +42,7 @@ with DAG(
             description="The day to process, such as 2026-01-15; empty: the day of the logical date.",
         )
     },
-    user_defined_macros=MACROS,
-    tags=["retailflow", *(f"{key}:{value}" for key, value in sorted(env.tags.items()))],
+    **defaults(env),
 ):
     with TaskGroup("raw"):
         ingested = {
@@ -65,20 +53,9 @@ with DAG(
         bronze = {e.name: spark_job(env, "bronze", e) for e in entities()}
     with TaskGroup("silver"):
         silver = {e.name: spark_job(env, "silver", e) for e in entities()}
-    with TaskGroup("gold"):
-        gold = {
-            table.name: spark_job(
-                env, "gold", table, outlets=[Asset(f"gold.{table.name}", uri=f"x-retailflow://gold/{table.name}")]
-            )
-            for table in gold_tables()
-        }
+    gold_tasks(env, silver)
 
     for name, task in ingested.items():
         task >> delivered[name]
     for name, task in delivered.items():
         task >> bronze[name] >> silver[name]
-    # An entity's tables, its versions too, are finished by its silver task.
-    maker = {table.name: silver[entity.name] for entity in entities() for table in entity.tables}
-    maker |= {f"gold.{name}": task for name, task in gold.items()}
-    for table in gold_tables():
-        [maker[source] for source in table.sources] >> gold[table.name]

@@ -19,7 +19,7 @@ def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
             present as logical date, and half a day must not be declared complete); the task fails without a retry.
     """
     if chosen := params.get("ingestion_date"):
-        day = _parsed(chosen)
+        day = parsed_date("ingestion_date", chosen)
     elif dag_run.logical_date:
         day = dag_run.logical_date.astimezone(UTC).date()
     else:
@@ -29,14 +29,15 @@ def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
     return day.isoformat()
 
 
-def _parsed(text: str) -> date:
+def parsed_date(name: str, text: str) -> date:
+    """The value of that field of a form. Raises: AirflowFailException saying the form a date has."""
     try:
         day = date.fromisoformat(text)
     except (TypeError, ValueError):
         day = None
     if day is None or day.isoformat() != text:
         raise AirflowFailException(
-            f"ingestion_date {text!r} is not a date of the form YYYY-MM-DD: trigger again with one like 2026-01-15."
+            f"{name} {text!r} is not a date of the form YYYY-MM-DD: trigger again with one like 2026-01-15."
         )
     return day
 

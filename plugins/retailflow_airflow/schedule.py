@@ -40,8 +40,9 @@ class CronUntil(CoreCronDataIntervalTimetable):
         )
 
 
-def timetable(schedule: Schedule) -> CronDataIntervalTimetable | CronUntil:
-    """Airflow's own timetable, or one that ends where the schedule has a last date."""
+def timetable(schedule: Schedule, cron: str | None = None) -> CronDataIntervalTimetable | CronUntil:
+    """Airflow's own timetable, or one that ends where the schedule has a last date; with its cron unless given one."""
+    cron = cron or schedule.cron
     if schedule.last_date is None:
-        return CronDataIntervalTimetable(schedule.cron, timezone="UTC")
-    return CronUntil(schedule.cron, schedule.last_date.isoformat())
+        return CronDataIntervalTimetable(cron, timezone="UTC")
+    return CronUntil(cron, schedule.last_date.isoformat())

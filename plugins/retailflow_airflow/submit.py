@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
-from airflow.sdk import Asset
 
 from retailflow.compute import submit_fields
 from retailflow.contracts import EntityContract, GoldContract
@@ -42,12 +41,17 @@ _WHERE_TO_LOOK = """\
 """
 
 
-def payload(env: Environment, script: str, subject: str) -> dict[str, Any]:
-    """The body of runs/submit, to be rendered by Airflow. Every key is one of databricks-sdk's `jobs.submit`."""
-    run_fields, task_fields = submit_fields(env.compute, env.wheel, env.tags)
+def payload(env: Environment, script: str, subject: str, date: str = DATE) -> dict[str, Any]:
+    """The body of runs/submit for a job of one entity or GOLD table and one date, to be rendered by Airflow."""
     option = "--table" if script == "gold" else "--entity"
+    return submission(env, script, [option, subject, "--date", date, *_ASKED_BY], date)
+
+
+def submission(env: Environment, script: str, parameters: Sequence[str], date: str) -> dict[str, Any]:
+    """The body of runs/submit for `<script>.py`. Every key is one of databricks-sdk's `jobs.submit`."""
+    run_fields, task_fields = submit_fields(env.compute, env.wheel, env.tags)
     return {
-        "run_name": f"{{{{ ti.dag_id }}}}/{{{{ ti.task_id }}}}/{DATE}/try {{{{ ti.try_number }}}}",
+        "run_name": f"{{{{ ti.dag_id }}}}/{{{{ ti.task_id }}}}/{date}/try {{{{ ti.try_number }}}}",
         "idempotency_token": "{{ idempotency_token(ti) }}",
         "timeout_seconds": env.run_timeout_minutes * 60,
         "tasks": [
@@ -55,7 +59,7 @@ def payload(env: Environment, script: str, subject: str) -> dict[str, Any]:
                 "task_key": "{{ ti.task_id | replace('.', '_') }}",  # Databricks takes no dot there
                 "spark_python_task": {
                     "python_file": f"{env.jobs_root}/{script}.py",
-                    "parameters": ["--env", env.name, option, subject, "--date", DATE, *_ASKED_BY],
+                    "parameters": ["--env", env.name, *parameters],
                 },
                 **task_fields,
             }
@@ -70,22 +74,30 @@ def spark_job(
     contract: EntityContract | GoldContract,
     *,
     task_id: str | None = None,
-    outlets: Sequence[Asset] = (),
+    date: str = DATE,
+    **settings: Any,
 ) -> DatabricksSubmitRunOperator:
-    """A task that runs `<script>.py` for what the contract describes. Its id is the contract's name unless given.
+    """A task that runs `<script>.py` for what the contract describes. Its id is the contract's name unless given."""
+    sources = ", ".join(f"`{source}`" for source in getattr(contract, "sources", ()))
+    doc = _DOCS[script].format(name=contract.name, description=contract.description, sources=sources)
+    body = payload(env, script, contract.name, date)
+    return spark_task(env, task_id or contract.name, body, doc, owner=contract.owner, **settings)
+
+
+def spark_task(
+    env: Environment, task_id: str, body: dict[str, Any], doc: str, **settings: Any
+) -> DatabricksSubmitRunOperator:
+    """A task that submits this body. `doc` says what it reads and writes and when it is safe to clear.
 
     Deferrable, so that a cleared task always submits anew: the operator's other path takes a run that had succeeded for
     the answer and runs nothing. It is the Databricks run's own `timeout_seconds` that ends a job; Airflow's execution
     timeout covers only the moments in which a worker submits and collects.
     """
-    sources = ", ".join(f"`{source}`" for source in getattr(contract, "sources", ()))
-    doc = _DOCS[script].format(name=contract.name, description=contract.description, sources=sources)
     return DatabricksSubmitRunOperator(
-        task_id=task_id or contract.name,
-        json=payload(env, script, contract.name),
+        task_id=task_id,
+        json=body,
         deferrable=True,
         polling_period_seconds=env.polling_seconds,
-        owner=contract.owner,
         doc_md=doc + _WHERE_TO_LOOK,
-        outlets=list(outlets),
+        **settings,
     )

@@ -100,6 +100,11 @@ def test_the_sdk_knows_every_field_of_the_cluster_profiles(compute):
     assert through_the_sdk(body) == body
 
 
+def test_the_sdk_knows_every_field_of_a_job_that_is_of_no_entity(dags_in):
+    body = dags_in("dev")["retailflow_replay"].get_task("plan").json
+    assert through_the_sdk(body) == body
+
+
 def test_a_field_unknown_to_the_sdk_is_noticed():
     body = payload(load_environment("dev"), "silver", "orders")
     body["tasks"][0]["tags"] = {"a": "b"}

@@ -5,9 +5,19 @@ from datetime import timedelta
 import pytest
 from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
 from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.bases.sensor import BaseSensorOperator
 
+KEPT = {
+    "owner": "online-sales",
+    "retries": 1,
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=1),
+    "execution_timeout": timedelta(minutes=1),
+    "doc_md": "**Safe to clear** **Where to look**",
+}
 ENVIRONMENTS = ["dev", "local", "prod", "stg"]
 
 
@@ -32,15 +42,20 @@ def _task_violations(task: BaseOperator) -> list[str]:
         "no doc_md that says what is safe to clear and where to look": task.doc_md is not None
         and "**Safe to clear**" in task.doc_md
         and "**Where to look**" in task.doc_md,
-        "not deferrable": getattr(task, "deferrable", False),
     }
     if isinstance(task, BaseSensorOperator):
+        rules["not deferrable"] = task.deferrable
         rules["waits longer than 20 hours"] = task.timeout <= timedelta(hours=20).total_seconds()
     elif type(task) is DatabricksSubmitRunOperator:
+        rules["not deferrable"] = task.deferrable
         rules["no timeout_seconds in its payload"] = task.json.get("timeout_seconds", 0) > 0
         rules["no token of the try in its payload"] = "idempotency_token(ti)" in task.json.get("idempotency_token", "")
+    elif isinstance(task, TriggerDagRunOperator):
+        rules["waits for the run that it triggers"] = not task.wait_for_completion
+    elif isinstance(task, PythonOperator):
+        rules["runs a function of its DAG file"] = task.python_callable.__module__.startswith("retailflow_airflow.")
     else:
-        rules["neither a sensor nor the provider's own DatabricksSubmitRunOperator"] = False
+        rules["of a kind that the policy does not know"] = False
     return [what for what, kept in rules.items() if not kept]
 
 
@@ -57,6 +72,8 @@ def test_the_policy_names_what_a_careless_task_lacks():
     with DAG("careless") as dag:
         DatabricksSubmitRunOperator(task_id="spark", json={})
         WasbBlobSensor(task_id="wait", container_name="raw", blob_name="_SUCCESS", retries=1)
+        PythonOperator(task_id="here", python_callable=lambda: None, **KEPT)
+        TriggerDagRunOperator(task_id="trigger", trigger_dag_id="x", wait_for_completion=True, **KEPT)
     assert violations({"careless": dag}) == [
         "careless: no doc_md",
         "careless.spark: no owner",
@@ -73,12 +90,15 @@ def test_the_policy_names_what_a_careless_task_lacks():
         "careless.wait: no doc_md that says what is safe to clear and where to look",
         "careless.wait: not deferrable",
         "careless.wait: waits longer than 20 hours",
+        "careless.here: runs a function of its DAG file",
+        "careless.trigger: waits for the run that it triggers",
     ]
 
 
 def test_only_settings_differ_between_environments(dags_in):
-    graphs = [
-        {task.task_id: (type(task), task.upstream_task_ids) for task in dags_in(name)["retailflow_daily"].tasks}
-        for name in ENVIRONMENTS
-    ]
-    assert all(graph == graphs[0] for graph in graphs)
+    def graph(dags):
+        tasks = [task for dag in dags.values() for task in dag.tasks]
+        return {(task.dag_id, task.task_id): (type(task), task.upstream_task_ids) for task in tasks}
+
+    graphs = [graph(dags_in(name)) for name in ENVIRONMENTS]
+    assert all(found == graphs[0] for found in graphs)

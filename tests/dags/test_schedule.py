@@ -11,7 +11,10 @@ from retailflow_airflow.schedule import CronUntil
 
 @pytest.fixture
 def scheduled(dags_in):
-    return lambda name: DagSerialization.from_dict(DagSerialization.to_dict(dags_in(name)["retailflow_daily"]))
+    def read_back(environment, dag_id="retailflow_daily"):
+        return DagSerialization.from_dict(DagSerialization.to_dict(dags_in(environment)[dag_id]))
+
+    return read_back
 
 
 def days(dag, first, last):
@@ -28,8 +31,9 @@ def test_on_a_laptop_the_last_day_gets_a_run_and_the_day_after_none(scheduled):
     assert days(scheduled("local"), first, last) == ["2026-06-30 02:00:00+00:00"]
 
 
-def test_on_a_laptop_the_clock_starts_nothing(scheduled):
-    dag = scheduled("local")
+@pytest.mark.parametrize("dag_id", ["retailflow_daily", "retailflow_late_batches"])
+def test_on_a_laptop_the_clock_starts_nothing(scheduled, dag_id):
+    dag = scheduled("local", dag_id)
     assert isinstance(dag.timetable, CronUntil)
     assert dag.next_dagrun_info(last_automated_run_info=None) is None
 
@@ -46,6 +50,11 @@ def test_in_the_cloud_the_clock_starts_the_day_that_has_ended(scheduled):
     info = dag.next_dagrun_info(last_automated_run_info=None)
     assert (info.logical_date.hour, info.run_after.hour) == (2, 2)
     assert info.run_after.diff(info.logical_date).in_hours() == 24
+
+
+def test_in_the_cloud_late_batches_are_looked_for_each_hour(scheduled):
+    info = scheduled("prod", "retailflow_late_batches").next_dagrun_info(last_automated_run_info=None)
+    assert info.run_after.diff(info.logical_date).in_minutes() == 60
 
 
 def test_the_first_date_is_the_first_that_can_run(scheduled):

@@ -1,0 +1,55 @@
+"""Finds batches that came after their day had run, and has those days replayed.
+
+**What it does.** Each hour `plan` compares the names of the batches in RAW with those that BRONZE has read by the
+ledger, for the last seven days that are over. If it finds others, `replay` triggers `retailflow_replay` with the
+selection *late* and the same dates.
+
+**Why two DAGs.** The replay plans for itself when its turn comes, so a batch that is found twice is replayed once; and
+its list of runs shows what was rebuilt, not every hour in which nothing was.
+
+**Normal.** Nothing found: `replay` is skipped and the run is a success.
+
+**Older batches.** Trigger it with dates in the form.
+
+**Safe to clear.** Every task, at any time.
+
+**Where to look.** The log of `read_found` says what was found; the runs of `retailflow_replay` what became of it.
+"""
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, task
+
+from retailflow.contracts import entities
+from retailflow.environments import load_environment
+from retailflow_airflow.defaults import defaults
+from retailflow_airflow.replay import MACROS, date_fields, plan_task, read_found
+from retailflow_airflow.schedule import timetable
+
+env = load_environment()
+
+with DAG(
+    dag_id="retailflow_late_batches",
+    description="Replays days for which a batch came late.",
+    doc_md=__doc__,
+    schedule=timetable(env.schedule, "20 * * * *"),
+    params=date_fields(),
+    **defaults(env, MACROS),
+):
+    plan = plan_task(env, "late", ",".join(entity.name for entity in entities()))
+    found = task.short_circuit(read_found)(plan.output["run_id"])
+    found >> TriggerDagRunOperator(
+        task_id="replay",
+        trigger_dag_id="retailflow_replay",
+        conf={
+            "selection": "late",
+            "date_from": "{{ dates(dag_run, params)[0] }}",
+            "date_to": "{{ dates(dag_run, params)[1] }}",
+            "dry_run": False,
+        },
+        doc_md="""Starts `retailflow_replay` for the dates that were looked at.
+
+- **Reads** nothing; **writes** nothing itself, and does not wait.
+- **Safe to clear**: always; the replay plans for itself.
+- **Where to look**: the newest runs of `retailflow_replay`.
+""",
+    )

@@ -1,0 +1,28 @@
+"""What all our DAGs have in common. A DAG file states only what it does differently."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from retailflow.environments import Environment
+from retailflow_airflow.macros import MACROS
+
+
+def defaults(env: Environment, macros: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Arguments of `DAG(…)`. `macros` are those that only its templates call."""
+    return {
+        "start_date": datetime.combine(env.schedule.first_date, time(), UTC),
+        "catchup": False,
+        "max_active_runs": 1,  # scheduled and triggered runs; a backfill brings its own limit
+        "default_args": {
+            "owner": "data-engineering",
+            "retries": env.retries.count,
+            "retry_delay": timedelta(seconds=env.retries.delay_seconds),
+            "retry_exponential_backoff": 2.0,
+            "max_retry_delay": timedelta(seconds=env.retries.max_delay_seconds),
+            "execution_timeout": timedelta(minutes=env.run_timeout_minutes),
+        },
+        "user_defined_macros": {**MACROS, **macros},
+        "tags": ["retailflow", *(f"{key}:{value}" for key, value in sorted(env.tags.items()))],
+    }

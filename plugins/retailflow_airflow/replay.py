@@ -1,0 +1,195 @@
+"""What the replay DAG asks of its form and of its plan: which dates, which tasks run and which are skipped."""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from airflow.providers.databricks.hooks.databricks import DatabricksHook
+from airflow.sdk import BaseOperator, Param
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from retailflow.contracts import entities, entity, gold_tables
+from retailflow.environments import Environment
+from retailflow_airflow.macros import parsed_date
+from retailflow_airflow.submit import payload, spark_task, submission
+
+LAYERS = ["bronze", "silver", "gold"]
+SELECTIONS = ["range", "late", "quarantined"]
+LOOK_BACK_DAYS = 7  # where the form names no dates
+MOST_DAYS = 400
+MOST_ITEMS = 1000  # Airflow maps no task over more than 1,024 (core.max_map_length)
+IN_PARALLEL = 4  # Databricks runs of a layer; each is a job of its own
+PLANNED_DATE = "{{ planned(ti).date }}"
+Plan = dict[str, dict[str, int | None]]
+_PLAN = "PLAN "
+_log = logging.getLogger(__name__)
+_PLAN_DOC = """Finds the dates to rebuild and what they cost.
+
+- **Reads** the ledger `ops.task_runs`, names in RAW and quarantine; **writes** nothing.
+- **Safe to clear**: always, and with it what follows.
+"""
+_ENTITY_DOC = """What `{layer}.<entity>` of the daily DAG does, once for each entity and date of the plan.
+
+- **Reads** and **writes** the same. Skipped where {layer} is not among the layers chosen.
+- **Safe to clear**: always, each index by itself.
+"""
+
+
+def form() -> dict[str, Param]:
+    """The fields of the trigger form; a trigger's conf has the same keys."""
+    selected = (
+        "Of these dates: range, all; late, those with a batch that came after their run; quarantined, those with "
+    )
+    selected += "bad rows that an earlier contract judged."
+    names = [contract.name for contract in entities()]
+    return {
+        "selection": Param("range", enum=SELECTIONS, title="Selection", description=selected),
+        **date_fields(),
+        "entities": _several(names, "Entities", "The feeds to rebuild."),
+        "layers": _several(LAYERS, "Layers", "The others are left as they are."),
+        "dry_run": Param(True, type="boolean", title="Dry run", description="Only say in the log what would be done."),
+    }
+
+
+def date_fields() -> dict[str, Param]:
+    """The first and the last ingestion date, both included."""
+    day = {"type": ["null", "string"], "format": "date"}
+    empty = f"Empty: the last {LOOK_BACK_DAYS} days that are over; a range needs both dates."
+    return {
+        "date_from": Param(None, **day, title="First ingestion date", description=empty),
+        "date_to": Param(None, **day, title="Last ingestion date", description=f"Included. {empty}"),
+    }
+
+
+def _several(names: list[str], title: str, description: str) -> Param:
+    """A field in which several names are chosen."""
+    items = {"type": "string", "enum": names}
+    more = {"items": items, "examples": names, "minItems": 1, "uniqueItems": True}
+    return Param(names, type="array", title=title, description=description, **more)
+
+
+def dates(dag_run: Any, params: Mapping[str, Any]) -> tuple[date, date]:
+    """The first and the last ingestion date that a run looks at.
+
+    Raises:
+        AirflowFailException: they are not dates, not over, in the wrong order or too many; fails without a retry.
+    """
+    chosen = [params.get(name) for name in ("date_from", "date_to")]
+    last_over = dag_run.run_after.astimezone(UTC).date() - timedelta(days=1)
+    if not any(chosen) and params.get("selection") != "range":
+        return last_over - timedelta(days=LOOK_BACK_DAYS - 1), last_over
+    if not all(chosen):
+        raise AirflowFailException("date_from and date_to are needed both: trigger again with them.")
+    first, last = (parsed_date(name, text) for name, text in zip(("date_from", "date_to"), chosen, strict=True))
+    if last < first:
+        raise AirflowFailException(f"date_to {last} is before date_from {first}: trigger again with them in order.")
+    if last >= datetime.now(UTC).date():
+        raise AirflowFailException(f"{last} is not over in UTC: trigger again with an earlier date_to.")
+    if (count := (last - first).days + 1) > MOST_DAYS:
+        raise AirflowFailException(f"{first} to {last} are {count} days: trigger again with at most {MOST_DAYS}.")
+    return first, last
+
+
+def planned(ti: Any) -> dict[str, str]:
+    """`entity` and `date` of a mapped task; of one that is not mapped, those of the plan's last item: its last date."""
+    return ti.xcom_pull(task_ids="read_plan")[ti.map_index]
+
+
+MACROS = {"dates": dates, "planned": planned}
+
+
+def plan_task(
+    env: Environment, selection: str = "{{ params.selection }}", names: str = "{{ params.entities | join(',') }}"
+) -> BaseOperator:
+    """The task `plan`, a Spark job whose output ends with the plan."""
+    first, last = (f"{{{{ dates(dag_run, params)[{which}] }}}}" for which in (0, 1))
+    asked = ["--selection", selection, "--entities", names, "--first-date", first, "--last-date", last]
+    return spark_task(env, "plan", submission(env, "plan", asked, f"{first}..{last}"), _PLAN_DOC)
+
+
+def entity_task(env: Environment, layer: str) -> BaseOperator:
+    """The task `<layer>.entity` of the mapped group: one index an entity and date of the plan."""
+    return spark_task(
+        env,
+        f"{layer}.entity",
+        payload(env, layer, "{{ planned(ti).entity }}", PLANNED_DATE),
+        _ENTITY_DOC.format(layer=layer),
+        map_index_template="{{ planned(ti).entity }} {{ planned(ti).date }}",
+        max_active_tis_per_dagrun=IN_PARALLEL,
+        **chosen(layer),
+    )
+
+
+def read_plan(databricks_run_id: int, params: Mapping[str, Any] | None = None) -> list[dict[str, str]]:
+    """Says what will be done, and returns the plan: each entity and date, by date. Empty, which ends the run, where
+    nothing is to be done or it is only to be said.
+
+    - **Reads** the output of `plan`, from Databricks; **writes** nothing.
+    - **Safe to clear**: always.
+    - **Where to look**: this task's log says what will be done; that of `plan` why it found nothing.
+    """
+    found = read_found(databricks_run_id)
+    pairs = sorted((day, name) for name, days in found.items() for day in days)
+    does = dict.fromkeys(("bronze", "silver"), f"{len(pairs)} runs") | {"gold": ", ".join(touched(found))}
+    for layer in LAYERS:
+        _log.info("%s: %s", layer, does[layer] if layer in params["layers"] else "left as it is")
+    if params["dry_run"]:
+        _log.info("A dry run: nothing is started.")
+        return []
+    if len(pairs) > MOST_ITEMS:
+        raise AirflowFailException(f"{len(pairs):,} dates of entities: a run takes {MOST_ITEMS:,}. Choose fewer days.")
+    return [{"entity": name, "date": day} for day, name in pairs]
+
+
+def read_found(databricks_run_id: int) -> Plan:
+    """Says what `plan` found, and returns it. Empty, which ends the run, where it found nothing.
+
+    - **Reads** the output of `plan`, from Databricks; **writes** nothing.
+    - **Safe to clear**: always.
+    - **Where to look**: this task's log says what was found; that of `plan` why it found nothing.
+    """
+    hook = DatabricksHook()
+    (task,) = hook.get_run(databricks_run_id)["tasks"]
+    found = parse(hook.get_run_output(task["run_id"])["logs"])
+    for name, days in sorted(found.items()):
+        known = [count for count in days.values() if count is not None]
+        never = f", {len(days) - len(known)} have never run" if len(known) < len(days) else ""
+        _log.info("%s: %d dates, %s to %s, %s rows%s", name, len(days), min(days), max(days), f"{sum(known):,}", never)
+    if not found:
+        _log.info("Nothing is to be rebuilt.")
+    return found
+
+
+def parse(logs: str) -> Plan:
+    """The plan in a job's output: per entity and ingestion date, the records it has; None where it has never run."""
+    for line in reversed(logs.splitlines()):
+        if line.startswith(_PLAN):
+            return json.loads(line.removeprefix(_PLAN))
+    raise AirflowFailException("The output of the task plan has no plan: clear plan, and see its Databricks run.")
+
+
+def touched(names: Iterable[str]) -> list[str]:
+    """The GOLD tables built from these entities, directly or not."""
+    found = {table.name for name in names for table in entity(name).tables}
+    size = 0
+    while size < len(found):
+        size = len(found)
+        found |= {table.table.name for table in gold_tables() if found & set(table.sources)}
+    return [table.name for table in gold_tables() if table.table.name in found]
+
+
+def chosen(layer: str) -> dict[str, Any]:
+    """The settings of a task that skips itself where its layer, or its GOLD table, is not asked for."""
+
+    def check(context: Mapping[str, Any]) -> None:
+        if layer not in context["params"]["layers"]:
+            raise AirflowSkipException(f"The layer {layer} was not chosen.")
+        if layer == "gold":
+            names = {item["entity"] for item in context["ti"].xcom_pull(task_ids="read_plan")}
+            table = context["task"].label
+            if table not in touched(names):
+                raise AirflowSkipException(f"{table} is built from none of {', '.join(sorted(names))}.")
+
+    return {"pre_execute": check, "trigger_rule": "none_failed"}  # one that is skipped stops no other

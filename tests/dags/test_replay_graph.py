@@ -1,0 +1,90 @@
+"""What the replay DAG asks of its form and what its tasks wait for."""
+
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from retailflow_airflow.replay import dates, parse, touched
+
+RUN = SimpleNamespace(run_after=datetime(2026, 2, 1, 0, 30, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def replay(dags_in):
+    return dags_in("local")["retailflow_replay"]
+
+
+def form(first=None, last=None, selection="range"):
+    return {"date_from": first, "date_to": last, "selection": selection}
+
+
+def test_a_silver_index_waits_for_the_bronze_of_its_own_entity_and_date(replay):
+    bronze, silver = replay.get_task("bronze.entity"), replay.get_task("silver.entity")
+    assert bronze.upstream_task_ids == {"read_plan"}
+    assert silver.upstream_task_ids == {"bronze.entity"}
+    assert bronze.get_closest_mapped_task_group() is silver.get_closest_mapped_task_group() is not None
+
+
+def test_gold_waits_as_on_a_day_with_one_silver_task_for_all_entities(replay, daily):
+    def upstream(dag, task_id):
+        found = dag.get_task(task_id).upstream_task_ids - {"read_plan"}
+        return {"silver.entity" if name.startswith("silver.") else name for name in found}
+
+    gold = [task.task_id for task in daily.tasks if task.task_id.startswith("gold.")]
+    assert [task_id for task_id in gold if upstream(replay, task_id) != upstream(daily, task_id)] == []
+    assert all("read_plan" in replay.get_task(task_id).upstream_task_ids for task_id in gold)
+
+
+def test_only_so_many_indices_run_at_once_and_only_one_replay(replay):
+    assert {replay.get_task(f"{layer}.entity").max_active_tis_per_dagrun for layer in ("bronze", "silver")} == {4}
+    assert replay.max_active_runs == 1
+
+
+def test_the_form_starts_as_a_dry_run_of_everything_and_refuses_what_there_is_not(replay):
+    filled = replay.params.dump()
+    assert (filled["dry_run"], filled["selection"], filled["layers"]) == (True, "range", ["bronze", "silver", "gold"])
+    assert len(filled["entities"]) == 8
+    for name, wrong in {"selection": "all", "entities": ["order"], "layers": [], "date_from": "2026-1-5"}.items():
+        with pytest.raises(ValueError, match=r"not one of|non-empty|not a 'date'"):
+            replay.params.get_param(name).resolve(value=wrong)
+
+
+def test_a_range_has_both_its_dates():
+    assert dates(RUN, form("2026-01-01", "2026-01-31")) == (date(2026, 1, 1), date(2026, 1, 31))
+
+
+def test_without_dates_the_last_seven_days_that_are_over_are_looked_at():
+    assert dates(RUN, form(selection="late")) == (date(2026, 1, 25), date(2026, 1, 31))
+
+
+TODAY = datetime.now(UTC).date()
+
+
+@pytest.mark.parametrize(
+    ("filled", "sentence"),
+    [
+        (form(), "date_from and date_to are needed both: trigger again with them."),
+        (form("2026-01-01", selection="late"), "date_from and date_to are needed both: trigger again with them."),
+        (form("2026-01-02", "2026-01-01"), "date_to 2026-01-01 is before date_from 2026-01-02"),
+        (form("2026-01-01", "2026-1-2"), "date_to '2026-1-2' is not a date of the form YYYY-MM-DD"),
+        (form("2025-01-01", "2026-02-05"), "2025-01-01 to 2026-02-05 are 401 days: trigger again with at most 400."),
+        (form(str(TODAY - timedelta(days=1)), str(TODAY)), f"{TODAY} is not over in UTC"),
+    ],
+)
+def test_a_form_that_makes_no_sense_fails_at_once_with_a_sentence(filled, sentence):
+    with pytest.raises(AirflowFailException) as refusal:
+        dates(RUN, filled)
+    assert sentence in str(refusal.value)
+
+
+def test_gold_tables_are_touched_through_the_tables_between():
+    assert touched(["stores"]) == ["daily_revenue_mart", "dim_store", "fact_sales"]
+    assert touched([]) == []
+
+
+def test_the_plan_is_the_last_such_line_of_the_output():
+    assert parse('PLAN {}\nPLAN {"orders": {"2026-01-15": null}}\nWARN closing\n') == {"orders": {"2026-01-15": None}}
+    with pytest.raises(AirflowFailException, match="has no plan"):
+        parse("no such line")

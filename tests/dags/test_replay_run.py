@@ -1,0 +1,94 @@
+"""The replay DAG run by Airflow itself, with its own database; Databricks answers at the provider's hook."""
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import PurePath
+
+import pytest
+from airflow.models import DagRun
+from airflow.providers.databricks.hooks.databricks import DatabricksHook
+
+from retailflow_airflow.replay import touched
+
+PLAN = {"orders": {"2026-01-15": 10, "2026-01-16": None}, "stores": {"2026-01-16": 3}}
+RANGE = {"date_from": "2026-01-15", "date_to": "2026-01-16"}
+
+
+@pytest.fixture(scope="module")
+def database():
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+
+
+@pytest.fixture
+def run(dags_in, database, monkeypatch):
+    """`run(dag_id, plan, **form)`: the tasks by state, a mapped one by its index's name, and what was submitted."""
+    asked = []
+    answer = {"run_id": 1, "job_id": 1, "run_page_url": "http://127.0.0.1/run/1", "tasks": [{"run_id": 2}]}
+    answer["state"] = {"life_cycle_state": "TERMINATED", "result_state": "SUCCESS", "state_message": ""}
+    monkeypatch.setattr(DatabricksHook, "submit_run", lambda self, body: asked.append(body) or 1)
+    monkeypatch.setattr(DatabricksHook, "get_job_id", lambda self, run_id: 1)
+    monkeypatch.setattr(DatabricksHook, "get_run_page_url", lambda self, run_id: answer["run_page_url"])
+    monkeypatch.setattr(DatabricksHook, "get_run", lambda self, run_id: answer)
+
+    def through(dag_id, plan, **form):
+        logs = {2: f"PLAN {json.dumps(plan)}\n"}
+        monkeypatch.setattr(DatabricksHook, "get_run_output", lambda self, run_id: {"logs": logs[run_id]})
+        dag_run = dags_in("local")[dag_id].test(run_conf=form)
+        assert dag_run.state == "success"
+        ended = defaultdict(set)
+        for ti in dag_run.get_task_instances():
+            ended[str(ti.state)].add(f"{ti.task_id} {ti.rendered_map_index or ''}".rstrip())
+        tasks = [body["tasks"][0]["spark_python_task"] for body in asked]
+        return ended, [" ".join([PurePath(job["python_file"]).stem, *job["parameters"][2:6]]) for job in tasks]
+
+    return through
+
+
+def indices(layer):
+    return {f"{layer}.entity {name}" for name in ("orders 2026-01-15", "orders 2026-01-16", "stores 2026-01-16")}
+
+
+GOLD = {f"gold.{name}" for name in touched(PLAN)}
+
+
+def test_the_tasks_of_the_plan_run_and_gold_that_it_does_not_touch_is_skipped(run):
+    ended, asked = run("retailflow_replay", PLAN, **RANGE, dry_run=False)
+    assert ended["success"] == {"plan", "read_plan"} | indices("bronze") | indices("silver") | GOLD
+    assert {"gold.dim_customer", "gold.dim_date"} <= ended["skipped"]
+    assert asked[0].startswith("plan --selection range --entities clickstream,customers")
+    assert asked[1:4] == [
+        "bronze --entity orders --date 2026-01-15",
+        "bronze --entity orders --date 2026-01-16",
+        "bronze --entity stores --date 2026-01-16",
+    ]
+    assert "gold --table fact_orders --date 2026-01-16" in asked
+    assert len(asked) == 1 + 3 + 3 + len(GOLD)
+
+
+def test_a_layer_that_was_not_chosen_is_skipped_and_stops_no_other(run):
+    ended, _ = run("retailflow_replay", PLAN, **RANGE, dry_run=False, layers=["bronze", "gold"])
+    assert ended["success"] == {"plan", "read_plan"} | indices("bronze") | GOLD
+    assert indices("silver") <= ended["skipped"]
+
+
+@pytest.mark.parametrize(("plan", "dry_run"), [(PLAN, True), ({}, False)])
+def test_a_dry_run_and_one_that_finds_nothing_start_nothing(run, plan, dry_run):
+    ended, asked = run("retailflow_replay", plan, **RANGE, dry_run=dry_run)
+    assert ended["success"] == {"plan", "read_plan"}
+    assert len(asked) == 1
+
+
+def test_an_hour_without_late_batches_is_a_success_without_a_replay(run):
+    ended, asked = run("retailflow_late_batches", {})
+    assert (ended["success"], ended["skipped"]) == ({"plan", "read_found"}, {"replay"})
+    assert asked[0].startswith("plan --selection late --entities clickstream,customers")
+
+
+def test_late_batches_start_a_replay_of_the_dates_that_were_looked_at(run):
+    run("retailflow_replay", {}, **RANGE)  # Airflow now knows it
+    ended, _ = run("retailflow_late_batches", PLAN, **RANGE)
+    assert ended["success"] == {"plan", "read_found", "replay"}
+    (started,) = DagRun.find(dag_id="retailflow_replay", state="queued")
+    assert started.conf == {"selection": "late", **RANGE, "dry_run": False}
