@@ -32,7 +32,7 @@ class Step:
 
 @dataclass
 class Recorder:
-    """A target that only takes down what happens. Of the runs it keeps that there was one, up to `nights`."""
+    """A target that only takes down what happens. A run is one more night; so many as `nights` count."""
 
     nights: int
     steps: list[Step] = field(default_factory=list)
@@ -40,11 +40,18 @@ class Recorder:
     def deliver(self, feed: str, number: int, sent: list[Record | str]) -> None:
         self.steps.append(Step(feed, number, tuple(sent)))
 
-    def run(self, kind: str, feed: str, today: int, order: list[int], writes: int) -> None:
+    def night(self) -> None:
         self.steps.append(Step())
 
+    def run(self, kind: str, feed: str, today: int, order: list[int], writes: int) -> None:
+        self.night()
+
     def finish(self) -> None:
-        pass
+        """What came of it is seen with the others."""
+
+    @property
+    def deliveries(self) -> int:
+        return sum(step.feed is not None for step in self.steps)
 
     def by_night(self) -> list[list[Step]]:
         found: list[list[Step]] = [[]]

@@ -21,7 +21,7 @@ from .feed_records import DAMAGES, FIRST, NEWER, Record, records
 from .oracle import Oracle
 from .oracle_gold import Gold
 
-DAYS = 3
+DAYS, DELIVERIES_A_DAY = 3, 9
 RUNS = ("run", "crash", "rerun", "backfill", "replay", "gold")
 GOLD = (
     *("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales"),
@@ -52,6 +52,8 @@ class Target(Protocol):
 
     def deliver(self, feed: str, number: int, sent: list[Record | str]) -> None: ...
 
+    def night(self) -> None: ...
+
     def run(self, kind: str, feed: str, today: int, order: list[int], writes: int) -> None: ...
 
     def finish(self) -> None: ...
@@ -71,6 +73,9 @@ class Pipeline:
         moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
         put(self.raw, feed, day, *sent, created_at=moment + timedelta(milliseconds=next(self._batches) * 7919 % 10007))
         self._due[feed, number] = True
+
+    def night(self) -> None:
+        """Nothing runs by itself."""
 
     def run(self, kind: str, feed: str, today: int, order: list[int], writes: int) -> None:
         if kind == "gold":
@@ -129,6 +134,9 @@ def machine(feeds: tuple[str, ...], begin: Callable[[], Target]) -> type[RuleBas
         def _deliver(self, feed: str, number: int, *sent: Record | str) -> None:
             self.target.deliver(feed, number, list(sent))
             self.sent += [(feed, list(sent))]
+            if len(self.sent) % DELIVERIES_A_DAY == 0:
+                self.today = min(self.today + 1, DAYS - 1)
+                self.target.night()
 
         @rule(new=one(FIRST))
         def deliver(self, new):
@@ -169,7 +177,6 @@ def machine(feeds: tuple[str, ...], begin: Callable[[], Target]) -> type[RuleBas
         @rule(kind=st.sampled_from(RUNS), feed=feed, order=st.permutations(range(DAYS)), writes=st.integers(1, 4))
         def run(self, kind, feed, order, writes):
             self.target.run(kind, feed, self.today, order, writes)
-            self.today = min(self.today + 1, DAYS - 1)
 
         def teardown(self) -> None:
             self.target.finish()
