@@ -8,6 +8,7 @@ from pipeline import everything, put, run_day
 
 from retailflow.contracts import entity
 from retailflow_spark import bronze
+from retailflow_spark.quality import REASONS, judge
 
 DAY = date(2026, 1, 15)
 PAYMENT = {
@@ -109,10 +110,19 @@ def test_a_nested_field_is_judged_like_any_other(spark, change, reasons):
     assert judged(spark, "orders", ORDER | change) == reasons
 
 
+def test_a_receipt_that_names_no_store_is_a_row(spark):
+    sale = {
+        "receipt_id": "R1", "line_number": "1", "revision": "1", "sold_at_local": "2026-01-15T10:00:00",
+        "product_id": "P1", "quantity": "1", "unit_price": "1", "currency": "EUR",
+    }  # fmt: skip
+    bronze_row = dict.fromkeys(entity("store_sales").bronze.column_names) | sale
+    schema = ", ".join(f"{column.name} {column.type}" for column in entity("store_sales").bronze.columns)
+    frame = spark.createDataFrame([tuple(bronze_row.values())], schema)
+    assert judge(frame, entity("store_sales")).first()[REASONS] == []
+
+
 def judged(spark, name: str, record: dict) -> list[str]:
     """The reasons for one record, through BRONZE's own columns, without a table."""
-    from retailflow_spark.quality import REASONS, judge
-
     contract = entity(name)
     decoded_row = [(json.dumps(record), None, None, "B", "f", 0, datetime(2026, 1, 16))]
     decoded = spark.createDataFrame(decoded_row, bronze._schema(contract))

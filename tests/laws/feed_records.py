@@ -100,7 +100,7 @@ VALUES: dict[str, RecordStrategy] = {
         _measures(),
         st.fixed_dictionaries(
             {
-                "store_id": st.sampled_from(("S1", "S2", "never known")), "currency": _CURRENCY,
+                "store_id": _maybe("S1", "S2", "never known"), "currency": _CURRENCY,
                 "register_id": _maybe("K1"), "customer_id": _maybe("C1", "never known"),
             }
         ),
