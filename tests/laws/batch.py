@@ -1,7 +1,7 @@
 """Many independent histories through the same jobs at once: thousands of steps for the price of a few runs.
 
-What a history delivers until its n-th night comes in the batches of that night, beside what the others deliver; the
-runs of the nights are the same for all of them. A prefix of its ids tells the histories apart.
+What a history delivers until its n-th night comes in the batches of that night, three a feed and day, beside what the
+others deliver; the runs of the nights are the same for all of them. A prefix of its ids tells the histories apart.
 """
 
 import random
@@ -91,11 +91,11 @@ def evaluate(pipeline: Pipeline, histories: list[Recorder], schedule: Schedule) 
     """What is wrong at the end, by the history that it belongs to; None where that cannot be told."""
     nights = [history.by_night() for history in histories]
     for night in range(len(schedule.nights) + 1):
-        batches: dict[tuple[str, int], list[Record | str]] = defaultdict(list)
+        batches: dict[tuple[str, int, int], list[Record | str]] = defaultdict(list)
         for number, steps in enumerate(nights):
-            for step in steps[night] if night < len(steps) else ():
-                batches[step.feed, step.number] += [of_history(sent, f"h{number}-") for sent in step.sent]
-        for (feed, day), sent in sorted(batches.items()):
+            for place, step in enumerate(steps[night] if night < len(steps) else ()):
+                batches[step.feed, step.number, place % 3] += [of_history(sent, f"h{number}-") for sent in step.sent]
+        for (feed, day, _), sent in sorted(batches.items()):
             pipeline.deliver(feed, day, sent)
         for run in schedule.nights[night] if night < len(schedule.nights) else ():
             pipeline.run(*run)

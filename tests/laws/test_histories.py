@@ -16,7 +16,6 @@ from .histories import GOLD, machine
 
 SEED = int(os.environ.get("RETAILFLOW_SEED") or random.randrange(10**6))
 FEEDS = ("customers", "products", "stores", "orders", "store_sales", "payments")
-REPEAT = f"Repeat it with RETAILFLOW_SEED={SEED}."
 
 
 def play(feeds, begin, histories: int, steps: int) -> None:
@@ -24,6 +23,7 @@ def play(feeds, begin, histories: int, steps: int) -> None:
 
     The first that it draws is the simplest there is, one step over and over: that one is not worth a run.
     """
+    print(f"Repeat it with RETAILFLOW_SEED={SEED}.")
     targets = chain([Recorder(0)], iter(begin, None))
     budget = settings(
         max_examples=histories + 1, stateful_step_count=steps, phases=[Phase.generate], deadline=None, database=None,
@@ -57,7 +57,6 @@ def test_histories_of_orders_end_as_the_oracle_says(begin):
 
 
 def test_a_history_of_customers_on_delta_ends_as_the_oracle_says(begin):
-    print(REPEAT)
     play(("customers",), lambda: begin(("customers",), ("dim_customer",)), histories=1, steps=12)
 
 
@@ -70,5 +69,4 @@ def test_ten_thousand_steps_end_as_the_oracle_says(begin):
 @pytest.mark.full
 @pytest.mark.timeout(5400)
 def test_two_hundred_steps_on_delta_end_as_the_oracle_says(begin):
-    print(REPEAT)
     play(FEEDS, lambda: begin(FEEDS), histories=4, steps=50)
