@@ -10,8 +10,19 @@ from retailflow.contracts import EntityContract, GoldContract
 from retailflow.environments import Environment
 
 DATE = "{{ ingestion_date(dag_run, params) }}"
-# For the ledger. Databricks itself puts in the id of the task's run, the only one that differs for each try.
-_ASKED_BY = ("--dag-run", "{{ ti.run_id }}", "--try", "{{ ti.try_number }}", "--run-id", "{{ '{{task.run_id}}' }}")
+# Databricks itself puts in the id of the task's run, the only one that differs for each try.
+DATABRICKS_RUN = "{{ '{{task.run_id}}' }}"
+_ASKED_BY = (
+    "--dag-run",
+    "{{ ti.run_id }}",
+    "--try",
+    "{{ ti.try_number }}",
+    "--run-id",
+    DATABRICKS_RUN,
+)  # for the ledger
+# By the end of its name runs.py finds the task instance of a run again.
+_TRY = "try {{ ti.try_number }}"
+_ORIGIN = "{{ ti.run_id }}{{ ', %d' % ti.map_index if ti.map_index >= 0 else '' }}"
 
 _DOCS = {
     "ingest": """Fetches the day's **{name}** from their API, page by page, byte for byte.
@@ -51,7 +62,7 @@ def submission(env: Environment, script: str, parameters: Sequence[str], date: s
     """The body of runs/submit for `<script>.py`. Every key is one of databricks-sdk's `jobs.submit`."""
     run_fields, task_fields = submit_fields(env.compute, env.wheel, env.tags)
     return {
-        "run_name": f"{{{{ ti.dag_id }}}}/{{{{ ti.task_id }}}}/{date}/try {{{{ ti.try_number }}}}",
+        "run_name": f"{{{{ ti.dag_id }}}}/{{{{ ti.task_id }}}}/{date}/{_TRY} ({env.name}, {_ORIGIN})",
         "idempotency_token": "{{ idempotency_token(ti) }}",
         "timeout_seconds": env.run_timeout_minutes * 60,
         "tasks": [

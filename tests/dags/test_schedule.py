@@ -31,11 +31,10 @@ def test_on_a_laptop_the_last_day_gets_a_run_and_the_day_after_none(scheduled):
     assert days(scheduled("local"), first, last) == ["2026-06-30 02:00:00+00:00"]
 
 
-@pytest.mark.parametrize("dag_id", ["retailflow_daily", "retailflow_late_batches"])
-def test_on_a_laptop_the_clock_starts_nothing(scheduled, dag_id):
-    dag = scheduled("local", dag_id)
-    assert isinstance(dag.timetable, CronUntil)
-    assert dag.next_dagrun_info(last_automated_run_info=None) is None
+def test_on_a_laptop_the_clock_starts_nothing(scheduled, dags_in):
+    dags = [scheduled("local", dag_id) for dag_id in dags_in("local")]
+    assert {dag.dag_id for dag in dags if isinstance(dag.timetable, CronUntil)} >= {"retailflow_daily"}
+    assert [dag.dag_id for dag in dags if dag.next_dagrun_info(last_automated_run_info=None)] == []
 
 
 def test_a_triggered_run_of_a_laptop_is_not_held_by_an_end_date(scheduled):

@@ -1,0 +1,78 @@
+"""Databricks runs that nobody waits for any more; their names say whose they are."""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.providers.databricks.hooks.databricks import DatabricksHook
+
+_log = logging.getLogger(__name__)
+_LARGEST_PAGE = 25  # of Databricks' runs/list
+# retailflow_daily/bronze.orders/2026-01-15/try 1 (prod, scheduled__2026-01-16T02:00:00+00:00); see submit.py
+_NAME = re.compile(
+    r"(?P<dag_id>[\w.-]+)/(?P<task_id>[\w.-]+)/[^/]+/try (?P<try_number>\d+)"
+    r" \((?P<environment>\w+), (?P<run_id>[^,]+?)(, (?P<map_index>\d+))?\)"
+)
+_ALIVE = ("running", "deferred")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A task instance of Airflow, whatever its try. `map_index` is -1 for a task that is not mapped."""
+
+    environment: str
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+
+def instance_of(name: str) -> tuple[Instance, int] | None:
+    """Whose run has that name, and of which try; None for one that is not ours."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    index = -1 if found["map_index"] is None else int(found["map_index"])
+    whose = Instance(found["environment"], found["dag_id"], found["run_id"], found["task_id"], index)
+    return whose, int(found["try_number"])
+
+
+def reap(environment: str, ti: Any = None) -> None:
+    """Cancels the Databricks runs whose try has ended in Airflow.
+
+    - **Reads** the active runs of Databricks, and the states of their tasks in Airflow; **writes** nothing.
+    - **Safe to clear**: always.
+    - **Where to look**: this task's log names each run that it cancels.
+    """
+    hook = _Hook()
+    active = [(run, *found) for run in hook.active_runs() if (found := instance_of(run["run_name"]))]
+    newest: dict[Instance, int] = {}
+    for _, whose, number in active:
+        newest[whose] = max(number, newest.get(whose, 0))
+    for run, whose, number in active:
+        if whose.environment != environment:
+            continue
+        # Asked after the runs were listed, so a try that is not alive now had ended or submits nothing any more.
+        known = ti.get_task_states(
+            dag_id=whose.dag_id, run_ids=[whose.run_id], task_ids=[whose.task_id], map_index=whose.map_index
+        ).get(whose.run_id)
+        if not known:  # of another Airflow, such as `airflow dags test`
+            continue
+        (state,) = known.values()
+        if state not in _ALIVE or number < newest[whose]:
+            hook.cancel_run(run["run_id"])
+            _log.info("Canceled %s: its task is %s. %s", run["run_name"], state or "cleared", run["run_page_url"])
+
+
+class _Hook(DatabricksHook):
+    def active_runs(self) -> Iterator[dict[str, Any]]:
+        """What was submitted and has not ended, newest first."""
+        query: dict[str, Any] = {"active_only": True, "run_type": "SUBMIT_RUN", "limit": _LARGEST_PAGE}
+        while True:
+            page = self._do_api_call(("GET", "2.2/jobs/runs/list"), query)
+            yield from page.get("runs", [])
+            if not page.get("next_page_token"):
+                return
+            query["page_token"] = page["next_page_token"]
