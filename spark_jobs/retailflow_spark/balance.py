@@ -119,8 +119,8 @@ def _moved(tables: Tables, contract: EntityContract, version: int) -> set[date]:
     """The dates that won or lost rows of other dates since the last check, be it by a run that then died."""
     checks = tables.read(ROW_BALANCE.name).where(F.col("entity") == contract.name)
     checked = checks.agg(F.max("silver_version")).first()[0]
-    first = 1 if checked is None else checked + 1
-    if first > version:
+    first = tables.first_change(contract.silver.name, 1 if checked is None else checked + 1, version)
+    if first is None:
         return set()
     kinds = ("update_preimage", "update_postimage", "delete")
     replaced = tables.changes(contract.silver.name, first, version, *kinds)

@@ -56,7 +56,7 @@ def arguments(layer: str, kind: str, names: list[str], argv: list[str] | None = 
     parser = _parser({kind: one_of(kind, names), "date": ingestion_date})
     parser.add_argument("--dag-run", type=_sentence(_form("Airflow run id", r"[\w.:+~/-]{1,250}")))
     parser.add_argument("--try", dest="try_number", type=_sentence(_form("try number", r"\d{1,6}")))
-    parser.add_argument("--run-id", type=_sentence(_form("Databricks run id", r"\d{1,20}")))
+    parser.add_argument("--run-id", type=_sentence(databricks_run_id))
     given = parser.parse_args(argv)
     return Run(
         environment=given.env,
@@ -110,6 +110,9 @@ def _form(kind: str, pattern: str) -> Callable[[str], str]:
         return text
 
     return check
+
+
+databricks_run_id = _form("Databricks run id", r"\d{1,20}")
 
 
 def _sentence(convert: Callable) -> Callable:

@@ -54,11 +54,10 @@ def _take_in(tables: Tables, contract: GoldContract, seen: dict[str, int] | None
     transform = import_module(f"retailflow_spark.gold.{contract.name}")
     inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
     if seen and seen.keys() >= now.keys():
+        firsts = {source: tables.first_change(source, seen[source] + 1, now[source]) for source in contract.sources}
         changed = {
-            source: tables.changes(source, seen[source] + 1, now[source])
-            if now[source] > seen[source]
-            else inputs[source].limit(0)
-            for source in contract.sources
+            source: inputs[source].limit(0) if first is None else tables.changes(source, first, now[source])
+            for source, first in firsts.items()
         }
         scope = transform.scope(changed, inputs)
         return tables.make_equal(contract.table, transform.rows(inputs, scope), scope).num_affected_rows

@@ -4,7 +4,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ _CONFLICT = re.compile(
     r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception|_NON_EMPTY_LOCATION|ALREADY_EXISTS"
 )
 _ATTEMPTS = 8
+_UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")  # commits that change no row
 
 
 class Tables:
@@ -51,7 +52,29 @@ class Tables:
 
     def version(self, name: str) -> int:
         """The number of the table's newest commit."""
-        return self.spark.sql(f"DESCRIBE HISTORY {self.path(name)} LIMIT 1").first().version
+        return self.history(name, 1).first().version
+
+    def history(self, name: str, count: int) -> DataFrame:
+        """The newest commits: `version`, `timestamp`, `operation` and more."""
+        return self.spark.sql(f"DESCRIBE HISTORY {self.path(name)} LIMIT {count}")
+
+    def first_change(self, name: str, first: int, last: int) -> int | None:
+        """The first of these commits that changes a row; None where they are upkeep only, or none.
+
+        A change feed must begin there: Delta refuses one that begins before `delta.deletedFileRetentionDuration`, and
+        a table that rests has old commits of upkeep after the last that was taken in.
+        """
+        count = last - first + 1
+        if count <= 0:
+            return None
+        while True:
+            commits = self.history(name, count).select("version", "operation").collect()
+            if len(commits) < count or commits[-1].version <= first:
+                break
+            count += commits[-1].version - first  # others were added since `last`
+        return min(
+            (c.version for c in commits if first <= c.version <= last and c.operation not in _UPKEEP), default=None
+        )
 
     def changes(self, name: str, first: int, last: int, *kinds: str) -> DataFrame:
         """The rows that commits `first` to `last` inserted, deleted, or updated (before and after), or those of kinds.
@@ -128,6 +151,30 @@ class Tables:
         version = int(last) if last else self.version(name)  # serverless compute may not tell
         first, _ = self.commits.get(name, (version, version))
         self.commits[name] = (first, version)
+
+    def optimize(self, name: str) -> tuple[int, int]:
+        """Write small files together, where a partition has several. Returns how many went, and how many came."""
+        done = _repeated(lambda: self.spark.sql(f"OPTIMIZE {self.path(name)}").first())
+        return done.metrics.numFilesRemoved, done.metrics.numFilesAdded
+
+    def vacuum(self, name: str) -> None:
+        """Delete files that no version needs which is younger than the table's `delta.deletedFileRetentionDuration`."""
+        _repeated(lambda: self.spark.sql(f"VACUUM {self.path(name)}").collect())
+
+    def touch(self, name: str) -> None:
+        """Add a commit that changes no row."""
+        properties = f"SET TBLPROPERTIES ('retailflow.touched' = '{datetime.now(UTC):%Y-%m-%d}')"
+        _repeated(lambda: self.spark.sql(f"ALTER TABLE {self.path(name)} {properties}"))
+
+    def analyze(self, name: str) -> bool:
+        """Count for the query planner. False where the platform keeps no such counts for Delta, as open source."""
+        try:
+            _repeated(lambda: self.spark.sql(f"ANALYZE TABLE {self.path(name)} COMPUTE STATISTICS").collect())
+        except PySparkException as error:
+            if error.getCondition() != "NOT_SUPPORTED_COMMAND_FOR_V2_TABLE":
+                raise
+            return False
+        return True
 
     def merge_newest(self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None) -> Row:
         """Keep, for each key, the row that is greatest by `order`, of those in the table and these.

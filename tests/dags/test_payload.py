@@ -100,8 +100,11 @@ def test_the_sdk_knows_every_field_of_the_cluster_profiles(compute):
     assert through_the_sdk(body) == body
 
 
-def test_the_sdk_knows_every_field_of_a_job_that_is_of_no_entity(dags_in):
-    body = dags_in("dev")["retailflow_replay"].get_task("plan").json
+@pytest.mark.parametrize(
+    ("dag", "task_id"), [("retailflow_replay", "plan"), ("retailflow_maintenance", "maintain.ops")]
+)
+def test_the_sdk_knows_every_field_of_a_job_that_is_of_no_entity(dags_in, dag, task_id):
+    body = dags_in("dev")[dag].get_task(task_id).json
     assert through_the_sdk(body) == body
 
 

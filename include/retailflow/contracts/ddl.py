@@ -4,8 +4,13 @@ from collections.abc import Collection
 
 from retailflow.contracts.model import Column, Table
 
-# Read by GOLD (what changed since), and by MERGE and DELETE (write the change, not the file).
-_PROPERTIES = {"delta.enableChangeDataFeed": "true", "delta.enableDeletionVectors": "true"}
+_PROPERTIES = {
+    # Read by GOLD (what changed since), and by MERGE and DELETE (write the change, not the file).
+    "delta.enableChangeDataFeed": "true",
+    "delta.enableDeletionVectors": "true",
+    # Change feeds and published versions are read by their number: a feed may rest for long, and then go on.
+    "delta.logRetentionDuration": "interval 365 days",
+}
 
 
 def create_table(table: Table, path: str) -> str:
@@ -14,6 +19,7 @@ def create_table(table: Table, path: str) -> str:
     partition = f"\nPARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
     properties = {
         **_PROPERTIES,
+        "delta.deletedFileRetentionDuration": f"interval {table.retention_days} days",  # for VACUUM
         "retailflow.key": ",".join(table.key),
         **{f"delta.constraints.{check.name}": check.expression for check in table.checks},
     }

@@ -33,6 +33,12 @@ class Check:
     reason: str
 
 
+# How long files of older versions stay, unless a contract's slaProperties have a `versionRetention`. Their `retention`
+# is another thing: how long records are kept.
+VERSION_RETENTION_DAYS = 30
+_LEAST_RETENTION_DAYS = 7  # a running job may read files that are already replaced, or write some not yet committed
+
+
 @dataclass(frozen=True)
 class Table:
     """A table as it is to be created. `name` is `schema.table`; the catalog belongs to the environment."""
@@ -44,6 +50,7 @@ class Table:
     partition: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     warnings: tuple[Check, ...] = ()  # a row that breaks one is published and reported
+    retention_days: int = VERSION_RETENTION_DAYS
 
     @property
     def column_names(self) -> list[str]:
@@ -99,7 +106,7 @@ class EntityContract:
         )  # fmt: skip
         description = f"{self.description} As received."
         columns = (*received, *rest, *_LINEAGE)
-        return Table(f"bronze.{self.name}", description, columns, ("_source_file", "_position"), ("ingestion_date",))
+        return self._beside(f"bronze.{self.name}", description, columns)
 
     @cached_property
     def quarantine(self) -> Table:
@@ -109,8 +116,12 @@ class EntityContract:
             *_LINEAGE,
         )
         description = f"Records of {self.name} that break its contract, with their reasons."
-        key = ("_source_file", "_position")
-        return Table(f"quarantine.{self.name}", description, columns, key, ("ingestion_date",))
+        return self._beside(f"quarantine.{self.name}", description, columns)
+
+    def _beside(self, name: str, description: str, columns: tuple[Column, ...]) -> Table:
+        """A table that holds records by their place in RAW."""
+        key, days = ("_source_file", "_position"), self.silver.retention_days
+        return Table(name, description, columns, key, ("ingestion_date",), retention_days=days)
 
     @cached_property
     def versions(self) -> Table:
@@ -156,7 +167,7 @@ def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContra
     """Read one ODCS document. Raises: ValueError naming the file and what it lacks."""
     try:
         settings = _custom(document)
-        layout = _table(document["schema"][0])
+        layout = replace(_table(document["schema"][0]), retention_days=_retention_days(document, file))
         about = {
             "name": document["name"],
             "version": document["version"],
@@ -179,6 +190,16 @@ def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContra
         )
     except KeyError as missing:
         raise ValueError(f"contract {file}: {missing} is missing") from None
+
+
+def _retention_days(document: Mapping[str, Any], file: str) -> int:
+    """Raises: ValueError where files would go too early."""
+    for item in document["slaProperties"]:
+        if item["property"] == "versionRetention":
+            if item.get("unit") != "d" or item["value"] < _LEAST_RETENTION_DAYS:
+                raise ValueError(f"contract {file}: versionRetention is at least {_LEAST_RETENTION_DAYS} d")
+            return item["value"]
+    return VERSION_RETENTION_DAYS
 
 
 def _table(schema: Mapping[str, Any]) -> Table:

@@ -1,0 +1,10 @@
+"""The upkeep of a layer's tables: `maintain.py --env E --layer N --run-id ID`. Changes no row."""
+
+from retailflow_spark.job import databricks_run_id, one_of, options, spark_session
+from retailflow_spark.maintenance import LAYERS, maintain_layer
+from retailflow_spark.tables import Tables
+
+if __name__ == "__main__":
+    given = options({"layer": one_of("layer", list(LAYERS)), "run-id": databricks_run_id})
+    with spark_session() as spark:
+        maintain_layer(Tables(spark, given.env.catalog), given.layer, given.run_id)

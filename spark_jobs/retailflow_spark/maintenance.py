@@ -1,0 +1,88 @@
+"""The upkeep of tables: small files are written together, files of old versions deleted, rows counted. Changes no row.
+
+Safe beside a running day: a conflicting commit is retried on either side, and nothing that was replaced within the
+contract's retention, at least seven days, is deleted. Older versions may still be read by number: by readers of the
+release, and by what follows the changes of a table. A table one of whose readers is so far behind keeps its files.
+"""
+
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
+
+from retailflow.contracts import Table, entities, gold_tables
+from retailflow_spark.balance import ROW_BALANCE
+from retailflow_spark.ledger import TASK_RUNS
+from retailflow_spark.publish import WATERMARKS
+from retailflow_spark.release import AUDITS, RELEASES, carry, newest
+from retailflow_spark.tables import Tables
+
+LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the tables
+    "bronze": tuple(contract.bronze for contract in entities()),
+    "silver": tuple(table for contract in entities() for table in (contract.quarantine, *contract.kept)),
+    "gold": tuple(contract.table for contract in gold_tables()),
+    "ops": (TASK_RUNS, ROW_BALANCE, WATERMARKS, RELEASES, AUDITS),
+}
+Needed = dict[str, tuple[int, str]]
+
+
+class MaintenanceError(RuntimeError):
+    """The upkeep of some tables failed. They are as they were, and the others are done."""
+
+
+def maintain_layer(tables: Tables, layer: str, databricks_run_id: str) -> None:
+    """The upkeep of those of the layer's tables that exist, one after the other, saying what was done of each.
+
+    Raises: MaintenanceError when all have been tried, with the first line of each failure.
+    """
+    needed, failures = oldest_needed(tables), []
+    for table in LAYERS[layer]:
+        if tables.spark.catalog.tableExists(tables.path(table.name)):
+            try:
+                print(f"{table.name}: {maintain(tables, table, needed)}")
+            except PySparkException as error:
+                failures.append(f"{table.name}: {str(error).splitlines()[0]}")
+    if layer == "gold":
+        carry(tables, databricks_run_id)
+    if failures:
+        raise MaintenanceError("; ".join(failures))
+
+
+def maintain(tables: Tables, table: Table, needed: Needed) -> str:
+    """The upkeep of a table. Returns what was done, as a sentence."""
+    before = tables.version(table.name)
+    removed, added = tables.optimize(table.name)
+    said = [f"{removed} files written together as {added}"]
+    if behind := _behind(tables, table, *needed.get(table.name, (None, None))):
+        said.append(f"no file deleted, since {behind}")
+    else:
+        tables.vacuum(table.name)
+        said.append(f"files deleted that were replaced more than {table.retention_days} days ago")
+        if tables.version(table.name) == before:  # not every platform makes a commit of a VACUUM
+            tables.touch(table.name)
+    if tables.analyze(table.name):
+        said.append("rows counted")
+    return "; ".join(said)
+
+
+def oldest_needed(tables: Tables) -> Needed:
+    """Per table, the oldest version from which on it is still read by number, and who reads it."""
+    tables.create([WATERMARKS, RELEASES, ROW_BALANCE])
+    marks = tables.read(WATERMARKS.name).groupBy("target", "source").agg(F.max("version").alias("version")).collect()
+    checks = tables.read(ROW_BALANCE.name).groupBy("entity").agg(F.max("silver_version").alias("version")).collect()
+    found = [(row.source, row.version, row.target) for row in marks]
+    found += [(f"silver.{row.entity}", row.version, "its balance") for row in checks]
+    found += [(name, version, "the published release") for name, version in newest(tables)[1].items()]
+    needed: Needed = {}
+    for name, version, reader in found:
+        needed[name] = min((version, reader), needed.get(name, (version, reader)))
+    return needed
+
+
+def _behind(tables: Tables, table: Table, version: int | None, reader: str | None) -> str | None:
+    """Who has not taken in a change that is older than the retention, as a sentence; None where there is nobody."""
+    current = tables.version(table.name)
+    first = None if version is None else tables.first_change(table.name, version + 1, current)
+    if first is None:
+        return None
+    is_old = F.col("timestamp") <= F.current_timestamp() - F.expr(f"interval {table.retention_days} days")
+    changed = tables.history(table.name, current - first + 1).where((F.col("version") == first) & is_old)
+    return None if changed.isEmpty() else f"{reader} is still at version {version}"
