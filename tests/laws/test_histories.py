@@ -46,14 +46,12 @@ def play_at_once(begin, feeds, histories: int, steps: int, nights: int, gold: tu
     if found:
         number = next((number for number in found if number is not None), None)
         smallest = shrunk(recorded[number], broken) if number is not None else "of no single history"
-        told = "\n".join(str(difference) for differences in found.values() for difference in differences[:5])
-        pytest.fail(
-            f"{REPEAT}\n{schedule}\nsmallest history that fails:\n{smallest}\nall that is wrong:\n{told[:5000]}"
-        )
+        wrong = "\n".join(str(difference) for differences in found.values() for difference in differences[:5])
+        pytest.fail(f"{schedule}\nSmallest history that fails:\n{smallest}\nWrong:\n{wrong[:5000]}", pytrace=False)
 
 
 def test_histories_of_orders_end_as_the_oracle_says(begin):
-    play_at_once(begin, ("orders",), histories=12, steps=20, nights=1, gold=(), at_least=200)
+    play_at_once(begin, ("orders",), histories=12, steps=20, nights=1, gold=(), at_least=150)
 
 
 def test_a_history_of_customers_on_delta_ends_as_the_oracle_says(begin):
@@ -63,7 +61,7 @@ def test_a_history_of_customers_on_delta_ends_as_the_oracle_says(begin):
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_ten_thousand_steps_end_as_the_oracle_says(begin):
-    play_at_once(begin, FEEDS, histories=250, steps=50, nights=4, gold=GOLD, at_least=10_000)
+    play_at_once(begin, FEEDS, histories=280, steps=50, nights=4, gold=GOLD, at_least=10_000)
 
 
 @pytest.mark.full
