@@ -13,12 +13,19 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import GoldContract, gold_tables
 from retailflow_spark.balance import ROW_BALANCE
+from retailflow_spark.gold.fact_web_sessions import with_visitor
+from retailflow_spark.gold.payment_reconciliation import of_some_order
 from retailflow_spark.gold.scd2 import beginning, end
 from retailflow_spark.tables import Tables
 
 DIMENSIONS = {"customer_sk": "gold.dim_customer", "product_sk": "gold.dim_product"}
 MART, FACTS = "gold.daily_revenue_mart", "gold.fact_sales"
 _SUMMED = ("unit_count", "gross_amount", "discount_amount", "net_amount", "tax_amount")
+# What adds up rows of SILVER, so that a key with two rows there would not be seen as one with two here.
+_SUMS_OF = {
+    "gold.fact_web_sessions": ("silver.clickstream", "event_id", with_visitor, "anonymous_id"),
+    "gold.payment_reconciliation": ("silver.payments", "payment_event_id", of_some_order, "order_id"),
+}
 _GROUP = ("business_date", "channel", "store_id", "currency")
 
 
@@ -75,6 +82,8 @@ def audits() -> Iterator[Audit]:
                 yield Audit(name, (name, DIMENSIONS[sk]), partial(_resolved, name=name, sk=sk))
         if any(source.startswith("silver.") for source in contract.sources):
             yield Audit(name, (name,), partial(_balances, contract=contract))
+        if name in _SUMS_OF:
+            yield Audit(name, (name,), partial(_keys_have_one_date, name=name))
     yield Audit(MART, (MART, FACTS), _mart_equals_facts)
 
 
@@ -140,6 +149,15 @@ def _balances(state: State, contract: GoldContract) -> list[Finding]:
     newest = checks.groupBy("entity", "ingestion_date").agg(F.max_by("is_closed", "checked_at").alias("is_closed"))
     sentence = "records of a feed it is built from are lost or doubled"
     return _if_any(newest.where("NOT is_closed"), contract.table.name, "balance_closes", sentence)
+
+
+def _keys_have_one_date(state: State, name: str) -> list[Finding]:
+    """Over what changes: SILVER has a row a key and date, and a feed must give a key one date (docs/adr/0005)."""
+    source, key, with_scope, scope = _SUMS_OF[name]
+    touched = state.changed(name).select(scope).distinct()
+    rows = with_scope(state.tables.read(source)).join(touched, scope, "left_semi")
+    twice = rows.groupBy(key).agg(F.count("*").alias("rows")).where("rows > 1")
+    return _if_any(twice, name, "keys_have_one_date", f"a {key} of {source} came with several dates")
 
 
 def _if_any(broken: DataFrame, table: str, audit: str, sentence: str) -> list[Finding]:

@@ -66,12 +66,13 @@ def balance(tables: Tables, contract: EntityContract, ingestion_date: date) -> B
         found = received.select("_date").distinct().where("_date IS NOT NULL").collect()
         silver = silver.where(F.col(contract.event_date).isin([row[0] for row in found]))
     kept = silver.select(
-        *(F.col(name).alias(f"_kept_{name}") for name in (*contract.silver.key, *_order(contract), "_record_md5"))
+        *(F.col(n).alias(f"_kept_{n}") for n in (*contract.silver.identity, *_order(contract), "_record_md5"))
     )
-    same_key = [F.col(name) == F.col(f"_kept_{name}") for name in contract.silver.key]
+    received_as = {contract.event_date: "_date"}
+    same = [F.col(received_as.get(n, n)) == F.col(f"_kept_{n}") for n in contract.silver.identity]
     place = ["_source_file", "_position"]
     held = tables.read_day(contract.quarantine, ingestion_date).select(*place, F.lit(True).alias("_is_held"))
-    joined = received.join(held, place, "left").join(kept, same_key, "left")
+    joined = received.join(held, place, "left").join(kept, same, "left")
     is_held = F.col("_is_held").isNotNull()
     is_current = F.struct(*ORDER) == _kept(ORDER)
     has_lost = ~is_held & (F.struct(*_order(contract)) < _kept(_order(contract)))

@@ -28,7 +28,7 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, dat
     if contract.keeps_versions:
         tables.merge_newest(newest_per_key(rows, contract.versions.key, order), contract.versions, order, None)
     prune = f"t.{contract.event_date} IN ({dates})" if contract.event_date else None
-    merged = tables.merge_newest(newest_per_key(rows, contract.silver.key, order), contract.silver, order, prune)
+    merged = tables.merge_newest(newest_per_key(rows, contract.silver.identity, order), contract.silver, order, prune)
     if rejected_count:
         _withdraw(tables, contract, ingestion_date)
     own = check(tables, contract, ingestion_date, databricks_run_id)
@@ -56,7 +56,7 @@ def _withdraw(tables: Tables, contract: EntityContract, ingestion_date: date) ->
     keys = tables.spark.createDataFrame(keys.collect(), keys.schema)  # they would be gone after the first write
     rows = accepted(judge(tables.read(contract.bronze.name), contract), contract).join(keys, keys.columns, "left_semi")
     for table in reversed(contract.kept):  # the finest last, since it is what shows that this is to be done
-        newest = newest_per_key(rows, table.key, (contract.version_column, *ORDER))
+        newest = newest_per_key(rows, table.identity, (contract.version_column, *ORDER))
         tables.make_equal(table, newest, keys)
 
 

@@ -177,17 +177,17 @@ class Tables:
         return True
 
     def merge_newest(self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None) -> Row:
-        """Keep, for each key, the row that is greatest by `order`, of those in the table and these.
+        """Keep, for each identity, the row that is greatest by `order`, of those in the table and these.
 
         Args:
-            frame: at most one row a key.
-            prune: a condition on the target (`t`) with literals, true for every row of these keys. A literal keeps
-                merges of different dates from conflicting.
+            frame: at most one row an identity.
+            prune: a condition on the target (`t`) with literals, true for every row of these. A literal keeps merges of
+                different dates from conflicting.
 
         Returns: Delta's counts: num_affected_rows, num_inserted_rows, num_updated_rows.
         """
         frame.createOrReplaceTempView("incoming")
-        same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.key)
+        same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.identity)
         newer = f"struct({_of('s', order)}) > struct({_of('t', order)})"
         # A correction of our own code gives the same record other values: it must reach the table as well.
         mended = f"struct({_of('s', order)}) = struct({_of('t', order)}) AND {_differs(table.column_names)}"
@@ -210,7 +210,7 @@ class Tables:
             current = current.join(scope, on=scope.columns, how="left_semi")
         difference(current, wanted, table).createOrReplaceTempView("difference")
         names = table.column_names
-        identity = " AND ".join(f"t.{name} = s.{name}" for name in _identity(table))
+        identity = " AND ".join(f"t.{name} = s.{name}" for name in table.identity)
         return self._merge(
             table,
             f"MERGE INTO {self.path(table.name)} t USING difference s ON {identity} "
@@ -222,7 +222,7 @@ class Tables:
 
 def difference(current: DataFrame, wanted: DataFrame, table: Table) -> DataFrame:
     """The rows to write so that `current` becomes `wanted`; rows to take away carry `_delete`."""
-    identity = _identity(table)
+    identity = list(table.identity)
     names = table.column_names
     old = current.select(F.struct(*names).alias("old"), *identity)
     new = wanted.select(F.struct(*names).alias("new"), *identity)
@@ -242,11 +242,6 @@ def _repeated(write: Callable[[], Any]) -> Any:
                 raise
             time.sleep(random.uniform(0.5, 1) * 2**attempt / 2)
     raise AssertionError("unreachable")
-
-
-def _identity(table: Table) -> list[str]:
-    """The key and the partition: a row that moves to another partition is a deletion there and an insertion here."""
-    return list(dict.fromkeys((*table.key, *table.partition)))
 
 
 def _of(alias: str, names: Iterable[str]) -> str:

@@ -56,6 +56,11 @@ class Table:
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The key and the partition: what tells rows apart also where a feed gives a key two dates (docs/adr/0005)."""
+        return tuple(dict.fromkeys((*self.key, *self.partition)))
+
 
 _LINEAGE = (
     Column("ingestion_date", "DATE", "Folder of RAW the record was delivered in.", required=True),

@@ -12,12 +12,12 @@ EVENT_TYPES = ("page_view", "product_view", "search", "add_to_cart", "remove_fro
 
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
     """`anonymous_id` of every visitor with a changed event: one late event can join or split the others' sessions."""
-    return _with_visitor(changed["silver.clickstream"]).select("anonymous_id").distinct()
+    return with_visitor(changed["silver.clickstream"]).select("anonymous_id").distinct()
 
 
 def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     """The sessions of the visitors in scope."""
-    events = _with_session(within(_with_visitor(tables["silver.clickstream"]), scope, "anonymous_id"))
+    events = _with_session(within(with_visitor(tables["silver.clickstream"]), scope, "anonymous_id"))
     is_purchase = F.col("event_type") == "purchase"
     sessions = events.groupBy("anonymous_id", "session_id", "_visit").agg(
         F.min_by("event_id", _in_time()).alias("_first_event_id"),
@@ -48,7 +48,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     )
 
 
-def _with_visitor(events: DataFrame) -> DataFrame:
+def with_visitor(events: DataFrame) -> DataFrame:
     """Events of nobody in particular belong to their session's visitor, or stand alone."""
     return events.withColumn("anonymous_id", F.coalesce("anonymous_id", "session_id", "event_id"))
 

@@ -13,14 +13,14 @@ from retailflow_spark.gold.scope import distinct_keys, within
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
     """`order_id` of changed orders and changed payments."""
     return distinct_keys(
-        changed["gold.fact_orders"].select("order_id"), _of_some_order(changed["silver.payments"]).select("order_id")
+        changed["gold.fact_orders"].select("order_id"), of_some_order(changed["silver.payments"]).select("order_id")
     )
 
 
 def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     """The orders in scope, paid or not, and the payments, ordered or not."""
     orders = within(tables["gold.fact_orders"], scope, "order_id")
-    payments = within(_of_some_order(tables["silver.payments"]), scope, "order_id")
+    payments = within(of_some_order(tables["silver.payments"]), scope, "order_id")
     paid = payments.groupBy("order_id", "currency").agg(
         _amount_of("captured").alias("captured_amount"),
         _amount_of("refunded", "chargeback").alias("refunded_amount"),
@@ -42,7 +42,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     )
 
 
-def _of_some_order(payments: DataFrame) -> DataFrame:
+def of_some_order(payments: DataFrame) -> DataFrame:
     """A payment that names no order is kept, at the order `unknown`."""
     return payments.withColumn("order_id", F.coalesce("order_id", F.lit(UNKNOWN_ID)))
 
