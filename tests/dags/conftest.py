@@ -1,6 +1,8 @@
 """Real Airflow, its home in a temporary folder, no metadata database: DAGs are read from their files."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -41,3 +43,9 @@ def dags_in() -> Callable[[str], dict]:
 @pytest.fixture(scope="session")
 def daily(dags_in):
     return dags_in("local")["retailflow_daily"]
+
+
+@pytest.fixture(scope="session")
+def database() -> None:
+    """Airflow's metadata database, for tests that run a DAG."""
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)

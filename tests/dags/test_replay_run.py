@@ -1,8 +1,6 @@
 """The replay DAG run by Airflow itself, with its own database; Databricks answers at the provider's hook."""
 
 import json
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import PurePath
 
@@ -14,11 +12,6 @@ from retailflow_airflow.replay import touched
 
 PLAN = {"orders": {"2026-01-15": 10, "2026-01-16": None}, "stores": {"2026-01-16": 3}}
 RANGE = {"date_from": "2026-01-15", "date_to": "2026-01-16"}
-
-
-@pytest.fixture(scope="module")
-def database():
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
 
 
 @pytest.fixture

@@ -1,0 +1,80 @@
+"""A late batch, found by the hourly DAG and replayed; the tables are then those of a clean run. One story, in order."""
+
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
+
+import pytest
+from pipeline import put
+
+from retailflow.contracts import entities, gold_tables
+from retailflow_local.simulator.files import deliver_day
+from retailflow_local.spark_server import create_schemas, session
+
+pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(2400)]
+
+DAILY, REPLAY, LATE = "retailflow_daily", "retailflow_replay", "retailflow_late_batches"
+DAY = datetime.now(UTC).date() - timedelta(days=1)  # the hourly DAG looks at the last days that are over
+RANGE = {"date_from": str(DAY), "date_to": str(DAY)}
+ALL = [table.name for contract in (*entities(), *gold_tables()) for table in contract.tables]
+PAID = {
+    "payment_event_id": "late-1", "payment_id": "P", "order_id": "late", "event_type": "captured", "amount": "12.34",
+    "currency": "EUR", "occurred_at": f"{DAY}T10:00:00Z", "recorded_at": f"{DAY}T10:00:00Z",
+}  # fmt: skip
+
+
+def finished(stack, dag_id: str, run_id: str) -> dict[str, list[str]]:
+    """The states of the run's tasks, once it has succeeded; of a mapped task, those of its indices in order."""
+    deadline = monotonic() + 900
+    while (state := stack.airflow.dag_run(dag_id, run_id)["state"]) != "success":
+        assert state != "failed" and monotonic() < deadline, stack.airflow.task_instances(dag_id, run_id)
+        sleep(3)
+    states: dict[str, list[str]] = {}
+    for task in sorted(stack.airflow.task_instances(dag_id, run_id), key=lambda task: task["map_index"]):
+        states.setdefault(task["task_id"], []).append(task["state"])
+    return states
+
+
+def run(stack, dag_id: str, **conf) -> dict[str, list[str]]:
+    return finished(stack, dag_id, stack.airflow.trigger(dag_id, datetime.now(UTC), conf))
+
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(stack):
+    deliver_day(stack.workspace.raw_store(), stack.world, DAY)
+    run(stack, DAILY, ingestion_date=str(DAY))
+    before = stack.rows([*ALL, "ops.task_runs"])
+    run_id = stack.airflow.trigger(REPLAY, datetime.now(UTC), RANGE)
+    states = finished(stack, REPLAY, run_id)
+    assert {name for name, found in states.items() if found == ["success"]} == {"plan", "read_plan"}
+    assert stack.rows([*ALL, "ops.task_runs"]) == before
+    log = stack.airflow.task_log(REPLAY, run_id, "read_plan", 1)
+    assert f"payments: 1 dates, {DAY} to {DAY}, {len(before['bronze.payments'])} rows" in log
+
+
+def test_an_hour_without_late_batches_starts_no_replay(stack):
+    assert run(stack, LATE)["replay"] == ["skipped"]
+
+
+def test_a_late_batch_is_replayed_and_the_tables_are_those_of_a_clean_run(stack):
+    put(stack.workspace.raw_store(), "payments", DAY, PAID)
+    assert run(stack, LATE)["replay"] == ["success"]
+    (started,) = stack.airflow.dag_runs(REPLAY, "operator_triggered")
+    states = finished(stack, REPLAY, started["dag_run_id"])
+    assert (states["bronze.entity"], states["silver.entity"]) == (["success"], ["success"])
+    assert (states["gold.payment_reconciliation"], states["gold.fact_sales"]) == (["success"], ["skipped"])
+    replayed = stack.rows(ALL)
+    assert "late-1" in str(replayed["silver.payments"])
+    assert "12.34" in str(replayed["gold.payment_reconciliation"])
+
+    with session(stack.workspace.spark_remote) as spark:
+        for schema in ("bronze", "silver", "quarantine", "gold", "gold_build", "ops"):
+            spark.sql(f"DROP SCHEMA spark_catalog.{schema} CASCADE")
+    create_schemas(stack.workspace.spark_remote)
+    run(stack, DAILY, ingestion_date=str(DAY))
+    clean = stack.rows(ALL)
+    assert [name for name in ALL if clean[name] != replayed[name]] == []
+
+
+def test_upkeep_leaves_every_row_of_every_table(stack):
+    before = stack.rows(ALL)
+    assert set(map(tuple, run(stack, "retailflow_maintenance").values())) == {("success",)}
+    assert stack.rows(ALL) == before
