@@ -68,3 +68,14 @@ def test_a_contract_that_lacks_something_says_which_file_and_what():
     document["customProperties"] = []
     with pytest.raises(ValueError, match=r"contract orders\.odcs\.yaml: 'delivery' is missing"):
         parse(document, "orders.odcs.yaml")
+
+
+def test_ddl_has_how_long_files_of_older_versions_stay_and_a_contract_may_say_another_time_but_no_short_one():
+    kept = "'delta.deletedFileRetentionDuration' = 'interval {} days'"
+    assert kept.format(30) in create_table(contracts.gold_table("dim_date").table, "x")
+    for table in contracts.entity("clickstream").tables:
+        assert kept.format(14) in create_table(table, "x")
+    document = yaml.safe_load(DOCUMENTS["clickstream.odcs.yaml"])
+    document["slaProperties"][-1]["value"] = 6
+    with pytest.raises(ValueError, match=r"contract clickstream\.odcs\.yaml: versionRetention is at least 7 d"):
+        parse(document, "clickstream.odcs.yaml")
