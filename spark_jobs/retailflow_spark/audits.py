@@ -21,8 +21,10 @@ from retailflow_spark.tables import Tables
 DIMENSIONS = {"customer_sk": "gold.dim_customer", "product_sk": "gold.dim_product"}
 MART, FACTS = "gold.daily_revenue_mart", "gold.fact_sales"
 _SUMMED = ("unit_count", "gross_amount", "discount_amount", "net_amount", "tax_amount")
-# What adds up rows of SILVER, so that a key with two rows there would not be seen as one with two here.
-_SUMS_OF = {
+# Where a key with two rows in SILVER would not show as one with two here: rows are added up, or one takes the other's
+# place. Per table its source, the key of that, and the column that both have.
+_HIDES_ROWS_OF = {
+    "gold.fact_orders": ("silver.orders", "order_id", lambda orders: orders, "order_id"),
     "gold.fact_web_sessions": ("silver.clickstream", "event_id", with_visitor, "anonymous_id"),
     "gold.payment_reconciliation": ("silver.payments", "payment_event_id", of_some_order, "order_id"),
 }
@@ -82,7 +84,7 @@ def audits() -> Iterator[Audit]:
                 yield Audit(name, (name, DIMENSIONS[sk]), partial(_resolved, name=name, sk=sk))
         if any(source.startswith("silver.") for source in contract.sources):
             yield Audit(name, (name,), partial(_balances, contract=contract))
-        if name in _SUMS_OF:
+        if name in _HIDES_ROWS_OF:
             yield Audit(name, (name,), partial(_keys_have_one_date, name=name))
     yield Audit(MART, (MART, FACTS), _mart_equals_facts)
 
@@ -153,11 +155,11 @@ def _balances(state: State, contract: GoldContract) -> list[Finding]:
 
 def _keys_have_one_date(state: State, name: str) -> list[Finding]:
     """Over what changes: SILVER has a row a key and date, and a feed must give a key one date (docs/adr/0005)."""
-    source, key, with_scope, scope = _SUMS_OF[name]
+    source, key, with_scope, scope = _HIDES_ROWS_OF[name]
     touched = state.changed(name).select(scope).distinct()
     rows = with_scope(state.tables.read(source)).join(touched, scope, "left_semi")
     twice = rows.groupBy(key).agg(F.count("*").alias("rows")).where("rows > 1")
-    return _if_any(twice, name, "keys_have_one_date", f"a {key} of {source} came with several dates")
+    return _if_any(twice, name, "keys_have_one_date", f"keys ({key}) of {source} came with several dates")
 
 
 def _if_any(broken: DataFrame, table: str, audit: str, sentence: str) -> list[Finding]:

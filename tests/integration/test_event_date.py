@@ -43,19 +43,31 @@ def test_a_key_with_two_dates_has_the_same_rows_in_any_order_and_is_held_back_fr
     assert balance(tables, PAYMENTS, NEXT) == Balance(record=2, current=2, superseded=0, duplicate=0, quarantined=0)
 
     refresh(tables, gold_table("payment_reconciliation"))
-    assert blocking(tables) == [
-        "gold.payment_reconciliation: a payment_event_id of silver.payments came with several dates "
+    assert blocking(tables, "gold.payment_reconciliation") == [
+        "gold.payment_reconciliation: keys (payment_event_id) of silver.payments came with several dates "
         "(1 such, audit keys_have_one_date)"
     ]
     silver.load_day(tables, MENDED, NEXT, "mended")
     refresh(tables, gold_table("payment_reconciliation"))
-    assert blocking(tables) == []
+    assert blocking(tables, "gold.payment_reconciliation") == []
     assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["2.0000"]
 
 
-def blocking(tables) -> list[str]:
+def test_an_order_with_two_dates_is_held_back_though_its_fact_is_one_row(tables, raw, raw_root):
+    order = {"order_id": "O1", "updated_at": "2026-01-16T10:00:00Z", "status": "paid", "currency": "EUR", "lines": []}
+    for day in (DAY, NEXT):
+        put(raw, "orders", day, order | {"ordered_at": f"{day}T10:00:00Z"})
+        run_day(tables, raw_root, "orders", day)
+        for name in ("dim_customer", "fact_orders"):
+            refresh(tables, gold_table(name))
+    assert tables.read("gold.fact_orders").count() == 1
+    assert blocking(tables, "gold.fact_orders") == [
+        "gold.fact_orders: keys (order_id) of silver.orders came with several dates (1 such, audit keys_have_one_date)"
+    ]
+
+
+def blocking(tables, name: str) -> list[str]:
     """What audits of the table alone find in it as it is built."""
-    name = "gold.payment_reconciliation"
     state = State(tables, {name: tables.version(name)}, {})
     asked = [audit for audit in audits() if audit.looks_at == (name,)]
     return [str(finding) for audit in asked for finding in audit.find(state) if finding.is_blocking]
