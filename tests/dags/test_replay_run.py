@@ -51,7 +51,7 @@ def test_the_tasks_of_the_plan_run_and_gold_that_it_does_not_touch_is_skipped(ru
     assert ended["success"] == {"plan", "read_plan"} | indices("bronze") | indices("silver") | GOLD
     assert {"gold.dim_customer", "gold.dim_date"} <= ended["skipped"]
     assert asked[0].startswith("plan --selection range --entities clickstream,customers")
-    assert asked[1:4] == [
+    assert sorted(one for one in asked if one.startswith("bronze")) == [
         "bronze --entity orders --date 2026-01-15",
         "bronze --entity orders --date 2026-01-16",
         "bronze --entity stores --date 2026-01-16",

@@ -51,7 +51,7 @@ def play_at_once(begin, feeds, histories: int, steps: int, nights: int, gold: tu
 
 
 def test_histories_of_orders_end_as_the_oracle_says(begin):
-    play_at_once(begin, ("orders",), histories=12, steps=20, nights=1, gold=(), at_least=150)
+    play_at_once(begin, ("orders",), histories=18, steps=12, nights=1, gold=(), at_least=120)
 
 
 def test_a_history_of_customers_on_delta_ends_as_the_oracle_says(begin):
