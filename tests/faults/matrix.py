@@ -12,7 +12,6 @@ GROUPS = {
     "payments": "Jobs of payments, with publication",
     "customers": "Jobs of customers, which keep versions",
     "orders": "Jobs of orders",
-    "first runs": "First runs, which create their tables",
     "stack": "The whole stack with Airflow",
 }
 _HEAD = """# Fault matrix

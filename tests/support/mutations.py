@@ -11,7 +11,7 @@ Patch = Callable[[], AbstractContextManager]
 
 @dataclass(frozen=True)
 class Mutation:
-    """`test` fails while `without` is in force. `law` is the number of the law in the README."""
+    """`test` fails while `without` is in force. `law` is its number in docs/laws.md."""
 
     law: int
     guard: str
