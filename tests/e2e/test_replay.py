@@ -10,7 +10,7 @@ from retailflow.contracts import entities, gold_tables
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.spark_server import create_schemas, session
 
-pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(3600)]
 
 DAILY, REPLAY, LATE = "retailflow_daily", "retailflow_replay", "retailflow_late_batches"
 DAY = datetime.now(UTC).date() - timedelta(days=1)  # the hourly DAG looks at the last days that are over
@@ -24,7 +24,7 @@ PAID = {
 
 def finished(stack, dag_id: str, run_id: str) -> dict[str, list[str]]:
     """The states of the run's tasks, once it has succeeded; of a mapped task, those of its indices in order."""
-    deadline = monotonic() + 900
+    deadline = monotonic() + 2400
     while (state := stack.airflow.dag_run(dag_id, run_id)["state"]) != "success":
         assert state != "failed" and monotonic() < deadline, stack.airflow.task_instances(dag_id, run_id)
         sleep(3)

@@ -59,6 +59,7 @@ def test_a_stricter_contract_takes_back_its_rows_and_the_version_before_returns(
     assert [row.first_name for row in tables.read("silver.customers").orderBy("customer_id").collect()] == ["Ada", "Bo"]
 
 
+@pytest.mark.full
 def test_a_looser_contract_heals_quarantine(tables, delivered):
     load(tables, delivered, STRICT, DAY, NEXT)
     assert tables.read("quarantine.customers").count() == 2

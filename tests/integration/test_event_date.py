@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
 from pipeline import empty_catalog, everything, put, run_day
 
 from retailflow.contracts import entity, gold_table
@@ -24,6 +25,7 @@ ONE_DATE = Check("e1", "payment_event_id != 'E1' OR to_date(occurred_at) = '2026
 MENDED = replace(PAYMENTS, checks=(*PAYMENTS.checks, ONE_DATE))
 
 
+@pytest.mark.full
 def test_a_key_with_two_dates_has_the_same_rows_in_any_order_and_is_held_back_from_readers(tables, raw, raw_root):
     put(raw, "payments", DAY, PAID)
     put(raw, "payments", NEXT, MOVED, PAID | {"amount": "2", "recorded_at": "2026-01-15T11:00:00Z"})

@@ -13,6 +13,8 @@ from retailflow.contracts import entity
 from retailflow_spark import maintenance
 from retailflow_spark.maintenance import LAYERS, MaintenanceError, maintain, maintain_layer, oldest_needed
 
+pytestmark = pytest.mark.full
+
 BUILT = ("dim_customer", "fact_orders", "payment_reconciliation")
 NAMES = ("bronze.orders", "silver.orders", "quarantine.orders", *(f"gold.{name}" for name in BUILT))
 ORDERS = entity("orders").silver

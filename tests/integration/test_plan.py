@@ -84,6 +84,7 @@ def test_a_date_that_has_not_run_or_is_not_complete_is_not_late(planned, run, ra
     assert planned("late") == {}
 
 
+@pytest.mark.full
 def test_quarantine_is_looked_at_again_once_its_contract_has_changed(planned, run, raw):
     put(raw, "payments", DAY, PAID, BAD)
     put(raw, "payments", NEXT, PAID)

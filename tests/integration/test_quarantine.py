@@ -71,6 +71,7 @@ def command(workspace, tables, monkeypatch):
     return run
 
 
+@pytest.mark.full
 def test_what_a_strict_contract_held_back_is_shown_and_retried_and_ends_in_gold(tables, raw, raw_root, command):
     put(raw, "orders", DAY, order("O1", "EUR"), order("O2", "USD"))
     assert "0 records are in quarantine." in command("list")
