@@ -17,18 +17,21 @@ CHAINS = {
     "customers": [Job("bronze", "customers"), Job("silver", "customers"), Job("gold", "dim_customer")],
     "orders": [Job("bronze", "orders"), Job("silver", "orders"), Job("gold", "fact_orders")],
 }
+# The three chains write by the same code. One meets every fault; of the others, the two that leave the most behind.
+WORST = ("killed late", "answer lost")
+MEETS = {"payments": tuple(FAULTS), "customers": WORST, "orders": WORST}
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", CHAINS)
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 def test_a_job_that_dies_at_any_write_leaves_after_its_retry_what_a_clean_run_leaves(lab, deliver, name):
     """The days 0 and 1 are run clean, the second to learn the points; each later day has a cell for each job."""
     jobs = CHAINS[name]
     empty_catalog(lab.tables.spark)
     deliver(name, 2)
     lab_days = [{job: lab.writes(job, day_of(number)) for job in jobs} for number in range(2)]
-    cells = {job: list(product(lab_days[1][job], FAULTS)) for job in jobs}
+    cells = {job: list(product(lab_days[1][job], MEETS[name])) for job in jobs}
     days = range(2, 2 + max(map(len, cells.values())))
 
     empty_catalog(lab.tables.spark)
