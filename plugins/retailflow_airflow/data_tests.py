@@ -1,7 +1,7 @@
 """Tests of live tables as tasks: a file of pytest a task.
 
-pytest-airflow did this for Airflow 1. Its successor airflow-pytest-operator starts pytest as a program of its own, which
-has no way to Airflow's connections, and brings 5,000 lines for it. A task is a process already: pytest runs in it.
+pytest-airflow did this for Airflow 1. Its successor airflow-pytest-operator starts pytest as a program of its own that
+does not reach Airflow's connections, and brings 5,000 lines for it. A task is a process already: pytest runs in it.
 """
 
 import os
