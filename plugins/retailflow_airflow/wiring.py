@@ -27,7 +27,7 @@ def gold_tasks(env: Environment, silver: Mapping[str, BaseOperator], **settings:
                 env,
                 "gold",
                 table,
-                outlets=[gold_asset(table.name)],
+                assets=[gold_asset(table.name)],
                 **settings,
             )
             for table in gold_tables()
