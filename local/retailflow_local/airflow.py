@@ -31,6 +31,7 @@ _IMPORTABLE = ("include", "plugins", "local/airflow_settings")
 def environment(root: Path, repository: Path, ports: dict[str, int], own: Secrets, database: str) -> dict[str, str]:
     """What makes any `airflow` command work on this workspace. `database` is sqlite or postgres."""
     home = root / "airflow"
+    lineage = {"type": "file", "log_file_path": str(home / "lineage.jsonl"), "append": True}
     url = f"http://{HOST}:{ports['airflow']}"
     databricks = {
         "conn_type": "databricks",
@@ -63,9 +64,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new DAG file is seen
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _database(database, home, ports, own, "airflow"),
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "retailflow",
-        "AIRFLOW__OPENLINEAGE__TRANSPORT": as_json(
-            {"type": "file", "log_file_path": str(home / "lineage.jsonl"), "append": True}
-        ),
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": as_json(lineage),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_DATABRICKS_DEFAULT": as_json(databricks),
         "AIRFLOW_CONN_WASB_DEFAULT": as_json(wasb),
