@@ -41,6 +41,12 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "password": own.databricks_token,
     }
     wasb = {"conn_type": "wasb", "extra": {"connection_string": connection_string(ports["azurite"])}}
+    smtp = {
+        "conn_type": "smtp",
+        "host": HOST,
+        "port": ports["smtp"],
+        "extra": {"disable_ssl": True, "disable_tls": True, "from_email": "retailflow@retailflow.example"},
+    }
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__API__BASE_URL": url,
@@ -67,6 +73,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__OPENLINEAGE__TRANSPORT": as_json(lineage),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_DATABRICKS_DEFAULT": as_json(databricks),
+        "AIRFLOW_CONN_SMTP_DEFAULT": as_json(smtp),
         "AIRFLOW_CONN_WASB_DEFAULT": as_json(wasb),
         "PYTHONPATH": os.pathsep.join(str(repository / folder) for folder in _IMPORTABLE),
         "RETAILFLOW_DAGS_TEST_DATABASE": _database(database, home, ports, own, "dags_test"),

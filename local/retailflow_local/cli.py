@@ -59,6 +59,7 @@ def up(
     )
     table.add_row("Jobs API", workspace.jobs_url)
     table.add_row("Sources", workspace.sources_url)
+    table.add_row("Mail", workspace.mail_url)
     table.add_row("Spark", workspace.spark_remote)
     console.print(table)
     console.print("Next: ./retailflow deliver 2026-01-15")

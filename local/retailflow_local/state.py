@@ -13,7 +13,16 @@ from retailflow_local.azurite import connection_string
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import any_free_port, is_free
 
-PREFERRED_PORTS = {"azurite": 10000, "spark": 15002, "sources": 18081, "jobs": 18443, "airflow": 8080, "postgres": 5432}
+PREFERRED_PORTS = {
+    "azurite": 10000,
+    "spark": 15002,
+    "sources": 18081,
+    "jobs": 18443,
+    "airflow": 8080,
+    "smtp": 1025,
+    "mail": 8025,
+    "postgres": 5432,
+}
 
 
 @dataclass(frozen=True)

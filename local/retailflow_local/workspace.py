@@ -32,7 +32,7 @@ from retailflow_local.toolchain import java, node
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_ROOT = REPOSITORY / ".local"
-CORE = ("spark", "azurite", "sources", "jobs")  # in the order of starting: the slowest first
+CORE = ("spark", "azurite", "sources", "jobs", "mail")  # in the order of starting: the slowest first
 AIRFLOW = tuple(airflow.process_name(component) for component in airflow.COMPONENTS)
 DATABASE = "postgres"  # of Airflow, where it was asked for
 PROCESSES = (*CORE, DATABASE, *AIRFLOW)
@@ -42,6 +42,7 @@ TITLES = {
     "sources": "Source systems",
     "jobs": "Databricks Jobs API",
     DATABASE: "PostgreSQL",
+    "mail": "Mail sink",
     "airflow-api-server": "Airflow API server",
     "airflow-scheduler": "Airflow scheduler",
     "airflow-dag-processor": "Airflow DAG processor",
@@ -108,7 +109,7 @@ class Workspace:
         with self._alone(wait=True):
             wanted = PROCESSES if names is None else names
             found = [name for name in wanted if self.processes.members([name])]
-            for group in (AIRFLOW, ("jobs", DATABASE), ("sources", "spark", "azurite")):
+            for group in (AIRFLOW, ("jobs", DATABASE), ("sources", "spark", "azurite", "mail")):
                 self.processes.stop([name for name in group if name in wanted])
             return found
 
@@ -130,6 +131,7 @@ class Workspace:
             DATABASE: Health(
                 DATABASE, ports["postgres"], lambda: postgres.answers(ports["postgres"], self.secrets.postgres_password)
             ),
+            "mail": Health("mail", ports["mail"], lambda: _answers(f"{self.mail_url}/healthz")),
         }[name]
 
     def environment(self) -> dict[str, str]:
@@ -173,6 +175,10 @@ class Workspace:
     @property
     def sources_url(self) -> str:
         return f"http://{HOST}:{self.ports['sources']}"
+
+    @property
+    def mail_url(self) -> str:
+        return f"http://{HOST}:{self.ports['mail']}"
 
     @property
     def airflow_url(self) -> str:
@@ -235,6 +241,7 @@ class Workspace:
             "azurite": lambda: self._azurite_command(on_step),
             "sources": self._sources_command,
             "jobs": self._jobs_command,
+            "mail": self._mail_command,
         }
         for name in missing:
             self.processes.start(name, *commands[name]())
@@ -274,6 +281,11 @@ class Workspace:
             "RETAILFLOW_SECRETS_FILE": str(write_key_vault(self.root, self.secrets, self.ports["azurite"])),
             "RETAILFLOW_SOURCES_URL": self.sources_url,
         }
+
+    def _mail_command(self) -> tuple[Sequence[str], dict[str, str]]:
+        ports = ("--smtp-port", str(self.ports["smtp"]), "--port", str(self.ports["mail"]))
+        command = (sys.executable, "-m", "retailflow_local.mail_sink", *ports, "--folder", str(self.root / "mail"))
+        return command, {**inherited(), "PYTHONPATH": _python_path("include", "local")}
 
     def _wait(self, names: Iterable[str], on_step: Progress) -> None:
         for name in names:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from retailflow.environments import Environment
+from retailflow_airflow.failure import report
 from retailflow_airflow.macros import MACROS
 
 
@@ -22,6 +23,7 @@ def defaults(env: Environment, macros: Mapping[str, Any] = MappingProxyType({}))
             "retry_exponential_backoff": 2.0,
             "max_retry_delay": timedelta(seconds=env.retries.max_delay_seconds),
             "execution_timeout": timedelta(minutes=env.run_timeout_minutes),
+            "on_failure_callback": report,
         },
         "user_defined_macros": {**MACROS, **macros},
         "tags": ["retailflow", *(f"{key}:{value}" for key, value in sorted(env.tags.items()))],

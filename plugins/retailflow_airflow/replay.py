@@ -10,10 +10,11 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from retailflow.contracts import entities, entity, gold_tables
+from retailflow.contracts import entities, entity
 from retailflow.environments import Environment
 from retailflow_airflow.macros import parsed_date
 from retailflow_airflow.submit import payload, spark_task, submission
+from retailflow_airflow.wiring import built_from
 
 LAYERS = ["bronze", "silver", "gold"]
 SELECTIONS = ["range", "late", "quarantined"]
@@ -172,12 +173,7 @@ def parse(logs: str) -> Plan:
 
 def touched(names: Iterable[str]) -> list[str]:
     """The GOLD tables built from these entities, directly or not."""
-    found = {table.name for name in names for table in entity(name).tables}
-    size = 0
-    while size < len(found):
-        size = len(found)
-        found |= {table.table.name for table in gold_tables() if found & set(table.sources)}
-    return [table.name for table in gold_tables() if table.table.name in found]
+    return [table.name for table in built_from(table.name for name in names for table in entity(name).tables)]
 
 
 def chosen(layer: str) -> dict[str, Any]:

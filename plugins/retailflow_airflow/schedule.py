@@ -1,6 +1,6 @@
 """When the clock starts a run: the environment's cron in UTC, a run for each finished day."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable
@@ -46,3 +46,13 @@ def timetable(schedule: Schedule, cron: str | None = None) -> CronDataIntervalTi
     if schedule.last_date is None:
         return CronDataIntervalTimetable(cron, timezone="UTC")
     return CronUntil(cron, schedule.last_date.isoformat())
+
+
+def logical_dates(schedule: Schedule, day: date) -> list[datetime]:
+    """Those that a run for the date may have: the day itself, of a trigger, and that of the clock or a backfill."""
+    midnight = instance(datetime.combine(day, time(), UTC))
+    restriction = TimeRestriction(midnight, midnight + timedelta(days=1, seconds=-1), catchup=True)
+    info = CoreCronDataIntervalTimetable(schedule.cron, timezone="UTC").next_dagrun_info(
+        last_automated_data_interval=None, restriction=restriction
+    )
+    return [midnight, *([info.logical_date] if info else [])]

@@ -1,5 +1,6 @@
 """Real Airflow, its home in a temporary folder, no metadata database: DAGs are read from their files."""
 
+import json
 import os
 import subprocess
 import sys
@@ -49,3 +50,18 @@ def daily(dags_in):
 def database() -> None:
     """Airflow's metadata database, for tests that run a DAG."""
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def smtp(tmp_path_factory):
+    """The messages that a real SMTP server received; the connection `smtp_default` leads to it."""
+    from retailflow_local.mail_sink.mailbox import Mailbox
+    from retailflow_local.mail_sink.smtp import serving
+    from retailflow_local.processes import HOST, any_free_port
+
+    mailbox, port = Mailbox(tmp_path_factory.mktemp("mail")), any_free_port()
+    with serving(mailbox, HOST, port), pytest.MonkeyPatch.context() as patch:
+        extra = {"disable_ssl": True, "disable_tls": True, "from_email": "retailflow@retailflow.example"}
+        connection = {"conn_type": "smtp", "host": HOST, "port": port, "extra": extra}
+        patch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+        yield mailbox

@@ -89,6 +89,10 @@ class Schedule(Strict):
             raise ValueError(f"last_date {self.last_date} is before first_date {self.first_date}")
         return self
 
+    def has(self, ingestion_date: date) -> bool:
+        """Whether the clock starts a run for that day."""
+        return self.first_date <= ingestion_date <= (self.last_date or date.max)
+
 
 class Environment(Strict):
     name: str = Field(pattern=r"^[a-z][a-z0-9]*$")
@@ -106,6 +110,7 @@ class Environment(Strict):
     retries: Retries
     schedule: Schedule
     alert_addresses: list[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]]
+    docs_url: str | None = Field(default=None, pattern=r"^https://[^\s?#]+[^\s?#/]$")  # where mails find docs/
     tags: dict[Tag, Tag]
 
 

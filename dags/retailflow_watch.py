@@ -1,0 +1,48 @@
+"""Tells by e-mail which tables missed their deadline, and when they have come.
+
+**What it does.** Every 5 minutes `look` compares the time with the deadlines of the day before, from the contracts'
+`timeOfAvailability`, and with the states of the tasks of `retailflow_daily`. A table that is late is mailed once, with
+what holds it up; once more when it has come. A daily run that never started is late too. Old dates, such as those of a
+backfill, are not looked at.
+
+**Failures.** They are not told from here: a task whose last try has failed sends its mail itself, at once.
+
+**Normal.** Nothing is late and nothing is sent. A run of this DAG that does not end within 15 minutes sends a mail by
+Airflow's triggerer, because then no worker would tell of anything.
+
+**Another day.** Trigger it and give `ingestion_date` in the form.
+
+**Safe to clear.** Always.
+
+**Where to look.** The log of `look`; the Variable `retailflow_watch` says what was sent.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param, task
+
+from retailflow.environments import load_environment
+from retailflow_airflow.defaults import defaults
+from retailflow_airflow.schedule import timetable
+from retailflow_airflow.watch import look, own_deadline
+
+env = load_environment()
+
+with DAG(
+    dag_id="retailflow_watch",
+    description="E-mails about tables that miss their deadline.",
+    doc_md=__doc__,
+    schedule=timetable(env.schedule, "*/5 * * * *"),
+    deadline=own_deadline(env),
+    params={
+        "ingestion_date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Ingestion date",
+            description="The day to look at, such as 2026-01-15; empty: yesterday.",
+        )
+    },
+    **defaults(env),
+):
+    task(look, execution_timeout=timedelta(minutes=10))(env.name)

@@ -1,0 +1,88 @@
+"""What happens when the last try of a task has failed: one e-mail, and a note of the error beside the task."""
+
+import logging
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from retailflow.environments import Environment, load_environment
+from retailflow_airflow import mail
+from retailflow_airflow.incident import Event, Facts, collect
+from retailflow_airflow.incident.errors import first_line
+from retailflow_airflow.incident.ledger import Source
+from retailflow_airflow.macros import ingestion_date
+from retailflow_airflow.replay import planned
+
+KEY = "incident"  # the XCom of a failed task that holds the note; Airflow drops it when the task runs again
+_PAGE = "run_page_url"  # the XCom of the Databricks operator
+_log = logging.getLogger(__name__)
+
+
+def warehouse(env: Environment) -> Source | None:
+    """What answers for the ledger."""
+    return None
+
+
+def report(context: Mapping[str, Any]) -> None:
+    """The `on_failure_callback` of every task.
+
+    Airflow calls it in the task's own process. Where that was lost, the DAG processor calls it, without the exception;
+    it can write no XCom, must not wait for a warehouse, and comes last, so it only asks whether the mail was sent.
+    """
+    ti, error = context["ti"], context.get("exception")
+    if _pulled(ti, KEY, ti.dag_id, ti.run_id, ti.task_id, ti.map_index).get("is_mailed"):
+        return
+    env, facts = load_environment(), _facts(context)
+    note = {"error": first_line(facts.error), "databricks_url": facts.databricks_url, "try_number": ti.try_number}
+    if error:
+        ti.xcom_push(KEY, note)
+    mail.send(collect(facts, env, warehouse(env) if error else None), env, f"failed {ti.id}")
+    if error:
+        ti.xcom_push(KEY, {**note, "is_mailed": True})
+
+
+def read_note(ti: Any, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+    """What a failed task left: `error`, `databricks_url`, `try_number`. Empty where it could leave nothing."""
+    note = _pulled(ti, KEY, dag_id, run_id, task_id, -1)
+    return {name: value for name, value in note.items() if name != "is_mailed"}
+
+
+def _facts(context: Mapping[str, Any]) -> Facts:
+    ti, error = context["ti"], context.get("exception")
+    subject, day = _subject(context)
+    return Facts(
+        event=Event.FAILED,
+        subject=subject,
+        ingestion_date=day,
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+        state="failed",
+        try_number=ti.try_number,
+        error=f"{type(error).__name__}: {error}" if error else "",
+        databricks_url=ti.xcom_pull(task_ids=ti.task_id, key=_PAGE, map_indexes=ti.map_index),
+    )
+
+
+def _subject(context: Mapping[str, Any]) -> tuple[str, date | None]:
+    """The table or feed, and the ingestion date; of a task that has none, its name and None."""
+    ti = context["ti"]
+    layer, _, name = ti.task_id.partition(".")
+    try:
+        if ti.dag_id == "retailflow_replay" and name:
+            item = planned(ti)
+            return (f"{layer}.{item['entity']}" if name == "entity" else ti.task_id), date.fromisoformat(item["date"])
+        if ti.dag_id == "retailflow_daily":
+            subject = ti.task_id.replace("raw.ingest_", "raw.")
+            return subject, date.fromisoformat(ingestion_date(context["dag_run"], context["params"]))
+    except AirflowFailException:  # a form that makes no sense is what has failed
+        pass
+    return f"{ti.dag_id} {ti.task_id}", None
+
+
+def _pulled(ti: Any, key: str, dag_id: str, run_id: str, task_id: str, map_index: int | None) -> dict[str, Any]:
+    where = {"dag_id": dag_id, "run_id": run_id, "task_ids": task_id, "map_indexes": map_index}
+    return ti.xcom_pull(key=key, **where) or {}

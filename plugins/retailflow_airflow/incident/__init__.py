@@ -1,0 +1,10 @@
+"""The incident card: what happened, what is usual, who waits for it, and what is safe to do now.
+
+One model for the e-mail, the page in Airflow and `./retailflow incident`.
+"""
+
+from retailflow_airflow.incident.collect import collect
+from retailflow_airflow.incident.model import Event, Facts, Incident
+from retailflow_airflow.incident.render import html, subject, text
+
+__all__ = ["Event", "Facts", "Incident", "collect", "html", "subject", "text"]

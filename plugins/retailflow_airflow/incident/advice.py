@@ -1,0 +1,51 @@
+"""What is safe to do now: a sentence, and the exact command where one serves better than a click."""
+
+from retailflow.environments import Environment, ServicePrincipal
+from retailflow_airflow.incident.model import Event, Facts, Kind
+
+_CLEAR = "Open the task in Airflow and press Clear, downstream tasks included. That is safe at any time"
+_SENTENCES = {
+    Kind.LATE_FEED: "Ask the source of the feed: its delivery is not complete. A task that waits goes on by itself "
+    "when it is; one that has failed is safe to clear then.",
+    Kind.BAD_BATCH: "Have the source deliver the batch again under a new batch id; nothing of the bad one was taken. "
+    f"Then: {_CLEAR[0].lower()}{_CLEAR[1:]}.",
+    Kind.DRIFT: "The feed no longer fits its contract. Agree with the source, or change the contract; then rebuild "
+    "the day with this command.",
+    Kind.QUALITY_GATE: "Readers keep the last good version: nothing is urgent for them. The statement names the rows "
+    "that broke the audit. When the source is mended, clear the task.",
+    Kind.DATABRICKS_FAILURE: f"{_CLEAR}: the same RAW gives the same rows.",
+    Kind.STUCK_RUN: f"Look whether the run is waiting for a slot or for Databricks. {_CLEAR}; its Databricks run is "
+    "cancelled.",
+    Kind.WRONG_NUMBERS: "Clear bronze and silver of the date, in that order, with their downstream tasks. If it stays "
+    "so, rows were changed by hand: follow the runbook.",
+}
+
+
+def advice(kind: Kind, facts: Facts, env: Environment) -> tuple[str, str]:
+    """The sentence and the command, which may be empty."""
+    if facts.event is Event.RECOVERED:
+        return "Nothing is to be done.", ""
+    if facts.run_id is None:
+        sentence = (
+            "Start the day yourself; a run that the clock starts later changes nothing. See that the DAG is not paused."
+        )
+        conf = f'{{"ingestion_date": "{facts.ingestion_date}"}}'
+        return sentence, f"airflow dags trigger {facts.dag_id} --conf '{conf}'"
+    if facts.ingestion_date is None:
+        return f"{_CLEAR}.", ""
+    return _SENTENCES[kind], _command(kind, facts, env)
+
+
+def _command(kind: Kind, facts: Facts, env: Environment) -> str:
+    if kind is Kind.LATE_FEED and isinstance(env.raw.credential, ServicePrincipal):
+        account = env.raw.credential.account_url.removeprefix("https://").partition(".")[0]
+        where = f"--account-name {account} --container-name {env.raw.container} --auth-mode login"
+        feed = (facts.task_id or facts.subject).rpartition(".")[2].removeprefix("ingest_")
+        return f"az storage blob list {where} --prefix {feed}/ingestion_date={facts.ingestion_date}/ --output table"
+    if kind is Kind.DRIFT:
+        day = facts.ingestion_date
+        conf = f'{{"date_from": "{day}", "date_to": "{day}", "entities": ["{facts.name}"], "dry_run": false}}'
+        return f"airflow dags trigger retailflow_replay --conf '{conf}'"
+    if kind is Kind.QUALITY_GATE:
+        return f"SELECT * FROM ops.audits WHERE name = '{facts.subject}' ORDER BY audited_at DESC LIMIT 20"
+    return ""

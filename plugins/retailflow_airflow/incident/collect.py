@@ -1,0 +1,92 @@
+"""From what Airflow knows to the whole card, with what the ledger adds."""
+
+import logging
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from airflow.sdk.configuration import conf
+
+from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
+from retailflow.environments import Environment
+from retailflow_airflow.incident import ledger
+from retailflow_airflow.incident.advice import advice
+from retailflow_airflow.incident.errors import first_line, kind_of
+from retailflow_airflow.incident.model import Event, Facts, Incident
+from retailflow_airflow.wiring import built_from
+
+_log = logging.getLogger(__name__)
+_TEAM = "data-engineering"
+
+
+def collect(facts: Facts, env: Environment, warehouse: ledger.Source | None) -> Incident:
+    """The card. It always comes: what the warehouse does not answer is said to be unknown."""
+    contract = _contract(facts.name)
+    kind = kind_of(facts)
+    action, command = advice(kind, facts, env)
+    found, unknown = _ask_ledger(facts, contract, warehouse)
+    return Incident(
+        facts=facts,
+        environment=env.name,
+        owner=contract.owner if contract else _TEAM,
+        kind=kind,
+        error=_error(facts),
+        action=action,
+        command=command,
+        airflow_url=_airflow_url(facts),
+        runbook_url=f"{env.docs_url or 'docs'}/runbooks/{kind}.md",
+        unknown=unknown,
+        **found,
+    )
+
+
+def downstream_names(facts: Facts) -> list[str]:
+    """The tables that are built from the subject, directly or not: SILVER of a feed first, then GOLD."""
+    contract = _contract(facts.name)
+    if contract is None:
+        return []
+    names = {table.name for table in contract.tables}
+    own = [f"silver.{facts.name}"] if facts.layer in ("raw", "bronze") else []
+    return own + [table.table.name for table in built_from(names) if table.name != facts.name]
+
+
+def _ask_ledger(facts: Facts, contract, warehouse: ledger.Source | None) -> tuple[dict, str]:
+    """The parts of the card that the ledger knows, and what could not be found out."""
+    if contract is None:
+        return {}, ""
+    if warehouse is None:
+        return {}, "The ledger was not asked: rows, changes and the state of tables downstream are unknown."
+    day, found = facts.ingestion_date or datetime.now(UTC).date(), {}
+    try:
+        runs = ledger.runs(warehouse, facts.name, day)
+        found["counts"], found["changes"] = ledger.counts(runs, day), ledger.changes(runs)
+        found["downstream"] = ledger.downstream(warehouse, downstream_names(facts), day)
+    except Exception as error:  # whatever it is, the mail goes out
+        _log.warning("The SQL warehouse did not answer: %s", error)
+        missing = "tables downstream" if "counts" in found else "rows, changes and tables downstream"
+        return found, f"The SQL warehouse did not answer, so {missing} are unknown: {first_line(str(error))}"
+    return found, ""
+
+
+def _error(facts: Facts) -> str:
+    if facts.error:
+        return first_line(facts.error)
+    if facts.event is Event.RECOVERED:
+        return ""
+    if facts.run_id is None:
+        return f"{facts.dag_id} has no run for {facts.ingestion_date}."
+    if facts.event is Event.MISSED:
+        return f"{facts.task_id} is {facts.state or 'not started'}."
+    return "Airflow gave no error: the worker was lost, or somebody marked the task failed."
+
+
+def _contract(name: str) -> EntityContract | GoldContract | None:
+    return next((one for one in (*entities(), *gold_tables()) if one.name == name), None)
+
+
+def _airflow_url(facts: Facts) -> str:
+    """Of the task instance; of the DAG where there is no run."""
+    url = f"{conf.get('api', 'base_url', fallback='http://localhost:8080').rstrip('/')}/dags/{facts.dag_id}"
+    if facts.run_id is None or facts.task_id is None:
+        return url
+    mapped = f"/mapped/{facts.map_index}" if facts.map_index >= 0 else ""
+    return f"{url}/runs/{quote(facts.run_id)}/tasks/{facts.task_id}{mapped}"

@@ -1,0 +1,82 @@
+"""What the ledger knows of a table: rows of the day and of the days before, changes, and the last that readers have."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from statistics import median
+from typing import Any, Protocol
+
+from retailflow_airflow.incident.model import Count, Downstream
+
+_USUAL_RUNS = 28
+_LOOK_BACK = timedelta(days=60)
+_COUNTED = {"rows_read": "read", "rows_written": "written", "rows_quarantined": "quarantined"}
+_RUNS = """
+SELECT layer, ingestion_date, rows_read, rows_written, rows_quarantined, code_version, contract_version, started_at
+FROM ops.task_runs WHERE name = :name AND ingestion_date BETWEEN :first AND :last ORDER BY started_at"""
+_LAST_DATES = """
+SELECT concat(layer, '.', name) AS name, max(ingestion_date) AS last_date
+FROM ops.task_runs WHERE ingestion_date >= :first GROUP BY layer, name"""
+_MADE = "SELECT DISTINCT concat(layer, '.', name) AS name FROM ops.task_runs WHERE ingestion_date = :day"
+_PUBLISHED = """
+SELECT name, max(published_at) AS published_at
+FROM (SELECT explode(moved) AS name, published_at FROM ops.releases) GROUP BY name"""
+Row = Mapping[str, Any]
+_log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """What is asked of retailflow_airflow.warehouse.Warehouse."""
+
+    def rows(self, statement: str, **parameters: str | int | date) -> list[dict[str, Any]]: ...
+
+
+def runs(warehouse: Source, name: str, day: date) -> list[Row]:
+    """The runs of an entity or GOLD table, all its layers, for the day and the 60 before, in the order of starting."""
+    return warehouse.rows(_RUNS, name=name, first=day - _LOOK_BACK, last=day)
+
+
+def counts(found: Iterable[Row], day: date) -> tuple[Count, ...]:
+    """Per layer what its newest run of the day counted, beside the median of the last 28 other dates."""
+    newest = {(row["layer"], row["ingestion_date"]): row for row in found}
+    said = []
+    for layer in ("bronze", "silver", "gold"):
+        before = [row for (where, when), row in sorted(newest.items()) if where == layer and when < day]
+        today = newest.get((layer, day))
+        for column, what in _COUNTED.items():
+            usual = [row[column] for row in before[-_USUAL_RUNS:] if row[column] is not None]
+            now = today[column] if today else None
+            if usual or now is not None:
+                said.append(Count(layer, what, now, round(median(usual)) if usual else None))
+    return tuple(said)
+
+
+def changes(found: Iterable[Row]) -> tuple[str, ...]:
+    """The last change of the code and of the contract, a sentence each; empty where the runs had none."""
+    said = {}
+    before: dict[str, Row] = {}
+    for row in found:
+        earlier = before.get(row["layer"])
+        for column, what in (("code_version", "Code"), ("contract_version", "Contract")):
+            if earlier and earlier[column] != row[column]:
+                when = f"{row['started_at']:%Y-%m-%d %H:%M} UTC"
+                said[what] = f"{what} {earlier[column]} → {row[column]}, first run at {when} ({row['layer']})"
+        before[row["layer"]] = row
+    return tuple(said[what] for what in sorted(said))
+
+
+def downstream(warehouse: Source, names: Iterable[str], day: date) -> tuple[Downstream, ...]:
+    last = {row["name"]: row["last_date"] for row in warehouse.rows(_LAST_DATES, first=day - _LOOK_BACK)}
+    published = {row["name"]: row["published_at"] for row in warehouse.rows(_PUBLISHED)}
+    return tuple(Downstream(name, last.get(name), published.get(name)) for name in names)
+
+
+def made(warehouse: Source | None, day: date) -> frozenset[str]:
+    """The tables that some run made for the day; none where the warehouse does not answer."""
+    if warehouse is None:
+        return frozenset()
+    try:
+        return frozenset(row["name"] for row in warehouse.rows(_MADE, day=day))
+    except Exception as error:  # Airflow's states are then all there is
+        _log.warning("The SQL warehouse did not answer: %s", error)
+        return frozenset()

@@ -1,0 +1,94 @@
+"""What a card says, as plain values."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """What happened. The value is the word that people read."""
+
+    FAILED = "failed"
+    MISSED = "missed"
+    RECOVERED = "recovered"
+
+
+class Kind(StrEnum):
+    """The runbook of an incident: docs/runbooks/<value>.md."""
+
+    LATE_FEED = "late_feed"
+    BAD_BATCH = "bad_batch"
+    DRIFT = "drift"
+    QUALITY_GATE = "quality_gate"
+    DATABRICKS_FAILURE = "databricks_failure"
+    STUCK_RUN = "stuck_run"
+    WRONG_NUMBERS = "wrong_numbers"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What Airflow knows: where an incident begins.
+
+    `subject` is a table (`silver.orders`), or the task where there is none. `task_id` is the task to look at: its own,
+    or what it waits for; None where there is no run. `error` is an exception's whole text.
+    """
+
+    event: Event
+    subject: str
+    ingestion_date: date | None
+    dag_id: str
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int = -1
+    state: str | None = None
+    try_number: int | None = None
+    error: str = ""
+    deadline: datetime | None = None
+    also: tuple[str, ...] = ()  # tables that missed their deadline by the same cause
+    databricks_url: str | None = None
+
+    @property
+    def layer(self) -> str:
+        return self.subject.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        return self.subject.partition(".")[2]
+
+
+@dataclass(frozen=True)
+class Count:
+    """Rows of the day beside the median of the days before. None where there was no run of that day."""
+
+    layer: str
+    what: str
+    today: int | None
+    usual: int | None
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """A table that is built from the subject, and the last that its readers have of it."""
+
+    name: str
+    last_date: date | None
+    published_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Incident:
+    """`unknown` says, in a sentence, which part could not be found out; empty where all is known."""
+
+    facts: Facts
+    environment: str
+    owner: str
+    kind: Kind
+    error: str
+    action: str
+    command: str
+    airflow_url: str
+    runbook_url: str
+    counts: tuple[Count, ...] = ()
+    changes: tuple[str, ...] = ()
+    downstream: tuple[Downstream, ...] = ()
+    unknown: str = field(default="")

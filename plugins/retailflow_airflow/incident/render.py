@@ -1,0 +1,38 @@
+"""The card as subject, text and HTML. No external assets; legible in light and dark mode."""
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from retailflow_airflow.incident.model import Event, Incident
+
+_TEMPLATES = Environment(
+    loader=PackageLoader(__package__),
+    autoescape=select_autoescape(["html.j2"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters["number"] = lambda value: "no run" if value is None else f"{value:,}"
+_TEMPLATES.filters["moment"] = lambda value: f"{value:%Y-%m-%d %H:%M} UTC" if value else "never"
+
+
+def subject(incident: Incident) -> str:
+    """Such as `[retailflow prod] MISSED silver.orders 2026-01-15, due 04:00 UTC (and 2 more)`."""
+    facts = incident.facts
+    when = f" {facts.ingestion_date}" if facts.ingestion_date else ""
+    due = f", due {facts.deadline:%H:%M} UTC" if facts.event is Event.MISSED else ""
+    more = f" (and {len(facts.also)} more)" if facts.also else ""
+    return f"[retailflow {incident.environment}] {facts.event.upper()} {facts.subject}{when}{due}{more}"
+
+
+def html(incident: Incident) -> str:
+    return _TEMPLATES.get_template("card.html.j2").render(_view(incident))
+
+
+def text(incident: Incident) -> str:
+    return _TEMPLATES.get_template("card.txt.j2").render(_view(incident))
+
+
+def _view(incident: Incident) -> dict[str, Any]:
+    return {"card": incident, "facts": incident.facts, "subject": subject(incident)}

@@ -1,0 +1,194 @@
+"""When each table is to be there, and what is said when it is not: what `retailflow_watch` does at each look."""
+
+import logging
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Variable
+
+from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
+from retailflow.environments import Environment, load_environment
+from retailflow_airflow import mail
+from retailflow_airflow.failure import read_note, warehouse
+from retailflow_airflow.incident import Event, Facts, collect
+from retailflow_airflow.incident.ledger import made
+from retailflow_airflow.macros import parsed_date
+from retailflow_airflow.schedule import logical_dates
+
+DAILY = "retailflow_daily"
+REMEMBERED = "retailflow_watch"  # the Variable
+_OPEN_DAYS = 7  # so long a table that has missed its deadline is waited for
+_OWN_MINUTES = 15
+_WATCH_IS_LATE = """<p>A run of <b>retailflow_watch</b> was queued {minutes} minutes ago and has not ended.
+Until one does, no table that misses its deadline is told of, and probably no task runs.</p>
+<p>Look whether Airflow's executor and its workers live, and whether the pool has free slots.
+Nothing needs to be cleared: the next run tells what was missed.</p>"""
+_SUCCESS = "success"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """When a table's rows of an ingestion date are promised."""
+
+    table: str
+    ingestion_date: date
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Day:
+    """What Airflow says of the run of a date, and which tables the ledger has. No run: None and no states."""
+
+    run_id: str | None
+    states: Mapping[str, str | None]
+    in_ledger: frozenset[str] = frozenset()
+
+    def has(self, table: str) -> bool:
+        """Whether its task succeeded, or another run, such as a replay, made it."""
+        return self.states.get(table) == _SUCCESS or table in self.in_ledger
+
+    def culprit(self, table: str) -> str | None:
+        """The first task on the way to the table that has not succeeded; None where there is no run."""
+        if self.run_id is None:
+            return None
+        return next(task for task in tasks_before(table) if self.states.get(task) != _SUCCESS)
+
+
+def deadlines(day: date) -> list[Deadline]:
+    """Those of SILVER and GOLD for an ingestion date, by time: `timeOfAvailability`, on the day after."""
+    found = [
+        Deadline(contract.tables[-1].name, day, datetime.combine(day + timedelta(days=1), available_by(contract), UTC))
+        for contract in (*entities(), *gold_tables())
+    ]
+    return sorted(found, key=lambda one: (one.at, one.table))
+
+
+def available_by(contract: EntityContract | GoldContract) -> time:
+    """Raises: ValueError where the contract promises no time in UTC."""
+    for item in contract.document["slaProperties"]:
+        if item["property"] == "timeOfAvailability" and item.get("unit") == "UTC":
+            return time.fromisoformat(item["value"])
+    raise ValueError(f"contract {contract.name}: slaProperties has no timeOfAvailability in UTC")
+
+
+def tasks_before(table: str) -> list[str]:
+    """The tasks of the daily DAG that a table needs, its own last."""
+    layer, _, name = table.partition(".")
+    if layer == "gold":
+        sources = next(contract for contract in gold_tables() if contract.name == name).sources
+        before = [task for source in sources for task in tasks_before(source)]
+        return [*dict.fromkeys(before), table]
+    contract = next(one for one in entities() if table in [kept.name for kept in one.kept])
+    ingest = [f"raw.ingest_{contract.name}"] if contract.delivery == "api" else []
+    return [*ingest, *(f"{where}.{contract.name}" for where in ("raw", "bronze", "silver"))]
+
+
+def own_deadline(env: Environment) -> DeadlineAlert | None:
+    """Mails, from the triggerer, that a run of the watch itself has not ended: then no worker tells of anything.
+
+    None under `airflow dags test`, which Airflow 3.3 cannot end for a DAG that has one.
+    """
+    if sys.argv[1:3] == ["dags", "test"]:
+        return None
+    kwargs = {
+        "to": list(env.alert_addresses),
+        "subject": f"[retailflow {env.name}] MISSED The watch itself has not ended",
+        "html_content": _WATCH_IS_LATE.format(minutes=_OWN_MINUTES),
+    }
+    callback = AsyncCallback(SmtpNotifier, kwargs)
+    return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, timedelta(minutes=_OWN_MINUTES), callback)
+
+
+def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = None) -> None:
+    """Mails each table that has missed its deadline, and each that has recovered, once.
+
+    - **Reads** the states of the tasks of `retailflow_daily`, and the ledger for the cards; **writes** the Variable
+      `retailflow_watch`, which says what was mailed.
+    - **Safe to clear**: always.
+    - **Where to look**: this task's log says what is late.
+    """
+    env, now = load_environment(environment), datetime.now(UTC)
+    chosen = (params or {}).get("ingestion_date")
+    day = parsed_date("ingestion_date", chosen) if chosen else now.date() - timedelta(days=1)
+    mailed = _Mailed(now.date())
+    days = mailed.days_still_open() | ({day} if chosen or env.schedule.has(day) else set())
+    for when in sorted(days):
+        due = [one for one in deadlines(when) if one.at <= now]
+        found = _day(ti, env, when, [one.table for one in due])
+        late = [one for one in due if not found.has(one.table)]
+        _log.info("%s: %d of %d tables that are due are late. %s", when, len(late), len(due), found.run_id or "No run.")
+        by_culprit = defaultdict(list)
+        for one in late:
+            if mailed.event(one) is None:
+                by_culprit[found.culprit(one.table)].append(one)
+        for culprit, group in by_culprit.items():
+            _say(Event.MISSED, group, found, culprit, env, ti, mailed)
+        if back := [one for one in due if found.has(one.table) and mailed.event(one) is Event.MISSED]:
+            _say(Event.RECOVERED, back, found, back[0].table if found.run_id else None, env, ti, mailed)
+
+
+def _day(ti: Any, env: Environment, day: date, tables: list[str]) -> Day:
+    """The run of the clock, of a backfill, or triggered for that logical date: the one that got farthest."""
+    runs = ti.get_task_states(dag_id=DAILY, logical_dates=logical_dates(env.schedule, day))
+    run_id, states = max(runs.items(), key=lambda run: list(run[1].values()).count(_SUCCESS), default=(None, {}))
+    found = Day(run_id, states)
+    if all(found.has(table) for table in tables):
+        return found
+    return Day(run_id, states, made(warehouse(env), day))
+
+
+def _say(
+    event: Event,
+    group: list[Deadline],
+    found: Day,
+    task_id: str | None,
+    env: Environment,
+    ti: Any,
+    mailed: "_Mailed",
+) -> None:
+    first, *others = group
+    note = read_note(ti, DAILY, found.run_id, task_id) if found.states.get(task_id) == "failed" else {}
+    facts = Facts(
+        event=event,
+        subject=first.table,
+        ingestion_date=first.ingestion_date,
+        dag_id=DAILY,
+        run_id=found.run_id,
+        task_id=task_id,
+        state=found.states.get(task_id),
+        deadline=first.at,
+        also=tuple(one.table for one in others),
+        **note,
+    )
+    mail.send(collect(facts, env, warehouse(env)), env, f"{event} {first.table} {first.ingestion_date}")
+    mailed.remember(event, group)
+
+
+class _Mailed:
+    """What was mailed, per ingestion date and table, in an Airflow Variable: it outlives runs, restarts and DAG edits.
+
+    Only `retailflow_watch` writes it, one run at a time, after each mail.
+    """
+
+    def __init__(self, today: date) -> None:
+        first = (today - timedelta(days=_OPEN_DAYS)).isoformat()
+        kept = Variable.get(REMEMBERED, default={}, deserialize_json=True)
+        self._events = {day: events for day, events in kept.items() if day >= first}
+
+    def event(self, deadline: Deadline) -> Event | None:
+        found = self._events.get(deadline.ingestion_date.isoformat(), {}).get(deadline.table)
+        return Event(found) if found else None
+
+    def days_still_open(self) -> set[date]:
+        return {date.fromisoformat(day) for day, events in self._events.items() if Event.MISSED in events.values()}
+
+    def remember(self, event: Event, group: Iterable[Deadline]) -> None:
+        for one in group:
+            self._events.setdefault(one.ingestion_date.isoformat(), {})[one.table] = event.value
+        Variable.set(REMEMBERED, self._events, serialize_json=True)
