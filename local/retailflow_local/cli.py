@@ -21,7 +21,7 @@ from retailflow_local.errors import WorkspaceError
 from retailflow_local.options import calendar_date
 from retailflow_local.quarantine import app as quarantine
 from retailflow_local.state import PREFERRED_PORTS, Simulation
-from retailflow_local.workspace import REPOSITORY, TITLES, Workspace
+from retailflow_local.workspace import PROCESSES, REPOSITORY, TITLES, Workspace
 
 app = typer.Typer(
     help="RetailFlow on this machine: real Airflow, Spark, Delta and a Blob emulator.",
@@ -82,6 +82,32 @@ def demo(
 
     is_right = Demo(calendar_date(first), days, Simulation(seed, scale), source).run(Workspace())
     raise typer.Exit(0 if is_right else 1)
+
+
+@app.command("run", hidden=True)
+def run_process(name: Annotated[str, typer.Argument(help=f"One of {', '.join(PROCESSES)}.")]) -> None:
+    """Become one process of the workspace, as a container of docker-compose.yaml does."""
+    Workspace().become(_known(name))
+
+
+@app.command("healthy", hidden=True)
+def is_healthy(name: Annotated[str, typer.Argument(help=f"One of {', '.join(PROCESSES)}.")]) -> None:
+    """Exit code 0 when that process of this container is healthy."""
+    workspace = Workspace()
+    raise typer.Exit(0 if workspace.processes.is_healthy(workspace.health(_known(name))) else 1)
+
+
+@app.command("furnish", hidden=True)
+def furnish() -> None:
+    """Container, schemas, Airflow's database and user, for containers that have just been started."""
+    with steps() as on_step:
+        Workspace().furnish(on_step)
+
+
+def _known(name: str) -> str:
+    if name not in PROCESSES:
+        raise typer.BadParameter(f"{name}: there are {', '.join(PROCESSES)}.")
+    return name
 
 
 @app.command()

@@ -27,9 +27,9 @@ JOBS = [Job("bronze", "payments"), Job("silver", "payments")]
 class FaultyWorkspace(Workspace):
     """One whose Jobs API loses answers on request."""
 
-    def _jobs_command(self):
-        command, environment = super()._jobs_command()
-        return (*command, "--faults"), environment
+    def command(self, name, *arguments):
+        command, environment = super().command(name, *arguments)
+        return (*command, *(("--faults",) if name == "jobs" else ())), environment
 
 
 @dataclass(frozen=True)
