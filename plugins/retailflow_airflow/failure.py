@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from airflow.providers.databricks.operators.databricks import XCOM_RUN_PAGE_URL_KEY, DatabricksSubmitRunOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from retailflow.environments import Environment, load_environment
@@ -16,7 +17,6 @@ from retailflow_airflow.macros import ingestion_date
 from retailflow_airflow.replay import planned
 
 KEY = "incident"  # the XCom of a failed task that holds the note; Airflow drops it when the task runs again
-_PAGE = "run_page_url"  # the XCom of the Databricks operator
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +32,7 @@ def report(context: Mapping[str, Any]) -> None:
     it can write no XCom, must not wait for a warehouse, and comes last, so it only asks whether the mail was sent.
     """
     ti, error = context["ti"], context.get("exception")
-    if _pulled(ti, KEY, ti.dag_id, ti.run_id, ti.task_id, ti.map_index).get("is_mailed"):
+    if not error and _pulled(ti, KEY, ti.dag_id, ti.run_id, ti.task_id, ti.map_index).get("is_mailed"):
         return
     env, facts = load_environment(), _facts(context)
     note = {"error": first_line(facts.error), "databricks_url": facts.databricks_url, "try_number": ti.try_number}
@@ -63,8 +63,15 @@ def _facts(context: Mapping[str, Any]) -> Facts:
         state="failed",
         try_number=ti.try_number,
         error=f"{type(error).__name__}: {error}" if error else "",
-        databricks_url=ti.xcom_pull(task_ids=ti.task_id, key=_PAGE, map_indexes=ti.map_index),
+        databricks_url=_databricks_url(context),
     )
+
+
+def _databricks_url(context: Mapping[str, Any]) -> str | None:
+    if not isinstance(context["task"], DatabricksSubmitRunOperator):
+        return None
+    ti = context["ti"]
+    return ti.xcom_pull(task_ids=ti.task_id, key=XCOM_RUN_PAGE_URL_KEY, map_indexes=ti.map_index)
 
 
 def _subject(context: Mapping[str, Any]) -> tuple[str, date | None]:
