@@ -12,6 +12,8 @@ from retailflow.raw import RawStore
 from retailflow_local.workspace import Workspace
 from retailflow_spark.tables import Tables
 
+collect_ignore = ["data"]  # they need live tables: the DAG retailflow_data_tests runs them
+
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory) -> Iterator[Workspace]:

@@ -10,8 +10,8 @@ import sys
 __all__ = []
 
 if sys.argv[1:3] == ["dags", "test"]:
-    SQL_ALCHEMY_CONN = f"sqlite:///{os.environ['AIRFLOW_HOME']}/dags_test.db"
-    SQL_ALCHEMY_CONN_ASYNC = SQL_ALCHEMY_CONN.replace("sqlite://", "sqlite+aiosqlite://")
+    SQL_ALCHEMY_CONN = os.environ["RETAILFLOW_DAGS_TEST_DATABASE"]
+    SQL_ALCHEMY_CONN_ASYNC = SQL_ALCHEMY_CONN.replace("sqlite:", "sqlite+aiosqlite:").replace("+psycopg2:", "+asyncpg:")
     __all__ = ["SQL_ALCHEMY_CONN", "SQL_ALCHEMY_CONN_ASYNC"]
 
 if sys.argv[1:2] == ["scheduler"]:

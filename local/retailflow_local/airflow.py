@@ -15,6 +15,7 @@ from urllib.parse import quote
 import psutil
 import requests
 
+from retailflow_local import postgres
 from retailflow_local.azurite import connection_string
 from retailflow_local.downloads import Progress
 from retailflow_local.errors import WorkspaceError
@@ -27,9 +28,10 @@ PATIENCE_SECONDS = 180
 _IMPORTABLE = ("include", "plugins", "local/airflow_settings")
 
 
-def environment(root: Path, repository: Path, ports: dict[str, int], own: Secrets) -> dict[str, str]:
-    """What makes any `airflow` command work on this workspace."""
+def environment(root: Path, repository: Path, ports: dict[str, int], own: Secrets, database: str) -> dict[str, str]:
+    """What makes any `airflow` command work on this workspace. `database` is sqlite or postgres."""
     home = root / "airflow"
+    lineage = {"type": "file", "log_file_path": str(home / "lineage.jsonl"), "append": True}
     url = f"http://{HOST}:{ports['airflow']}"
     databricks = {
         "conn_type": "databricks",
@@ -66,13 +68,24 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",  # a changed file is parsed at once
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new DAG file is seen
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _database(database, home, ports, own, "airflow"),
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "retailflow",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": as_json(lineage),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW_CONN_DATABRICKS_DEFAULT": as_json(databricks),
         "AIRFLOW_CONN_SMTP_DEFAULT": as_json(smtp),
         "AIRFLOW_CONN_WASB_DEFAULT": as_json(wasb),
         "PYTHONPATH": os.pathsep.join(str(repository / folder) for folder in _IMPORTABLE),
+        "RETAILFLOW_DAGS_TEST_DATABASE": _database(database, home, ports, own, "dags_test"),
     }
+
+
+def _database(kind: str, home: Path, ports: dict[str, int], own: Secrets, name: str) -> str:
+    return (
+        postgres.url(ports["postgres"], own.postgres_password, name)
+        if kind == "postgres"
+        else f"sqlite:///{home}/{name}.db"
+    )
 
 
 def _passwords(root: Path) -> Path:
@@ -83,23 +96,30 @@ def command(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "airflow", *arguments)
 
 
-def prepare(root: Path, own: Secrets, settings: dict[str, str], log: Path, on_step: Progress) -> None:
+def prepare(
+    root: Path, own: Secrets, settings: dict[str, str], database: str, postgres_port: int, log: Path, on_step: Progress
+) -> None:
     """The user and the metadata database, once per Airflow version; a first migration that was killed starts afresh."""
     write_private(_passwords(root), as_json({USER: own.airflow_password}))
     home = root / "airflow"
-    marker = home / "migrated"
+    marker = home / f"migrated.{database}"
     if marker.exists() and marker.read_text() == version("apache-airflow"):
         return
     on_step("Airflow database", "")
-    if not marker.exists():
-        shutil.rmtree(home, ignore_errors=True)
+    if database == "sqlite" and not marker.exists():
+        (home / "airflow.db").unlink(missing_ok=True)
     for folder in (home, log.parent):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if database == "postgres":
+        postgres.create_database(postgres_port, own.postgres_password, "airflow")
     with log.open("wb") as output:
         result = subprocess.run(command("db", "migrate"), env=settings, stdout=output, stderr=output, check=False)
     if result.returncode:
         raise WorkspaceError(f"Airflow's database could not be prepared; {log} says why.")
-    shutil.copyfile(home / "airflow.db", home / "dags_test.db")  # see airflow_local_settings.py
+    if database == "postgres":  # for `dags test`, see airflow_local_settings.py
+        postgres.create_database(postgres_port, own.postgres_password, "dags_test", like="airflow")
+    else:
+        shutil.copyfile(home / "airflow.db", home / "dags_test.db")
     marker.write_text(version("apache-airflow"))
 
 

@@ -21,7 +21,7 @@ from retailflow_local.errors import WorkspaceError
 from retailflow_local.options import calendar_date
 from retailflow_local.quarantine import app as quarantine
 from retailflow_local.state import PREFERRED_PORTS, Simulation
-from retailflow_local.workspace import AIRFLOW, CORE, REPOSITORY, TITLES, Workspace
+from retailflow_local.workspace import REPOSITORY, TITLES, Workspace
 
 app = typer.Typer(
     help="RetailFlow on this machine: real Airflow, Spark, Delta and a Blob emulator.",
@@ -42,13 +42,17 @@ def up(
     seed: Annotated[int | None, typer.Option(help="Of the simulated world.")] = None,
     scale: Annotated[float | None, typer.Option(help="Of the simulated world; 1 is 2,000 orders a day.")] = None,
     trouble: Annotated[Literal["some", "none"] | None, typer.Option(help="Bad, late and repeated records.")] = None,
+    postgres: Annotated[
+        bool | None, typer.Option("--postgres/--sqlite", help="Airflow's own database; the last choice stays.")
+    ] = None,
 ) -> None:
     """Start the whole workspace. Ctrl-C stops what it started."""
     workspace = Workspace()
     wishes = {"seed": seed, "scale": scale, "trouble": trouble}
     simulation = replace(workspace.simulation, **{name: wish for name, wish in wishes.items() if wish is not None})
+    database = None if postgres is None else "postgres" if postgres else "sqlite"
     with steps() as on_step:
-        workspace.start(ports=_ports(port or []), simulation=simulation, on_step=on_step)
+        workspace.start(ports=_ports(port or []), simulation=simulation, database=database, on_step=on_step)
     table = Table.grid(padding=(0, 2))
     table.add_row(
         "Airflow", f"{workspace.airflow_url}  user {local_airflow.USER}, password {workspace.airflow_password}"
@@ -96,7 +100,7 @@ def status() -> None:
     workspace = Workspace()
     table = Table("Process", "PID", "Port", "Health", "MiB")
     total, is_whole = 0, True
-    for name in CORE + AIRFLOW:
+    for name in workspace.names:
         process = workspace.processes.find(name)
         if process is None:
             table.add_row(TITLES[name], "", "", "[red]stopped[/red]", "")

@@ -19,7 +19,7 @@ from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import World
 from retailflow_local.state import Simulation
-from retailflow_local.workspace import AIRFLOW, CORE, Workspace
+from retailflow_local.workspace import PROCESSES, Workspace
 
 DAG_ID = "retailflow_daily"
 LAYERS = ("raw", "bronze", "silver", "gold")
@@ -40,7 +40,7 @@ class Footprint:
             return
         self._next = time.monotonic() + _SAMPLE_SECONDS
         total = 0
-        for process in workspace.processes.members([*CORE, *AIRFLOW]):
+        for process in workspace.processes.members(PROCESSES):
             try:
                 total += process.memory_full_info().pss
                 if process.name() == "java":

@@ -15,7 +15,7 @@ from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import is_free
 from retailflow_local.state import PREFERRED_PORTS, read_state
 from retailflow_local.toolchain import Tool, java, missing_groups, node
-from retailflow_local.workspace import AIRFLOW, CORE, REPOSITORY, TITLES, Workspace
+from retailflow_local.workspace import REPOSITORY, TITLES, Workspace
 
 DISK_NEEDED_GIB = 3
 MEMORY_NEEDED_GIB = 4
@@ -124,7 +124,7 @@ def _memory() -> Check:
 
 
 def _ports(workspace: Workspace) -> Check:
-    if any(workspace.processes.find(name) for name in CORE + AIRFLOW):
+    if any(workspace.processes.find(name) for name in workspace.names):
         ports = read_state(workspace.root).ports
         return Check("Ports", "ok", ", ".join(f"{name} {port}" for name, port in ports.items()))
     taken = [f"{port} ({name})" for name, port in PREFERRED_PORTS.items() if not is_free(port)]
@@ -134,10 +134,10 @@ def _ports(workspace: Workspace) -> Check:
 
 
 def _services(workspace: Workspace) -> Check:
-    alive = [name for name in CORE + AIRFLOW if workspace.processes.find(name)]
+    alive = [name for name in workspace.names if workspace.processes.find(name)]
     if not alive:
         return Check("Services", "ok", "stopped", "./retailflow up starts them.")
-    sick = [TITLES[name] for name in CORE + AIRFLOW if not workspace.processes.is_healthy(workspace.health(name))]
+    sick = [TITLES[name] for name in workspace.names if not workspace.processes.is_healthy(workspace.health(name))]
     if sick:
         finding = f"not healthy: {', '.join(sick)}"
         return Check(

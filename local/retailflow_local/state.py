@@ -1,4 +1,4 @@
-"""What a workspace remembers under its root: its ports, its simulated world, and its secrets (mode 0600)."""
+"""What a workspace remembers under its root: ports, simulated world, kind of database, and secrets (mode 0600)."""
 
 import base64
 import json
@@ -21,6 +21,7 @@ PREFERRED_PORTS = {
     "airflow": 8080,
     "smtp": 1025,
     "mail": 8025,
+    "postgres": 5432,
 }
 
 
@@ -35,8 +36,11 @@ class Simulation:
 
 @dataclass(frozen=True)
 class State:
+    """`database` is what Airflow keeps its metadata in: sqlite or postgres."""
+
     ports: dict[str, int] = field(default_factory=dict)
     simulation: Simulation = field(default_factory=Simulation)
+    database: str = "sqlite"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Secrets:
     airflow_fernet_key: str
     airflow_jwt_secret: str
     airflow_api_secret: str
+    postgres_password: str
 
     @classmethod
     def generate(cls) -> "Secrets":
@@ -64,7 +69,7 @@ def read_state(root: Path) -> State:
         return State()
     try:
         content = json.loads(path.read_text())
-        return State(content["ports"], Simulation(**content["simulation"]))
+        return State(content["ports"], Simulation(**content["simulation"]), content.get("database", "sqlite"))
     except (ValueError, KeyError, TypeError) as error:
         raise WorkspaceError(f"{path} is damaged ({error}). Delete it; ports are then chosen anew.") from error
 
@@ -92,12 +97,14 @@ def choose_ports(wished: dict[str, int], kept: dict[str, int], *, beside: bool =
 
 
 def load_secrets(root: Path) -> Secrets:
-    """The workspace's own secrets, generated where there are none yet."""
+    """The workspace's own secrets. Those that are not there yet are generated."""
     path = root / "secrets" / "workspace.json"
-    if not path.exists():
-        write_private(path, json.dumps(asdict(Secrets.generate()), indent=1))
     try:
-        return Secrets(**json.loads(path.read_text()))
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        if missing := set(Secrets.__dataclass_fields__) - set(kept):
+            kept |= {name: value for name, value in asdict(Secrets.generate()).items() if name in missing}
+            write_private(path, json.dumps(kept, indent=1))
+        return Secrets(**kept)
     except (ValueError, TypeError) as error:
         raise WorkspaceError(f"{path} is damaged. Run ./retailflow down, delete it, and start again.") from error
 

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from retailflow.raw import RawStore
-from retailflow_local import airflow, azurite, spark_server
+from retailflow_local import airflow, azurite, postgres, spark_server
 from retailflow_local.downloads import Progress, fetch_azurite, fetch_jars
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import HOST, Health, Processes
@@ -33,11 +34,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_ROOT = REPOSITORY / ".local"
 CORE = ("spark", "azurite", "sources", "jobs", "mail")  # in the order of starting: the slowest first
 AIRFLOW = tuple(airflow.process_name(component) for component in airflow.COMPONENTS)
+DATABASE = "postgres"  # of Airflow, where it was asked for
+PROCESSES = (*CORE, DATABASE, *AIRFLOW)
 TITLES = {
     "spark": "Spark Connect server",
     "azurite": "Blob emulator",
     "sources": "Source systems",
     "jobs": "Databricks Jobs API",
+    DATABASE: "PostgreSQL",
     "mail": "Mail sink",
     "airflow-api-server": "Airflow API server",
     "airflow-scheduler": "Airflow scheduler",
@@ -64,11 +68,9 @@ class Workspace:
         self.processes = Processes(self.root)
 
     @contextmanager
-    def running(
-        self, *, airflow: bool = False, simulation: Simulation | None = None, on_step: Progress = _quiet
-    ) -> Iterator["Workspace"]:
-        """Started for the block; what ran before goes on after it."""
-        started = self.start(airflow=airflow, simulation=simulation, on_step=on_step)
+    def running(self, *, airflow: bool = False, on_step: Progress = _quiet, **wishes: Any) -> Iterator["Workspace"]:
+        """Started for the block, as by `start`; what ran before goes on after it."""
+        started = self.start(airflow=airflow, on_step=on_step, **wishes)
         try:
             yield self
         finally:
@@ -80,16 +82,20 @@ class Workspace:
         airflow: bool = True,
         ports: dict[str, int] | None = None,
         simulation: Simulation | None = None,
+        database: str | None = None,
         on_step: Progress = _quiet,
     ) -> list[str]:
         """Start what does not run yet and wait until all is healthy. Returns the names of what it started.
+
+        `database` is sqlite or postgres; without it that of the last time.
 
         Raises:
             WorkspaceError: something is missing or does not get healthy; what was started is stopped again.
         """
         with self._alone():
-            missing = [name for name in CORE + (AIRFLOW if airflow else ()) if self.processes.find(name) is None]
-            self._remember(ports or {}, simulation)
+            self._remember(ports or {}, simulation, database)
+            wanted = self.names if airflow else CORE
+            missing = [name for name in wanted if self.processes.find(name) is None]
             self.processes.stop(missing)  # a service that died may have left children
             try:
                 self._start_all(missing, on_step)
@@ -101,14 +107,19 @@ class Workspace:
     def stop(self, names: list[str] | None = None) -> list[str]:
         """Stop these, or all that runs: Airflow first, so that nothing is submitted to what is going away."""
         with self._alone(wait=True):
-            wanted = CORE + AIRFLOW if names is None else names
+            wanted = PROCESSES if names is None else names
             found = [name for name in wanted if self.processes.members([name])]
-            for group in (AIRFLOW, ("jobs",), ("sources", "spark", "azurite", "mail")):
+            for group in (AIRFLOW, ("jobs", DATABASE), ("sources", "spark", "azurite", "mail")):
                 self.processes.stop([name for name in group if name in wanted])
             return found
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The processes of the whole workspace."""
+        return PROCESSES if read_state(self.root).database == "postgres" else CORE + AIRFLOW
+
     def health(self, name: str) -> Health:
-        """When that process is healthy. Raises KeyError for a name that is none of CORE and AIRFLOW."""
+        """When that process is healthy. Raises KeyError for a name that is none of PROCESSES."""
         ports = self.ports
         if name in AIRFLOW:
             return airflow.health(name.removeprefix("airflow-"), ports["airflow"], self.processes.find)
@@ -117,6 +128,9 @@ class Workspace:
             "azurite": Health("azurite", ports["azurite"]),
             "sources": Health("sources", ports["sources"], lambda: _answers(f"{self.sources_url}/healthz")),
             "jobs": Health("jobs", ports["jobs"], lambda: _answers(f"{self.jobs_url}/healthz")),
+            DATABASE: Health(
+                DATABASE, ports["postgres"], lambda: postgres.answers(ports["postgres"], self.secrets.postgres_password)
+            ),
             "mail": Health("mail", ports["mail"], lambda: _answers(f"{self.mail_url}/healthz")),
         }[name]
 
@@ -127,7 +141,7 @@ class Workspace:
     def settings(self) -> dict[str, str]:
         """The variables that make Airflow, and what loads an environment, work on this workspace. They hold secrets."""
         return {
-            **airflow.environment(self.root, REPOSITORY, self.ports, self.secrets),
+            **airflow.environment(self.root, REPOSITORY, self.ports, self.secrets, read_state(self.root).database),
             "RETAILFLOW_ENV": "local",
             "RETAILFLOW_SOURCES_URL": self.sources_url,
         }
@@ -180,14 +194,16 @@ class Workspace:
     def airflow_client(self) -> airflow.AirflowClient:
         return airflow.AirflowClient(self.airflow_url, self.airflow_password)
 
-    def _remember(self, wished: dict[str, int], simulation: Simulation | None) -> None:
-        """Ports and world. While anything runs its ports stay: whoever runs was told those of the others."""
+    def _remember(self, wished: dict[str, int], simulation: Simulation | None, database: str | None) -> None:
+        """Ports, world, database. While anything runs its ports stay: whoever runs was told those of the others."""
         state = read_state(self.root)
-        runs = [name for name in CORE + AIRFLOW if self.processes.find(name)]
+        runs = [name for name in PROCESSES if self.processes.find(name)]
+        if set(runs) & set(AIRFLOW) and database not in (None, state.database):
+            raise WorkspaceError(f"Airflow runs on {state.database}. Run ./retailflow down first.")
         if "sources" in runs and simulation not in (None, state.simulation):
             raise WorkspaceError("The sources run with another seed, scale or trouble. Run ./retailflow down first.")
         ports = choose_ports(wished, state.ports if runs else {}, beside=self.root != DEFAULT_ROOT)
-        write_state(self.root, State(ports, simulation or state.simulation))
+        write_state(self.root, State(ports, simulation or state.simulation, database or state.database))
 
     def _start_all(self, missing: list[str], on_step: Progress) -> None:
         """Everything gets ready side by side, but nothing of Airflow that runs tasks starts before what they need."""
@@ -195,8 +211,7 @@ class Workspace:
         self._start_core(core, on_step)
         server, *runners = AIRFLOW
         if set(AIRFLOW) & set(missing):
-            log = self.processes.log("airflow-database")
-            airflow.prepare(self.root, self.secrets, self.environment(), log, on_step)
+            self._prepare_airflow(DATABASE in missing, on_step)
         self._start_airflow([name for name in (server,) if name in missing])
         self._wait(reversed(core), on_step)
         azurite.container(self.ports["azurite"])
@@ -205,6 +220,15 @@ class Workspace:
             spark_server.create_schemas(self.spark_remote)
         self._start_airflow([name for name in runners if name in missing])
         self._wait([name for name in AIRFLOW if name in missing], on_step)
+
+    def _prepare_airflow(self, with_server: bool, on_step: Progress) -> None:
+        port, password = self.ports["postgres"], self.secrets.postgres_password
+        if with_server:
+            postgres.prepare(self.root, password)
+            self.processes.start(DATABASE, postgres.command(self.root, port), inherited())
+            self._wait([DATABASE], on_step)
+        kind, log = read_state(self.root).database, self.processes.log("airflow-database")
+        airflow.prepare(self.root, self.secrets, self.environment(), kind, port, log, on_step)
 
     def _start_airflow(self, names: list[str]) -> None:
         for name in names:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
+from airflow.sdk import Asset
 
 from retailflow.compute import submit_fields
 from retailflow.contracts import EntityContract, GoldContract
 from retailflow.environments import Environment
+from retailflow_airflow.lineage import lineage
 
 DATE = "{{ ingestion_date(dag_run, params) }}"
 # Databricks itself puts in the id of the task's run, the only one that differs for each try.
@@ -86,13 +88,19 @@ def spark_job(
     *,
     task_id: str | None = None,
     date: str = DATE,
+    assets: Sequence[Asset] = (),
     **settings: Any,
 ) -> DatabricksSubmitRunOperator:
-    """A task that runs `<script>.py` for what the contract describes. Its id is the contract's name unless given."""
+    """A task that runs `<script>.py` for what the contract describes, and then tells of `assets`.
+
+    Its id is the contract's name unless given.
+    """
+    inlets, outlets = lineage(env, script, contract)
     sources = ", ".join(f"`{source}`" for source in getattr(contract, "sources", ()))
     doc = _DOCS[script].format(name=contract.name, description=contract.description, sources=sources)
     body = payload(env, script, contract.name, date)
-    return spark_task(env, task_id or contract.name, body, doc, owner=contract.owner, **settings)
+    settings |= {"owner": contract.owner, "inlets": inlets, "outlets": [*outlets, *assets]}
+    return spark_task(env, task_id or contract.name, body, doc, **settings)
 
 
 def spark_task(

@@ -10,6 +10,10 @@ from retailflow.environments import Environment
 from retailflow_airflow.submit import spark_job
 
 
+def gold_asset(name: str) -> Asset:
+    return Asset(f"gold.{name}", uri=f"x-retailflow://gold/{name}")
+
+
 def gold_tasks(env: Environment, silver: Mapping[str, BaseOperator], **settings: Any) -> dict[str, BaseOperator]:
     """The task group `gold`: a task a table, by its name, after the makers of its sources.
 
@@ -23,7 +27,7 @@ def gold_tasks(env: Environment, silver: Mapping[str, BaseOperator], **settings:
                 env,
                 "gold",
                 table,
-                outlets=[Asset(f"gold.{table.name}", uri=f"x-retailflow://gold/{table.name}")],
+                assets=[gold_asset(table.name)],
                 **settings,
             )
             for table in gold_tables()

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from retailflow.contracts import Table, entities, gold_tables
 from retailflow_spark.balance import ROW_BALANCE
 from retailflow_spark.drift import DRIFT
+from retailflow_spark.job_runs import JOB_RUNS
 from retailflow_spark.ledger import TASK_RUNS
 from retailflow_spark.publish import WATERMARKS
 from retailflow_spark.release import AUDITS, RELEASES, carry, newest
@@ -20,7 +21,7 @@ LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the ta
     "bronze": tuple(contract.bronze for contract in entities()),
     "silver": tuple(table for contract in entities() for table in (contract.quarantine, *contract.kept)),
     "gold": tuple(contract.table for contract in gold_tables()),
-    "ops": (TASK_RUNS, ROW_BALANCE, DRIFT, WATERMARKS, RELEASES, AUDITS),
+    "ops": (TASK_RUNS, JOB_RUNS, ROW_BALANCE, DRIFT, WATERMARKS, RELEASES, AUDITS),
 }
 Needed = dict[str, tuple[int, str]]
 

@@ -178,8 +178,8 @@ def _built(tables: Tables) -> tuple[Versions, dict[tuple[str, str], int]]:
 
 def _advance(tables: Tables, number: int, published: Versions, moved: Versions, databricks_run_id: str) -> bool:
     """Add the release, unless another run added one of this number."""
-    row = (number, {**published, **moved}, sorted(moved), databricks_run_id, datetime.now(UTC))
-    return tables.insert_absent(row, RELEASES)
+    values = (number, {**published, **moved}, sorted(moved), databricks_run_id, datetime.now(UTC))
+    return tables.insert_absent([dict(zip(RELEASES.column_names, values, strict=True))], RELEASES) == 1
 
 
 def _report(tables: Tables, choice: Choice, databricks_run_id: str) -> None:

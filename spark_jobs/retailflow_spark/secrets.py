@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def secret(environment: Environment, key: str) -> str:
-    return _workspace().dbutils.secrets.get(environment.secret_scope, key)
+    return workspace_client().dbutils.secrets.get(environment.secret_scope, key)
 
 
 def open_raw(environment: Environment) -> RawStore:
@@ -32,7 +32,7 @@ def open_raw(environment: Environment) -> RawStore:
 
 
 @cache
-def _workspace() -> "WorkspaceClient":
+def workspace_client() -> "WorkspaceClient":
     """Inside Databricks it authenticates as the run does; elsewhere by DATABRICKS_HOST and DATABRICKS_TOKEN."""
     from databricks.sdk import WorkspaceClient
 

@@ -116,17 +116,18 @@ class Tables:
 
     def append_once(self, rows: list[Mapping[str, Any]], table: Table, identity: str) -> None:
         """Append these rows unless a commit of this identity, unique to a run, already did."""
-        schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
-        frame = self.spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in rows], schema)
-        self._write(frame, table, "append", txnAppId=identity, txnVersion="1")
+        self._write(self._frame(rows, table), table, "append", txnAppId=identity, txnVersion="1")
 
-    def insert_absent(self, row: tuple, table: Table) -> bool:
-        """Insert a row unless there is one of its key. Of several runs that do so at once, one gets True."""
-        schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
-        self.spark.createDataFrame([row], schema).createOrReplaceTempView("wanted")
+    def insert_absent(self, rows: list[Mapping[str, Any]], table: Table) -> int:
+        """Insert the rows whose keys are not there. Returns how many; of several runs at once, one inserts a key."""
+        self._frame(rows, table).createOrReplaceTempView("wanted")
         same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.key)
         statement = f"MERGE INTO {self.path(table.name)} t USING wanted s ON {same_key} WHEN NOT MATCHED THEN INSERT *"
-        return self._merge(table, statement).num_affected_rows == 1
+        return self._merge(table, statement).num_affected_rows
+
+    def _frame(self, rows: list[Mapping[str, Any]], table: Table) -> DataFrame:
+        schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
+        return self.spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in rows], schema)
 
     def fill(self, table: Table, frame: DataFrame) -> None:
         """Make an empty table hold these rows. Two at once conflict rather than doubling them."""

@@ -101,7 +101,12 @@ def test_the_sdk_knows_every_field_of_the_cluster_profiles(compute):
 
 
 @pytest.mark.parametrize(
-    ("dag", "task_id"), [("retailflow_replay", "plan"), ("retailflow_maintenance", "maintain.ops")]
+    ("dag", "task_id"),
+    [
+        ("retailflow_replay", "plan"),
+        ("retailflow_maintenance", "maintain.ops"),
+        ("retailflow_job_monitor", "record"),
+    ],
 )
 def test_the_sdk_knows_every_field_of_a_job_that_is_of_no_entity(dags_in, dag, task_id):
     body = dags_in("dev")[dag].get_task(task_id).json

@@ -11,7 +11,7 @@ from retailflow.contracts import entities, gold_tables
 from retailflow.raw import batches_path, complete
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble, planted
-from retailflow_local.workspace import AIRFLOW, CORE
+from retailflow_local.workspace import PROCESSES
 
 pytestmark = pytest.mark.e2e
 
@@ -60,7 +60,7 @@ def test_the_mart_has_the_revenue_of_both_channels_to_the_last_digit_of_its_fact
 
 
 def test_one_java_machine_serves_the_whole_stack(stack):
-    names = [process.name() for process in stack.workspace.processes.members([*CORE, *AIRFLOW]) if process.is_running()]
+    names = [process.name() for process in stack.workspace.processes.members(PROCESSES) if process.is_running()]
     assert names.count("java") == 1
 
 
@@ -95,7 +95,7 @@ def test_a_job_that_raises_says_so_in_the_task_log_and_on_the_run_page(stack):
 
 def test_a_stopped_stack_leaves_no_process_behind(stack):
     space = stack.workspace
-    members = space.processes.members([*CORE, *AIRFLOW])
+    members = space.processes.members(PROCESSES)
     assert len(members) > 10
     space.stop()
     _gone, alive = psutil.wait_procs(members, timeout=20)

@@ -5,6 +5,8 @@ import json
 import pytest
 from pipeline import put
 
+from retailflow.raw import complete
+
 from .records import OF, day_of
 from .stack import Fault, FaultyWorkspace, Stack, answer_lost, killed, paused, task_process_killed
 
@@ -33,6 +35,7 @@ def test_a_stack_that_loses_a_part_in_the_middle_of_a_replay_leaves_what_clean_r
     days = [day_of(number) for number in range(len(FAULTS))]
     for number, day in enumerate(days):
         put(stack.raw, "payments", day, *map(json.dumps, OF["payments"](number)))
+        complete(stack.raw, "payments", day)
     for fault, day, wanted in zip(FAULTS, days, stack.clean(days), strict=True):
         stack.cell(fault, day, wanted)
     assert stack.matrix.broken("stack") == []

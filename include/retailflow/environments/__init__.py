@@ -103,6 +103,7 @@ class Environment(Strict):
     jobs_root: str = Field(pattern=r"^/(Workspace|Volumes)/[A-Za-z0-9_./\-]*[A-Za-z0-9_\-]$")
     wheel: str | None = Field(default=None, pattern=r"^/(Workspace|Volumes)/[A-Za-z0-9_./\-]*\.whl$")
     compute: Compute
+    warehouse_id: str = Field(pattern=r"^[0-9a-f]{16}$")  # what answers the UI's and the alerts' questions
     polling_seconds: int = Field(ge=1)
     run_timeout_minutes: int = Field(ge=1)
     sensor: Sensor

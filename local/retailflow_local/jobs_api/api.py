@@ -1,21 +1,22 @@
-"""The REST endpoints. A client may send its arguments in the query or as a JSON body, on GET too."""
+"""The REST endpoints of runs, secrets and what else a client asks; those of SQL statements are in statements.py."""
 
 import hmac
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from retailflow_local.jobs_api.arguments import Arguments
 from retailflow_local.jobs_api.errors import ApiError, invalid, missing
 from retailflow_local.jobs_api.faults import Fault, Faults
 from retailflow_local.jobs_api.page import render_page
 from retailflow_local.jobs_api.runner import Runner, read_tail
+from retailflow_local.jobs_api.statements import Statements, statements_router
 from retailflow_local.jobs_api.store import RunRow, Store
 from retailflow_local.jobs_api.submission import parse_submission
 from retailflow_local.jobs_api.vault import Vault
@@ -34,21 +35,9 @@ class Service:
     workspace_files: Path
     store: Store
     runner: Runner
+    statements: Statements
     vault: Vault
     log: Callable[[int], Path]
-
-
-async def _arguments(request: Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.body() or b"{}")
-    except ValueError as error:
-        raise ApiError(400, "MALFORMED_REQUEST", f"The body is not JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise ApiError(400, "MALFORMED_REQUEST", "The body must be a JSON object")
-    return {**request.query_params, **body}
-
-
-Arguments = Annotated[dict[str, Any], Depends(_arguments)]
 
 
 def _integer(arguments: dict[str, Any], name: str) -> int | None:
@@ -195,6 +184,7 @@ def create_app(service: Service, with_faults: bool) -> FastAPI:
     for version in ("2.0", "2.1", "2.2"):
         app.include_router(jobs_router(service), prefix=f"/api/{version}/jobs")
         app.include_router(workspace_router(service), prefix=f"/api/{version}")
+        app.include_router(statements_router(service.statements), prefix=f"/api/{version}/sql")
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:

@@ -15,8 +15,10 @@ from fastapi import FastAPI
 
 from retailflow_local.jobs_api.api import Service, create_app
 from retailflow_local.jobs_api.runner import Runner, Workspace
+from retailflow_local.jobs_api.statements import Statements
 from retailflow_local.jobs_api.store import Store
 from retailflow_local.jobs_api.vault import Vault
+from retailflow_local.jobs_api.warehouse import Warehouse
 
 _HOST = "127.0.0.1"
 # Seconds of import that every task would pay: Spark 3, the SDK 2.
@@ -66,9 +68,10 @@ def main() -> None:
         store = Store(options.state / "runs.sqlite")
         preload = [name for name in options.preload.split(",") if name]
         runner = Runner(store, workspace, vault.redact, options.max_concurrent_runs, preload)
-        service = Service(token, base_url, options.workspace_files, store, runner, vault, workspace.log)
+        statements = Statements(Warehouse(remote))
+        service = Service(token, base_url, options.workspace_files, store, runner, statements, vault, workspace.log)
         app = create_app(service, options.faults)
-        app.router.lifespan_context = _lifespan(runner)
+        app.router.lifespan_context = _lifespan(runner, statements)
         # uvicorn stops orderly at a signal, then raises it again; orderly is what the exit code shall say.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(0))
@@ -77,11 +80,12 @@ def main() -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _lifespan(runner: Runner):
+def _lifespan(runner: Runner, statements: Statements):
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         runner.recover()
         yield
+        statements.close()
         runner.close()
 
     return lifespan

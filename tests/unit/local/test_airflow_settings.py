@@ -21,13 +21,14 @@ PRINT_DATABASE = "import airflow_local_settings as s; print(getattr(s, 'SQL_ALCH
     ],
 )
 def test_only_dags_test_keeps_its_runs_apart_from_the_running_scheduler(arguments, database):
-    environment = os.environ | {"AIRFLOW_HOME": "/home", "PYTHONPATH": str(REPOSITORY / "local" / "airflow_settings")}
+    kept_apart = {"RETAILFLOW_DAGS_TEST_DATABASE": "sqlite:////home/dags_test.db"}
+    environment = os.environ | kept_apart | {"PYTHONPATH": str(REPOSITORY / "local" / "airflow_settings")}
     command = [sys.executable, "-c", PRINT_DATABASE, *arguments]
     assert subprocess.check_output(command, env=environment, text=True).strip() == database
 
 
 def test_airflow_listens_on_loopback_only_and_calls_nobody():
-    settings = airflow.environment(Path("/anywhere"), REPOSITORY, PREFERRED_PORTS, Secrets.generate())
+    settings = airflow.environment(Path("/anywhere"), REPOSITORY, PREFERRED_PORTS, Secrets.generate(), "sqlite")
     assert settings["AIRFLOW__API__HOST"] == "127.0.0.1"
     assert settings["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] == "False"
     assert "--skip-serve-logs" in airflow.component_command("scheduler")

@@ -1,0 +1,39 @@
+"""Keeps the record of all Databricks runs: how each ended, how long it waited and worked, and on what.
+
+**What it does.** Each hour one job asks Databricks for the runs that have ended and adds those that are new to
+`ops.job_runs`.
+
+**Normal.** Minutes. Databricks keeps its own list for 60 days only.
+
+**Safe to clear.** Always; a run that is recorded already stays as it is.
+
+**Where to look.** `SELECT * FROM ops.job_runs WHERE result <> 'SUCCESS' ORDER BY ended_at DESC`.
+"""
+
+from airflow.sdk import DAG
+
+from retailflow.environments import load_environment
+from retailflow_airflow.defaults import defaults
+from retailflow_airflow.schedule import timetable
+from retailflow_airflow.submit import DATABRICKS_RUN, spark_task, submission
+
+env = load_environment()
+DATE = "{{ dag_run.run_after | ds }}"
+
+with DAG(
+    dag_id="retailflow_job_monitor",
+    description="Databricks runs that have ended, into ops.job_runs.",
+    doc_md=__doc__,
+    schedule=timetable(env.schedule, "40 * * * *"),
+    **defaults(env),
+):
+    spark_task(
+        env,
+        "record",
+        submission(env, "monitor", ["--run-id", DATABRICKS_RUN], DATE),
+        """Adds the Databricks runs that have ended to `ops.job_runs`.
+
+- **Reads** Databricks' list of runs; **writes** `ops.job_runs`.
+- **Safe to clear**: always.
+""",
+    )

@@ -1,0 +1,21 @@
+"""What a request gives: a client may send its arguments in the query or as a JSON body, on GET too."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from retailflow_local.jobs_api.errors import ApiError
+
+
+async def _arguments(request: Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError as error:
+        raise ApiError(400, "MALFORMED_REQUEST", f"The body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise ApiError(400, "MALFORMED_REQUEST", "The body must be a JSON object")
+    return {**request.query_params, **body}
+
+
+Arguments = Annotated[dict[str, Any], Depends(_arguments)]

@@ -1,0 +1,117 @@
+"""PostgreSQL for Airflow's metadata, from the machine's own packages: `./retailflow up --postgres`."""
+
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.processes import HOST
+from retailflow_local.state import write_private
+
+USER = "airflow"
+_SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "shared_buffers": "64MB",
+    "max_connections": "100",
+}
+_ACCOUNT = "postgres"  # the server refuses to run as root; Debian's package brings this account
+
+
+def url(port: int, password: str, database: str = USER) -> str:
+    return f"postgresql+psycopg2://{USER}:{password}@{HOST}:{port}/{database}"
+
+
+def folder(root: Path) -> Path:
+    """Where the cluster stands: in the workspace, or for root, whose files the account cannot reach, in its home."""
+    if os.geteuid():
+        return root / "postgres"
+    return _home() / f"retailflow-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
+
+
+def command(root: Path, port: int) -> tuple[str, ...]:
+    settings = (part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}"))
+    return _as_account(str(_programs() / "postgres"), "-D", str(folder(root)), "-p", str(port), *settings)
+
+
+def prepare(root: Path, password: str) -> None:
+    """A new cluster, once. Raises WorkspaceError where PostgreSQL is missing or refuses."""
+    place = folder(root)
+    if (place / "PG_VERSION").exists():
+        return
+    shutil.rmtree(place, ignore_errors=True)  # a first time that was killed
+    secret = place.with_suffix(".password")
+    write_private(secret, password)
+    if not os.geteuid():
+        shutil.chown(secret, _ACCOUNT)
+    options = ("-U", USER, "--auth=scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C.UTF-8")
+    program = _as_account(str(_programs() / "initdb"), "-D", str(place), *options)
+    made = subprocess.run(program, capture_output=True, text=True, check=False)
+    secret.unlink()
+    if made.returncode:
+        raise WorkspaceError(f"PostgreSQL's cluster could not be made in {place}: {made.stderr.strip()}")
+
+
+def answers(port: int, password: str) -> bool:
+    import psycopg2
+
+    try:
+        _connection(port, password).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def create_database(port: int, password: str, name: str, like: str = "template1") -> None:
+    """That database, a copy of another, unless it is there. Nobody may be connected to the other."""
+    with closing(_connection(port, password)) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+        if not cursor.fetchone():
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
+
+
+def _connection(port: int, password: str):
+    import psycopg2
+
+    return psycopg2.connect(host=HOST, port=port, user=USER, password=password, dbname="postgres", connect_timeout=5)
+
+
+def _programs() -> Path:
+    """The newest that is installed. Debian keeps them off the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    on_path = shutil.which("postgres")
+    if not found and not on_path:
+        raise WorkspaceError("PostgreSQL is not installed. Install it (Debian, Ubuntu: apt install postgresql).")
+    return (found[-1] if found else Path(on_path)).parent
+
+
+def _as_account(*arguments: str) -> Sequence[str]:
+    if os.geteuid():
+        return arguments
+    return (
+        "setpriv",
+        f"--reuid={_ACCOUNT}",
+        f"--regid={_ACCOUNT}",
+        "--init-groups",
+        "env",
+        "-C",
+        str(_home()),
+        *arguments,
+    )
+
+
+def _home() -> Path:
+    try:
+        return Path(pwd.getpwnam(_ACCOUNT).pw_dir)
+    except KeyError:
+        raise WorkspaceError(
+            f"PostgreSQL does not run as root, and there is no account {_ACCOUNT} to run it as. Install PostgreSQL"
+            " (Debian, Ubuntu: apt install postgresql), or run this as another user."
+        ) from None

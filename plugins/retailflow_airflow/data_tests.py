@@ -1,0 +1,39 @@
+"""Tests of live tables as tasks: a file of pytest a task.
+
+pytest-airflow did this for Airflow 1. Its successor airflow-pytest-operator starts pytest as a program of its own that
+does not reach Airflow's connections, and brings 5,000 lines for it. A task is a process already: pytest runs in it.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parents[2] / "tests" / "data"
+_OPTIONS = ("-q", "-c", os.devnull, "--import-mode=importlib", "-p", "no:cacheprovider")
+
+
+class DataTestError(RuntimeError):
+    """Tests failed, or none ran. The message names them; the log has what pytest says."""
+
+
+class _Failed:
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self.names.append(report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " "))
+
+
+def run_file(name: str, folder: str) -> None:
+    """Run the tests of a file here. Raises DataTestError unless all pass."""
+    import pytest
+
+    failed = _Failed()
+    place = Path(folder)
+    code = pytest.main([*_OPTIONS, f"--rootdir={place}", f"--confcutdir={place}", str(place / name)], plugins=[failed])
+    if code:
+        what = (
+            f"not so: {'; '.join(failed.names)}" if failed.names else f"no test ran (pytest's exit code is {int(code)})"
+        )
+        raise DataTestError(f"{name}: {what}. The lines above say what was found.")

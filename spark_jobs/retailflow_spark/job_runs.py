@@ -1,0 +1,94 @@
+"""The job monitor: every Databricks run that has ended, as Databricks itself tells of it, in ops.job_runs.
+
+The ledger has what a job says of its own success; this has the runs that failed, were cancelled or never started too,
+and what they cost in compute time.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from retailflow.contracts import Column, Table
+from retailflow_spark.tables import Tables
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.jobs import BaseRun, RunTask
+
+JOB_RUNS = Table(
+    name="ops.job_runs",
+    description="Databricks runs that have ended, one row per task run.",
+    columns=(
+        Column("task_run_id", "STRING", "Run of a task; databricks_run_id in ops.task_runs.", required=True),
+        Column("run_id", "STRING", "The run that it belongs to.", required=True),
+        Column("run_name", "STRING", "DAG, task, date and try, as submitted.", required=True),
+        Column("result", "STRING", "How it ended, such as SUCCESS, FAILED, TIMEDOUT, CANCELED.", required=True),
+        Column("message", "STRING", "What Databricks says about the end."),
+        Column("compute", "STRING", "serverless, pool, cluster, or the id of an existing cluster.", required=True),
+        Column("workers", "INT", "Workers of the run's own cluster; null where Databricks scales."),
+        Column("tags", "MAP<STRING, STRING>", "Cost tags of the run's own cluster."),
+        Column("started_at", "TIMESTAMP", "When it was submitted.", required=True),
+        Column("ended_at", "TIMESTAMP", "When it ended.", required=True),
+        Column("setup_seconds", "DOUBLE", "Waiting for compute.", required=True),
+        Column("execution_seconds", "DOUBLE", "Running.", required=True),
+        Column("run_page_url", "STRING", "Its page in Databricks."),
+    ),
+    key=("task_run_id",),
+)
+_OVERLAP = timedelta(days=1)  # longer than any run of ours may last, so none that was still going is missed
+_KEPT = timedelta(days=59)  # of runs/list: Databricks forgets a run after 60 days
+
+
+def record_job_runs(tables: Tables, client: "WorkspaceClient") -> int:
+    """Add the runs that have ended since the last time, whoever submitted them. Returns how many are new.
+
+    Safe to repeat, and beside itself: a run that is there already stays as it is.
+    """
+    tables.create([JOB_RUNS])
+    newest = tables.read(JOB_RUNS.name).agg(F.max(F.unix_seconds("started_at"))).first()[0]
+    since = datetime.fromtimestamp(newest, UTC) - _OVERLAP if newest else datetime.now(UTC) - _KEPT
+    ended = client.jobs.list_runs(completed_only=True, expand_tasks=True, start_time_from=int(since.timestamp() * 1000))
+    rows = list(rows_of(ended))
+    return tables.insert_absent(rows, JOB_RUNS) if rows else 0
+
+
+def rows_of(runs: Iterable["BaseRun"]) -> Iterator[dict[str, Any]]:
+    """A row for each task of each run."""
+    for run in runs:
+        for task in run.tasks or ():
+            cluster = task.new_cluster
+            yield {
+                "task_run_id": str(task.run_id),
+                "run_id": str(run.run_id),
+                "run_name": run.run_name,
+                "result": _result(task),
+                "message": (task.state and task.state.state_message) or None,
+                "compute": _compute(task),
+                "workers": cluster.num_workers if cluster else None,
+                "tags": dict(cluster.custom_tags or {}) if cluster else {},
+                "started_at": _moment(run.start_time),
+                "ended_at": _moment(task.end_time),
+                "setup_seconds": (task.setup_duration or 0) / 1000,
+                "execution_seconds": (task.execution_duration or 0) / 1000,
+                "run_page_url": run.run_page_url,
+            }
+
+
+def _result(task: "RunTask") -> str:
+    """The result; for a run that did not get to one, the state in which it ended."""
+    state = task.state
+    return (state.result_state or state.life_cycle_state).value if state else "UNKNOWN"
+
+
+def _compute(task: "RunTask") -> str:
+    if task.existing_cluster_id:
+        return task.existing_cluster_id
+    if task.new_cluster:
+        return "pool" if task.new_cluster.instance_pool_id else "cluster"
+    return "serverless"
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

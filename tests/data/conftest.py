@@ -1,0 +1,13 @@
+"""Checks of live tables, run by the DAG `retailflow_data_tests`. They read by the environment's SQL warehouse."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from retailflow_airflow.warehouse import Warehouse
+
+
+@pytest.fixture(scope="session")
+def rows() -> Callable[..., list[dict[str, Any]]]:
+    """`rows(query, **parameters)`: what the warehouse answers."""
+    return Warehouse().rows

@@ -1,0 +1,34 @@
+"""The job monitor on the local Jobs API and real Delta."""
+
+import sys
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.jobs import SparkPythonTask, SubmitTask
+
+from retailflow_spark.job_runs import record_job_runs
+
+
+def test_every_ended_run_is_recorded_once_with_its_result(workspace, tables):
+    client = WorkspaceClient(host=workspace.jobs_url, token=workspace.jobs_token)
+
+    def ended(name: str, *parameters: str) -> str:
+        task = SparkPythonTask("/Workspace/Shared/retailflow/spark_jobs/bronze.py", parameters=list(parameters))
+        waiter = client.jobs.submit(run_name=name, tasks=[SubmitTask("only", spark_python_task=task)])
+        try:
+            waiter.result()
+        except Exception as error:  # the SDK raises for a run that failed
+            print(error, file=sys.stderr)
+        return str(client.jobs.get_run(waiter.run_id).tasks[0].run_id)
+
+    first = ended("monitored/first", "--env", "nowhere")
+    record_job_runs(tables, client)
+    second = ended("monitored/second")
+    for _ in range(2):
+        record_job_runs(tables, client)
+    rows = {row.task_run_id: row for row in tables.read("ops.job_runs").collect()}
+    assert tables.read("ops.job_runs").count() == len(rows)
+    assert (rows[first].run_name, rows[second].run_name) == ("monitored/first", "monitored/second")
+    assert rows[first].result == "FAILED"
+    assert "There is no environment 'nowhere'" in rows[first].message
+    assert rows[first].compute == "serverless"
+    assert rows[first].ended_at >= rows[first].started_at
