@@ -1,6 +1,5 @@
 """What happens when the last try of a task has failed: one e-mail, and a note of the error beside the task."""
 
-import logging
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -8,21 +7,15 @@ from typing import Any
 from airflow.providers.databricks.operators.databricks import XCOM_RUN_PAGE_URL_KEY, DatabricksSubmitRunOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from retailflow.environments import Environment, load_environment
+from retailflow.environments import load_environment
 from retailflow_airflow import mail
-from retailflow_airflow.incident import Event, Facts, collect
+from retailflow_airflow.incident import Event, Facts, Ledger, collect
 from retailflow_airflow.incident.errors import first_line
-from retailflow_airflow.incident.ledger import Source
 from retailflow_airflow.macros import ingestion_date
 from retailflow_airflow.replay import planned
+from retailflow_airflow.warehouse import Warehouse
 
 KEY = "incident"  # the XCom of a failed task that holds the note; Airflow drops it when the task runs again
-_log = logging.getLogger(__name__)
-
-
-def warehouse(env: Environment) -> Source | None:
-    """What answers for the ledger."""
-    return None
 
 
 def report(context: Mapping[str, Any]) -> None:
@@ -38,7 +31,7 @@ def report(context: Mapping[str, Any]) -> None:
     note = {"error": first_line(facts.error), "databricks_url": facts.databricks_url, "try_number": ti.try_number}
     if error:
         ti.xcom_push(KEY, note)
-    mail.send(collect(facts, env, warehouse(env) if error else None), env, f"failed {ti.id}")
+    mail.send(collect(facts, env, Ledger(Warehouse(env)) if error else None), env, f"failed {ti.id}")
     if error:
         ti.xcom_push(KEY, {**note, "is_mailed": True})
 

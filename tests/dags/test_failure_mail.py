@@ -44,7 +44,7 @@ def test_a_failed_task_sends_one_mail_with_its_card(fail):
     assert "runbooks/wrong_numbers.md" in text
     assert f"Databricks   {URL}" in text
     assert "/dags/retailflow_daily/runs/manual__" in text
-    assert "gold.fact_orders" in text or "The ledger was not asked" in text
+    assert "The SQL warehouse did not answer" in text
     assert "BalanceError: orders does not balance" in body(sent, "html")
 
 

@@ -154,7 +154,7 @@ def test_a_table_that_a_replay_made_is_not_late(look, monkeypatch):
             assert parameters["day"].isoformat() == DAY
             return [{"name": name} for name in EARLY]
 
-    monkeypatch.setattr(watch, "warehouse", lambda env: Ledger())
+    monkeypatch.setattr(watch, "Warehouse", lambda env: Ledger())
     assert look("03:45") == []
 
 

@@ -8,9 +8,9 @@ from airflow.sdk.configuration import conf
 
 from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
 from retailflow.environments import Environment
-from retailflow_airflow.incident import ledger
 from retailflow_airflow.incident.advice import advice
 from retailflow_airflow.incident.errors import first_line, kind_of
+from retailflow_airflow.incident.ledger import Ledger, changes, counts
 from retailflow_airflow.incident.model import Event, Facts, Incident
 from retailflow_airflow.wiring import built_from
 
@@ -18,12 +18,12 @@ _log = logging.getLogger(__name__)
 _TEAM = "data-engineering"
 
 
-def collect(facts: Facts, env: Environment, warehouse: ledger.Source | None) -> Incident:
-    """The card. It always comes: what the warehouse does not answer is said to be unknown."""
+def collect(facts: Facts, env: Environment, ledger: Ledger | None) -> Incident:
+    """The card. It always comes: what the ledger does not answer is said to be unknown."""
     contract = _contract(facts.name)
     kind = kind_of(facts)
     action, command = advice(kind, facts, env)
-    found, unknown = _ask_ledger(facts, contract, warehouse)
+    found, unknown = _ask(facts, contract, ledger)
     return Incident(
         facts=facts,
         environment=env.name,
@@ -49,17 +49,17 @@ def downstream_names(facts: Facts) -> list[str]:
     return own + [table.table.name for table in built_from(names) if table.name != facts.name]
 
 
-def _ask_ledger(facts: Facts, contract, warehouse: ledger.Source | None) -> tuple[dict, str]:
+def _ask(facts: Facts, contract, ledger: Ledger | None) -> tuple[dict, str]:
     """The parts of the card that the ledger knows, and what could not be found out."""
     if contract is None:
         return {}, ""
-    if warehouse is None:
+    if ledger is None:
         return {}, "The ledger was not asked: rows, changes and the state of tables downstream are unknown."
     day, found = facts.ingestion_date or datetime.now(UTC).date(), {}
     try:
-        runs = ledger.runs(warehouse, facts.name, day)
-        found["counts"], found["changes"] = ledger.counts(runs, day), ledger.changes(runs)
-        found["downstream"] = ledger.downstream(warehouse, downstream_names(facts), day)
+        runs = ledger.runs(facts.name, day)
+        found["counts"], found["changes"] = counts(runs, day), changes(runs)
+        found["downstream"] = ledger.downstream(downstream_names(facts), day)
     except Exception as error:  # whatever it is, the mail goes out
         _log.warning("The SQL warehouse did not answer: %s", error)
         missing = "tables downstream" if "counts" in found else "rows, changes and tables downstream"
