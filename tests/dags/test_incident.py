@@ -12,7 +12,8 @@ DAY = date(2026, 1, 15)
 PROD = load_environment("prod")
 JOB = (
     "AirflowException: Job run failed with terminal state: {'life_cycle_state': 'TERMINATED', "
-    "'result_state': 'FAILED', 'state_message': 'Task failed.'} and with the errors [{'task_key': 'silver_orders', 'run_id': 12, 'error': %r}]"
+    "'result_state': 'FAILED', 'state_message': 'Task failed.'} "
+    "and with the errors [{'task_key': 'silver_orders', 'run_id': 12, 'error': %r}]"
 )
 
 
@@ -105,10 +106,11 @@ def test_a_warehouse_that_does_not_answer_is_said_and_asked_only_once():
 
     asleep = Asleep()
     ledger = Ledger(asleep)
-    for made in (collect(facts(), PROD, ledger), collect(facts(subject="gold.fact_orders"), PROD, ledger)):
-        assert "The SQL warehouse did not answer, so rows, changes and tables downstream are unknown" in text(made)
+    for made in (collect(facts(), PROD, ledger), collect(facts(subject="gold.fact_sales"), PROD, ledger)):
+        assert "The SQL warehouse did not answer, so rows, changes and what readers have are unknown" in text(made)
         assert "it sleeps" in html(made)
         assert "ValueError: x" in text(made)
+        assert "gold.daily_revenue_mart" in text(made)
     assert asleep.asked == 1
 
 

@@ -98,7 +98,7 @@ def test_a_late_feed_is_told_once_and_once_more_when_it_has_come(look, run_of_th
     run_of_the_day(*waits)
     assert look("03:59") == []
     assert look("04:02") == [f"MISSED silver.orders {DAY}, due 04:00 UTC"]
-    assert "raw.orders is deferred." in last(smtp)
+    assert "silver.orders waits for raw.orders, which is deferred." in last(smtp)
     assert "runbooks/late_feed.md" in last(smtp)
     assert look("04:07") == []
     run_of_the_day()

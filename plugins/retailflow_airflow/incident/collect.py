@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
@@ -11,7 +12,7 @@ from retailflow.environments import Environment
 from retailflow_airflow.incident.advice import advice
 from retailflow_airflow.incident.errors import first_line, kind_of
 from retailflow_airflow.incident.ledger import Ledger, changes, counts
-from retailflow_airflow.incident.model import Event, Facts, Incident
+from retailflow_airflow.incident.model import Downstream, Event, Facts, Incident
 from retailflow_airflow.wiring import built_from
 
 _log = logging.getLogger(__name__)
@@ -53,29 +54,32 @@ def _ask(facts: Facts, contract, ledger: Ledger | None) -> tuple[dict, str]:
     """The parts of the card that the ledger knows, and what could not be found out."""
     if contract is None:
         return {}, ""
+    names = downstream_names(facts)
+    found: dict[str, Any] = {"downstream": tuple(Downstream(name) for name in names)}
     if ledger is None:
-        return {}, "The ledger was not asked: rows, changes and the state of tables downstream are unknown."
-    day, found = facts.ingestion_date or datetime.now(UTC).date(), {}
+        return found, "The ledger was not asked: rows, changes and what readers have are unknown."
+    day = facts.ingestion_date or datetime.now(UTC).date()
     try:
         runs = ledger.runs(facts.name, day)
         found["counts"], found["changes"] = counts(runs, day), changes(runs)
-        found["downstream"] = ledger.downstream(downstream_names(facts), day)
+        found["downstream"] = ledger.downstream(names, day)
     except Exception as error:  # whatever it is, the mail goes out
         _log.warning("The SQL warehouse did not answer: %s", error)
-        missing = "tables downstream" if "counts" in found else "rows, changes and tables downstream"
-        return found, f"The SQL warehouse did not answer, so {missing} are unknown: {first_line(str(error))}"
+        missing = "what readers have is" if "counts" in found else "rows, changes and what readers have are"
+        return found, f"The SQL warehouse did not answer, so {missing} unknown: {first_line(str(error))}"
     return found, ""
 
 
 def _error(facts: Facts) -> str:
     if facts.error:
         return first_line(facts.error)
-    if facts.event is Event.RECOVERED:
+    if not facts.is_open:
         return ""
     if facts.run_id is None:
         return f"{facts.dag_id} has no run for {facts.ingestion_date}."
-    if facts.event is Event.MISSED:
-        return f"{facts.task_id} is {facts.state or 'not started'}."
+    if facts.event is not Event.FAILED:
+        waits = "" if facts.task_id == facts.subject else f"{facts.subject} waits for "
+        return f"{waits}{facts.task_id}{', which' if waits else ''} is {facts.state or 'not started'}."
     return "Airflow gave no error: the worker was lost, or somebody marked the task failed."
 
 
