@@ -205,6 +205,17 @@ class AirflowClient:
         parameters = {"run_type": run_type, "order_by": "logical_date", "limit": 1000}
         return self._checked(self._session.get(self._runs(dag_id), params=parameters, timeout=60))["dag_runs"]
 
+    def newest_runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """At most 100, newest first, each with `dag_run_id`, `state`, `conf`, `logical_date` and `run_after`."""
+        parameters = {"order_by": "-run_after", "limit": 100}
+        return self._checked(self._session.get(self._runs(dag_id), params=parameters, timeout=60))["dag_runs"]
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
+        """What a task left under that key; None where it left nothing."""
+        url = f"{self._runs(dag_id)}/{quote(run_id)}/taskInstances/{quote(task_id)}/xcomEntries/{quote(key)}"
+        answer = self._session.get(url, params={"deserialize": True}, timeout=60)
+        return None if answer.status_code == 404 else self._checked(answer)["value"]
+
     def backfill(self, dag_id: str, first: datetime, last: datetime, **options: Any) -> None:
         """Start a backfill. Options are the API's: max_active_runs, run_backwards, reprocess_behavior, …"""
         body = {"dag_id": dag_id, "from_date": first.isoformat(), "to_date": last.isoformat(), **options}

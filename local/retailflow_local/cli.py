@@ -18,6 +18,7 @@ from retailflow.environments import SettingsError
 from retailflow_local import airflow as local_airflow
 from retailflow_local.console import console, errors, steps
 from retailflow_local.errors import WorkspaceError
+from retailflow_local.incident import incident
 from retailflow_local.options import calendar_date
 from retailflow_local.quarantine import app as quarantine
 from retailflow_local.state import PREFERRED_PORTS, Simulation
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(quarantine, name="quarantine")
+app.command()(incident)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 

@@ -1,28 +1,21 @@
 """What happens when the last try of a task has failed: one e-mail, and a note of the error beside the task."""
 
-import logging
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from airflow.providers.databricks.operators.databricks import XCOM_RUN_PAGE_URL_KEY, DatabricksSubmitRunOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from retailflow.environments import Environment, load_environment
+from retailflow.environments import load_environment
 from retailflow_airflow import mail
-from retailflow_airflow.incident import Event, Facts, collect
+from retailflow_airflow.incident import Event, Facts, Ledger, collect
 from retailflow_airflow.incident.errors import first_line
-from retailflow_airflow.incident.ledger import Source
 from retailflow_airflow.macros import ingestion_date
 from retailflow_airflow.replay import planned
+from retailflow_airflow.warehouse import Warehouse
 
 KEY = "incident"  # the XCom of a failed task that holds the note; Airflow drops it when the task runs again
-_PAGE = "run_page_url"  # the XCom of the Databricks operator
-_log = logging.getLogger(__name__)
-
-
-def warehouse(env: Environment) -> Source | None:
-    """What answers for the ledger."""
-    return None
 
 
 def report(context: Mapping[str, Any]) -> None:
@@ -32,13 +25,13 @@ def report(context: Mapping[str, Any]) -> None:
     it can write no XCom, must not wait for a warehouse, and comes last, so it only asks whether the mail was sent.
     """
     ti, error = context["ti"], context.get("exception")
-    if _pulled(ti, KEY, ti.dag_id, ti.run_id, ti.task_id, ti.map_index).get("is_mailed"):
+    if not error and _pulled(ti, KEY, ti.dag_id, ti.run_id, ti.task_id, ti.map_index).get("is_mailed"):
         return
     env, facts = load_environment(), _facts(context)
     note = {"error": first_line(facts.error), "databricks_url": facts.databricks_url, "try_number": ti.try_number}
     if error:
         ti.xcom_push(KEY, note)
-    mail.send(collect(facts, env, warehouse(env) if error else None), env, f"failed {ti.id}")
+    mail.send(collect(facts, env, Ledger(Warehouse(env)) if error else None), env, f"failed {ti.id}")
     if error:
         ti.xcom_push(KEY, {**note, "is_mailed": True})
 
@@ -63,8 +56,15 @@ def _facts(context: Mapping[str, Any]) -> Facts:
         state="failed",
         try_number=ti.try_number,
         error=f"{type(error).__name__}: {error}" if error else "",
-        databricks_url=ti.xcom_pull(task_ids=ti.task_id, key=_PAGE, map_indexes=ti.map_index),
+        databricks_url=_databricks_url(context),
     )
+
+
+def _databricks_url(context: Mapping[str, Any]) -> str | None:
+    if not isinstance(context["task"], DatabricksSubmitRunOperator):
+        return None
+    ti = context["ti"]
+    return ti.xcom_pull(task_ids=ti.task_id, key=XCOM_RUN_PAGE_URL_KEY, map_indexes=ti.map_index)
 
 
 def _subject(context: Mapping[str, Any]) -> tuple[str, date | None]:

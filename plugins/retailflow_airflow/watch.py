@@ -4,7 +4,7 @@ import logging
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -14,11 +14,11 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Variabl
 from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow import mail
-from retailflow_airflow.failure import read_note, warehouse
-from retailflow_airflow.incident import Event, Facts, collect
-from retailflow_airflow.incident.ledger import made
+from retailflow_airflow.failure import read_note
+from retailflow_airflow.incident import Event, Facts, Ledger, collect
 from retailflow_airflow.macros import parsed_date
 from retailflow_airflow.schedule import logical_dates
+from retailflow_airflow.warehouse import Warehouse
 
 DAILY = "retailflow_daily"
 REMEMBERED = "retailflow_watch"  # the Variable
@@ -116,11 +116,10 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
     env, now = load_environment(environment), datetime.now(UTC)
     chosen = (params or {}).get("ingestion_date")
     day = parsed_date("ingestion_date", chosen) if chosen else now.date() - timedelta(days=1)
-    mailed = _Mailed(now.date())
-    days = mailed.days_still_open() | ({day} if chosen or env.schedule.has(day) else set())
-    for when in sorted(days):
+    mailed, post = _Mailed(now.date()), _Post(env, ti, Ledger(Warehouse(env)))
+    for when in sorted(mailed.days_still_open() | ({day} if chosen or env.schedule.has(day) else set())):
         due = [one for one in deadlines(when) if one.at <= now]
-        found = _day(ti, env, when, [one.table for one in due])
+        found = post.day(when, [one.table for one in due])
         late = [one for one in due if not found.has(one.table)]
         _log.info("%s: %d of %d tables that are due are late. %s", when, len(late), len(due), found.run_id or "No run.")
         by_culprit = defaultdict(list)
@@ -128,46 +127,52 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
             if mailed.event(one) is None:
                 by_culprit[found.culprit(one.table)].append(one)
         for culprit, group in by_culprit.items():
-            _say(Event.MISSED, group, found, culprit, env, ti, mailed)
+            post.send(Event.MISSED, group, found, culprit)
+            mailed.remember(Event.MISSED, group)
         if back := [one for one in due if found.has(one.table) and mailed.event(one) is Event.MISSED]:
-            _say(Event.RECOVERED, back, found, back[0].table if found.run_id else None, env, ti, mailed)
+            post.send(Event.RECOVERED, back, found, back[0].table if found.run_id else None)
+            mailed.remember(Event.RECOVERED, back)
 
 
-def _day(ti: Any, env: Environment, day: date, tables: list[str]) -> Day:
-    """The run of the clock, of a backfill, or triggered for that logical date: the one that got farthest."""
-    runs = ti.get_task_states(dag_id=DAILY, logical_dates=logical_dates(env.schedule, day))
-    run_id, states = max(runs.items(), key=lambda run: list(run[1].values()).count(_SUCCESS), default=(None, {}))
-    found = Day(run_id, states)
-    if all(found.has(table) for table in tables):
-        return found
-    return Day(run_id, states, made(warehouse(env), day))
+@dataclass(frozen=True)
+class _Post:
+    """Asks Airflow and the ledger, and mails."""
 
+    env: Environment
+    ti: Any
+    ledger: Ledger
 
-def _say(
-    event: Event,
-    group: list[Deadline],
-    found: Day,
-    task_id: str | None,
-    env: Environment,
-    ti: Any,
-    mailed: "_Mailed",
-) -> None:
-    first, *others = group
-    note = read_note(ti, DAILY, found.run_id, task_id) if found.states.get(task_id) == "failed" else {}
-    facts = Facts(
-        event=event,
-        subject=first.table,
-        ingestion_date=first.ingestion_date,
-        dag_id=DAILY,
-        run_id=found.run_id,
-        task_id=task_id,
-        state=found.states.get(task_id),
-        deadline=first.at,
-        also=tuple(one.table for one in others),
-        **note,
-    )
-    mail.send(collect(facts, env, warehouse(env)), env, f"{event} {first.table} {first.ingestion_date}")
-    mailed.remember(event, group)
+    def day(self, day: date, tables: list[str]) -> Day:
+        """The run of the clock, of a backfill, or triggered for that logical date: the one that got farthest."""
+        runs = self.ti.get_task_states(dag_id=DAILY, logical_dates=logical_dates(self.env.schedule, day))
+        run_id, states = max(runs.items(), key=lambda run: list(run[1].values()).count(_SUCCESS), default=(None, {}))
+        found = Day(run_id, states)
+        if all(found.has(table) for table in tables):
+            return found
+        try:
+            return replace(found, in_ledger=self.ledger.made(day))
+        except Exception as error:  # Airflow's states are then all there is
+            _log.warning("The SQL warehouse did not answer: %s", error)
+            return found
+
+    def send(self, event: Event, group: list[Deadline], found: Day, task_id: str | None) -> None:
+        """One mail for the group, in the name of its first table. `task_id` is the task to look at."""
+        first, *others = group
+        state = found.states.get(task_id)
+        facts = Facts(
+            event=event,
+            subject=first.table,
+            ingestion_date=first.ingestion_date,
+            dag_id=DAILY,
+            run_id=found.run_id,
+            task_id=task_id,
+            state=state,
+            deadline=first.at,
+            also=tuple(one.table for one in others),
+            **(read_note(self.ti, DAILY, found.run_id, task_id) if state == "failed" else {}),
+        )
+        card = collect(facts, self.env, self.ledger)
+        mail.send(card, self.env, f"{event} {first.table} {first.ingestion_date}")
 
 
 class _Mailed:

@@ -1,21 +1,26 @@
 """The watch run by Airflow itself: real task states, a real SMTP server; only the moment is given."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
-from airflow.models import DagRun, Variable
+from airflow.models import DagRun, TaskInstance, Variable
+from airflow.sdk import Variable as TaskVariable
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.session import create_session
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from sqlalchemy import delete
 
 from retailflow_airflow import watch
 from retailflow_local.mail_sink.mailbox import body
 
 DAY = "2026-01-15"
+EARLY = ("silver.products", "silver.stores", "silver.inventory")  # due at 03:30
 
 
 class Clock(datetime):
     """A datetime whose now is set by the test."""
 
-    at = datetime(2026, 1, 16, 3, 0, tzinfo=UTC)
+    at: datetime
 
     @classmethod
     def now(cls, tz=None):
@@ -27,17 +32,18 @@ def look(dags_in, database, smtp, monkeypatch):
     """`look("04:01")`: runs the watch at that time of the day after; returns the subjects of the new mails."""
     monkeypatch.setattr(watch, "datetime", Clock)
     with create_session() as session:
-        for run in DagRun.find(dag_id="retailflow_daily"):
-            session.delete(run)
+        session.execute(delete(TaskInstance).where(TaskInstance.dag_id == "retailflow_daily"))
+        session.execute(delete(DagRun).where(DagRun.dag_id == "retailflow_daily"))
     Variable.delete("retailflow_watch")
     seen = len(smtp.numbers())
     dag = dags_in("local")["retailflow_watch"]
-    dag.deadline = None  # Airflow 3.3 cannot end dag.test() with one
+    monkeypatch.setattr(dag, "deadline", None)  # Airflow 3.3 cannot end dag.test() with one
+    monkeypatch.setattr(dag.get_task("look"), "retries", 0)
 
-    def at(time, date="2026-01-16"):
+    def at(time, date="2026-01-16", state="success", chosen=None):
         nonlocal seen
         Clock.at = datetime.fromisoformat(f"{date}T{time}+00:00")
-        assert dag.test().state == "success"
+        assert dag.test(run_conf={"ingestion_date": chosen}).state == state
         new = smtp.messages()[seen:]
         seen += len(new)
         return [message["Subject"].removeprefix("[retailflow local] ") for message in new]
@@ -45,9 +51,137 @@ def look(dags_in, database, smtp, monkeypatch):
     return at
 
 
+@pytest.fixture
+def run_of_the_day(daily):
+    """`run_of_the_day("bronze.orders")`: the clock's run, all tasks succeeded but those; called again, it changes."""
+
+    def has_all_but(*others, state="deferred", day=DAY):
+        logical_date = datetime.fromisoformat(f"{day}T02:00+00:00")
+        with create_session() as session:
+            found = DagRun.find(dag_id="retailflow_daily", run_id=f"scheduled__{day}", session=session)
+            run = found[0] if found else _create(daily, f"scheduled__{day}", logical_date, session)
+            for ti in run.get_task_instances(session=session):
+                ti.state = state if ti.task_id in others else "success"
+
+    return has_all_but
+
+
+def _create(daily, run_id, logical_date, session):
+    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(daily)).create_dagrun(
+        run_id=run_id,
+        logical_date=logical_date,
+        data_interval=(logical_date, logical_date),
+        run_after=logical_date,
+        run_type=DagRunType.SCHEDULED,
+        state="running",
+        triggered_by=DagRunTriggeredByType.TEST,
+        session=session,
+    )
+
+
+def last(smtp):
+    return body(smtp.messages()[-1], "plain")
+
+
 def test_a_run_that_never_started_is_told_once_for_each_deadline(look, smtp):
     assert look("03:29") == []
     assert look("03:31") == [f"MISSED silver.inventory {DAY}, due 03:30 UTC (and 2 more)"]
     assert look("03:36") == []
-    assert "retailflow_daily has no run for 2026-01-15." in body(smtp.messages()[-1], "plain")
+    assert f"retailflow_daily has no run for {DAY}." in last(smtp)
+    assert f"""airflow dags trigger retailflow_daily --conf '{{"ingestion_date": "{DAY}"}}'""" in last(smtp)
     assert look("04:01") == [f"MISSED silver.customers {DAY}, due 04:00 UTC (and 3 more)"]
+
+
+def test_a_late_feed_is_told_once_and_once_more_when_it_has_come(look, run_of_the_day, smtp):
+    look("03:00")  # Airflow now knows the DAGs
+    waits = ("raw.orders", "bronze.orders", "silver.orders")
+    run_of_the_day(*waits)
+    assert look("03:59") == []
+    assert look("04:02") == [f"MISSED silver.orders {DAY}, due 04:00 UTC"]
+    assert "silver.orders waits for raw.orders, which is deferred." in last(smtp)
+    assert "runbooks/late_feed.md" in last(smtp)
+    assert look("04:07") == []
+    run_of_the_day()
+    assert look("04:12") == [f"RECOVERED silver.orders {DAY}"]
+    assert look("04:17") == []
+    run_of_the_day(*waits)  # cleared: it has been there, so nothing is late
+    assert look("05:30") == []
+
+
+def test_a_table_that_recovers_the_day_after_next_is_still_told(look, run_of_the_day):
+    look("03:00")
+    run_of_the_day("silver.orders")
+    assert look("23:55") == [f"MISSED silver.orders {DAY}, due 04:00 UTC"]
+    run_of_the_day()
+    run_of_the_day(day="2026-01-16")
+    assert look("04:30", date="2026-01-17") == [f"RECOVERED silver.orders {DAY}"]
+    assert look("04:35", date="2026-01-17") == []
+
+
+def test_gold_that_waits_for_a_feed_is_told_with_the_feed_as_its_cause(look, run_of_the_day, smtp):
+    look("03:00")
+    run_of_the_day("raw.payments", "bronze.payments", "silver.payments", "gold.payment_reconciliation")
+    assert look("05:20") == [f"MISSED silver.payments {DAY}, due 04:00 UTC (and 1 more)"]
+    assert "Also         gold.payment_reconciliation" in last(smtp)
+
+
+def test_two_causes_are_two_mails(look, run_of_the_day):
+    look("03:00")
+    run_of_the_day("silver.orders", "silver.stores")
+    assert look("04:02") == [
+        f"MISSED silver.stores {DAY}, due 03:30 UTC",
+        f"MISSED silver.orders {DAY}, due 04:00 UTC",
+    ]
+
+
+def test_old_dates_and_those_after_the_schedule_s_last_are_not_looked_at(look, run_of_the_day):
+    look("03:00")
+    run_of_the_day("silver.orders", day="2026-01-10")
+    run_of_the_day()
+    assert look("06:00") == []
+    assert look("06:00", date="2026-08-01") == []
+
+
+def test_a_day_that_is_chosen_in_the_form_is_looked_at(look):
+    assert look("03:31", date="2026-08-01", chosen="2026-07-31") == [
+        "MISSED silver.inventory 2026-07-31, due 03:30 UTC (and 2 more)"
+    ]
+
+
+def test_a_table_that_a_replay_made_is_not_late(look, monkeypatch):
+    class Ledger:
+        def rows(self, statement, **parameters):
+            assert parameters["day"].isoformat() == DAY
+            return [{"name": name} for name in EARLY]
+
+    monkeypatch.setattr(watch, "Warehouse", lambda env: Ledger())
+    assert look("03:45") == []
+
+
+def test_a_mail_that_the_server_refuses_is_sent_at_the_next_look(look, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setenv("AIRFLOW_CONN_SMTP_DEFAULT", "smtp://127.0.0.1:9")
+        assert look("03:31", state="failed") == []
+    assert look("03:36") == [f"MISSED silver.inventory {DAY}, due 03:30 UTC (and 2 more)"]
+
+
+def test_a_worker_lost_between_mail_and_memory_sends_the_same_message_id(look, smtp, monkeypatch):
+    def lost(*_, **__):
+        raise SystemExit("the worker is gone")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(TaskVariable, "set", lost)
+        first, own = look("03:31", state="failed")
+    (second,) = look("03:36")
+    assert (first, own) == (second, "FAILED retailflow_watch look")
+    sent = smtp.messages()[-3:]
+    assert sent[0]["Message-ID"] == sent[2]["Message-ID"] != sent[1]["Message-ID"]
+
+
+def test_all_mails_of_a_day_are_one_conversation_and_go_to_the_alert_addresses(look, smtp):
+    look("04:01")
+    look("05:01")
+    sent = smtp.messages()[-2:]
+    assert len({message["References"] for message in sent}) == 1
+    assert {message["To"] for message in sent} == {"data-engineering@retailflow.example"}
+    assert {message["From"] for message in sent} == {"retailflow@retailflow.example"}

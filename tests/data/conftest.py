@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from retailflow_airflow.warehouse import Warehouse
 
 

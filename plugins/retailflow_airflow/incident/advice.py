@@ -1,7 +1,7 @@
 """What is safe to do now: a sentence, and the exact command where one serves better than a click."""
 
 from retailflow.environments import Environment, ServicePrincipal
-from retailflow_airflow.incident.model import Event, Facts, Kind
+from retailflow_airflow.incident.model import Facts, Kind
 
 _CLEAR = "Open the task in Airflow and press Clear, downstream tasks included. That is safe at any time"
 _SENTENCES = {
@@ -23,7 +23,7 @@ _SENTENCES = {
 
 def advice(kind: Kind, facts: Facts, env: Environment) -> tuple[str, str]:
     """The sentence and the command, which may be empty."""
-    if facts.event is Event.RECOVERED:
+    if not facts.is_open:
         return "Nothing is to be done.", ""
     if facts.run_id is None:
         sentence = (

@@ -2,28 +2,29 @@
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 
 from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
 from retailflow.environments import Environment
-from retailflow_airflow.incident import ledger
 from retailflow_airflow.incident.advice import advice
 from retailflow_airflow.incident.errors import first_line, kind_of
-from retailflow_airflow.incident.model import Event, Facts, Incident
+from retailflow_airflow.incident.ledger import Ledger, changes, counts
+from retailflow_airflow.incident.model import Downstream, Event, Facts, Incident
 from retailflow_airflow.wiring import built_from
 
 _log = logging.getLogger(__name__)
 _TEAM = "data-engineering"
 
 
-def collect(facts: Facts, env: Environment, warehouse: ledger.Source | None) -> Incident:
-    """The card. It always comes: what the warehouse does not answer is said to be unknown."""
+def collect(facts: Facts, env: Environment, ledger: Ledger | None) -> Incident:
+    """The card. It always comes: what the ledger does not answer is said to be unknown."""
     contract = _contract(facts.name)
     kind = kind_of(facts)
     action, command = advice(kind, facts, env)
-    found, unknown = _ask_ledger(facts, contract, warehouse)
+    found, unknown = _ask(facts, contract, ledger)
     return Incident(
         facts=facts,
         environment=env.name,
@@ -49,33 +50,36 @@ def downstream_names(facts: Facts) -> list[str]:
     return own + [table.table.name for table in built_from(names) if table.name != facts.name]
 
 
-def _ask_ledger(facts: Facts, contract, warehouse: ledger.Source | None) -> tuple[dict, str]:
+def _ask(facts: Facts, contract, ledger: Ledger | None) -> tuple[dict, str]:
     """The parts of the card that the ledger knows, and what could not be found out."""
     if contract is None:
         return {}, ""
-    if warehouse is None:
-        return {}, "The ledger was not asked: rows, changes and the state of tables downstream are unknown."
-    day, found = facts.ingestion_date or datetime.now(UTC).date(), {}
+    names = downstream_names(facts)
+    found: dict[str, Any] = {"downstream": tuple(Downstream(name) for name in names)}
+    if ledger is None:
+        return found, "The ledger was not asked: rows, changes and what readers have are unknown."
+    day = facts.ingestion_date or datetime.now(UTC).date()
     try:
-        runs = ledger.runs(warehouse, facts.name, day)
-        found["counts"], found["changes"] = ledger.counts(runs, day), ledger.changes(runs)
-        found["downstream"] = ledger.downstream(warehouse, downstream_names(facts), day)
+        runs = ledger.runs(facts.name, day)
+        found["counts"], found["changes"] = counts(runs, day), changes(runs)
+        found["downstream"] = ledger.downstream(names, day)
     except Exception as error:  # whatever it is, the mail goes out
         _log.warning("The SQL warehouse did not answer: %s", error)
-        missing = "tables downstream" if "counts" in found else "rows, changes and tables downstream"
-        return found, f"The SQL warehouse did not answer, so {missing} are unknown: {first_line(str(error))}"
+        missing = "what readers have is" if "counts" in found else "rows, changes and what readers have are"
+        return found, f"The SQL warehouse did not answer, so {missing} unknown: {first_line(str(error))}"
     return found, ""
 
 
 def _error(facts: Facts) -> str:
     if facts.error:
         return first_line(facts.error)
-    if facts.event is Event.RECOVERED:
+    if not facts.is_open:
         return ""
     if facts.run_id is None:
         return f"{facts.dag_id} has no run for {facts.ingestion_date}."
-    if facts.event is Event.MISSED:
-        return f"{facts.task_id} is {facts.state or 'not started'}."
+    if facts.event is not Event.FAILED:
+        waits = "" if facts.task_id == facts.subject else f"{facts.subject} waits for "
+        return f"{waits}{facts.task_id}{', which' if waits else ''} is {facts.state or 'not started'}."
     return "Airflow gave no error: the worker was lost, or somebody marked the task failed."
 
 

@@ -1,6 +1,5 @@
 """What the ledger knows of a table: rows of the day and of the days before, changes, and the last that readers have."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from statistics import median
@@ -22,7 +21,6 @@ _PUBLISHED = """
 SELECT name, max(published_at) AS published_at
 FROM (SELECT explode(moved) AS name, published_at FROM ops.releases) GROUP BY name"""
 Row = Mapping[str, Any]
-_log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
@@ -31,9 +29,38 @@ class Source(Protocol):
     def rows(self, statement: str, **parameters: str | int | date) -> list[dict[str, Any]]: ...
 
 
-def runs(warehouse: Source, name: str, day: date) -> list[Row]:
-    """The runs of an entity or GOLD table, all its layers, for the day and the 60 before, in the order of starting."""
-    return warehouse.rows(_RUNS, name=name, first=day - _LOOK_BACK, last=day)
+class Ledger:
+    """The questions to the warehouse. One that has not answered once is not asked again: a look has many cards.
+
+    Every method raises what the warehouse raises.
+    """
+
+    def __init__(self, warehouse: Source) -> None:
+        self._warehouse = warehouse
+        self._error: Exception | None = None
+
+    def runs(self, name: str, day: date) -> list[Row]:
+        """The runs of an entity or GOLD table, all its layers, for the day and the 60 before, by their start."""
+        return self._rows(_RUNS, name=name, first=day - _LOOK_BACK, last=day)
+
+    def made(self, day: date) -> frozenset[str]:
+        """The tables that some run made for the day."""
+        return frozenset(row["name"] for row in self._rows(_MADE, day=day))
+
+    def downstream(self, names: Iterable[str], day: date) -> tuple[Downstream, ...]:
+        """What readers have of these tables."""
+        last = {row["name"]: row["last_date"] for row in self._rows(_LAST_DATES, first=day - _LOOK_BACK)}
+        published = {row["name"]: row["published_at"] for row in self._rows(_PUBLISHED)}
+        return tuple(Downstream(name, last.get(name), published.get(name)) for name in names)
+
+    def _rows(self, statement: str, **parameters: str | int | date) -> list[Row]:
+        if self._error:
+            raise self._error
+        try:
+            return self._warehouse.rows(statement, **parameters)
+        except Exception as error:
+            self._error = error
+            raise
 
 
 def counts(found: Iterable[Row], day: date) -> tuple[Count, ...]:
@@ -63,20 +90,3 @@ def changes(found: Iterable[Row]) -> tuple[str, ...]:
                 said[what] = f"{what} {earlier[column]} → {row[column]}, first run at {when} ({row['layer']})"
         before[row["layer"]] = row
     return tuple(said[what] for what in sorted(said))
-
-
-def downstream(warehouse: Source, names: Iterable[str], day: date) -> tuple[Downstream, ...]:
-    last = {row["name"]: row["last_date"] for row in warehouse.rows(_LAST_DATES, first=day - _LOOK_BACK)}
-    published = {row["name"]: row["published_at"] for row in warehouse.rows(_PUBLISHED)}
-    return tuple(Downstream(name, last.get(name), published.get(name)) for name in names)
-
-
-def made(warehouse: Source | None, day: date) -> frozenset[str]:
-    """The tables that some run made for the day; none where the warehouse does not answer."""
-    if warehouse is None:
-        return frozenset()
-    try:
-        return frozenset(row["name"] for row in warehouse.rows(_MADE, day=day))
-    except Exception as error:  # Airflow's states are then all there is
-        _log.warning("The SQL warehouse did not answer: %s", error)
-        return frozenset()

@@ -11,6 +11,7 @@ class Event(StrEnum):
     FAILED = "failed"
     MISSED = "missed"
     RECOVERED = "recovered"
+    SHOWN = "state"  # nothing did: somebody asked
 
 
 class Kind(StrEnum):
@@ -48,6 +49,11 @@ class Facts:
     databricks_url: str | None = None
 
     @property
+    def is_open(self) -> bool:
+        """Whether there is something to do."""
+        return self.event is not Event.RECOVERED and self.state != "success"
+
+    @property
     def layer(self) -> str:
         return self.subject.partition(".")[0]
 
@@ -68,11 +74,11 @@ class Count:
 
 @dataclass(frozen=True)
 class Downstream:
-    """A table that is built from the subject, and the last that its readers have of it."""
+    """A table that is built from the subject: the last date that a run made it for, and when readers last got it."""
 
     name: str
-    last_date: date | None
-    published_at: datetime | None
+    last_date: date | None = None
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,87 @@
+"""`./retailflow incident`: the card that the e-mail shows, for a task of `retailflow_daily`, in the terminal."""
+
+import os
+import sys
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from retailflow.contracts import entities, gold_tables
+from retailflow.environments import load_environment
+from retailflow_local.airflow import AirflowClient, process_name
+from retailflow_local.console import console
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.options import calendar_date
+from retailflow_local.workspace import REPOSITORY, Workspace
+
+DAG_ID = "retailflow_daily"
+_LAYERS = ("raw", "bronze", "silver")
+
+
+def incident(
+    table: Annotated[str | None, typer.Argument(metavar="[LAYER.ENTITY]", help="Such as silver.orders.")] = None,
+    day: Annotated[str | None, typer.Option("--date", metavar="DATE", help="The ingestion date.")] = None,
+) -> None:
+    """Show what failed and what is safe to do now: the card of each failed task, or of one task in any state.
+
+    Without a date, that of the newest run. Exit code 1 where something has failed.
+    """
+    names = [f"{layer}.{one.name}" for layer in _LAYERS for one in entities()]
+    names += [one.table.name for one in gold_tables()]
+    if table not in (None, *names):
+        raise typer.BadParameter(f"{table!r} is not LAYER.ENTITY with one of {', '.join(names)}.")
+    workspace, wanted = Workspace(), day and calendar_date(day)
+    if not workspace.processes.find(process_name("api-server")):
+        raise WorkspaceError("Airflow does not run. Start the workspace with ./retailflow up.")
+    client = workspace.airflow_client()
+    run = _run(client, wanted)
+    found = client.task_instances(DAG_ID, run["dag_run_id"])
+    chosen = [one for one in found if (one["task_id"] == table if table else one["state"] == "failed")]
+    for one in chosen:
+        print(_card(workspace, client, run, one), end="\n\n")
+    if not chosen:
+        console.print(f"Nothing has failed in {DAG_ID} of {_day(run)} ({run['dag_run_id']}, {run['state']}).")
+    raise typer.Exit(1 if any(one["state"] == "failed" for one in chosen) else 0)
+
+
+def _run(client: AirflowClient, day: date | None) -> dict[str, Any]:
+    """The newest run, of that ingestion date where one is given. Raises: WorkspaceError where there is none."""
+    for run in client.newest_runs(DAG_ID):
+        if day in (None, _day(run)):
+            return run
+    what = f"no run for {day} among its newest" if day else "no run yet"
+    raise WorkspaceError(f"{DAG_ID} has {what}. Trigger it in Airflow with that ingestion_date.")
+
+
+def _day(run: dict[str, Any]) -> date:
+    """As retailflow_airflow.macros.ingestion_date finds it."""
+    if chosen := (run["conf"] or {}).get("ingestion_date"):
+        return calendar_date(chosen)
+    if run["logical_date"]:
+        return datetime.fromisoformat(run["logical_date"]).astimezone(UTC).date()
+    return datetime.fromisoformat(run["run_after"]).astimezone(UTC).date() - timedelta(days=1)
+
+
+def _card(workspace: Workspace, client: AirflowClient, run: dict[str, Any], ti: dict[str, Any]) -> str:
+    os.environ.update(workspace.settings())  # the connections, which Airflow reads when it is imported
+    sys.path.append(str(REPOSITORY / "plugins"))
+    from retailflow_airflow.incident import Event, Facts, Ledger, collect, text
+    from retailflow_airflow.warehouse import Warehouse
+
+    note = client.xcom(DAG_ID, run["dag_run_id"], ti["task_id"], "incident") or {}
+    facts = Facts(
+        event=Event.FAILED if ti["state"] == "failed" else Event.SHOWN,
+        subject=ti["task_id"].replace("raw.ingest_", "raw."),
+        ingestion_date=_day(run),
+        dag_id=DAG_ID,
+        run_id=run["dag_run_id"],
+        task_id=ti["task_id"],
+        state=ti["state"],
+        try_number=ti["try_number"],
+        error=note.get("error", ""),
+        databricks_url=note.get("databricks_url")
+        or client.xcom(DAG_ID, run["dag_run_id"], ti["task_id"], "run_page_url"),
+    )
+    env = load_environment("local")
+    return text(collect(facts, env, Ledger(Warehouse(env))))

@@ -1,0 +1,192 @@
+"""The card: what it says of an incident, and what never stands in it. The warehouse is a fake with recorded rows."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from retailflow.environments import load_environment
+from retailflow_airflow.incident import Event, Facts, Ledger, collect, html, subject, text
+from retailflow_airflow.incident.errors import first_line, kind_of
+
+DAY = date(2026, 1, 15)
+PROD = load_environment("prod")
+JOB = (
+    "AirflowException: Job run failed with terminal state: {'life_cycle_state': 'TERMINATED', "
+    "'result_state': 'FAILED', 'state_message': 'Task failed.'} "
+    "and with the errors [{'task_key': 'silver_orders', 'run_id': 12, 'error': %r}]"
+)
+
+
+def facts(**changed):
+    said = {"event": Event.FAILED, "subject": "silver.orders", "ingestion_date": DAY, "dag_id": "retailflow_daily"}
+    said |= {"run_id": "scheduled__2026-01-15T02:00:00+00:00", "task_id": "silver.orders", "state": "failed"}
+    return Facts(**said | {"try_number": 4, "error": "ValueError: x"} | changed)
+
+
+def run(layer, day, read, written, quarantined=0, code="0.1.0", contract="1.0.0"):
+    started = datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1, hours=2)
+    counted = {"rows_read": read, "rows_written": written, "rows_quarantined": quarantined}
+    versions = {"code_version": code, "contract_version": contract}
+    return {"layer": layer, "ingestion_date": day, **counted, **versions, "started_at": started}
+
+
+class Recorded:
+    """Answers by the table that is asked, in the order of asking."""
+
+    def __init__(self, runs=(), last_dates=(), published=()):
+        self.answers = [list(runs), list(last_dates), list(published)]
+        self.asked = []
+
+    def rows(self, statement, **parameters):
+        self.asked.append((statement, parameters))
+        return self.answers[len(self.asked) - 1]
+
+
+def card(recorded=None, env=PROD, **changed):
+    return collect(facts(**changed), env, Ledger(recorded or Recorded()))
+
+
+def test_the_rows_of_the_day_stand_beside_the_median_of_the_last_28_days():
+    month = [run("bronze", DAY - timedelta(days=back), 100 + back, 100 + back, None) for back in range(40, 0, -1)]
+    found = card(Recorded([*month, run("bronze", DAY, 17, 17, None)])).counts
+    # Days 1 to 28 back have 101 to 128 rows; the median of those is 114.5, to the even number 114.
+    assert [(c.layer, c.what, c.today, c.usual) for c in found] == [
+        ("bronze", "read", 17, 114),
+        ("bronze", "written", 17, 114),
+    ]
+
+
+def test_a_layer_that_did_not_run_says_so_and_the_newest_run_of_a_date_counts():
+    before = DAY - timedelta(days=1)
+    found = card(Recorded([run("silver", before, 5, 5, 9), run("silver", before, 100, 90, 10)])).counts
+    assert [(c.what, c.today, c.usual) for c in found] == [
+        ("read", None, 100),
+        ("written", None, 90),
+        ("quarantined", None, 10),
+    ]
+    assert "no run" in text(card(Recorded([run("silver", before, 100, 90, 10)])))
+
+
+def test_the_last_change_of_code_and_contract_is_named_with_its_moment():
+    days = [DAY - timedelta(days=back) for back in (3, 2, 1)]
+    versions = [("0.1.0", "1.0.0"), ("0.2.0", "1.0.0"), ("0.2.0", "1.1.0")]
+    runs = [run("silver", day, 1, 1, 0, *both) for day, both in zip(days, versions, strict=True)]
+    assert card(Recorded(runs)).changes == (
+        "Code 0.1.0 → 0.2.0, first run at 2026-01-14 02:00 UTC (silver)",
+        "Contract 1.0.0 → 1.1.0, first run at 2026-01-15 02:00 UTC (silver)",
+    )
+
+
+def test_what_is_built_from_it_is_named_with_the_last_that_readers_have():
+    published = datetime(2026, 1, 15, 5, 2, tzinfo=UTC)
+    rows = [{"name": "gold.fact_orders", "last_date": DAY - timedelta(days=1)}]
+    found = card(Recorded([], rows, [{"name": "gold.fact_orders", "published_at": published}])).downstream
+    by_name = {one.name: (one.last_date, one.published_at) for one in found}
+    assert by_name["gold.fact_orders"] == (date(2026, 1, 14), published)
+    assert by_name["gold.daily_revenue_mart"] == (None, None)
+    assert not {"gold.dim_store", "silver.orders", "silver.customers"} & set(by_name)
+    assert card(subject="bronze.orders").downstream[0].name == "silver.orders"
+    assert card(subject="gold.daily_revenue_mart").downstream == ()
+
+
+def test_values_reach_sql_as_parameters_only():
+    recorded = Recorded()
+    card(recorded, subject="silver.orders")
+    assert recorded.asked[0][1] == {"name": "orders", "first": date(2025, 11, 16), "last": DAY}
+    assert not [statement for statement, _ in recorded.asked if "orders" in statement or "2026" in statement]
+
+
+def test_a_warehouse_that_does_not_answer_is_said_and_asked_only_once():
+    class Asleep:
+        asked = 0
+
+        def rows(self, statement, **parameters):
+            self.asked += 1
+            raise RuntimeError("Statement 01 is FAILED: it sleeps")
+
+    asleep = Asleep()
+    ledger = Ledger(asleep)
+    for made in (collect(facts(), PROD, ledger), collect(facts(subject="gold.fact_sales"), PROD, ledger)):
+        assert "The SQL warehouse did not answer, so rows, changes and what readers have are unknown" in text(made)
+        assert "it sleeps" in html(made)
+        assert "ValueError: x" in text(made)
+        assert "gold.daily_revenue_mart" in text(made)
+    assert asleep.asked == 1
+
+
+KINDS = [
+    ("late_feed", {"task_id": "raw.orders", "state": "deferred", "error": ""}),
+    ("late_feed", {"error": JOB % "SourceError: https://crm.example/v1 answered 503 for 2026-01-15: busy"}),
+    ("late_feed", {"error": JOB % "FileNotFoundError: x: nothing was delivered for orders on 2026-01-15"}),
+    ("bad_batch", {"error": JOB % "BadFile: batch_1.json has 3 bytes; its manifest says 4"}),
+    ("drift", {"error": JOB % "BadFile: x lacks order_id, which the contract requires; it has id."}),
+    ("quality_gate", {"error": JOB % "AuditError: Held back, readers keep the last good version. gold.x: a key"}),
+    ("wrong_numbers", {"error": JOB % "BalanceError: orders of 2026-01-15 does not balance: 5 records are 4 current"}),
+    ("databricks_failure", {"error": "ConnectionError: 503 of Databricks"}),
+    ("databricks_failure", {"error": JOB % "ValueError: something new"}),
+    ("stuck_run", {"run_id": None, "task_id": None, "state": None, "error": ""}),
+    ("stuck_run", {"event": Event.MISSED, "state": "queued", "error": ""}),
+]
+
+
+@pytest.mark.parametrize(("kind", "changed"), KINDS)
+def test_each_incident_has_the_runbook_of_its_kind(kind, changed):
+    assert kind_of(facts(**changed)) == kind
+    assert card(**changed).runbook_url == f"https://docs.retailflow.example/retailflow/runbooks/{kind}.md"
+
+
+def test_the_error_is_the_job_s_own_line():
+    assert card(error=JOB % 'BadFile: it\'s "broken"\nTraceback …').error == 'BadFile: it\'s "broken"'
+
+
+def test_values_of_rows_addresses_and_long_lines_stay_out():
+    spark = "[CAST_INVALID_INPUT] The value 'Anna Huber' of the type \"STRING\" cannot be cast"
+    assert first_line(spark) == "[CAST_INVALID_INPUT] The value '…' of the type '…' cannot be cast"
+    assert first_line("ValueError: anna.huber@mail.example is twice") == "ValueError: … is twice"
+    assert len(first_line("x" * 5000)) == 300
+    assert first_line("\n\n  ") == ""
+
+
+def test_nobody_can_put_markup_into_the_mail():
+    shown = html(card(error="ValueError: <script>alert(1)</script>"))
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_the_mail_loads_nothing_and_says_the_same_as_the_text():
+    runs = [run("silver", DAY - timedelta(days=1), 100, 90, 10)]
+    made = card(Recorded(runs), databricks_url="https://adb-1.azuredatabricks.net/run/11")
+    shown, plain = html(made), text(made)
+    assert not [bad for bad in ("<img", "<link", "@import", "url(", "<script", "src=") if bad in shown]
+    for said in ("silver.orders", "2026-01-15", "online-sales", "ValueError: x", "silver quarantined", made.action):
+        assert said in shown and said in plain
+    for link in (made.airflow_url, made.runbook_url, "https://adb-1.azuredatabricks.net/run/11"):
+        assert f'href="{link}"' in shown and link in plain
+
+
+def test_the_link_leads_to_the_task_instance():
+    path = "/dags/retailflow_daily/runs/scheduled__2026-01-15T02%3A00%3A00%2B00%3A00/tasks/silver.orders"
+    assert card().airflow_url.endswith(path)
+    assert card(map_index=3).airflow_url.endswith(f"{path}/mapped/3")
+    assert card(run_id=None, task_id=None).airflow_url.endswith("/dags/retailflow_daily")
+
+
+def test_the_command_is_one_that_can_be_pasted():
+    late = card(task_id="raw.orders", state="deferred", error="")
+    assert late.command == (
+        "az storage blob list --account-name retailflowprod --container-name raw --auth-mode login "
+        "--prefix orders/ingestion_date=2026-01-15/ --output table"
+    )
+    assert card(env=load_environment("local"), task_id="raw.orders", state="deferred", error="").command == ""
+    drifted = card(error="BadFile: x lacks order_id, which the contract requires; it has id")
+    assert drifted.command == (
+        "airflow dags trigger retailflow_replay --conf "
+        '\'{"date_from": "2026-01-15", "date_to": "2026-01-15", "entities": ["orders"], "dry_run": false}\''
+    )
+
+
+def test_the_subject_says_what_which_and_when():
+    deadline = datetime(2026, 1, 16, 4, 0, tzinfo=UTC)
+    missed = card(event=Event.MISSED, deadline=deadline, also=("gold.fact_orders", "gold.fact_sales"))
+    assert subject(missed) == "[retailflow prod] MISSED silver.orders 2026-01-15, due 04:00 UTC (and 2 more)"
+    assert subject(card()) == "[retailflow prod] FAILED silver.orders 2026-01-15"
