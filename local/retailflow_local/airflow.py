@@ -225,6 +225,13 @@ class AirflowClient:
         """Each with `completed_at`, null until its last run has ended."""
         return self._get(f"backfills?dag_id={quote(dag_id)}")["backfills"]
 
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Run the task again, and what comes after it: the button of that name."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "include_downstream": True}
+        body |= {"only_failed": False, "reset_dag_runs": True}
+        url = f"{self._url}/api/v2/dags/{quote(dag_id)}/clearTaskInstances"
+        self._checked(self._session.post(url, json=body, timeout=60))
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Each with `task_id`, `state`, `start_date`, `end_date`, `try_number`, `map_index`, `note`."""
         url = f"{self._runs(dag_id)}/{quote(run_id)}/taskInstances"
