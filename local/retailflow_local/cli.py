@@ -87,6 +87,18 @@ def demo(
 
 
 @app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help='Such as "SELECT * FROM gold.daily_revenue_mart".')],
+    output: Annotated[Path | None, typer.Option(help="A file that ends in .csv or .parquet.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
+) -> None:
+    """Look at any table of the local lakehouse. Nothing but a query is run."""
+    from retailflow_local.sql import run
+
+    run(Workspace(), query, output, as_csv=as_csv)
+
+
+@app.command()
 def drill() -> None:
     """Break things in eight ways and mend each by what its e-mail says. Some 20 minutes, in a workspace of its own."""
     from retailflow_local.drill import run
