@@ -16,6 +16,7 @@ from rich.table import Table
 
 from retailflow.environments import SettingsError
 from retailflow_local import airflow as local_airflow
+from retailflow_local.checks import commands
 from retailflow_local.console import console, errors, steps
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.incident import incident
@@ -31,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(quarantine, name="quarantine")
+app.command()(commands.check)
+app.command()(commands.grants)
 app.command()(incident)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
