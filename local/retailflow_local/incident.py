@@ -69,7 +69,8 @@ def _card(workspace: Workspace, client: AirflowClient, run: dict[str, Any], ti: 
     from retailflow_airflow.incident import Event, Facts, Ledger, collect, text
     from retailflow_airflow.warehouse import Warehouse
 
-    note = client.xcom(DAG_ID, run["dag_run_id"], ti["task_id"], "incident") or {}
+    where = (DAG_ID, run["dag_run_id"], ti["task_id"])
+    note = client.xcom(*where, "incident") or {}
     facts = Facts(
         event=Event.FAILED if ti["state"] == "failed" else Event.SHOWN,
         subject=ti["task_id"].replace("raw.ingest_", "raw."),
@@ -80,8 +81,7 @@ def _card(workspace: Workspace, client: AirflowClient, run: dict[str, Any], ti: 
         state=ti["state"],
         try_number=ti["try_number"],
         error=note.get("error", ""),
-        databricks_url=note.get("databricks_url")
-        or client.xcom(DAG_ID, run["dag_run_id"], ti["task_id"], "run_page_url"),
+        databricks_url=note.get("databricks_url") or client.xcom(*where, "run_page_url"),
     )
     env = load_environment("local")
     return text(collect(facts, env, Ledger(Warehouse(env))))

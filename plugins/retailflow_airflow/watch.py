@@ -23,8 +23,8 @@ from retailflow_airflow.warehouse import Warehouse
 DAILY = "retailflow_daily"
 REMEMBERED = "retailflow_watch"  # the Variable
 _OPEN_DAYS = 7  # so long a table that has missed its deadline is waited for
-_OWN_MINUTES = 15
-_WATCH_IS_LATE = """<p>A run of <b>retailflow_watch</b> was queued {minutes} minutes ago and has not ended.
+_KEPT_DAYS = 30
+_WATCH_IS_LATE = """<p>A run of <b>retailflow_watch</b> was queued and has not ended in time.
 Until one does, no table that misses its deadline is told of, and probably no task runs.</p>
 <p>Look whether Airflow's executor and its workers live, and whether the pool has free slots.
 Nothing needs to be cleared: the next run tells what was missed.</p>"""
@@ -89,7 +89,7 @@ def tasks_before(table: str) -> list[str]:
     return [*ingest, *(f"{where}.{contract.name}" for where in ("raw", "bronze", "silver"))]
 
 
-def own_deadline(env: Environment) -> DeadlineAlert | None:
+def own_deadline(env: Environment, after: timedelta = timedelta(minutes=15)) -> DeadlineAlert | None:
     """Mails, from the triggerer, that a run of the watch itself has not ended: then no worker tells of anything.
 
     None under `airflow dags test`, which Airflow 3.3 cannot end for a DAG that has one.
@@ -99,10 +99,10 @@ def own_deadline(env: Environment) -> DeadlineAlert | None:
     kwargs = {
         "to": list(env.alert_addresses),
         "subject": f"[retailflow {env.name}] MISSED The watch itself has not ended",
-        "html_content": _WATCH_IS_LATE.format(minutes=_OWN_MINUTES),
+        "html_content": _WATCH_IS_LATE,
     }
     callback = AsyncCallback(SmtpNotifier, kwargs)
-    return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, timedelta(minutes=_OWN_MINUTES), callback)
+    return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, after, callback)
 
 
 def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = None) -> None:
@@ -116,8 +116,8 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
     env, now = load_environment(environment), datetime.now(UTC)
     chosen = (params or {}).get("ingestion_date")
     day = parsed_date("ingestion_date", chosen) if chosen else now.date() - timedelta(days=1)
-    mailed, post = _Mailed(now.date()), _Post(env, ti, Ledger(Warehouse(env)))
-    for when in sorted(mailed.days_still_open() | ({day} if chosen or env.schedule.has(day) else set())):
+    mailed, post = _Mailed(), _Post(env, ti, Ledger(Warehouse(env)))
+    for when in sorted(mailed.days_still_open(now.date()) | ({day} if chosen or env.schedule.has(day) else set())):
         due = [one for one in deadlines(when) if one.at <= now]
         found = post.day(when, [one.table for one in due])
         late = [one for one in due if not found.has(one.table)]
@@ -178,22 +178,24 @@ class _Post:
 class _Mailed:
     """What was mailed, per ingestion date and table, in an Airflow Variable: it outlives runs, restarts and DAG edits.
 
-    Only `retailflow_watch` writes it, one run at a time, after each mail.
+    Only `retailflow_watch` writes it, one run at a time, after each mail. It keeps the dates that were last mailed.
     """
 
-    def __init__(self, today: date) -> None:
-        first = (today - timedelta(days=_OPEN_DAYS)).isoformat()
-        kept = Variable.get(REMEMBERED, default={}, deserialize_json=True)
-        self._events = {day: events for day, events in kept.items() if day >= first}
+    def __init__(self) -> None:
+        self._events: dict[str, dict[str, str]] = Variable.get(REMEMBERED, default={}, deserialize_json=True)
 
     def event(self, deadline: Deadline) -> Event | None:
         found = self._events.get(deadline.ingestion_date.isoformat(), {}).get(deadline.table)
         return Event(found) if found else None
 
-    def days_still_open(self) -> set[date]:
-        return {date.fromisoformat(day) for day, events in self._events.items() if Event.MISSED in events.values()}
+    def days_still_open(self, today: date) -> set[date]:
+        """Those of the last days on which a table has missed its deadline and has not come."""
+        missed = {date.fromisoformat(day) for day, events in self._events.items() if Event.MISSED in events.values()}
+        return {day for day in missed if day >= today - timedelta(days=_OPEN_DAYS)}
 
     def remember(self, event: Event, group: Iterable[Deadline]) -> None:
         for one in group:
-            self._events.setdefault(one.ingestion_date.isoformat(), {})[one.table] = event.value
+            day = one.ingestion_date.isoformat()
+            self._events[day] = {**self._events.pop(day, {}), one.table: event.value}
+        self._events = dict(list(self._events.items())[-_KEPT_DAYS:])
         Variable.set(REMEMBERED, self._events, serialize_json=True)

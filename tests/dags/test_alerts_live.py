@@ -1,0 +1,172 @@
+"""Alerts through restarts: Airflow's four processes and a real SMTP server; no Databricks, which no test here needs."""
+
+import os
+import shutil
+import signal
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from retailflow_local import airflow
+from retailflow_local.mail_sink.mailbox import Mailbox, body
+from retailflow_local.mail_sink.smtp import serving
+from retailflow_local.processes import HOST, Processes, any_free_port
+from retailflow_local.state import PREFERRED_PORTS, Secrets
+from retailflow_local.workspace import inherited
+
+ROOT = Path(__file__).parents[2]
+DAY = "2026-01-15"
+SLEEPER = """
+import time
+from airflow.sdk import DAG, task
+from retailflow.environments import load_environment
+from retailflow_airflow.defaults import defaults
+
+with DAG("sleeper", schedule=None, **defaults(load_environment())):
+    @task(retries=0)
+    def sleep():
+        time.sleep(600)
+    sleep()
+"""
+pytestmark = [pytest.mark.full, pytest.mark.e2e]
+
+
+class Stack:
+    """Airflow with a copy of our DAGs, and the messages that it sent."""
+
+    def __init__(self, root: Path) -> None:
+        ports, own = {service: any_free_port() for service in PREFERRED_PORTS}, Secrets.generate()
+        self.dags, self.mailbox, self.port = root / "dags", Mailbox(root / "mail"), ports["smtp"]
+        shutil.copytree(ROOT / "dags", self.dags, ignore=shutil.ignore_patterns("__pycache__"))
+        self.environment = inherited() | airflow.environment(root, ROOT, ports, own, "sqlite")
+        self.environment |= {
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+            "RETAILFLOW_ENV": "local",
+        }
+        self.processes = Processes(root)
+        log = self.processes.log("database")
+        airflow.prepare(root, own, self.environment, "sqlite", ports["postgres"], log, lambda *_: None)
+        self._ports = ports
+        for component in airflow.COMPONENTS:
+            self.start(component)
+        self.client = airflow.AirflowClient(f"http://{HOST}:{ports['airflow']}", own.airflow_password)
+
+    def start(self, component):
+        self.processes.start(airflow.process_name(component), airflow.component_command(component), self.environment)
+        self.processes.wait(airflow.health(component, self._ports["airflow"], self.processes.find))
+
+    def kill(self, component):
+        """Without a chance to tidy up, with all its children."""
+        for process in self.processes.members([airflow.process_name(component)]):
+            os.kill(process.pid, signal.SIGKILL)
+
+    def kill_worker(self):
+        """The worker and its task, not the scheduler that started them."""
+        for process in self.processes.find("airflow-scheduler").children(recursive=True):
+            os.kill(process.pid, signal.SIGKILL)
+
+    def call(self, method, path, **body):
+        answer = self.client._session.request(method, f"{self.client._url}/api/v2/{path}", json=body, timeout=60)
+        return self.client._checked(answer)
+
+    def run(self, dag_id, **conf):
+        """Triggers a run and waits for its end. Returns the subjects that were mailed meanwhile."""
+        seen = len(self.mailbox.numbers())
+        run_id = self.trigger(dag_id, **conf)
+        self.until(lambda: self.client.dag_run(dag_id, run_id)["state"] == "success")
+        return self.subjects()[seen:]
+
+    def trigger(self, dag_id, **conf):
+        self.client.wait_for_dag(dag_id)
+        return self.client.trigger(dag_id, datetime.now(UTC), conf)
+
+    def edit(self, name, old, new):
+        """Changes a DAG file and waits until Airflow knows."""
+        path = self.dags / f"{name}.py"
+        text = path.read_text()
+        assert old in text
+        mark = f"Edited {time.monotonic()}"
+        path.write_text(text.replace(old, new).replace('description="', f'description="{mark}. ', 1))
+        self.until(lambda: mark in self.call("GET", f"dags/{name}")["description"])
+
+    def subjects(self):
+        return [message["Subject"].removeprefix("[retailflow local] ") for message in self.mailbox.messages()]
+
+    @staticmethod
+    def until(condition, seconds=150):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come about"
+            time.sleep(0.5)
+
+
+@contextmanager
+def stack_in(root):
+    stack = None
+    try:
+        stack = Stack(root)
+        with serving(stack.mailbox, HOST, stack.port):
+            yield stack
+    finally:
+        Processes(root).stop([airflow.process_name(component) for component in reversed(airflow.COMPONENTS)])
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with stack_in(tmp_path_factory.mktemp("alerts")) as started:
+        yield started
+
+
+def test_a_triggerer_restart_and_a_dag_edit_repeat_no_mail_and_lose_none(stack):
+    missed = [f"MISSED silver.inventory {DAY}, due 03:30 UTC (and 17 more)"]
+    assert stack.run("retailflow_watch", ingestion_date=DAY) == missed
+    stack.kill("triggerer")
+    stack.edit("retailflow_watch", "Tells by e-mail", "Says by e-mail")
+    stack.start("triggerer")
+    assert stack.run("retailflow_watch", ingestion_date=DAY) == []
+
+    stack.client.wait_for_dag("retailflow_daily")
+    stack.call("PATCH", "dags/retailflow_daily", is_paused=True)  # its tasks are given their states here
+    run_id = stack.client.trigger("retailflow_daily", datetime.fromisoformat(f"{DAY}T02:00+00:00"))
+    tasks = [one["task_id"] for one in stack.client.task_instances("retailflow_daily", run_id)]
+    for task in tasks:
+        path = f"dags/retailflow_daily/dagRuns/{run_id.replace('+', '%2B')}/taskInstances/{task}"
+        stack.call("PATCH", path, new_state="success")
+    assert stack.run("retailflow_watch", ingestion_date=DAY) == [f"RECOVERED silver.inventory {DAY} (and 17 more)"]
+    assert stack.run("retailflow_watch", ingestion_date=DAY) == []
+
+
+def test_a_watch_that_does_not_end_is_told_once_though_the_triggerer_died_and_its_dag_was_edited(stack):
+    stack.edit("retailflow_watch", "own_deadline(env)", "own_deadline(env, timedelta(seconds=15))")
+    seen = len(stack.mailbox.numbers())
+    stack.call("PATCH", "pools/default_pool?update_mask=slots", name="default_pool", slots=0, include_deferred=False)
+    run_id = stack.trigger("retailflow_watch", ingestion_date="2026-01-14")
+    stack.kill("triggerer")
+    stack.edit("retailflow_watch", "seconds=15", "seconds=900")
+    time.sleep(20)
+    assert stack.subjects()[seen:] == []
+    stack.start("triggerer")
+    stack.until(lambda: stack.subjects()[seen:])
+    stack.call("PATCH", "pools/default_pool?update_mask=slots", name="default_pool", slots=128, include_deferred=False)
+    stack.until(lambda: stack.client.dag_run("retailflow_watch", run_id)["state"] == "success")
+    told, late = stack.subjects()[seen:]
+    assert told == "MISSED The watch itself has not ended"
+    assert late.startswith("MISSED silver.inventory 2026-01-14")
+
+
+def test_a_task_whose_worker_dies_sends_one_mail(stack):
+    (stack.dags / "sleeper.py").write_text(SLEEPER)
+    seen = len(stack.mailbox.numbers())
+    run_id = stack.trigger("sleeper")
+    stack.until(lambda: stack.client.task_instances("sleeper", run_id)[0]["state"] == "running")
+    stack.kill_worker()
+    stack.until(lambda: stack.subjects()[seen:])
+    time.sleep(10)
+    assert stack.subjects()[seen:] == ["FAILED sleeper sleep"]
+    assert "the worker was lost" in body(stack.mailbox.messages()[-1], "plain")
