@@ -26,6 +26,8 @@ class Serverless(Strict):
 class _Cluster(Strict):
     runtime: str = Field(default="18.x-scala2.13", pattern=r"^[0-9]+(\.[0-9]+)?\.x-[a-z0-9.\-]+$")
     workers: int = Field(ge=1)
+    # Without one, the service principal of the jobs needs the right to make any cluster.
+    policy_id: str | None = Field(default=None, min_length=1)
 
 
 class Pool(_Cluster):
@@ -72,6 +74,8 @@ def submit_fields(compute: Compute, wheel: str | None, tags: dict[str, str]) -> 
         cluster["instance_pool_id"] = compute.instance_pool_id
     else:
         cluster["node_type_id"] = compute.node_type_id
+    if compute.policy_id:
+        cluster["policy_id"] = compute.policy_id
     task: dict[str, Any] = {"new_cluster": cluster}
     if wheel:
         task["libraries"] = [{"whl": wheel}]

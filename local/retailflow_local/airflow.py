@@ -23,6 +23,8 @@ from retailflow_local.processes import HOST, Health
 from retailflow_local.state import Secrets, as_json, write_private
 
 USER = "admin"
+# Of the Simple auth manager: a viewer reads, a user also triggers, clears and marks, an admin may do everything.
+ROLES = {USER: "admin", "oncall": "user", "viewer": "viewer"}
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 PATIENCE_SECONDS = 180
 _IMPORTABLE = ("include", "plugins", "local/airflow_settings")
@@ -64,7 +66,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(repository / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(root)),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in ROLES.items()),
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",  # a changed file is parsed at once
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new DAG file is seen
@@ -88,6 +90,15 @@ def _database(kind: str, home: Path, ports: dict[str, int], own: Secrets, name: 
     )
 
 
+def passwords(own: Secrets) -> dict[str, str]:
+    """Of each user."""
+    return {
+        USER: own.airflow_password,
+        "oncall": own.airflow_oncall_password,
+        "viewer": own.airflow_viewer_password,
+    }
+
+
 def _passwords(root: Path) -> Path:
     return root / "secrets" / "airflow_users.json"
 
@@ -100,7 +111,7 @@ def prepare(
     root: Path, own: Secrets, settings: dict[str, str], database: str, postgres_port: int, log: Path, on_step: Progress
 ) -> None:
     """The user and the metadata database, once per Airflow version; a first migration that was killed starts afresh."""
-    write_private(_passwords(root), as_json({USER: own.airflow_password}))
+    write_private(_passwords(root), as_json(passwords(own)))
     home = root / "airflow"
     marker = home / f"migrated.{database}"
     if marker.exists() and marker.read_text() == version("apache-airflow"):
@@ -159,10 +170,10 @@ def _monitored(port: int) -> dict[str, Any]:
 class AirflowClient:
     """The REST calls that a run from the command line needs. Every method raises WorkspaceError on a refusal."""
 
-    def __init__(self, url: str, password: str) -> None:
+    def __init__(self, url: str, password: str, user: str = USER) -> None:
         self._url = url
         self._session = requests.Session()
-        answer = self._session.post(f"{url}/auth/token", json={"username": USER, "password": password}, timeout=30)
+        answer = self._session.post(f"{url}/auth/token", json={"username": user, "password": password}, timeout=30)
         if not answer.ok:
             raise WorkspaceError(f"Airflow at {url} refused the workspace's own password: {answer.text}")
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -213,6 +224,13 @@ class AirflowClient:
     def backfills(self, dag_id: str) -> list[dict[str, Any]]:
         """Each with `completed_at`, null until its last run has ended."""
         return self._get(f"backfills?dag_id={quote(dag_id)}")["backfills"]
+
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Run the task again, and what comes after it: the button of that name."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "include_downstream": True}
+        body |= {"only_failed": False, "reset_dag_runs": True}
+        url = f"{self._url}/api/v2/dags/{quote(dag_id)}/clearTaskInstances"
+        self._checked(self._session.post(url, json=body, timeout=60))
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Each with `task_id`, `state`, `start_date`, `end_date`, `try_number`, `map_index`, `note`."""

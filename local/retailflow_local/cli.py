@@ -16,13 +16,14 @@ from rich.table import Table
 
 from retailflow.environments import SettingsError
 from retailflow_local import airflow as local_airflow
+from retailflow_local.checks import commands
 from retailflow_local.console import console, errors, steps
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.incident import incident
 from retailflow_local.options import calendar_date
 from retailflow_local.quarantine import app as quarantine
 from retailflow_local.state import PREFERRED_PORTS, Simulation
-from retailflow_local.workspace import REPOSITORY, TITLES, Workspace
+from retailflow_local.workspace import PROCESSES, REPOSITORY, TITLES, Workspace
 
 app = typer.Typer(
     help="RetailFlow on this machine: real Airflow, Spark, Delta and a Blob emulator.",
@@ -31,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(quarantine, name="quarantine")
+app.command()(commands.check)
+app.command()(commands.grants)
 app.command()(incident)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -84,6 +87,53 @@ def demo(
 
     is_right = Demo(calendar_date(first), days, Simulation(seed, scale), source).run(Workspace())
     raise typer.Exit(0 if is_right else 1)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help='Such as "SELECT * FROM gold.daily_revenue_mart".')],
+    output: Annotated[Path | None, typer.Option(help="A file that ends in .csv or .parquet.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
+) -> None:
+    """Look at any table of the local lakehouse. Nothing but a query is run."""
+    from retailflow_local.sql import run
+
+    run(Workspace(), query, output, as_csv=as_csv)
+
+
+@app.command()
+def drill() -> None:
+    """Break things in eight ways and mend each by what its e-mail says. Some 20 minutes, in a workspace of its own."""
+    from retailflow_local.drill import run
+    from retailflow_local.drill_cases import CASES
+
+    raise typer.Exit(0 if run(Workspace().root / "drill", CASES) else 1)
+
+
+@app.command("run", hidden=True)
+def run_process(name: Annotated[str, typer.Argument(help=f"One of {', '.join(PROCESSES)}.")]) -> None:
+    """Become one process of the workspace, as a container of docker-compose.yaml does."""
+    Workspace().become(_known(name))
+
+
+@app.command("healthy", hidden=True)
+def is_healthy(name: Annotated[str, typer.Argument(help=f"One of {', '.join(PROCESSES)}.")]) -> None:
+    """Exit code 0 when that process of this container is healthy."""
+    workspace = Workspace()
+    raise typer.Exit(0 if workspace.processes.is_healthy(workspace.health(_known(name))) else 1)
+
+
+@app.command("furnish", hidden=True)
+def furnish() -> None:
+    """Container, schemas, Airflow's database and user, for containers that have just been started."""
+    with steps() as on_step:
+        Workspace().furnish(on_step)
+
+
+def _known(name: str) -> str:
+    if name not in PROCESSES:
+        raise typer.BadParameter(f"{name}: there are {', '.join(PROCESSES)}.")
+    return name
 
 
 @app.command()

@@ -47,18 +47,18 @@ def diagnose(workspace: Workspace) -> Iterator[Check]:
     yield _services(workspace)
 
 
-def _find_uv() -> str | None:
+def find_uv() -> str | None:
     own = sorted((cache() / "uv").glob("*/bin/uv"))
     return shutil.which("uv") or (str(own[-1]) if own else None)
 
 
 def _uv() -> Check:
-    found = _find_uv()
+    found = find_uv()
     return Check("uv", "ok", found) if found else Check("uv", "missing", "none found", "The launcher brings it.")
 
 
 def _lock() -> Check:
-    uv = _find_uv()
+    uv = find_uv()
     if not uv:
         return Check("uv.lock", "missing", "not checked, since there is no uv")
     command = [uv, "lock", "--check", "--offline", "--project", str(REPOSITORY)]

@@ -124,7 +124,7 @@ def fetch_azurite(node: Tool, progress: Progress) -> Path:
     if script.is_file():
         return script
     progress("Azurite", "npm ci")
-    with _fresh_folder(azurite_folder(node)) as fresh:
+    with fresh_folder(azurite_folder(node)) as fresh:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(AZURITE / name, fresh)
         command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
@@ -139,7 +139,7 @@ def fetch_azurite(node: Tool, progress: Progress) -> Path:
 
 
 @contextmanager
-def _fresh_folder(final: Path) -> Iterator[Path]:
+def fresh_folder(final: Path) -> Iterator[Path]:
     """A folder that takes its final name when the block ends well, and vanishes when it does not."""
     final.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=final.parent, prefix="."))

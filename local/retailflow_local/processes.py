@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -50,14 +51,14 @@ class Processes:
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         for folder in (self._run, self._logs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        log, record = self.log(name), self._record(name)
+        log = self.log(name)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
         with log.open("wb") as output:
             child = subprocess.Popen(
                 command,
                 cwd=self._run.parent,
-                env={**environment, MARK: str(record)},
+                env={**environment, **self._mark(name)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -65,8 +66,13 @@ class Processes:
             )
         self._children[name] = child
         with suppress(psutil.NoSuchProcess):  # it ended at once: wait() says so
-            born = psutil.Process(child.pid).create_time()
-            record.write_text(json.dumps({"pid": child.pid, "created": born}))
+            self._remember(name, psutil.Process(child.pid))
+
+    def become(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+        """Turn the present process into that one."""
+        self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._remember(name, psutil.Process())
+        os.execvpe(command[0], command, {**environment, **self._mark(name)})
 
     def find(self, name: str) -> psutil.Process | None:
         """The process of that name if it lives and is the one we started."""
@@ -127,6 +133,12 @@ class Processes:
                     found[process.pid] = process
         found.pop(os.getpid(), None)
         return [process for process in found.values() if _is_alive(process)]
+
+    def _remember(self, name: str, process: psutil.Process) -> None:
+        self._record(name).write_text(json.dumps({"pid": process.pid, "created": process.create_time()}))
+
+    def _mark(self, name: str) -> dict[str, str]:
+        return {MARK: str(self._record(name))}
 
     def _record(self, name: str) -> Path:
         return self._run / f"{name}.json"

@@ -51,6 +51,8 @@ class Secrets:
     orders_api_token: str
     crm_api_token: str
     airflow_password: str
+    airflow_oncall_password: str
+    airflow_viewer_password: str
     airflow_fernet_key: str
     airflow_jwt_secret: str
     airflow_api_secret: str
@@ -60,7 +62,10 @@ class Secrets:
     def generate(cls) -> "Secrets":
         tokens = {name: secrets.token_urlsafe(64) for name in cls.__dataclass_fields__}
         fernet_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        return cls(**tokens | {"airflow_password": secrets.token_urlsafe(12), "airflow_fernet_key": fernet_key})
+        typed = {
+            name: secrets.token_urlsafe(12) for name in tokens if name.startswith("airflow_") and "password" in name
+        }
+        return cls(**tokens | typed | {"airflow_fernet_key": fernet_key})
 
 
 def read_state(root: Path) -> State:

@@ -4,18 +4,17 @@ Everything it keeps is under its root; a second workspace with another root runs
 """
 
 import fcntl
-import os
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import requests
 
 from retailflow.raw import RawStore
-from retailflow_local import airflow, azurite, postgres, spark_server
-from retailflow_local.downloads import Progress, fetch_azurite, fetch_jars
+from retailflow_local import airflow, azurite, commands, postgres, spark_server
+from retailflow_local.commands import REPOSITORY, inherited
+from retailflow_local.downloads import Progress
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import HOST, Health, Processes
 from retailflow_local.state import (
@@ -25,12 +24,9 @@ from retailflow_local.state import (
     choose_ports,
     load_secrets,
     read_state,
-    write_key_vault,
     write_state,
 )
-from retailflow_local.toolchain import java, node
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_ROOT = REPOSITORY / ".local"
 CORE = ("spark", "azurite", "sources", "jobs", "mail")  # in the order of starting: the slowest first
 AIRFLOW = tuple(airflow.process_name(component) for component in airflow.COMPONENTS)
@@ -48,9 +44,6 @@ TITLES = {
     "airflow-dag-processor": "Airflow DAG processor",
     "airflow-triggerer": "Airflow triggerer",
 }
-
-# Another tool's settings in the caller's shell must not reach ours.
-_NOT_INHERITED = ("AIRFLOW_", "SPARK_", "PYSPARK_", "RETAILFLOW_", "DATABRICKS_", "JAVA_TOOL_OPTIONS")
 
 
 def _quiet(step: str, detail: str) -> None:
@@ -194,6 +187,24 @@ class Workspace:
     def airflow_client(self) -> airflow.AirflowClient:
         return airflow.AirflowClient(self.airflow_url, self.airflow_password)
 
+    def command(self, name: str, on_step: Progress = _quiet) -> commands.Command:
+        """What runs that process, with its environment; what it needs is fetched and prepared."""
+        return commands.command_of(self, name, on_step)
+
+    def become(self, name: str) -> NoReturn:
+        """Turn this process into that one, which is how a container runs it. Airflow is then on PostgreSQL."""
+        with self._alone(wait=True):
+            if not read_state(self.root).ports:
+                self._remember({}, None, "postgres")
+            command, environment = self.command(name)
+        self.processes.become(name, command, environment)
+
+    def furnish(self, on_step: Progress = _quiet) -> None:
+        """What the processes need of each other, once those of CORE and the database run: container, schemas, user."""
+        azurite.container(self.ports["azurite"])
+        spark_server.create_schemas(self.spark_remote)
+        self._prepare_airflow(on_step)
+
     def _remember(self, wished: dict[str, int], simulation: Simulation | None, database: str | None) -> None:
         """Ports, world, database. While anything runs its ports stay: whoever runs was told those of the others."""
         state = read_state(self.root)
@@ -208,84 +219,30 @@ class Workspace:
     def _start_all(self, missing: list[str], on_step: Progress) -> None:
         """Everything gets ready side by side, but nothing of Airflow that runs tasks starts before what they need."""
         core = [name for name in CORE if name in missing]
-        self._start_core(core, on_step)
+        self._start(core, on_step)
         server, *runners = AIRFLOW
         if set(AIRFLOW) & set(missing):
-            self._prepare_airflow(DATABASE in missing, on_step)
-        self._start_airflow([name for name in (server,) if name in missing])
+            database = [name for name in (DATABASE,) if name in missing]
+            self._start(database)
+            self._wait(database, on_step)
+            self._prepare_airflow(on_step)
+        self._start(name for name in (server,) if name in missing)
         self._wait(reversed(core), on_step)
         azurite.container(self.ports["azurite"])
         if "spark" in missing:
             on_step("Schemas", "")
             spark_server.create_schemas(self.spark_remote)
-        self._start_airflow([name for name in runners if name in missing])
+        self._start(name for name in runners if name in missing)
         self._wait([name for name in AIRFLOW if name in missing], on_step)
 
-    def _prepare_airflow(self, with_server: bool, on_step: Progress) -> None:
-        port, password = self.ports["postgres"], self.secrets.postgres_password
-        if with_server:
-            postgres.prepare(self.root, password)
-            self.processes.start(DATABASE, postgres.command(self.root, port), inherited())
-            self._wait([DATABASE], on_step)
+    def _prepare_airflow(self, on_step: Progress) -> None:
         kind, log = read_state(self.root).database, self.processes.log("airflow-database")
-        airflow.prepare(self.root, self.secrets, self.environment(), kind, port, log, on_step)
+        airflow.prepare(self.root, self.secrets, self.environment(), kind, self.ports["postgres"], log, on_step)
 
-    def _start_airflow(self, names: list[str]) -> None:
-        for name in names:
-            self.processes.start(name, airflow.component_command(name.removeprefix("airflow-")), self.environment())
-
-    def _start_core(self, missing: list[str], on_step: Progress) -> None:
+    def _start(self, names: Iterable[str], on_step: Progress = _quiet) -> None:
         """Starts them without waiting: they get ready side by side."""
-        commands = {
-            "spark": lambda: self._spark_command(on_step),
-            "azurite": lambda: self._azurite_command(on_step),
-            "sources": self._sources_command,
-            "jobs": self._jobs_command,
-            "mail": self._mail_command,
-        }
-        for name in missing:
-            self.processes.start(name, *commands[name]())
-
-    def _spark_command(self, on_step: Progress) -> tuple[Sequence[str], dict[str, str]]:
-        jars = fetch_jars(on_step)
-        settings = spark_server.write_settings(self.root, self.ports["spark"], self.ports["azurite"])
-        command = spark_server.command(java().path, jars, self.root / "spark", settings)
-        return command, spark_server.environment(inherited(), _python_path("include", "spark_jobs"))
-
-    def _azurite_command(self, on_step: Progress) -> tuple[Sequence[str], dict[str, str]]:
-        tool = node()
-        script = fetch_azurite(tool, on_step)
-        return azurite.command(tool.path, script, self.root / "azurite", self.ports["azurite"]), inherited()
-
-    def _sources_command(self) -> tuple[Sequence[str], dict[str, str]]:
-        world = self.simulation
-        options = ("--seed", str(world.seed), "--scale", str(world.scale), "--trouble", world.trouble)
-        command = (sys.executable, "-m", "retailflow_local.simulator.api", "--port", str(self.ports["sources"]))
-        return (*command, *options), {
-            **inherited(),
-            "PYTHONPATH": _python_path("include", "local"),
-            "RETAILFLOW_ORDERS_API_TOKEN": self.secrets.orders_api_token,
-            "RETAILFLOW_CRM_API_TOKEN": self.secrets.crm_api_token,
-        }
-
-    def _jobs_command(self) -> tuple[Sequence[str], dict[str, str]]:
-        state = self.root / "jobs"
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        command = (sys.executable, "-m", "retailflow_local.jobs_api", "--port", str(self.ports["jobs"]))
-        options = ("--state", str(state), "--workspace-files", str(REPOSITORY), "--spark-remote", self.spark_remote)
-        return (*command, *options), {
-            **inherited(),
-            "PYTHONPATH": _python_path("include", "spark_jobs", "local"),
-            "RETAILFLOW_DATABRICKS_TOKEN": self.jobs_token,
-            "RETAILFLOW_ENV": "local",
-            "RETAILFLOW_SECRETS_FILE": str(write_key_vault(self.root, self.secrets, self.ports["azurite"])),
-            "RETAILFLOW_SOURCES_URL": self.sources_url,
-        }
-
-    def _mail_command(self) -> tuple[Sequence[str], dict[str, str]]:
-        ports = ("--smtp-port", str(self.ports["smtp"]), "--port", str(self.ports["mail"]))
-        command = (sys.executable, "-m", "retailflow_local.mail_sink", *ports, "--folder", str(self.root / "mail"))
-        return command, {**inherited(), "PYTHONPATH": _python_path("include", "local")}
+        for name in names:
+            self.processes.start(name, *self.command(name, on_step))
 
     def _wait(self, names: Iterable[str], on_step: Progress) -> None:
         for name in names:
@@ -304,14 +261,6 @@ class Workspace:
                     f"Another command is starting or stopping the workspace in {self.root}. Wait for it to end."
                 ) from None
             yield
-
-
-def inherited() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-
-
-def _python_path(*folders: str) -> str:
-    return os.pathsep.join(str(REPOSITORY / folder) for folder in folders)
 
 
 def _answers(url: str) -> bool:

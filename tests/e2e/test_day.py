@@ -1,6 +1,7 @@
 """One simulated day through the production DAG: real scheduler, triggerer, operator, Spark, Delta and Azurite."""
 
 import json
+from dataclasses import asdict
 from datetime import date
 
 import psutil
@@ -91,6 +92,18 @@ def test_a_job_that_raises_says_so_in_the_task_log_and_on_the_run_page(stack):
     assert said in log
     page = next(word for word in log.split() if word.startswith("http") and "/run/" in word)
     assert said in requests.get(page.rstrip(".,'\""), timeout=10).text
+
+
+def test_no_secret_is_in_logs_database_mails_or_lineage(stack):
+    """Law 9, on everything that the stack has written but the files that keep the secrets."""
+    root = stack.workspace.root
+    secrets = {name: value.encode() for name, value in asdict(stack.workspace.secrets).items()}
+    files = [
+        path for part in ("airflow", "jobs", "logs", "mail") for path in (root / part).rglob("*") if path.is_file()
+    ]
+    assert any(path.name == "airflow.db" for path in files)
+    found = [(str(path), name) for path in files for name, value in secrets.items() if value in path.read_bytes()]
+    assert found == []
 
 
 def test_a_stopped_stack_leaves_no_process_behind(stack):

@@ -1,24 +1,18 @@
-"""The matrix of the run, written to docs/faults.md once every group has been run; and the lab of the job cells."""
+"""The matrix of the run, and the lab of the job cells."""
 
 import json
-import time
-from collections.abc import Iterator
 
 import pytest
 from pipeline import empty_catalog, put
 
 from .lab import Lab
-from .matrix import PAGE, Matrix
+from .matrix import Matrix
 from .records import OF, day_of
 
 
 @pytest.fixture(scope="session")
-def matrix() -> Iterator[Matrix]:
-    matrix, started = Matrix(), time.monotonic()
-    yield matrix
-    matrix.seconds = time.monotonic() - started
-    if matrix.is_whole:
-        PAGE.write_text(matrix.page())
+def matrix() -> Matrix:
+    return Matrix()
 
 
 @pytest.fixture(scope="module")

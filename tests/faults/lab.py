@@ -153,10 +153,10 @@ class Lab:
         return self.tables.spark.sql(query).first()[0]
 
 
-def wait_for(condition: Callable[[], Any], seconds: float) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float, every: float = 0.05) -> Any:
     """The first true answer. Raises AssertionError when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+        time.sleep(every)
     return answer

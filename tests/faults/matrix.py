@@ -1,13 +1,15 @@
 """What the cells of the fault matrix found, and the page that shows it."""
 
+import json
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from retailflow_spark.ledger import code_version
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE, RESULTS = DOCS / "faults.md", DOCS / "faults.json"
 GROUPS = {
     "payments": "Jobs of payments, with publication",
     "customers": "Jobs of customers, which keep versions",
@@ -18,7 +20,7 @@ _HEAD = """# Fault matrix
 
 Every cell lets one thing go wrong at one point of a run, repeats the run as Airflow would, and compares all that it
 writes with a clean run of the same RAW. A cell is **rows lost / rows doubled / runs doubled**. Written by
-`./retailflow test --full tests/faults`.
+`./retailflow test --full tests/faults`, a group at a time.
 
 - Rows: of every table of the job, as multisets, and of the published view; a key that is there twice, a
   date whose balance does not close and a run that succeeded without its row in the ledger count too.
@@ -50,8 +52,10 @@ class Cell:
 
 @dataclass
 class Matrix:
+    """The cells of this run. `save` puts its whole groups in the place of the same groups of earlier runs."""
+
     cells: list[Cell] = field(default_factory=list)
-    seconds: float = 0
+    began: float = field(default_factory=time.monotonic)
     # Databricks runs that went on after their task had its answer from another: what the reaper is for.
     left: list[str] = field(default_factory=list)
 
@@ -63,22 +67,33 @@ class Matrix:
     def broken(self, group: str) -> list[str]:
         return [f"{c.point}, {c.fault}: {c}" for c in self.cells if c.group == group and not c.is_clean]
 
-    @property
-    def is_whole(self) -> bool:
-        return {cell.group for cell in self.cells} == GROUPS.keys()
+    def save(self, group: str) -> None:
+        """Once a group has been run to its end, clean or not; the page is written anew."""
+        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        kept[group] = {
+            "on": f"{datetime.now(UTC):%Y-%m-%d}",
+            "minutes": round((time.monotonic() - self.began) / 60),
+            "cells": [
+                [c.point, c.fault, c.rows_lost, c.rows_doubled, c.runs_doubled] for c in self.cells if c.group == group
+            ],
+            "left": self.left if group == "stack" else [],
+        }
+        RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+        PAGE.write_text(page(kept))
+        self.began = time.monotonic()
 
-    def page(self) -> str:
-        broken = sum(not cell.is_clean for cell in self.cells)
-        about = (
-            f"\n{datetime.now(UTC):%Y-%m-%d}, code version {code_version()}: {len(self.cells)} cells,"
-            f" {broken} of them not 0 / 0 / 0, in {self.seconds / 60:.0f} minutes.\n"
-        )
-        tables = (f"\n## {title}\n\n{_table(cells)}" for group, title in GROUPS.items() if (cells := self._of(group)))
-        left = "".join(f"- {line}\n" for line in self.left)
-        return _HEAD + about + "".join(tables) + (f"\nRuns left for the reaper:\n\n{left}" if left else "")
 
-    def _of(self, group: str) -> list[Cell]:
-        return [cell for cell in self.cells if cell.group == group]
+def page(results: dict[str, Any]) -> str:
+    groups = {group: [Cell(group, *cell) for cell in found["cells"]] for group, found in results.items()}
+    cells = [cell for found in groups.values() for cell in found]
+    broken = sum(not cell.is_clean for cell in cells)
+    text = f"{_HEAD}\n**{len(cells)} cells, {broken} of them not 0 / 0 / 0.**\n"
+    for group, title in GROUPS.items():
+        if group in results:
+            found = results[group]
+            text += f"\n## {title}\n\nRun on {found['on']}, in {found['minutes']} minutes.\n\n{_table(groups[group])}"
+            text += "".join(f"\n- left for the reaper: {line}\n" for line in found["left"])
+    return text
 
 
 def _table(cells: list[Cell]) -> str:

@@ -48,6 +48,7 @@ def test_a_job_that_dies_at_any_write_leaves_after_its_retry_what_a_clean_run_le
                 lab.cell(name, job, day_of(number), *cell, wanted[job, number])
             else:
                 lab.writes(job, day_of(number))
+    lab.matrix.save(name)
     assert lab.matrix.broken(name) == []
 
 

@@ -38,4 +38,5 @@ def test_a_stack_that_loses_a_part_in_the_middle_of_a_replay_leaves_what_clean_r
         complete(stack.raw, "payments", day)
     for fault, day, wanted in zip(FAULTS, days, stack.clean(days), strict=True):
         stack.cell(fault, day, wanted)
+    stack.matrix.save("stack")
     assert stack.matrix.broken("stack") == []

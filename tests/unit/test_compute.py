@@ -36,6 +36,11 @@ def test_a_pool_gives_a_tagged_cluster_on_runtime_18_lts():
     }
 
 
+def test_a_cluster_names_the_policy_that_allows_it():
+    compute = Pool(profile="pool", instance_pool_id="pool-1", policy_id="policy-1", workers=2)
+    assert submit_fields(compute, None, TAGS)[1]["new_cluster"]["policy_id"] == "policy-1"
+
+
 def test_a_cluster_names_its_machines_and_may_keep_an_older_runtime():
     compute = NewCluster(profile="cluster", node_type_id="Standard_D4ds_v5", workers=1, runtime="17.3.x-scala2.13")
     cluster = submit_fields(compute, None, TAGS)[1]["new_cluster"]

@@ -46,6 +46,6 @@ class Mailbox:
 
 
 def body(message: EmailMessage, kind: str) -> str:
-    """The `html` or `plain` text of a message; empty where it has none."""
+    """The `html` or `plain` text of a message, its lines ending as text does here; empty where it has none."""
     part = message.get_body((kind,))
-    return part.get_content() if part else ""
+    return part.get_content().replace("\r\n", "\n") if part else ""

@@ -1,9 +1,11 @@
-"""Lineage as OpenLineage events, by Airflow itself; Databricks answers at the provider's hook."""
+"""What Airflow tells of its tasks: lineage as OpenLineage events, metrics by StatsD. Databricks answers at the hook."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -21,10 +23,14 @@ assert dag.test(run_conf={"ingestion_date": "2026-01-15"}).state == "success"
 """
 
 
-def test_each_spark_task_tells_which_tables_it_reads_and_writes(tmp_path):
+def test_each_spark_task_tells_which_tables_it_reads_and_writes_and_how_it_ended(tmp_path):
     log = tmp_path / "lineage.jsonl"
     transport = {"type": "file", "log_file_path": str(log), "append": True}
+    metrics = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    metrics.bind(("127.0.0.1", 0))
     own = {
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_PORT": str(metrics.getsockname()[1]),
         "AIRFLOW_HOME": str(tmp_path),
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -52,3 +58,10 @@ def test_each_spark_task_tells_which_tables_it_reads_and_writes(tmp_path):
         ["spark_catalog.gold.fact_sales", "spark_catalog.gold.dim_product"],
         ["spark_catalog.gold.daily_revenue_mart"],
     ]
+
+    metrics.setblocking(False)
+    received = []
+    with suppress(BlockingIOError):
+        while True:
+            received.append(metrics.recv(4096).decode())
+    assert any("ti.finish.retailflow_daily.silver.customers.success" in one for one in received), received

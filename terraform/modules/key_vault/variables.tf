@@ -1,0 +1,40 @@
+variable "name" {
+  description = "Unique in all of Azure."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]$", var.name))
+    error_message = "A Key Vault's name has 3 to 24 letters, digits and hyphens, and begins with a letter: set key_vault_name."
+  }
+}
+
+variable "resource_group_name" {
+  description = "Resource group of the vault."
+  type        = string
+}
+
+variable "location" {
+  description = "Azure region."
+  type        = string
+}
+
+variable "tenant_id" {
+  description = "Entra tenant whose identities may be given access."
+  type        = string
+}
+
+variable "is_private" {
+  description = "Whether the vault is reached by private endpoint only, and by Databricks as a trusted service of Azure."
+  type        = bool
+}
+
+variable "databricks_principal_id" {
+  description = "Object id of the application AzureDatabricks in the tenant, or null."
+  type        = string
+  default     = null
+}
+
+variable "tags" {
+  description = "Of the vault."
+  type        = map(string)
+}

@@ -1,0 +1,90 @@
+# ADLS Gen2: RAW, which nobody changes, and processed, where Unity Catalog keeps its tables.
+resource "azurerm_storage_account" "this" {
+  #checkov:skip=CKV_AZURE_59: is_private decides, and ./retailflow check reads the plans of stg and prod; dev is public.
+  #checkov:skip=CKV_AZURE_35: The same.
+  #checkov:skip=CKV_AZURE_36: No service of Azure needs to pass the firewall; Unity Catalog comes by private endpoint.
+  #checkov:skip=CKV_AZURE_33: There are no queues.
+  #checkov:skip=CKV2_AZURE_33: The endpoints are in modules/networking, which this check does not look into.
+  #checkov:skip=CKV2_AZURE_1: Microsoft's keys; a key of one's own can be lost, and with it RAW. Whoever must, adds it.
+  name                = var.account_name
+  resource_group_name = var.resource_group_name
+  location            = var.location
+
+  account_tier                      = "Standard"
+  account_kind                      = "StorageV2"
+  account_replication_type          = var.replication
+  is_hns_enabled                    = true
+  infrastructure_encryption_enabled = true
+  min_tls_version                   = "TLS1_2"
+  https_traffic_only_enabled        = true
+  local_user_enabled                = false
+  cross_tenant_replication_enabled  = false
+  allow_nested_items_to_be_public   = false
+  default_to_oauth_authentication   = true
+  shared_access_key_enabled         = var.are_keys_allowed
+  public_network_access_enabled     = !var.is_private
+  tags                              = var.tags
+
+  network_rules {
+    default_action = var.is_private ? "Deny" : "Allow"
+    bypass         = ["None"]
+  }
+
+  blob_properties {
+    delete_retention_policy {
+      days = var.soft_delete_days
+    }
+    container_delete_retention_policy {
+      days = var.soft_delete_days
+    }
+  }
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "azurerm_storage_container" "raw" {
+  #checkov:skip=CKV2_AZURE_21: Reads would be most of the log; modules/monitor logs writes and deletions.
+  name                  = var.raw_container
+  storage_account_id    = azurerm_storage_account.this.id
+  container_access_type = "private"
+}
+
+resource "azurerm_storage_container" "processed" {
+  #checkov:skip=CKV2_AZURE_21: Reads would be most of the log; modules/monitor logs writes and deletions.
+  name                  = "processed"
+  storage_account_id    = azurerm_storage_account.this.id
+  container_access_type = "private"
+}
+
+# Not locked: a lock could never be taken back, and a request for erasure may come on the day after a delivery. Whoever
+# lifts it sets off an alert.
+resource "azurerm_storage_container_immutability_policy" "raw" {
+  storage_container_resource_manager_id = azurerm_storage_container.raw.id
+  immutability_period_in_days           = var.raw_immutability_days
+  locked                                = false
+  protected_append_writes_enabled       = false
+}
+
+# Any day of RAW may be replayed at any time: it gets cheaper, and is neither archived nor deleted.
+resource "azurerm_storage_management_policy" "this" {
+  storage_account_id = azurerm_storage_account.this.id
+
+  rule {
+    name    = "raw-gets-cheaper"
+    enabled = true
+
+    filters {
+      blob_types   = ["blockBlob"]
+      prefix_match = ["${var.raw_container}/"]
+    }
+
+    actions {
+      base_blob {
+        tier_to_cool_after_days_since_modification_greater_than = 30
+        tier_to_cold_after_days_since_modification_greater_than = 180
+      }
+    }
+  }
+}

@@ -1,0 +1,127 @@
+# The whole platform in each environment, planned with providers that are stood in for: what Azure and Databricks would
+# answer is not tested here. `./retailflow check` also reads these plans: local/retailflow_local/checks/plans.py.
+mock_provider "azurerm" {
+  mock_data "azurerm_client_config" {
+    defaults = {
+      tenant_id = "00000000-0000-0000-0000-000000000002"
+    }
+  }
+}
+
+# With an id for the pool, the text of the cluster policy is known before it is applied.
+mock_provider "databricks" {
+  override_during = plan
+
+  mock_resource "databricks_instance_pool" {
+    defaults = {
+      id = "pool-1"
+    }
+  }
+}
+
+mock_provider "databricks" {
+  alias = "account"
+}
+
+variables {
+  databricks_account_id         = "00000000-0000-0000-0000-000000000003"
+  airflow_principal             = { client_id = "00000000-0000-0000-0000-000000000004", object_id = "00000000-0000-0000-0000-000000000005" }
+  ingestion_principal_object_id = "00000000-0000-0000-0000-000000000006"
+  azure_databricks_object_id    = "00000000-0000-0000-0000-000000000007"
+}
+
+run "dev" {
+  command = plan
+
+  variables {
+    environment = "dev"
+  }
+
+  assert {
+    condition     = azurerm_resource_group.this.name == "rg-retailflow-dev" && output.key_vault_name == "kv-retailflow-dev"
+    error_message = "Names end with the environment."
+  }
+
+  assert {
+    condition     = length(module.networking.private_endpoint_ids) == 0
+    error_message = "dev has no private endpoints unless it is asked for."
+  }
+
+  assert {
+    condition     = output.airflow_client_id == "00000000-0000-0000-0000-000000000004"
+    error_message = "The jobs run as the service principal of Airflow."
+  }
+}
+
+run "dev_without_principals" {
+  command = plan
+
+  variables {
+    environment                   = "dev"
+    airflow_principal             = null
+    ingestion_principal_object_id = null
+    azure_databricks_object_id    = null
+  }
+}
+
+run "stg" {
+  command = plan
+
+  variables {
+    environment = "stg"
+  }
+
+  assert {
+    condition     = module.storage.raw_url == "abfss://raw@retailflowstg.dfs.core.windows.net"
+    error_message = "The storage account is that of the environment file."
+  }
+
+  assert {
+    condition     = length(module.networking.private_endpoint_ids) == 5
+    error_message = "stg is private, like prod."
+  }
+}
+
+run "prod" {
+  command = plan
+
+  variables {
+    environment = "prod"
+    hub_network = {
+      id                  = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/vnet-hub"
+      name                = "vnet-hub"
+      resource_group_name = "rg-hub"
+    }
+  }
+
+  assert {
+    condition     = azurerm_resource_group.this.tags["environment"] == "prod" && azurerm_resource_group.this.tags["cost_center"] == "retail-analytics"
+    error_message = "Tags are those of the environment file."
+  }
+
+  assert {
+    condition     = join(" ", sort(keys(module.networking.private_endpoint_ids))) == "key_vault storage_blob storage_dfs workspace workspace_login"
+    error_message = "Storage, Key Vault and workspace have private endpoints in prod."
+  }
+}
+
+run "prod_is_never_public" {
+  command = plan
+
+  variables {
+    environment       = "prod"
+    private_endpoints = false
+  }
+
+  expect_failures = [var.private_endpoints]
+}
+
+run "a_laptop_needs_no_terraform" {
+  command = plan
+
+  variables {
+    environment = "local"
+  }
+
+  expect_failures = [var.environment]
+}

@@ -1,0 +1,83 @@
+variable "environment" {
+  description = "dev, stg or prod: chooses include/retailflow/environments/<environment>.yaml, which names things."
+  type        = string
+
+  validation {
+    condition     = contains(["dev", "stg", "prod"], var.environment)
+    error_message = "environment is ${var.environment}; allowed are dev, stg and prod. A laptop needs no Terraform."
+  }
+}
+
+variable "location" {
+  description = "Azure region."
+  type        = string
+  default     = "westeurope"
+}
+
+variable "databricks_account_id" {
+  description = "Id of the Databricks account, as accounts.azuredatabricks.net shows it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", var.databricks_account_id))
+    error_message = "databricks_account_id is not a UUID; accounts.azuredatabricks.net shows it in the menu of the user."
+  }
+}
+
+variable "airflow_principal" {
+  description = "Entra service principal that Airflow uses: submits jobs, waits for deliveries in RAW. Without it, Databricks makes one that can do the former only."
+  type        = object({ client_id = string, object_id = string })
+  default     = null
+}
+
+variable "ingestion_principal_object_id" {
+  description = "Object id of the Entra service principal whose id and secret stand in the Key Vault as raw-client-id and raw-client-secret."
+  type        = string
+  default     = null
+}
+
+variable "azure_databricks_object_id" {
+  description = "Object id, in your tenant, of Microsoft's own application AzureDatabricks, which reads the Key Vault for the secret scope."
+  type        = string
+  default     = null
+}
+
+variable "key_vault_name" {
+  description = "Name of the Key Vault, unique in all of Azure; kv-retailflow-<environment> unless given."
+  type        = string
+  default     = null
+}
+
+variable "private_endpoints" {
+  description = "Whether storage, Key Vault and workspace are reached by private endpoints only; unless given, everywhere but in dev."
+  type        = bool
+  default     = null
+
+  validation {
+    condition     = var.environment != "prod" || var.private_endpoints != false
+    error_message = "prod has no public endpoint: leave private_endpoints out."
+  }
+}
+
+variable "hub_network" {
+  description = "The virtual network from which Terraform and Airflow reach what is private; peered with ours in both directions. One for each environment: a network takes one private DNS zone of a name."
+  type        = object({ id = string, name = string, resource_group_name = string })
+  default     = null
+}
+
+variable "address_space" {
+  description = "Addresses of our virtual network, a /20 that the hub does not use."
+  type        = string
+  default     = "10.179.0.0/20"
+
+  validation {
+    condition     = can(cidrhost(var.address_space, 0)) && endswith(var.address_space, "/20")
+    error_message = "address_space is a /20, such as 10.179.0.0/20."
+  }
+}
+
+variable "monthly_budget" {
+  description = "Of the resource group, in the currency of the subscription. A mail is sent at 80 % and where 100 % is forecast."
+  type        = number
+  default     = 500
+}

@@ -1,0 +1,80 @@
+"""Who may do what, as the contracts and the one table beside them say it."""
+
+from dataclasses import replace
+
+import pytest
+
+from retailflow.contracts import entities, entity, gold_tables
+from retailflow_local.grants import JOBS, ROLES, grants, outputs, schemas
+from retailflow_local.workspace import REPOSITORY
+from retailflow_spark.maintenance import LAYERS
+from retailflow_spark.tables import Tables
+
+CONTRACTS = (*entities(), *gold_tables())
+
+
+def held_by(role: str) -> dict[str, list[str]]:
+    """What a role holds below the catalog."""
+    return {name: of_roles[role] for name, of_roles in grants().items() if role in of_roles and name != "catalog"}
+
+
+def with_roles(name: str, *roles: dict[str, str]):
+    """All contracts, one of them with other roles."""
+    changed = replace(entity(name), document={**entity(name).document, "roles": list(roles)})
+    return tuple(changed if contract.name == name else contract for contract in CONTRACTS)
+
+
+def test_the_files_are_what_the_contracts_say_now():
+    for path, text in outputs(REPOSITORY).items():
+        assert path.read_text() == text, f"{path.name}: run ./retailflow grants"
+
+
+def test_each_role_reads_its_own_schemas_and_nothing_else():
+    read = ["SELECT", "USE_SCHEMA"]
+    assert {role: held_by(role) for role in ROLES if role != JOBS} == {
+        "raw_ingestion": {"schema.raw": ["READ_VOLUME", "USE_SCHEMA"]},
+        "bronze_reader": {"schema.bronze": read, "schema.ops": read, "schema.quarantine": read},
+        "silver_reader": {"schema.silver": read},
+        "gold_reader": {"schema.gold": read},
+        "analytics": {"schema.gold": read},
+        "platform_admin": {},
+    }
+
+
+def test_only_administrators_and_jobs_write():
+    reading = {"USE_CATALOG", "USE_SCHEMA", "SELECT", "READ_VOLUME"}
+    for name, of_roles in grants().items():
+        for role in of_roles.keys() - {"platform_admin", JOBS}:
+            assert set(of_roles[role]) <= reading, f"{role} on {name}"
+
+
+def test_the_jobs_can_neither_grant_nor_change_what_readers_see_but_by_its_views():
+    privileges = {privilege for of_roles in grants().values() for privilege in of_roles.get(JOBS, ())}
+    assert privileges == {"USE_CATALOG", "USE_SCHEMA", "SELECT", "MODIFY", "CREATE_TABLE", "READ_FILES", "READ_VOLUME"}
+    assert "MODIFY" not in grants()["schema.gold"][JOBS]
+
+
+def test_every_schema_that_the_jobs_use_is_granted_to_them():
+    used = {Tables(None, "c").path(table.name).split(".")[1] for tables in LAYERS.values() for table in tables}
+    assert used == {"bronze", "gold_build", "ops", "quarantine", "silver"}
+    assert used | {"gold", "raw"} == set(schemas())
+    for schema in used:
+        assert grants()[f"schema.{schema}"][JOBS] == ["CREATE_TABLE", "MODIFY", "SELECT", "USE_SCHEMA"]
+
+
+def test_a_contract_that_lets_a_role_write_is_refused():
+    with pytest.raises(ValueError, match=r"^contract orders: roles: .*'access': 'write'.* is not a known role"):
+        grants(with_roles("orders", {"role": "silver_reader", "access": "write"}))
+
+
+def test_a_contract_that_names_an_unknown_role_is_refused():
+    with pytest.raises(ValueError, match=r"^contract orders: roles: .*everybody.* is not a known role"):
+        grants(with_roles("orders", {"role": "everybody", "access": "read"}))
+
+
+def test_contracts_of_a_schema_that_name_different_roles_are_refused():
+    roles = ({"role": role, "access": "read"} for role in ("silver_reader", "analytics"))
+    with pytest.raises(
+        ValueError, match=r"the contracts of silver name other roles: .*orders: analytics, silver_reader"
+    ):
+        grants(with_roles("orders", *roles))
