@@ -5,9 +5,10 @@ from datetime import date
 from typing import Any
 
 from airflow.providers.databricks.operators.databricks import XCOM_RUN_PAGE_URL_KEY, DatabricksSubmitRunOperator
+from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowFailException
 
-from retailflow.environments import load_environment
+from retailflow.environments import Environment, load_environment
 from retailflow_airflow import mail
 from retailflow_airflow.incident import Event, Facts, Ledger, collect
 from retailflow_airflow.incident.errors import first_line
@@ -15,25 +16,37 @@ from retailflow_airflow.macros import ingestion_date
 from retailflow_airflow.replay import planned
 from retailflow_airflow.warehouse import Warehouse
 
+LOST = "retailflow_lost"  # the Variable with the tries that the DAG processor has reported
+_KEPT_TRIES = 200
 KEY = "incident"  # the XCom of a failed task that holds the note; Airflow drops it when the task runs again
 
 
 def report(context: Mapping[str, Any]) -> None:
     """The `on_failure_callback` of every task.
 
-    Airflow calls it in the task's own process. Where that was lost, the DAG processor calls it, without the exception;
-    it can write no XCom, must not wait for a warehouse, and comes last, so it only asks whether the mail was sent.
+    Airflow calls it in the task's own process. Where that was lost the DAG processor calls it, without the exception.
     """
-    ti, error = context["ti"], context.get("exception")
-    if not error and _pulled(ti, KEY, ti.dag_id, ti.run_id, ti.task_id, ti.map_index).get("is_mailed"):
+    env, facts, ti = load_environment(), _facts(context), context["ti"]
+    if "exception" not in context:
+        _report_lost(ti, facts, env)
         return
-    env, facts = load_environment(), _facts(context)
     note = {"error": first_line(facts.error), "databricks_url": facts.databricks_url, "try_number": ti.try_number}
-    if error:
-        ti.xcom_push(KEY, note)
-    mail.send(collect(facts, env, Ledger(Warehouse(env)) if error else None), env, f"failed {ti.id}")
-    if error:
-        ti.xcom_push(KEY, {**note, "is_mailed": True})
+    ti.xcom_push(KEY, note)
+    mail.send(collect(facts, env, Ledger(Warehouse(env))), env, f"failed {ti.id}")
+    ti.xcom_push(KEY, {**note, "is_mailed": True})
+
+
+def _report_lost(ti: Any, facts: Facts, env: Environment) -> None:
+    """From the DAG processor, which may be asked twice for one try, and for one that the task had reported itself.
+
+    It can write no XCom, and must not wait for a warehouse.
+    """
+    lost = Variable.get(LOST, default=[], deserialize_json=True)
+    note = _pulled(ti, KEY, ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    if str(ti.id) in lost or note.get("is_mailed"):
+        return
+    mail.send(collect(facts, env, None), env, f"failed {ti.id}")
+    Variable.set(LOST, [*lost, str(ti.id)][-_KEPT_TRIES:], serialize_json=True)
 
 
 def read_note(ti: Any, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:

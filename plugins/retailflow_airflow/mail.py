@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from email import policy
 from email.message import EmailMessage
 from email.utils import formatdate
 
@@ -11,6 +12,7 @@ from retailflow.environments import Environment
 from retailflow_airflow import incident as cards
 from retailflow_airflow.incident import Incident
 
+_POLICY = policy.default.clone(max_line_length=200)  # a subject is one line
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +37,7 @@ def send(incident: Incident, env: Environment, identity: str) -> None:
 def message(incident: Incident, env: Environment, identity: str) -> EmailMessage:
     """Without its sender. All messages of an ingestion date are one conversation in mail readers."""
     facts = incident.facts
-    made = EmailMessage()
+    made = EmailMessage(_POLICY)
     made["Subject"] = cards.subject(incident)
     made["To"] = ", ".join(env.alert_addresses)
     made["Date"] = formatdate()

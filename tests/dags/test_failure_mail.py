@@ -78,11 +78,15 @@ class TaskInstance:
         return self._note if key == "incident" else None
 
 
-def test_where_a_worker_was_lost_the_dag_processor_sends_it_unless_the_worker_had(daily, smtp):
+def test_where_a_worker_was_lost_the_dag_processor_sends_it_once_and_not_if_the_worker_had(daily, smtp, monkeypatch):
+    variables = {}
+    monkeypatch.setattr(failure.Variable, "get", lambda key, default, **_: variables.get(key, default))
+    monkeypatch.setattr(failure.Variable, "set", lambda key, value, **_: variables.update({key: value}))
     context = {"task": daily.get_task("silver.orders"), "dag_run": None, "params": {"ingestion_date": DAY}}
     seen = len(smtp.numbers())
     failure.report({**context, "ti": TaskInstance({"is_mailed": True})})
     assert len(smtp.numbers()) == seen
+    failure.report({**context, "ti": TaskInstance(None)})
     failure.report({**context, "ti": TaskInstance(None)})
     (sent,) = smtp.messages()[seen:]
     assert "Airflow gave no error: the worker was lost" in body(sent, "plain")
