@@ -17,6 +17,7 @@ from databricks.sdk.service.sql import (
 )
 
 from retailflow.environments import load_environment
+from retailflow_local.workspace import Workspace
 
 from .test_jobs_api import TOKEN, serving, wait_until
 
@@ -45,7 +46,8 @@ def test_values_come_back_as_what_they_are(warehouse):
     statement = """
         SELECT :day day, :name name, :count + 1 count, 1.50BD price, double(0.25) share, true is_open, null nothing,
                timestamp'2026-01-15 02:00:00.25+01:00' at, array(1, null) numbers, array('a,"b"') words,
-               map('gold.fact_sales', 7L) versions, cast(array() AS array<date>) days, named_struct('a', 1) pair
+               map('gold.fact_sales', 7L) versions, cast(array() AS array<date>) days,
+               cast(map() AS map<string, int>) empty, named_struct('a', 1) pair
     """
     (row,) = warehouse.rows(statement, day=date(2026, 1, 15), name="O'Brien; DROP", count=2**40)
     assert row == {
@@ -61,6 +63,7 @@ def test_values_come_back_as_what_they_are(warehouse):
         "words": ['a,"b"'],
         "versions": {"gold.fact_sales": 7},
         "days": [],
+        "empty": {},
         "pair": {"a": "1"},
     }
 
@@ -200,3 +203,19 @@ def test_a_server_that_is_asked_no_statement_never_loads_spark(tmp_path):
             "TEMPORARILY_UNAVAILABLE",
         )
         assert loaded()
+
+
+@pytest.mark.full
+def test_a_spark_server_that_was_restarted_is_found_again(tmp_path):
+    with Workspace(tmp_path).running() as own:
+        sql = WorkspaceClient(host=own.jobs_url, token=own.jobs_token).statement_execution
+        assert sql.execute_statement("SELECT 1", ID, wait_timeout="50s").result.data_array == [["1"]]
+        own.processes.stop(["spark"])
+        gone = sql.execute_statement("SELECT 1", ID, wait_timeout="50s")
+        assert (gone.status.state, gone.status.error.error_code.value) == (
+            StatementState.FAILED,
+            "TEMPORARILY_UNAVAILABLE",
+        )
+        own.start(airflow=False)
+        again = sql.execute_statement("SELECT 2", ID, wait_timeout="50s")
+        assert (again.status.error, again.result and again.result.data_array) == (None, [["2"]])

@@ -37,7 +37,8 @@ _SETTINGS = {
     # Delta's parser drops the values that Spark 4.1 puts in before it (delta-io/delta#7640); so they go in after it.
     "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
 }
-_GONE = ("SESSION_NOT_FOUND", "SESSION_CHANGED", "SESSION_CLOSED", "OPERATION_NOT_FOUND")
+# What Spark says of a session that it does not know any more, and its client of a server that is gone.
+_GONE = ("INVALID_HANDLE", "RETRIES_EXCEEDED")
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Warehouse:
             try:
                 return _collect(self._session(schema), query, tag, limit)
             except PySparkException as error:
-                if is_last or not any(name in str(error) for name in _GONE):
+                if is_last or _is_refused(error):
                     raise _failure(error) from error
                 self._forget()
         raise AssertionError
@@ -156,7 +157,7 @@ def _collect(session: "SparkSession", query: str, tag: str, limit: int | None) -
     if table.nbytes > _LARGEST_RESULT:
         raise QueryError("BAD_REQUEST", f"The result is larger than {_LARGEST_RESULT // 2**20} MiB; ask for less")
     kept = table if limit is None else table.slice(0, limit)
-    texts = ([_text(value) for value in column.to_pylist()] for column in kept.columns)
+    texts = ([_text(value) for value in column.to_pylist(maps_as_pydicts="strict")] for column in kept.columns)
     return Result(columns, [list(row) for row in zip(*texts, strict=True)], kept.num_rows < table.num_rows)
 
 
@@ -185,11 +186,9 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, list):
-        # Arrow gives a map as a list of pairs.
-        is_map = bool(value) and all(isinstance(item, tuple) for item in value)
-        return {_text(key): _plain(item) for key, item in value} if is_map else [_plain(item) for item in value]
+        return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {_text(name): _plain(item) for name, item in value.items()}
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):
@@ -198,7 +197,12 @@ def _plain(value: Any) -> Any:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
+def _is_refused(error: "PySparkException") -> bool:
+    """Whether Spark answered; else its server is gone, or another one than before."""
+    condition = error.getCondition()
+    return condition is not None and not condition.startswith(_GONE)
+
+
 def _failure(error: "PySparkException") -> QueryError:
-    """What names a condition was refused by Spark; the rest is a server that does not answer."""
-    code = "BAD_REQUEST" if error.getCondition() else "TEMPORARILY_UNAVAILABLE"
+    code = "BAD_REQUEST" if _is_refused(error) else "TEMPORARILY_UNAVAILABLE"
     return QueryError(code, str(error).partition("JVM stacktrace")[0].strip(), error.getSqlState())

@@ -1,0 +1,87 @@
+"""What Airflow's own database knows of the daily runs: the only place that reads its models."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
+from airflow.models.xcom import XComModel
+from airflow.utils.types import DagRunType
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+DAG_ID = "retailflow_daily"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of a day's newest run. `state` is Airflow's; None is a task that nothing has been decided of."""
+
+    run_id: str
+    state: str | None
+    try_number: int
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Try:
+    number: int
+    state: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+def tasks(session: Session, first: date, last: date) -> dict[tuple[date, str], Task]:
+    """Per ingestion date from `first` to `last` and task id, the task in the newest run for that date."""
+    start, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
+    by_hand = and_(DagRun.run_type == DagRunType.MANUAL, DagRun.run_after >= start)
+    columns = (DagRun.run_id, DagRun.conf, DagRun.logical_date, DagRun.run_after)
+    query = select(*columns).where(
+        DagRun.dag_id == DAG_ID, or_(and_(DagRun.logical_date >= start, DagRun.logical_date < end), by_hand)
+    )
+    days = {run.run_id: day for run in session.execute(query) if first <= (day := _ingestion_date(run)) <= last}
+    found = session.execute(
+        select(
+            TaskInstance.run_id,
+            TaskInstance.task_id,
+            TaskInstance.state,
+            TaskInstance.try_number,
+            TaskInstance.end_date,
+        )
+        .join(TaskInstance.dag_run)
+        .where(TaskInstance.dag_id == DAG_ID, TaskInstance.run_id.in_(days))
+        .order_by(DagRun.id)
+    )
+    return {(days[one.run_id], one.task_id): Task(one.run_id, *one[2:]) for one in found}
+
+
+def tries(session: Session, task: Task, task_id: str) -> list[Try]:
+    """All tries of a task in that run, the first first."""
+    found: dict[int, Try] = {}
+    for model in (TaskInstanceHistory, TaskInstance):
+        query = select(model.try_number, model.state, model.start_date, model.end_date).where(
+            model.dag_id == DAG_ID, model.run_id == task.run_id, model.task_id == task_id, model.map_index == -1
+        )
+        found |= {row.try_number: Try(*row) for row in session.execute(query)}
+    return [found[number] for number in sorted(found) if number > 0]
+
+
+def databricks_page(session: Session, task: Task, task_id: str) -> str | None:
+    """The address of the page of its newest run in Databricks."""
+    query = XComModel.get_many(run_id=task.run_id, key="run_page_url", task_ids=task_id, dag_ids=DAG_ID, limit=1)
+    row = session.scalars(query).first()
+    url = XComModel.deserialize_value(row) if row else None
+    return url if isinstance(url, str) and url.startswith(("https://", "http://127.0.0.1:")) else None
+
+
+def _ingestion_date(run: Any) -> date:
+    """As macros.ingestion_date finds it, whose checks the run itself has made."""
+    try:
+        return date.fromisoformat((run.conf or {}).get("ingestion_date") or "")
+    except ValueError:
+        pass
+    if run.logical_date:
+        return run.logical_date.astimezone(UTC).date()
+    return run.run_after.astimezone(UTC).date() - timedelta(days=1)

@@ -1,0 +1,168 @@
+"""The page's routes. All but the style sheet and the script are for who may read the runs of `retailflow_daily`."""
+
+import logging
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import jinja2
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.exceptions import AirflowException
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy.orm import Session
+
+from retailflow.contracts import entities, gold_tables
+from retailflow.environments import Environment, load_environment
+from retailflow_airflow.page import airflow_states, cells, trend
+from retailflow_airflow.page.cache import Cache, Known
+from retailflow_airflow.page.ledger import Ledger, quarantine_reasons, quarantine_records, read_ledger
+from retailflow_airflow.warehouse import WarehouseError
+
+_log = logging.getLogger(__name__)
+STRIP_DAYS = 30
+_LEDGER_SECONDS = 60
+_HERE = Path(__file__).parent
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
+    " img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_MAY_READ = Depends(requires_access_dag("GET", DagAccessEntity.RUN, airflow_states.DAG_ID))
+_ON_CALL = Depends(requires_access_dag("PUT", DagAccessEntity.RUN, airflow_states.DAG_ID))
+
+
+def _is_on_call(user: GetUserDep) -> bool:
+    """Whether Airflow lets this user change the runs: what records hold may be personal and is for them only."""
+    dag = DagDetails(id=airflow_states.DAG_ID)
+    return get_auth_manager().is_authorized_dag(method="PUT", access_entity=DagAccessEntity.RUN, details=dag, user=user)
+
+
+IsOnCall = Annotated[bool, Depends(_is_on_call)]
+
+
+def create_app() -> FastAPI:
+    app = FastAPI(dependencies=[_MAY_READ], openapi_url=None)
+    env, ledger = load_environment(), Cache(read_ledger, _LEDGER_SECONDS)
+    pages = _templates(env)
+    app.mount("/static", StaticFiles(directory=_HERE / "static"))
+
+    def rendered(template: str, **values: Any) -> HTMLResponse:
+        return HTMLResponse(pages.get_template(template).render(**values), headers=_HEADERS)
+
+    def board(session: Session, known: Known[Ledger], first: date, last: date) -> cells.Board:
+        tasks = airflow_states.tasks(session, first, last)
+        return cells.Board(env, known.value or Ledger(), tasks, _now())
+
+    def details(session: Session, layer: str, name: str, day: date, is_on_call: bool) -> dict[str, Any]:
+        if (contract := cells.contract_of(layer, name)) is None:
+            raise HTTPException(404, f"There is no {layer}.{name}.")
+        known = ledger.get()
+        recorded = known.value or Ledger()
+        cell = board(session, known, day, day).cell(layer, contract, day)
+        task_id = cell.task_id
+        return {
+            "cell": cell,
+            "contract": contract,
+            "drift": recorded.drift.get((name, day), []) if layer == "bronze" else [],
+            "audits": _audits(recorded, cell) if layer == "gold" else [],
+            "release": recorded.release,
+            "tries": airflow_states.tries(session, cell.task, task_id) if cell.task else [],
+            "databricks_page": airflow_states.databricks_page(session, cell.task, task_id) if cell.task else None,
+            "dag_id": airflow_states.DAG_ID,
+            "is_on_call": is_on_call,
+            "incident": "",  # a fragment of HTML (markupsafe.Markup) that stands above all else
+        }
+
+    @app.get("/")
+    def page(
+        session: SessionDep,
+        is_on_call: IsOnCall,
+        day: Annotated[date | None, Query(alias="date")] = None,
+        days: Annotated[int, Query(ge=30, le=400)] = 90,
+        cell: Annotated[str, Query(pattern=r"^\w+\.\w+$")] | None = None,
+    ) -> HTMLResponse:
+        known = ledger.get()
+        recorded = known.value or Ledger()
+        first, last = recorded.days or (None, None)
+        yesterday = _now().date() - timedelta(days=1)
+        # Where the clock goes on, a night of which nothing is recorded is the one to look at.
+        newest = yesterday if env.schedule.last_date is None or last is None else last
+        shown = day or newest
+        strip = list(cells.days_until(shown, STRIP_DAYS))
+        answer = rendered(
+            "page.html",
+            known=known,
+            day=shown,
+            first=first,
+            newest=newest,
+            strip=strip,
+            board=board(session, known, strip[0], shown),
+            entities=entities(),
+            gold_tables=gold_tables(),
+            plots=_plots(recorded, shown, days),
+            days=days,
+            opened=cell is not None,
+            **details(session, *cell.split("."), shown, is_on_call) if cell else {},
+        )
+        if known.value is None and known.error is None:
+            answer.headers["Refresh"] = "2"  # the ledger is being read for the first time
+        return answer
+
+    @app.get("/cell/{layer}/{name}/{day}")
+    def cell(layer: str, name: str, day: date, session: SessionDep, is_on_call: IsOnCall) -> HTMLResponse:
+        return rendered("cell.html", **details(session, layer, name, day, is_on_call))
+
+    @app.get("/quarantine/{name}/{day}")
+    def reasons(name: str, day: date) -> HTMLResponse:
+        return rendered("reasons.html", reasons=quarantine_reasons(_entity(name), day))
+
+    @app.get("/quarantine/{name}/{day}/records", dependencies=[_ON_CALL])
+    def records(name: str, day: date) -> HTMLResponse:
+        return rendered("records.html", records=quarantine_records(_entity(name), day))
+
+    @app.exception_handler(WarehouseError)
+    @app.exception_handler(AirflowException)
+    def silent(_: Request, error: Exception) -> Response:
+        """A fragment that could not be read says so in its place."""
+        _log.warning("The SQL warehouse did not answer: %s", error)
+        return HTMLResponse("<p>The SQL warehouse does not answer. Try again in a minute.</p>", 503, headers=_HEADERS)
+
+    return app
+
+
+def _templates(env: Environment) -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(_HERE / "templates")
+    pages = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    pages.filters |= {"short": trend.short, "count": lambda number: "" if number is None else f"{number:,}"}
+    pages.globals |= {"states": cells.STATES, "spoken": cells.spoken, "timedelta": timedelta}
+    pages.globals |= {"env": env, "trend": trend}
+    return pages
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _entity(name: str) -> str:
+    if cells.contract_of("silver", name) is None:
+        raise HTTPException(404, f"There is no feed {name}.")
+    return name
+
+
+def _audits(ledger: Ledger, cell: cells.Cell) -> list[dict[str, Any]]:
+    """What the day's own run found of the table, or any run on the day that follows: when the day is published."""
+    run_id, morning = (cell.run or {}).get("databricks_run_id"), cell.day + timedelta(days=1)
+    found = ledger.audits.get(f"gold.{cell.name}", [])
+    return [row for row in found if row["databricks_run_id"] == run_id or row["audited_at"].date() == morning]
+
+
+def _plots(ledger: Ledger, last: date, count: int) -> list[tuple[str, list[trend.Plot]]]:
+    first = last - timedelta(days=count - 1)
+    return [(title, [trend.Plot(name, days, first, last) for name, days in group]) for title, group in ledger.trends]

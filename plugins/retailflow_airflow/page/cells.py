@@ -1,0 +1,174 @@
+"""What became of an entity or GOLD table in a layer on a day: one state each, judged from ledger and Airflow."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import NamedTuple
+
+from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
+from retailflow.environments import Environment
+from retailflow_airflow.page.airflow_states import Task
+from retailflow_airflow.page.ledger import Ledger, Row
+
+LAYERS = ("raw", "bronze", "silver")
+_UNDER_WAY = ("running", "queued", "scheduled", "restarting", "up_for_retry", "up_for_reschedule")
+
+
+class State(NamedTuple):
+    """`name` is its symbol and style; `rank` says which of several is shown for them all."""
+
+    name: str
+    label: str
+    rank: int
+
+
+FAILED = State("failed", "failed", 9)
+UNBALANCED = State("unbalanced", "records lost or doubled", 8)
+HELD = State("held", "built, not published", 7)
+BLOCKED = State("blocked", "not run: what it needs failed", 6)
+OVERDUE = State("overdue", "overdue", 5)
+LATE = State("late", "done late", 4)
+RUNNING = State("running", "running", 3)
+WAITING = State("waiting", "waiting for the delivery", 2)
+DONE = State("done", "done", 1)
+NONE = State("none", "no run", 0)
+STATES = (DONE, LATE, RUNNING, WAITING, OVERDUE, BLOCKED, HELD, UNBALANCED, FAILED, NONE)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`deadline` is when the day was promised; bronze and raw promise nothing."""
+
+    layer: str
+    name: str
+    day: date
+    state: State
+    run: Row | None = None
+    task: Task | None = None
+    balance: Row | None = None
+    deadline: datetime | None = None
+
+    @property
+    def task_id(self) -> str:
+        return f"{self.layer}.{self.name}"
+
+    @property
+    def is_judged(self) -> bool:
+        """Only what the clock started can be late; a backfill or a run by hand has no deadline."""
+        started_by = (self.run or {}).get("first_dag_run_id") or ""
+        return self.deadline is not None and started_by.startswith("scheduled__")
+
+    @property
+    def quarantined(self) -> int | None:
+        return self.balance["quarantined_count"] if self.balance else None
+
+    @property
+    def freshness(self) -> str:
+        if self.run is None or self.deadline is None:
+            return f"due {self.deadline:%H:%M}" if self.deadline else ""
+        if not self.is_judged:
+            return "not by the clock"
+        gap = self.deadline - self.run["first_ended_at"]
+        return f"{spoken(abs(gap))} {'early' if gap >= timedelta(0) else 'late'}"
+
+
+class Board:
+    """All cells that ledger and Airflow know of. `tasks` are those of the days that are asked for."""
+
+    def __init__(self, env: Environment, ledger: Ledger, tasks: Mapping[tuple[date, str], Task], now: datetime) -> None:
+        self._env, self._ledger, self._tasks, self._now = env, ledger, tasks, now
+        self._first, self._last = ledger.days or (date.max, date.min)
+        self._released = ledger.release["versions"] if ledger.release else {}
+
+    def cells(self, contract: EntityContract | GoldContract, day: date) -> list[Cell]:
+        layers = LAYERS if isinstance(contract, EntityContract) else ("gold",)
+        return [self.cell(layer, contract, day) for layer in layers]
+
+    def worst(self, contract: EntityContract | GoldContract, day: date) -> Cell:
+        """The cell that stands for all layers of that day."""
+        return max(self.cells(contract, day), key=lambda cell: cell.state.rank)
+
+    def cell(self, layer: str, contract: EntityContract | GoldContract, day: date) -> Cell:
+        run = self._ledger.runs.get((layer, contract.name, day))
+        task = self._tasks.get((day, f"{layer}.{contract.name}"))
+        balance = self._ledger.balances.get((contract.name, day)) if layer == "silver" else None
+        deadline = due(contract, day) if layer in ("silver", "gold") else None
+        cell = Cell(layer, contract.name, day, NONE, run, task, balance, deadline)
+        return Cell(layer, contract.name, day, self._state(cell), run, task, balance, deadline)
+
+    def _state(self, cell: Cell) -> State:
+        if (found := self._in_airflow(cell)) is not None:
+            return found
+        if cell.run is None:
+            if cell.layer == "raw" and self._ledger.runs.get(("bronze", cell.name, cell.day)):
+                return DONE
+            return OVERDUE if cell.deadline and self._is_expected(cell.day) and self._now > cell.deadline else NONE
+        if cell.balance and not cell.balance["is_closed"]:
+            return UNBALANCED
+        if cell.layer == "gold" and self._is_held(cell.run, f"gold.{cell.name}"):
+            return HELD
+        return LATE if cell.is_judged and cell.run["first_ended_at"] > cell.deadline else DONE
+
+    def _in_airflow(self, cell: Cell) -> State | None:
+        """What the task says, unless the ledger knows of a later success, such as a replay's."""
+        if cell.task is None:
+            return None
+        state, ended = cell.task.state, cell.task.ended_at
+        if state in ("failed", "upstream_failed") and not (cell.run and ended and cell.run["started_at"] > ended):
+            return FAILED if state == "failed" else BLOCKED
+        if state == "deferred":
+            return WAITING if cell.layer == "raw" else RUNNING
+        if state in _UNDER_WAY:
+            return RUNNING
+        return DONE if state == "success" and cell.layer == "raw" else None
+
+    def _is_held(self, run: Row, table: str) -> bool:
+        """Whether readers do not see yet what the run built: an audit holds it back, or a source of it moves."""
+        built = run["versions_after"].get(table)
+        return built is not None and bool(self._released) and built > self._released.get(table, -1)
+
+    def _is_expected(self, day: date) -> bool:
+        return self._first <= day <= max(self._last, self._newest_by_clock())
+
+    def _newest_by_clock(self) -> date:
+        return newest_by_clock(self._env, self._now)
+
+
+def newest_by_clock(env: Environment, now: datetime) -> date:
+    """The last ingestion date for which the clock has started a run, if it is switched on."""
+    yesterday = now.date() - timedelta(days=1)
+    return min(yesterday, env.schedule.last_date or yesterday)
+
+
+def due(contract: EntityContract | GoldContract, day: date) -> datetime:
+    """When the contract promises the day: the next day at its timeOfAvailability, in UTC."""
+    return datetime.combine(day + timedelta(days=1), _promised(contract.name), UTC)
+
+
+@cache
+def _promised(name: str) -> time:
+    contract = next(contract for contract in (*entities(), *gold_tables()) if contract.name == name)
+    promise = next(p for p in contract.document["slaProperties"] if p["property"] == "timeOfAvailability")
+    return time.fromisoformat(promise["value"])
+
+
+def contract_of(layer: str, name: str) -> EntityContract | GoldContract | None:
+    """None for a layer or a name that there is not."""
+    known = gold_tables() if layer == "gold" else entities() if layer in LAYERS else ()
+    return next((contract for contract in known if contract.name == name), None)
+
+
+def days_until(last: date, count: int) -> Iterator[date]:
+    return (last - timedelta(days=ago) for ago in range(count - 1, -1, -1))
+
+
+def spoken(span: timedelta) -> str:
+    """`38 s`, `12 min`, `3 h 05`, `9 d`."""
+    seconds = round(span.total_seconds())
+    if seconds < 90:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{hours} h {minutes % 60:02}" if hours < 48 else f"{days} d"

@@ -1,0 +1,131 @@
+"""What the jobs recorded of themselves, read through the SQL warehouse."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from retailflow_airflow.page.trend import Day, judged
+from retailflow_airflow.warehouse import Warehouse, WarehouseError
+
+HISTORY_DAYS = 400
+_SINCE = f"date_sub((SELECT max(ingestion_date) FROM ops.task_runs), {HISTORY_DAYS})"
+RUNS = f"""
+SELECT * FROM (
+  SELECT layer, name, ingestion_date, dag_run_id, try_number, databricks_run_id, code_version, contract_version,
+         rows_read, rows_written, rows_superseded, rows_duplicate, rows_quarantined, versions_after, started_at,
+         seconds, row_number() OVER newest_first AS newest, count(*) OVER same AS run_count,
+         first_value(dag_run_id) OVER oldest_first AS first_dag_run_id,
+         first_value(timestamp_micros(unix_micros(started_at) + CAST(seconds * 1000000 AS BIGINT))) OVER oldest_first
+           AS first_ended_at
+  FROM ops.task_runs WHERE ingestion_date >= {_SINCE}
+  WINDOW same AS (PARTITION BY layer, name, ingestion_date),
+         newest_first AS (PARTITION BY layer, name, ingestion_date ORDER BY started_at DESC),
+         oldest_first AS (PARTITION BY layer, name, ingestion_date ORDER BY started_at)
+) WHERE newest = 1
+"""
+BALANCES = f"""
+SELECT * FROM (
+  SELECT entity, ingestion_date, record_count, current_count, superseded_count, duplicate_count, quarantined_count,
+         is_closed, checked_at,
+         row_number() OVER (PARTITION BY entity, ingestion_date ORDER BY checked_at DESC) AS newest
+  FROM ops.row_balance WHERE ingestion_date >= {_SINCE}
+) WHERE newest = 1
+"""
+DRIFT = f"""
+SELECT entity, ingestion_date, column, kind, max_by(record_count, noticed_at) AS record_count,
+       max_by(first_file, noticed_at) AS first_file
+FROM ops.drift WHERE ingestion_date >= {_SINCE} GROUP BY ALL ORDER BY kind, column
+"""
+AUDITS = f"""
+SELECT audit, name, is_blocking, broken_count, sentence, databricks_run_id, audited_at
+FROM ops.audits WHERE audited_at >= {_SINCE} ORDER BY audited_at DESC LIMIT 5000
+"""
+RELEASE = "SELECT release, versions, published_at FROM ops.releases ORDER BY release DESC LIMIT 1"
+REVENUE = f"""
+SELECT business_date, currency, sum(net_amount) AS net_amount FROM gold.daily_revenue_mart
+WHERE business_date >= {_SINCE} GROUP BY ALL ORDER BY business_date
+"""
+REASONS = """
+SELECT reason, count(*) AS record_count
+FROM (SELECT explode(reasons) AS reason FROM quarantine.{entity} WHERE ingestion_date = :day)
+GROUP BY reason ORDER BY record_count DESC, reason LIMIT 20
+"""
+RECORDS = """
+SELECT _source_file, _position, reasons, record FROM quarantine.{entity}
+WHERE ingestion_date = :day ORDER BY _source_file, _position LIMIT 20
+"""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What was recorded of the last 400 days, by layer, name and ingestion date. The newest entry of each holds."""
+
+    runs: dict[tuple[str, str, date], Row] = field(default_factory=dict)
+    balances: dict[tuple[str, date], Row] = field(default_factory=dict)
+    drift: dict[tuple[str, date], list[Row]] = field(default_factory=dict)
+    audits: dict[str, list[Row]] = field(default_factory=dict)
+    release: Row | None = None
+    revenue: list[Row] = field(default_factory=list)
+
+    @cached_property
+    def days(self) -> tuple[date, date] | None:
+        """The first and the last ingestion date of any run."""
+        found = {day for _, _, day in self.runs}
+        return (min(found), max(found)) if found else None
+
+    @cached_property
+    def trends(self) -> list[tuple[str, list[tuple[str, list[Day]]]]]:
+        """Revenue by currency and records by feed, each day judged."""
+        revenue: dict[str, dict[date, float]] = defaultdict(dict)
+        for row in self.revenue:
+            revenue[row["currency"]][row["business_date"]] = float(row["net_amount"])
+        volume: dict[str, dict[date, float]] = defaultdict(dict)
+        for (name, day), row in self.balances.items():
+            volume[name][day] = float(row["record_count"])
+        titled = (("Revenue, net, by business date", revenue), ("Records received, by ingestion date", volume))
+        return [(title, [(name, judged(series[name])) for name in sorted(series)]) for title, series in titled]
+
+
+def read_ledger() -> Ledger:
+    """Raises: WarehouseError and AirflowException, as `Warehouse.rows` does."""
+    warehouse = Warehouse()
+    drift, audits = defaultdict(list), defaultdict(list)
+    for row in _rows(warehouse, DRIFT):
+        drift[row["entity"], row["ingestion_date"]].append(row)
+    for row in _rows(warehouse, AUDITS):
+        audits[row["name"]].append(row)
+    ledger = Ledger(
+        runs={(row["layer"], row["name"], row["ingestion_date"]): row for row in _rows(warehouse, RUNS)},
+        balances={(row["entity"], row["ingestion_date"]): row for row in _rows(warehouse, BALANCES)},
+        drift=dict(drift),
+        audits=dict(audits),
+        release=next(iter(_rows(warehouse, RELEASE)), None),
+        revenue=list(_rows(warehouse, REVENUE)),
+    )
+    ledger.trends, ledger.days  # noqa: B018 - found here, once, rather than by a request
+    return ledger
+
+
+def quarantine_reasons(entity: str, day: date) -> list[Row]:
+    """`entity` is the name of a contract."""
+    return list(_rows(Warehouse(), REASONS.format(entity=entity), day=day))
+
+
+def quarantine_records(entity: str, day: date) -> list[Row]:
+    """With the text of the records, which may be personal data. `entity` is the name of a contract."""
+    return list(_rows(Warehouse(), RECORDS.format(entity=entity), day=day))
+
+
+def _rows(warehouse: Warehouse, statement: str, **parameters: date) -> Iterable[Row]:
+    """None where the table is not there yet: its first run makes it."""
+    try:
+        return warehouse.rows(statement, **parameters)
+    except WarehouseError as error:
+        if "TABLE_OR_VIEW_NOT_FOUND" in str(error):
+            return []
+        raise

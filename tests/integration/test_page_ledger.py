@@ -1,0 +1,101 @@
+"""The page's queries on the real tables, as the jobs write them, through the real local warehouse."""
+
+import json
+import os
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from retailflow.contracts import entity
+from retailflow.environments import load_environment
+from retailflow_spark.audits import Finding
+from retailflow_spark.balance import ROW_BALANCE
+from retailflow_spark.drift import DRIFT
+from retailflow_spark.job import Run
+from retailflow_spark.ledger import Counts, record
+from retailflow_spark.release import AUDITS, RELEASES
+
+DAY = date(2026, 1, 15)
+NOW = datetime(2026, 1, 16, 2, 30, tzinfo=UTC)
+SCHEDULED, REPLAY = "scheduled__2026-01-16T02:00:00+00:00", "manual__2026-02-01T00:00:00+00:00"
+
+
+@pytest.fixture
+def page_ledger(workspace, monkeypatch, tmp_path):
+    if "AIRFLOW_HOME" not in os.environ:
+        monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    connection = {"conn_type": "databricks", "schema": "http", "host": "127.0.0.1", "port": workspace.ports["jobs"]}
+    monkeypatch.setenv("AIRFLOW_CONN_DATABRICKS_DEFAULT", json.dumps(connection | {"password": workspace.jobs_token}))
+    monkeypatch.setenv("RETAILFLOW_ENV", "local")
+    from retailflow_airflow.page import ledger
+
+    return ledger
+
+
+def ran(tables, dag_run_id: str, databricks_run_id: str, started_at: datetime, rows: int) -> None:
+    env = load_environment("local")
+    record(
+        tables, Run(env, "silver", "orders", DAY, dag_run_id, 1, databricks_run_id, started_at), "1.0.0", Counts(rows)
+    )
+
+
+def add(tables, table, *rows: dict) -> None:
+    tables.create([table])
+    tables.append_once(list(rows), table, f"test/{table.name}")
+
+
+def test_a_warehouse_without_tables_is_an_empty_ledger(tables, page_ledger):
+    assert page_ledger.read_ledger() == page_ledger.Ledger()
+
+
+def test_the_newest_entry_of_each_holds_and_the_first_says_whether_it_was_in_time(tables, page_ledger):
+    ran(tables, REPLAY, "12", datetime(2026, 2, 1, tzinfo=UTC), 8)
+    ran(tables, SCHEDULED, "11", NOW, 7)
+    counts = {"record_count": 10, "current_count": 7, "superseded_count": 1, "duplicate_count": 1}
+    check = {"entity": "orders", "ingestion_date": DAY, "silver_version": 1, "databricks_run_id": "11"} | counts
+    new, old = ({"quarantined_count": n, "is_closed": n == 1, "checked_at": NOW.replace(hour=n)} for n in (4, 1))
+    add(tables, ROW_BALANCE, check | new, check | old)
+    notice = {"entity": "orders", "ingestion_date": DAY, "column": "colour", "kind": "added", "first_file": "a"}
+    two = ({"record_count": n, "databricks_run_id": str(n), "noticed_at": NOW.replace(hour=n)} for n in (2, 1))
+    add(tables, DRIFT, *(notice | one for one in two))
+    found = Finding("gold.fact_sales", "key_is_unique", "a key has several rows", 3)
+    finding = {"audit": found.audit, "name": found.table, "is_blocking": True, "broken_count": 3}
+    add(tables, AUDITS, finding | {"sentence": found.sentence, "databricks_run_id": "11", "audited_at": NOW})
+    released = {"versions": {"gold.fact_sales": 4}, "moved": [], "databricks_run_id": "11", "published_at": NOW}
+    add(tables, RELEASES, released | {"release": 1}, released | {"release": 2, "versions": {"gold.fact_sales": 5}})
+
+    ledger = page_ledger.read_ledger()
+    (run,) = ledger.runs.values()
+    assert (run["databricks_run_id"], run["rows_read"], run["run_count"]) == ("12", 8, 2)
+    assert run["first_dag_run_id"] == SCHEDULED
+    assert run["first_ended_at"] > NOW and run["versions_after"] == {}
+    assert ledger.balances["orders", DAY]["quarantined_count"] == 4
+    assert [(row["column"], row["record_count"]) for row in ledger.drift["orders", DAY]] == [("colour", 2)]
+    assert ledger.audits["gold.fact_sales"][0]["sentence"] == "a key has several rows"
+    assert (ledger.release["release"], ledger.release["versions"]) == (2, {"gold.fact_sales": 5})
+    assert ledger.days == (DAY, DAY)
+
+
+def test_revenue_is_summed_by_day_and_currency_to_the_last_digit(tables, page_ledger, spark):
+    ran(tables, SCHEDULED, "11", NOW, 7)
+    rows = (
+        "(DATE'2026-01-15', 'EUR', 0.1000BD), (DATE'2026-01-15', 'EUR', 0.2000BD), (DATE'2020-01-01', 'EUR', 9.0000BD)"
+    )
+    view = f"SELECT * FROM VALUES {rows} AS t(business_date, currency, net_amount)"
+    spark.sql(f"CREATE VIEW spark_catalog.gold.daily_revenue_mart AS {view}")
+    (row,) = page_ledger.read_ledger().revenue
+    assert row == {"business_date": DAY, "currency": "EUR", "net_amount": Decimal("0.3000")}
+
+
+def test_quarantine_is_counted_by_reason_and_shown_in_order(tables, page_ledger, spark):
+    assert page_ledger.quarantine_reasons("payments", DAY) == []
+    table = entity("payments").quarantine
+    held = {"ingestion_date": DAY, "_batch_id": "b", "_source_file": "f", "_ingestion_ts": NOW, "_record_md5": None}
+    reasons = (["b", "a"], ["a"], ["a"])
+    add(tables, table, *(held | {"reasons": r, "record": "x", "_position": 2 - i} for i, r in enumerate(reasons)))
+    found = page_ledger.quarantine_reasons("payments", DAY)
+    assert [(row["reason"], row["record_count"]) for row in found] == [("a", 3), ("b", 1)]
+    assert page_ledger.quarantine_reasons("payments", date(2026, 1, 16)) == []
+    shown = page_ledger.quarantine_records("payments", DAY)
+    assert [(row["_position"], row["reasons"]) for row in shown] == [(0, ["a"]), (1, ["a"]), (2, ["b", "a"])]

@@ -1,0 +1,135 @@
+"""An Airflow API server with the plugin and a fake warehouse, and a browser that looks at it. No Spark."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+_HOME = tempfile.TemporaryDirectory(prefix="retailflow-airflow-")
+os.environ.setdefault("AIRFLOW_HOME", _HOME.name)  # Airflow reads it when it is first imported
+PASSWORD = "page-test"
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+          "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+@dataclass
+class Server:
+    """An API server with the users `oncall`, who may change runs, and `viewer`, who may not."""
+
+    url: str
+    database: Path
+
+    def token(self, user: str) -> str:
+        answer = requests.post(f"{self.url}/auth/token", json={"username": user, "password": PASSWORD}, timeout=20)
+        answer.raise_for_status()
+        return answer.json()["access_token"]
+
+    def get(self, path: str, user: str | None) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
+        return requests.get(f"{self.url}/retailflow{path}", headers=headers, timeout=20)
+
+    def settled(self, path: str, user: str) -> requests.Response:
+        """The page once the ledger has been read, or could not be."""
+        deadline = time.monotonic() + 30
+        while "Refresh" in (answer := self.get(path, user)).headers:
+            assert time.monotonic() < deadline, "the ledger was not read"
+            time.sleep(0.2)
+        return answer
+
+
+@contextmanager
+def serving(home: Path, days: int) -> Iterator[Server]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    passwords = home / "passwords.json"
+    passwords.write_text(json.dumps({"oncall": PASSWORD, "viewer": PASSWORD}))
+    settings = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__API_AUTH__JWT_SECRET": "of-this-test-only-" * 4,
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "oncall:op,viewer:viewer",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("include", "plugins")),
+        "RETAILFLOW_ENV": "prod",
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | settings
+    if not (home / "airflow.db").exists():
+        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+        subprocess.run(migrate, check=True, capture_output=True, env=environment)
+    script = str(Path(__file__).with_name("serve.py"))
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, script, str(port), str(days)], env=environment, stdout=log, stderr=log
+        )
+    server = Server(f"http://127.0.0.1:{port}", home / "airflow.db")
+    try:
+        deadline = time.monotonic() + 90
+        while not _answers(server.url):
+            assert process.poll() is None and time.monotonic() < deadline, (home / "server.log").read_text()[-3000:]
+            time.sleep(0.3)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/api/v2/version", timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("airflow"), days=400) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if _CHROMIUM is None:
+        pytest.skip("THE PAGE WAS NOT LOOKED AT: no Chromium is installed. Install it, for example by apt-get.")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, server):
+    """`visit(path, user="oncall", **context)`: the page as a user sees it. Errors on its console fail the test."""
+    contexts, faults = [], []
+
+    def go(path: str, user: str = "oncall", **settings):
+        context = browser.new_context(viewport={"width": 1500, "height": 1000}, **settings)
+        contexts.append(context)
+        context.add_cookies([{"name": "_token", "value": server.token(user), "url": server.url}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.goto(server.url + path)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert faults == []

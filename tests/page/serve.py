@@ -1,0 +1,24 @@
+"""`python serve.py PORT DAYS`: Airflow's API server with the real plugin, its warehouse replaced by the fake one.
+
+DAYS 0 is a warehouse that does not answer.
+"""
+
+import sys
+
+import airflow_rows
+import uvicorn
+from fake_ledger import warehouse
+
+from retailflow_airflow.warehouse import Warehouse, WarehouseError
+
+port, days = int(sys.argv[1]), int(sys.argv[2])
+
+
+def silent(*_, **__):
+    raise WarehouseError("The SQL warehouse 0000000000000000 did not end statement 1 within 120 s; it was canceled.")
+
+
+Warehouse.__init__ = lambda _: None
+Warehouse.rows = warehouse(days) if days else silent
+airflow_rows.write()
+uvicorn.run("airflow.api_fastapi.main:app", host="127.0.0.1", port=port, log_level="warning")

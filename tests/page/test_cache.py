@@ -1,0 +1,54 @@
+import threading
+import time
+
+from retailflow_airflow.page.cache import Cache
+
+
+def settled(cache: Cache, is_so):
+    """What is known once `is_so` of it."""
+    deadline = time.monotonic() + 10
+    while not is_so(known := cache.get()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return known
+
+
+def test_who_asks_gets_the_last_value_while_one_thread_reads_anew():
+    gate, reads = threading.Event(), []
+
+    def read():
+        reads.append(len(reads))
+        if len(reads) > 1:
+            gate.wait(10)
+        return len(reads)
+
+    cache = Cache(read, seconds=0)
+    assert settled(cache, lambda known: known.value).value == 1
+    settled(cache, lambda _: len(reads) == 2)
+    assert [cache.get().value for _ in range(20)] == [1] * 20
+    assert len(reads) == 2
+    gate.set()
+    assert settled(cache, lambda known: known.value != 1).error is None
+
+
+def test_nothing_is_read_before_its_time():
+    reads = []
+    cache = Cache(lambda: reads.append(1) or 1, seconds=3600)
+    settled(cache, lambda known: known.value)
+    cache.get()
+    assert reads == [1]
+
+
+def test_a_source_that_does_not_answer_leaves_the_last_value_and_says_why():
+    answers = iter([7])
+
+    def read():
+        try:
+            return next(answers)
+        except StopIteration:
+            raise RuntimeError("no warehouse\nfrom 10.0.0.1") from None
+
+    cache = Cache(read, seconds=0)
+    first = settled(cache, lambda known: known.value)
+    known = settled(cache, lambda known: known.error)
+    assert (known.value, known.read_at, known.error) == (7, first.read_at, "no warehouse")

@@ -1,0 +1,116 @@
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from retailflow.contracts import entity, gold_table
+from retailflow.environments import load_environment
+from retailflow_airflow.page import cells
+from retailflow_airflow.page.airflow_states import Task
+from retailflow_airflow.page.cells import Board, spoken
+from retailflow_airflow.page.ledger import Ledger
+
+DAY = date(2026, 1, 15)
+RUN = "scheduled__2026-01-16T02:00:00+00:00"
+ORDERS, FACT_SALES = entity("orders"), gold_table("fact_sales")  # due at 04:00 and 05:00
+
+
+def at(clock: str, day: int = 16) -> datetime:
+    return datetime.fromisoformat(f"2026-01-{day}T{clock}+00:00")
+
+
+def run(ended: str = "03:00", first_dag_run_id: str = RUN, **fields) -> dict:
+    row = {"first_ended_at": at(ended), "started_at": at("02:30"), "first_dag_run_id": first_dag_run_id}
+    return row | {"versions_after": {}, "seconds": 9.0} | fields
+
+
+def state(layer="silver", contract=ORDERS, task=None, now=at("12:00"), **ledger) -> cells.State:  # noqa: B008
+    tasks = {} if task is None else {(DAY, f"{layer}.{contract.name}"): task}
+    return Board(load_environment("prod"), Ledger(**ledger), tasks, now).cell(layer, contract, DAY).state
+
+
+def silver(**fields) -> dict:
+    return {"runs": {("silver", "orders", DAY): run(**fields)}}
+
+
+def balance(is_closed: bool) -> dict:
+    return {"balances": {("orders", DAY): {"is_closed": is_closed, "quarantined_count": 0}}}
+
+
+def test_done_by_the_deadline_is_done_and_later_is_late():
+    assert state(**silver(ended="04:00")) is cells.DONE
+    assert state(**silver(ended="04:01")) is cells.LATE
+
+
+def test_what_the_clock_did_not_start_is_never_late():
+    assert state(**silver(ended="23:00", first_dag_run_id="backfill__2026-01-16T02:00:00+00:00")) is cells.DONE
+    assert state(**silver(ended="23:00", first_dag_run_id=None)) is cells.DONE
+
+
+def test_a_day_within_the_history_that_nobody_has_run_is_overdue_after_its_deadline():
+    history = {"runs": {("silver", "orders", DAY - timedelta(days=1)): run()}}
+    assert state(**history, now=at("03:59")) is cells.NONE
+    assert state(**history, now=at("04:01")) is cells.OVERDUE
+    assert state(**history, layer="bronze", now=at("04:01")) is cells.NONE
+    later = {"runs": {("silver", "orders", DAY + timedelta(days=1)): run()}}
+    assert state(**later) is cells.NONE
+
+
+def test_a_balance_that_does_not_close_is_worse_than_late():
+    assert state(**silver(ended="06:00"), **balance(False)) is cells.UNBALANCED
+    assert state(**silver(), **balance(True)) is cells.DONE
+
+
+@pytest.mark.parametrize(("released", "expected"), [(7, cells.DONE), (8, cells.DONE), (6, cells.HELD)])
+def test_a_table_that_readers_do_not_see_yet_is_held(released, expected):
+    built = {("gold", "fact_sales", DAY): run(versions_after={"gold.fact_sales": 7})}
+    release = {"release": 3, "versions": {"gold.fact_sales": released}}
+    assert state("gold", FACT_SALES, runs=built, release=release) is expected
+
+
+@pytest.mark.parametrize(
+    ("airflow", "layer", "expected"),
+    [
+        ("failed", "silver", cells.FAILED),
+        ("upstream_failed", "silver", cells.BLOCKED),
+        ("deferred", "raw", cells.WAITING),
+        ("deferred", "silver", cells.RUNNING),
+        ("up_for_retry", "silver", cells.RUNNING),
+        ("success", "raw", cells.DONE),
+    ],
+)
+def test_airflow_says_what_the_ledger_cannot(airflow, layer, expected):
+    assert state(layer, task=Task(RUN, airflow, 1, at("02:20"))) is expected
+
+
+def test_a_later_success_such_as_a_replays_takes_a_failure_back():
+    failed = Task(RUN, "failed", 3, at("02:20"))
+    assert state(task=failed, **silver(started_at=at("09:00"), ended="03:00")) is cells.DONE
+    assert state(task=failed, **silver(started_at=at("02:10"))) is cells.FAILED
+
+
+def test_freshness_is_said_against_the_deadline():
+    def freshness(**fields) -> str:
+        board = Board(load_environment("prod"), Ledger(**silver(**fields)), {}, datetime.now(UTC))
+        return board.cell("silver", ORDERS, DAY).freshness
+
+    assert freshness(ended="03:38") == "22 min early"
+    assert freshness(ended="06:05") == "2 h 05 late"
+    assert freshness(first_dag_run_id="manual__x") == "not by the clock"
+
+
+def test_the_worst_of_its_layers_stands_for_a_day():
+    runs = {("bronze", "orders", DAY): run(), **silver(ended="05:00")["runs"]}
+    board = Board(load_environment("prod"), Ledger(runs=runs), {}, at("12:00"))
+    assert board.worst(ORDERS, DAY).task_id == "silver.orders"
+
+
+def test_only_layers_and_names_that_there_are_have_a_contract():
+    assert cells.contract_of("silver", "orders") is ORDERS
+    assert [cells.contract_of(*wrong) for wrong in (("gold", "orders"), ("ops", "orders"), ("silver", "x"))] == [
+        None
+    ] * 3
+
+
+def test_spans_are_said_shortly():
+    spans = (timedelta(seconds=38), timedelta(minutes=12), timedelta(hours=3, minutes=5), timedelta(days=9, hours=3))
+    assert [spoken(span) for span in spans] == ["38 s", "12 min", "3 h 05", "9 d"]

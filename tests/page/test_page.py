@@ -1,0 +1,142 @@
+"""The page in a real Airflow API server, looked at by a real browser. The warehouse is a stand-in."""
+
+from datetime import timedelta
+
+import pytest
+import requests
+
+from .conftest import serving
+from .fake_ledger import LAST, RUN_PAGE, SECRET
+
+pytestmark = pytest.mark.timeout(300)
+PAYMENTS = f"/quarantine/payments/{LAST}"
+
+
+# Who may see what
+
+
+@pytest.mark.parametrize("path", ["/", f"/cell/silver/orders/{LAST}", PAYMENTS, f"{PAYMENTS}/records"])
+def test_the_anonymous_see_nothing(server, path):
+    assert server.get(path, user=None).status_code == 401
+    wrong = {"Authorization": "Bearer wrong"}
+    assert requests.get(f"{server.url}/retailflow{path}", headers=wrong, timeout=20).status_code in (401, 403)
+
+
+def test_only_who_may_change_runs_sees_the_text_of_records(server):
+    assert server.get(f"{PAYMENTS}/records", "viewer").status_code == 403
+    shown = server.get(f"{PAYMENTS}/records", "oncall")
+    assert shown.status_code == 200
+    assert f"&lt;b&gt;{SECRET}&lt;/b&gt;" in shown.text  # as text, whatever it says
+    everything = [f"/?date={LAST}&cell=silver.payments", f"/cell/silver/payments/{LAST}", PAYMENTS]
+    for path in everything:
+        seen = server.settled(path, "viewer")
+        assert seen.status_code == 200
+        assert SECRET not in seen.text and "/records" not in seen.text
+    assert f"{PAYMENTS[1:]}/records" in server.get(everything[1], "oncall").text
+
+
+def test_what_there_is_not_is_not_found(server):
+    for path in (f"/cell/silver/x/{LAST}", f"/cell/ops/orders/{LAST}", f"/quarantine/fact_sales/{LAST}"):
+        assert server.get(path, "oncall").status_code == 404
+    assert server.get("/cell/silver/orders/2026-13-01", "oncall").status_code == 422
+    assert server.get("/?cell=a;b", "oncall").status_code == 422
+
+
+def test_nothing_is_loaded_from_elsewhere_and_nobody_else_may_frame_it(server):
+    policy = server.get("/", "oncall").headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "frame-ancestors 'self'" in policy and "unsafe" not in policy
+
+
+# What it shows
+
+
+def state_of(page, cell: str) -> str:
+    return page.get_by_role("link", name=f"{cell} of {LAST}:").first.get_attribute("aria-label")
+
+
+def test_each_cell_says_what_became_of_it(visit, server):
+    server.settled("/", "oncall")
+    page = visit(f"/retailflow/?date={LAST}")
+    assert state_of(page, "silver.orders").endswith(": failed")
+    assert state_of(page, "gold.fact_orders").endswith(": not run: what it needs failed")
+    assert state_of(page, "raw.clickstream").endswith(": waiting for the delivery")
+    assert ": done late, " in state_of(page, "silver.store_sales")
+    assert ": built, not published, " in state_of(page, "gold.fact_sales")
+    assert state_of(page, "silver.payments").endswith(" rows, 37 quarantined")
+    assert page.locator("tbody tr").count() == 18
+    assert page.locator("tbody tr").first.locator("td.day").count() == 30
+    assert page.locator(".unusual title").all_inner_texts() != []
+    assert page.get_by_text("cost_center=retail-analytics").is_visible()
+
+
+def test_a_cell_opens_with_its_tries_its_run_and_the_keyboard_alone(visit, server):
+    server.settled("/", "oncall")
+    page = visit(f"/retailflow/?date={LAST}")
+    page.get_by_role("link", name=f"raw.customers of {LAST}:").first.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    details = page.get_by_role("complementary", name="Details")
+    assert details.get_by_role("heading", name=f"silver.orders {LAST}").is_visible()
+    first, second = details.get_by_role("row").all_inner_texts()[1:]
+    assert first.split("\t") == ["1", "failed", f"{LAST + timedelta(days=1):%m-%d} 02:09:00", "60 s"]
+    assert second.split("\t") == ["2", "failed", f"{LAST + timedelta(days=1):%m-%d} 02:12:00", "48 s"]
+    assert details.get_by_role("link", name="See Databricks run").get_attribute("href") == RUN_PAGE
+    assert "cell=silver.orders" in page.url
+    page.keyboard.press("Escape")
+    assert details.is_hidden()
+    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert focused.startswith(f"silver.orders of {LAST}")
+
+
+def test_the_grid_is_one_stop_for_tab(visit, server):
+    server.settled("/", "oncall")
+    page = visit(f"/retailflow/?date={LAST}")
+    assert page.locator("[role=grid] a").count() == 8 * 33 + 10 * 31
+    assert page.locator("[role=grid] a[tabindex='0']").count() == 1
+
+
+def test_reasons_come_by_themselves_and_records_when_asked_for(visit, server):
+    server.settled("/", "oncall")
+    page = visit(f"/retailflow/?date={LAST}&cell=silver.payments")
+    page.get_by_role("cell", name="amount is not a decimal number").wait_for()
+    assert SECRET not in page.content()
+    page.get_by_role("button", name="Show the records' text").click()
+    page.get_by_text(SECRET).wait_for()
+    assert page.locator("#records b").count() == 0
+
+
+def test_in_airflows_frame_it_has_airflows_theme_and_its_links_lead_out(visit, server):
+    server.settled("/", "oncall")
+    page = visit("/plugin/retailflow", color_scheme="light")
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("heading", name="RetailFlow").wait_for()
+    background = "getComputedStyle(document.body).backgroundColor"
+    assert frame.locator("body").evaluate(f"() => {background}") == "rgb(255, 255, 255)"
+    page.evaluate("localStorage.setItem('theme', 'dark')")
+    frame.locator("html[data-theme=dark]").wait_for(state="attached")
+    assert frame.locator("body").evaluate(f"() => {background}") == "rgb(18, 18, 20)"
+    frame.locator(f"a[href*='date={LAST}'][href$='cell=silver.orders']").first.click()
+    frame.get_by_role("link", name="scheduled__").click()
+    page.wait_for_url("**/dags/retailflow_daily/runs/**/tasks/silver.orders")
+
+
+def test_without_a_theme_of_airflows_the_systems_holds(visit, server):
+    server.settled("/", "oncall")
+    page = visit("/retailflow/", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 18, 20)"
+
+
+def test_long_trends_mark_the_days_out_of_the_ordinary(server):
+    shown = server.settled(f"/?date={LAST}&days=400", "oncall").text
+    for day in (LAST - timedelta(days=20), LAST - timedelta(days=9)):
+        assert f"<title>{day}: " in shown
+    assert "outside median ± 4 MAD of the same weekday" in shown
+
+
+def test_a_warehouse_that_does_not_answer_is_said_and_airflow_is_still_shown(tmp_path):
+    with serving(tmp_path, days=0) as server:
+        shown = server.settled(f"/?date={LAST}", "oncall").text
+        assert "The SQL warehouse does not answer." in shown and "Nothing of the ledger is known yet" in shown
+        assert f"silver.orders of {LAST}: failed" in shown
+        answer = server.get(PAYMENTS, "oncall")
+        assert (answer.status_code, "does not answer" in answer.text) == (503, True)
