@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from email.utils import formatdate
 
 from airflow.providers.smtp.hooks.smtp import SmtpHook
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from retailflow.environments import Environment
 from retailflow_airflow import incident as cards
@@ -29,8 +30,7 @@ def send(incident: Incident, env: Environment, identity: str) -> None:
     if not env.alert_addresses:
         _log.warning("No e-mail: alert_addresses of the environment %s is empty.", env.name)
         return
-    with _Hook() as hook:
-        hook.deliver(message(incident, env, identity))
+    _deliver(message(incident, env, identity))
     _log.info("E-mail to %s: %s", ", ".join(env.alert_addresses), cards.subject(incident))
 
 
@@ -53,9 +53,17 @@ def _message_id(env: Environment, identity: str) -> str:
     return f"<{hashlib.sha256(identity.encode()).hexdigest()[:32]}@{env.name}.retailflow>"
 
 
+@retry(retry=retry_if_exception_type(OSError), stop=stop_after_attempt(3), wait=wait_exponential(2), reraise=True)
+def _deliver(made: EmailMessage) -> None:
+    """A server that is busy for a moment must not cost a failed task its only mail."""
+    with _Hook() as hook:
+        hook.deliver(made)
+
+
 class _Hook(SmtpHook):
     """The provider's own sending makes no message of two forms, and sends again what may already have gone out."""
 
     def deliver(self, made: EmailMessage) -> None:
+        del made["From"]  # of a try before
         made["From"] = self.from_email or made["To"].partition(",")[0]
         self._smtp_client.send_message(made)

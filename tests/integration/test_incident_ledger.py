@@ -1,10 +1,12 @@
-"""The questions of an incident card, asked of the real tables by Spark."""
+"""The questions of an incident card, asked of real tables over the local SQL warehouse."""
 
+import json
 import os
 from datetime import UTC, date, datetime
 
 import pytest
 
+from retailflow.environments import load_environment
 from retailflow_spark.ledger import TASK_RUNS
 from retailflow_spark.release import RELEASES
 
@@ -12,23 +14,16 @@ DAY = date(2026, 1, 15)
 AT = datetime(2026, 1, 16, 2, 14, tzinfo=UTC)
 
 
-class OnSpark:
-    """In place of retailflow_airflow.warehouse.Warehouse, which sends the same statements to the same Spark."""
-
-    def __init__(self, spark):
-        self.spark = spark
-
-    def rows(self, statement, **parameters):
-        return [row.asDict() for row in self.spark.sql(statement, args=parameters).collect()]
-
-
 @pytest.fixture
-def ledger(spark, monkeypatch, tmp_path):
+def ledger(workspace, monkeypatch, tmp_path):
     if "AIRFLOW_HOME" not in os.environ:
         monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    connection = {"conn_type": "databricks", "schema": "http", "host": "127.0.0.1", "port": workspace.ports["jobs"]}
+    monkeypatch.setenv("AIRFLOW_CONN_DATABRICKS_DEFAULT", json.dumps(connection | {"password": workspace.jobs_token}))
     from retailflow_airflow.incident import Ledger
+    from retailflow_airflow.warehouse import Warehouse
 
-    return Ledger(OnSpark(spark))
+    return Ledger(Warehouse(load_environment("local")))
 
 
 def test_the_ledger_answers_what_a_card_asks(ledger, tables):
@@ -52,5 +47,5 @@ def test_the_ledger_answers_what_a_card_asks(ledger, tables):
     assert ledger.runs("orders", date(2026, 1, 14)) == []
     assert ledger.made(DAY) == {"silver.orders", "gold.fact_orders"}
     orders, sales = ledger.downstream(["gold.fact_orders", "gold.fact_sales"], DAY)
-    assert (orders.last_date, orders.published_at.replace(tzinfo=UTC)) == (DAY, AT)
+    assert (orders.last_date, orders.published_at) == (DAY, AT)
     assert (sales.last_date, sales.published_at) == (None, None)
