@@ -10,7 +10,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from fake_ledger import LAST, RUN_PAGE
+from fake_ledger import ERROR, LAST, RUN_PAGE
 from sqlalchemy import insert, select
 
 from retailflow.contracts import entities, gold_tables
@@ -38,7 +38,8 @@ def write() -> None:
         first |= {"start_date": morning + timedelta(minutes=9), "end_date": morning + timedelta(minutes=10)}
         session.execute(insert(TaskInstanceHistory).values(first))
         xcom = {"dag_run_id": run_number, "run_id": run_id, "dag_id": DAG_ID, "task_id": "silver.orders"}
-        session.execute(insert(XComModel).values(xcom | {"key": "run_page_url", "value": RUN_PAGE, "map_index": -1}))
+        for key, value in (("run_page_url", RUN_PAGE), ("incident", {"error": ERROR})):
+            session.execute(insert(XComModel).values(xcom | {"key": key, "value": value, "map_index": -1}))
 
 
 def _states() -> dict[str, str | None]:

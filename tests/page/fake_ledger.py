@@ -16,6 +16,7 @@ from retailflow_airflow.page import ledger
 
 LAST = datetime.now(UTC).date() - timedelta(days=2)
 SECRET = "anna@example.com"
+ERROR = "BadFile: batch_01.json is not what its manifest says: 812 bytes instead of 1,203"
 RUN_PAGE = "https://adb-1.azuredatabricks.net/jobs/runs/4711"
 _SIZES = {contract.name: 400 * 3**index for index, contract in enumerate(entities())}
 
@@ -28,7 +29,7 @@ def warehouse(days: int):
         if "quarantine." in statement:
             is_payments = "quarantine.payments" in statement and parameters["day"] == LAST
             return tables["records" if "_position" in statement else "reasons"] if is_payments else []
-        return tables[statement]
+        return tables.get(statement, [])  # the card asks about one table at a time
 
     return rows
 

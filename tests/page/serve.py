@@ -18,7 +18,7 @@ def silent(*_, **__):
     raise WarehouseError("The SQL warehouse 0000000000000000 did not end statement 1 within 120 s; it was canceled.")
 
 
-Warehouse.__init__ = lambda _: None
+Warehouse.__init__ = lambda *_: None
 Warehouse.rows = warehouse(days) if days else silent
 airflow_rows.write()
 uvicorn.run("airflow.api_fastapi.main:app", host="127.0.0.1", port=port, log_level="warning")

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from .conftest import serving
-from .fake_ledger import LAST, RUN_PAGE, SECRET
+from .fake_ledger import ERROR, LAST, RUN_PAGE, SECRET
 
 pytestmark = pytest.mark.timeout(300)
 PAYMENTS = f"/quarantine/payments/{LAST}"
@@ -76,7 +76,7 @@ def test_a_cell_opens_with_its_tries_its_run_and_the_keyboard_alone(visit, serve
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown", "Enter"):
         page.keyboard.press(key)
     details = page.get_by_role("complementary", name="Details")
-    assert details.get_by_role("heading", name=f"silver.orders {LAST}").is_visible()
+    details.get_by_role("heading", name=f"silver.orders {LAST}").wait_for()
     first, second = details.get_by_role("row").all_inner_texts()[1:]
     assert first.split("\t") == ["1", "failed", f"{LAST + timedelta(days=1):%m-%d} 02:09:00", "60 s"]
     assert second.split("\t") == ["2", "failed", f"{LAST + timedelta(days=1):%m-%d} 02:12:00", "48 s"]
@@ -86,6 +86,17 @@ def test_a_cell_opens_with_its_tries_its_run_and_the_keyboard_alone(visit, serve
     assert details.is_hidden()
     focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
     assert focused.startswith(f"silver.orders of {LAST}")
+
+
+def test_a_failed_cell_has_the_card_of_its_e_mail(visit, server):
+    server.settled("/", "viewer")
+    page = visit(f"/retailflow/?date={LAST}&cell=silver.orders")
+    page.get_by_role("heading", name="Safe now").wait_for()
+    card = page.locator(".incident").inner_text()
+    assert ERROR in card
+    assert "Have the source deliver" in card
+    assert "gold.fact_orders" in card
+    assert "runbooks/bad_batch.md" in page.locator(".incident").inner_html()
 
 
 def test_the_grid_is_one_stop_for_tab(visit, server):

@@ -13,6 +13,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 DAG_ID = "retailflow_daily"
+NOTE = "incident"  # see failure.py
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,20 @@ def tries(session: Session, task: Task, task_id: str) -> list[Try]:
 
 def databricks_page(session: Session, task: Task, task_id: str) -> str | None:
     """The address of the page of its newest run in Databricks."""
-    query = XComModel.get_many(run_id=task.run_id, key="run_page_url", task_ids=task_id, dag_ids=DAG_ID, limit=1)
-    row = session.scalars(query).first()
-    url = XComModel.deserialize_value(row) if row else None
+    url = _left(session, task, task_id, "run_page_url")
     return url if isinstance(url, str) and url.startswith(("https://", "http://127.0.0.1:")) else None
+
+
+def error(session: Session, task: Task, task_id: str) -> str:
+    """The first line of the error that its last try left; empty where it left none."""
+    note = _left(session, task, task_id, NOTE)
+    return str(note.get("error") or "") if isinstance(note, dict) else ""
+
+
+def _left(session: Session, task: Task, task_id: str, key: str) -> Any:
+    query = XComModel.get_many(run_id=task.run_id, key=key, task_ids=task_id, dag_ids=DAG_ID, limit=1)
+    row = session.scalars(query).first()
+    return XComModel.deserialize_value(row) if row else None
 
 
 def _ingestion_date(run: Any) -> date:

@@ -18,10 +18,12 @@ from sqlalchemy.orm import Session
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, load_environment
+from retailflow_airflow.incident import Event, Facts, Incident, collect
+from retailflow_airflow.incident import Ledger as IncidentLedger
 from retailflow_airflow.page import airflow_states, cells, trend
 from retailflow_airflow.page.cache import Cache, Known
 from retailflow_airflow.page.ledger import Ledger, quarantine_reasons, quarantine_records, read_ledger
-from retailflow_airflow.warehouse import WarehouseError
+from retailflow_airflow.warehouse import Warehouse, WarehouseError
 
 _log = logging.getLogger(__name__)
 STRIP_DAYS = 30
@@ -77,7 +79,6 @@ def create_app() -> FastAPI:
             "databricks_page": airflow_states.databricks_page(session, cell.task, task_id) if cell.task else None,
             "dag_id": airflow_states.DAG_ID,
             "is_on_call": is_on_call,
-            "incident": "",  # a fragment of HTML (markupsafe.Markup) that stands above all else
         }
 
     @app.get("/")
@@ -119,6 +120,14 @@ def create_app() -> FastAPI:
     def cell(layer: str, name: str, day: date, session: SessionDep, is_on_call: IsOnCall) -> HTMLResponse:
         return rendered("cell.html", **details(session, layer, name, day, is_on_call))
 
+    @app.get("/incident/{layer}/{name}/{day}")
+    def incident(layer: str, name: str, day: date, session: SessionDep) -> HTMLResponse:
+        """The card that the e-mail has. It asks the warehouse, so it comes after the cell."""
+        if (contract := cells.contract_of(layer, name)) is None:
+            raise HTTPException(404, f"There is no {layer}.{name}.")
+        card = _card(session, env, board(session, ledger.get(), day, day).cell(layer, contract, day))
+        return rendered("incident.html", card=card)
+
     @app.get("/quarantine/{name}/{day}")
     def reasons(name: str, day: date) -> HTMLResponse:
         return rendered("reasons.html", reasons=quarantine_reasons(_entity(name), day))
@@ -144,6 +153,21 @@ def _templates(env: Environment) -> jinja2.Environment:
     pages.globals |= {"states": cells.STATES, "spoken": cells.spoken, "timedelta": timedelta}
     pages.globals |= {"env": env, "trend": trend}
     return pages
+
+
+def _card(session: Session, env: Environment, cell: cells.Cell) -> Incident:
+    facts = Facts(
+        event=Event.FAILED if cell.state is cells.FAILED else Event.MISSED,
+        subject=cell.task_id,
+        ingestion_date=cell.day,
+        dag_id=airflow_states.DAG_ID,
+        run_id=cell.task.run_id if cell.task else None,
+        task_id=cell.task_id if cell.task else None,
+        state=cell.task.state if cell.task else None,
+        error=airflow_states.error(session, cell.task, cell.task_id) if cell.task else "",
+        deadline=cell.deadline,
+    )
+    return collect(facts, env, IncidentLedger(Warehouse(env)))
 
 
 def _now() -> datetime:
