@@ -67,8 +67,6 @@ def install(fault: str, wanted: str, seconds: float) -> None:
         finally:
             if here and fault == "killed-while":
                 time.sleep(60)  # the thread ends the process
-        if here and fault == "killed-after":
-            die()
         if here and fault == "answer-lost":
             raise ConnectionError(f"the answer to {point} was lost")
         print(f"WRITE {time.monotonic() - started:.3f} {point}", flush=True)

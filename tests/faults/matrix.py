@@ -25,9 +25,9 @@ writes with a clean run of the same RAW. A cell is **rows lost / rows doubled / 
 - Rows: of every table of the job, as multisets, and of the published view; a key that is there twice, a
   date whose balance does not close and a run that succeeded without its row in the ledger count too.
 - Runs: rows of the ledger beyond one for a try; Databricks runs beyond one for a try of a task.
-- **killed before**: kill -9 of the job's process as it is about to send the write. **killed early, killed late**: kill
-  -9 and interruption of its query after a third and after two thirds of the time that the write takes. **killed
-  after**: kill -9 once the write is answered. **answer lost**: the write lands and the job sees a broken connection.
+- **killed before**: kill -9 of the job's process as it is about to send the write. **killed while**: kill -9 and
+  interruption of its query after half the time that the write takes. **answer lost**: the write lands and the job sees a
+  broken connection, as it would if it were killed then.
 """
 
 

@@ -17,8 +17,8 @@ CHAINS = {
     "customers": [Job("bronze", "customers"), Job("silver", "customers"), Job("gold", "dim_customer")],
     "orders": [Job("bronze", "orders"), Job("silver", "orders"), Job("gold", "fact_orders")],
 }
-# The three chains write by the same code. One meets every fault; of the others, the two that leave the most behind.
-WORST = ("killed late", "answer lost")
+# The three chains write by the same code. One meets every fault; the others, the two that leave the most behind.
+WORST = ("killed while", "answer lost")
 MEETS = {"payments": tuple(FAULTS), "customers": WORST, "orders": WORST}
 
 
@@ -54,7 +54,7 @@ def test_a_job_that_dies_at_any_write_leaves_after_its_retry_what_a_clean_run_le
 
 def test_a_sample_of_the_matrix(lab, deliver):
     bronze, silver, _ = CHAINS["payments"]
-    sample = [(Write("MERGE silver.payments", 1.5), "killed late"), (Write("append ops.task_runs", 0), "answer lost")]
+    sample = [(Write("MERGE silver.payments", 1.5), "killed while"), (Write("append ops.task_runs", 0), "answer lost")]
     deliver("payments", len(sample))
     days = [day_of(number) for number in range(len(sample))]
     for day in days:
