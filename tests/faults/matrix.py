@@ -26,8 +26,8 @@ writes with a clean run of the same RAW. A cell is **rows lost / rows doubled / 
   date whose balance does not close and a run that succeeded without its row in the ledger count too.
 - Runs: rows of the ledger beyond one for a try; Databricks runs beyond one for a try of a task.
 - **killed before**: kill -9 of the job's process as it is about to send the write. **killed while**: kill -9 and
-  interruption of its query after half the time that the write takes. **answer lost**: the write lands and the job sees a
-  broken connection, as it would if it were killed then.
+  interruption of its query after half the time that the write takes. **answer lost**: the write lands and the job sees
+  a broken connection, as if it were killed then.
 """
 
 
