@@ -4,6 +4,7 @@
 'silver.orders'
 """
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
@@ -11,8 +12,8 @@ import yaml
 
 from retailflow.contracts.model import Check, Column, EntityContract, GoldContract, Table, parse
 
-__all__ = ["Check", "Column", "EntityContract", "GoldContract", "Table", "contract_files", "entities", "entity",
-           "gold_table", "gold_tables", "table"]  # fmt: skip
+__all__ = ["Check", "Column", "EntityContract", "GoldContract", "Table", "built_from", "contract_files", "entities",
+           "entity", "gold_table", "gold_tables", "table"]  # fmt: skip
 
 # The C loader reads all contracts in a tenth of the time, and the DAG processor reads them at every parse.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -36,6 +37,15 @@ def entities() -> tuple[EntityContract, ...]:
 
 def gold_tables() -> tuple[GoldContract, ...]:
     return tuple(contract for contract in _all().values() if isinstance(contract, GoldContract))
+
+
+def built_from(names: Iterable[str]) -> list[GoldContract]:
+    """The GOLD tables built from these tables, directly or not."""
+    found, size = set(names), -1
+    while size < len(found):
+        size = len(found)
+        found |= {table.table.name for table in gold_tables() if found & set(table.sources)}
+    return [table for table in gold_tables() if found & set(table.sources)]
 
 
 def entity(name: str) -> EntityContract:
