@@ -54,10 +54,12 @@ class Difference:
 
     @property
     def is_allowed(self) -> bool:
-        """Whether the version says so: a breaking change needs a new major version, and a contract may not just go."""
-        if self.kind != "breaking":
+        """Whether readers were told: a breaking change needs a new major version, and what goes was deprecated."""
+        if self.kind != "breaking" or self.old is None:
             return True
-        return bool(self.old and self.new) and _major(self.new) > _major(self.old)
+        if self.new is None:
+            return self.old.document["status"] in ("deprecated", "retired")
+        return _major(self.new) > _major(self.old)
 
 
 def differences(old: Mapping[str, Contract], new: Mapping[str, Contract]) -> list[Difference]:
