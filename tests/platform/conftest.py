@@ -11,7 +11,7 @@ from retailflow_local.checks import Result, results
 from retailflow_local.checks.terraform import MIRROR, Platform
 from retailflow_local.workspace import REPOSITORY
 
-PARTS = ("terraform", "include/retailflow/environments", "docs", "resources", ".github")
+PARTS = ("terraform", "include", "docs", "resources", ".github")
 FILES = ("databricks.yml", "Dockerfile", "docker-compose.yaml")
 
 

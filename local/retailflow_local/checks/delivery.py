@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,7 @@ class Delivery:
 
     def checks(self) -> list[Check]:
         return [
+            Check("types", self.types),
             Check("schemas", self.schemas),
             Check("bundle", self.bundle),
             Check("actionlint", self.actionlint),
@@ -23,6 +25,11 @@ class Delivery:
             Check("hadolint", self.hadolint),
             Check("compose", self.compose),
         ]
+
+    def types(self) -> str:
+        """What jobs and Airflow share is typed, strictly. The jobs themselves wait for better types of Spark's."""
+        options = ("--strict", "--ignore-missing-imports", "--no-incremental", "--python-executable", sys.executable)
+        return self._run(*tools.mypy(), *options, "include/retailflow")
 
     def schemas(self) -> str:
         """The JSON Schemas of the feeds are current."""
@@ -54,12 +61,13 @@ class Delivery:
 
     def zizmor(self) -> str:
         """Workflows give away no secret and no right that they need not."""
-        return self._run(*tools.zizmor(), "--offline", "--no-progress", "--color=never", *self._workflows())
+        return self._run(*tools.zizmor(), "--offline", "--quiet", "--color=never", *self._workflows())
 
     def hadolint(self) -> str:
         return self._run(*tools.hadolint(), "--no-color", "Dockerfile")
 
     def compose(self) -> str:
+        """Keys and values are those that Docker Compose knows; whether services fit together is not asked."""
         return self._run(*tools.compose(), "docker-compose.yaml")
 
     def _workflows(self) -> list[str]:

@@ -50,6 +50,11 @@ def compose() -> tuple[str, ...]:
     return _built("compose-go", COMPOSE_GO, "github.com/compose-spec/compose-go/v2/cmd")
 
 
+def mypy() -> tuple[str, ...]:
+    """Raises: Skipped."""
+    return (str(_environment("types") / "bin" / "mypy"),)
+
+
 def zizmor() -> tuple[str, ...]:
     """Raises: Skipped."""
     return (str(_environment("zizmor") / "bin" / "zizmor"),)
