@@ -11,6 +11,8 @@ from pydantic import Field
 from retailflow.strict import Strict
 
 ENVIRONMENT_KEY = "default"
+# Serverless compute has both by itself.
+_SPARK_CONF = {"spark.sql.adaptive.enabled": "true", "spark.databricks.delta.optimizeWrite.enabled": "true"}
 
 
 class Serverless(Strict):
@@ -69,6 +71,7 @@ def submit_fields(compute: Compute, wheel: str | None, tags: dict[str, str]) -> 
         "num_workers": compute.workers,
         "data_security_mode": "USER_ISOLATION",  # what Unity Catalog shares between users; it speaks Spark Connect
         "custom_tags": dict(tags),
+        "spark_conf": dict(_SPARK_CONF),
     }
     if isinstance(compute, Pool):
         cluster["instance_pool_id"] = compute.instance_pool_id

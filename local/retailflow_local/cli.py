@@ -18,6 +18,7 @@ from retailflow.environments import SettingsError
 from retailflow_local import airflow as local_airflow
 from retailflow_local.checks import commands
 from retailflow_local.console import console, errors, steps
+from retailflow_local.contracts import app as contracts
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.incident import incident
 from retailflow_local.options import calendar_date
@@ -32,8 +33,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(contracts, name="contracts")
 app.command()(commands.check)
 app.command()(commands.grants)
+app.command()(commands.bundle)
 app.command()(incident)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 

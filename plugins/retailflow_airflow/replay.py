@@ -10,11 +10,10 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from retailflow.contracts import entities, entity
+from retailflow.contracts import built_from, entities, entity
 from retailflow.environments import Environment
 from retailflow_airflow.macros import parsed_date
 from retailflow_airflow.submit import payload, spark_task, submission
-from retailflow_airflow.wiring import built_from
 
 LAYERS = ["bronze", "silver", "gold"]
 SELECTIONS = ["range", "late", "quarantined"]

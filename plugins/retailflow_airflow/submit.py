@@ -9,6 +9,7 @@ from airflow.sdk import Asset
 from retailflow.compute import submit_fields
 from retailflow.contracts import EntityContract, GoldContract
 from retailflow.environments import Environment
+from retailflow.scripts import for_day, python_task
 from retailflow_airflow.lineage import lineage
 
 DATE = "{{ ingestion_date(dag_run, params) }}"
@@ -56,8 +57,7 @@ _WHERE_TO_LOOK = """\
 
 def payload(env: Environment, script: str, subject: str, date: str = DATE) -> dict[str, Any]:
     """The body of runs/submit for a job of one entity or GOLD table and one date, to be rendered by Airflow."""
-    option = "--table" if script == "gold" else "--entity"
-    return submission(env, script, [option, subject, "--date", date, *_ASKED_BY], date)
+    return submission(env, script, [*for_day(script, subject, date), *_ASKED_BY], date)
 
 
 def submission(env: Environment, script: str, parameters: Sequence[str], date: str) -> dict[str, Any]:
@@ -70,10 +70,7 @@ def submission(env: Environment, script: str, parameters: Sequence[str], date: s
         "tasks": [
             {
                 "task_key": "{{ ti.task_id | replace('.', '_') }}",  # Databricks takes no dot there
-                "spark_python_task": {
-                    "python_file": f"{env.jobs_root}/{script}.py",
-                    "parameters": ["--env", env.name, *parameters],
-                },
+                "spark_python_task": python_task(env, script, parameters),
                 **task_fields,
             }
         ],

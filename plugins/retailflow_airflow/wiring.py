@@ -1,11 +1,11 @@
 """The GOLD tasks and their arrows, which follow the data."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Asset, BaseOperator, TaskGroup
 
-from retailflow.contracts import GoldContract, entities, gold_tables
+from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment
 from retailflow_airflow.submit import spark_job
 
@@ -37,12 +37,3 @@ def gold_tasks(env: Environment, silver: Mapping[str, BaseOperator], **settings:
     for table in gold_tables():
         [makers[source] for source in table.sources] >> gold[table.name]
     return gold
-
-
-def built_from(names: Iterable[str]) -> list[GoldContract]:
-    """The GOLD tables built from these tables, directly or not."""
-    found, size = set(names), -1
-    while size < len(found):
-        size = len(found)
-        found |= {table.table.name for table in gold_tables() if found & set(table.sources)}
-    return [table for table in gold_tables() if found & set(table.sources)]

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from retailflow.environments import Environment, load_environment
@@ -83,11 +83,14 @@ def _parser(wanted: Mapping[str, Callable[[str], Any]]) -> _Parser:
 
 
 def ingestion_date(text: str) -> date:
-    """Raises: ValueError saying the form a date has."""
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+    """YYYY-MM-DD, or the day before another: a Databricks job knows the date of its run, and cannot count.
+
+    Raises: ValueError saying the form a date has.
+    """
+    if found := re.fullmatch(r"(before )?(\d{4}-\d{2}-\d{2})", text):
         try:
-            return date.fromisoformat(text)
-        except ValueError:
+            return date.fromisoformat(found[2]) - timedelta(days=1 if found[1] else 0)
+        except (ValueError, OverflowError):
             pass
     raise ValueError(f"{text!r} is not a date; write it as YYYY-MM-DD, for example 2026-01-15")
 

@@ -11,7 +11,8 @@ from retailflow_local.checks import Result, results
 from retailflow_local.checks.terraform import MIRROR, Platform
 from retailflow_local.workspace import REPOSITORY
 
-PARTS = ("terraform", "include/retailflow/environments", "docs")
+PARTS = ("terraform", "include", "docs", "resources", ".github")
+FILES = ("databricks.yml", "Dockerfile", "docker-compose.yaml")
 
 
 @pytest.fixture
@@ -21,6 +22,8 @@ def checkout(tmp_path, monkeypatch) -> Path:
     root = tmp_path / "checkout"
     for part in PARTS:
         shutil.copytree(REPOSITORY / part, root / part, ignore=shutil.ignore_patterns(".terraform*"))
+    for name in FILES:
+        shutil.copy(REPOSITORY / name, root / name)
     return root
 
 

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from retailflow_local import cli
 from retailflow_local.checks import Check, Failed, Skipped, results, tools
+from retailflow_local.checks.delivery import Delivery
 from retailflow_local.checks.terraform import MIRROR, Platform
 
 
@@ -30,6 +31,7 @@ def test_all_checks_are_made_whatever_fails():
 @pytest.mark.parametrize(("run", "code", "verdict"), [(fails, 1, "FAIL"), (skips, 0, "SKIPPED"), (str, 0, "pass")])
 def test_the_exit_code_is_one_only_where_a_check_fails(monkeypatch, run, code, verdict):
     monkeypatch.setattr(Platform, "checks", lambda self: [Check("the check", run)])
+    monkeypatch.setattr(Delivery, "checks", lambda self: [])
     answer = CliRunner().invoke(cli.app, ["check"])
     assert answer.exit_code == code
     assert answer.output.startswith(f"{verdict:8}the check")

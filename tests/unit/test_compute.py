@@ -30,6 +30,10 @@ def test_a_pool_gives_a_tagged_cluster_on_runtime_18_lts():
             "num_workers": 2,
             "data_security_mode": "USER_ISOLATION",
             "custom_tags": {"project": "retailflow"},
+            "spark_conf": {
+                "spark.sql.adaptive.enabled": "true",
+                "spark.databricks.delta.optimizeWrite.enabled": "true",
+            },
             "instance_pool_id": "pool-1",
         },
         "libraries": [{"whl": WHEEL}],

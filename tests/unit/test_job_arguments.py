@@ -45,3 +45,9 @@ def test_a_date_is_only_what_a_calendar_has():
     assert ingestion_date("2024-02-29") == date(2024, 2, 29)
     with pytest.raises(ValueError, match="is not a date"):
         ingestion_date("2025-02-29")
+
+
+def test_a_job_that_knows_its_own_date_may_ask_for_the_day_before():
+    assert ingestion_date("before 2026-03-01") == date(2026, 2, 28)
+    with pytest.raises(ValueError, match="is not a date"):
+        ingestion_date("before 2026-02-30")

@@ -4,21 +4,25 @@
 'silver.orders'
 """
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import TypeVar
 
 import yaml
 
 from retailflow.contracts.model import Check, Column, EntityContract, GoldContract, Table, parse
 
-__all__ = ["Check", "Column", "EntityContract", "GoldContract", "Table", "contract_files", "entities", "entity",
-           "gold_table", "gold_tables", "table"]  # fmt: skip
+__all__ = ["Check", "Column", "EntityContract", "GoldContract", "Table", "built_from", "contract_files", "entities",
+           "entity", "gold_table", "gold_tables", "table"]  # fmt: skip
 
+_Contract = TypeVar("_Contract", EntityContract, GoldContract)
 # The C loader reads all contracts in a tenth of the time, and the DAG processor reads them at every parse.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def contract_files() -> list:
+def contract_files() -> list[Traversable]:
     """The contract files, by name; readable from a wheel as from a checkout."""
     found = (item for item in files(__name__).iterdir() if item.name.endswith(".odcs.yaml"))
     return sorted(found, key=lambda item: item.name)
@@ -36,6 +40,15 @@ def entities() -> tuple[EntityContract, ...]:
 
 def gold_tables() -> tuple[GoldContract, ...]:
     return tuple(contract for contract in _all().values() if isinstance(contract, GoldContract))
+
+
+def built_from(names: Iterable[str]) -> list[GoldContract]:
+    """The GOLD tables built from these tables, directly or not."""
+    found, size = set(names), -1
+    while size < len(found):
+        size = len(found)
+        found |= {table.table.name for table in gold_tables() if found & set(table.sources)}
+    return [table for table in gold_tables() if found & set(table.sources)]
 
 
 def entity(name: str) -> EntityContract:
@@ -58,7 +71,7 @@ def table(name: str) -> Table:
     raise ValueError(f"no contract describes the table {name!r}")
 
 
-def _named(name, contracts, kind):
+def _named(name: str, contracts: tuple[_Contract, ...], kind: str) -> _Contract:
     for contract in contracts:
         if contract.name == name:
             return contract

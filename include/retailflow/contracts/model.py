@@ -203,7 +203,7 @@ def _retention_days(document: Mapping[str, Any], file: str) -> int:
         if item["property"] == "versionRetention":
             if item.get("unit") != "d" or item["value"] < _LEAST_RETENTION_DAYS:
                 raise ValueError(f"contract {file}: versionRetention is at least {_LEAST_RETENTION_DAYS} d")
-            return item["value"]
+            return int(item["value"])
     return VERSION_RETENTION_DAYS
 
 

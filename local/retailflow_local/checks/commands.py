@@ -1,6 +1,7 @@
-"""`./retailflow check` and `./retailflow grants`."""
+"""`./retailflow check`, and the commands that write what it finds stale."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -23,12 +24,16 @@ def check(
         bool, typer.Option("--registry", help="Providers from Terraform's registry, not from a mirror.")
     ] = False,
 ) -> None:
-    """Check what runs in Azure only. Exit code 1 if a check fails; one that cannot be made is SKIPPED, and says why."""
+    """Check what runs in Azure only, and what delivers it.
+
+    Exit code 1 if a check fails; one that cannot be made is SKIPPED, and says why.
+    """
+    from retailflow_local.checks.delivery import Delivery
     from retailflow_local.checks.terraform import Platform
 
     counts: Counter[str] = Counter()
     with TemporaryDirectory(prefix="retailflow-check-") as scratch:
-        checks = [*Platform(REPOSITORY, Path(scratch), registry).checks()]
+        checks = [*Platform(REPOSITORY, Path(scratch), registry).checks(), *Delivery(REPOSITORY).checks()]
         chosen = [found for found in checks if not names or found.name.startswith(tuple(names))]
         if not chosen:
             raise typer.BadParameter(f"There is no such check; there are {', '.join(found.name for found in checks)}.")
@@ -45,6 +50,17 @@ def grants() -> None:
     """Write anew what Terraform and docs/UNITY_CATALOG.md have from the contracts, after a change of roles or feeds."""
     from retailflow_local.grants import outputs
 
-    for path, text in outputs(REPOSITORY).items():
+    write(outputs(REPOSITORY))
+
+
+def bundle() -> None:
+    """Write anew the Databricks job of resources/, after a change of contracts or environment files."""
+    from retailflow_local.bundle import outputs
+
+    write(outputs(REPOSITORY))
+
+
+def write(outputs: Mapping[Path, str]) -> None:
+    for path, text in outputs.items():
         path.write_text(text)
         console.print(f"Wrote {path.relative_to(REPOSITORY)}.")

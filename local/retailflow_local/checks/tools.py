@@ -1,4 +1,4 @@
-"""Terraform, checkov and tflint: the machine's own where they fit, else brought once, pinned, and kept in the cache."""
+"""The tools: the machine's own where they fit, else brought once, pinned, and kept in the cache."""
 
 import hashlib
 import json
@@ -15,6 +15,8 @@ from retailflow_local.downloads import cache, fresh_folder
 from retailflow_local.toolchain import BUNDLED_ONLY
 
 TERRAFORM_MIN = (1, 11)
+ACTIONLINT = "1.7.12"
+COMPOSE_GO = "2.10.0"
 TFLINT = "0.64.0"
 PROJECT = Path(__file__).parents[2] / "checks"
 
@@ -34,16 +36,50 @@ def checkov() -> tuple[str, ...]:
 
 
 def tflint() -> tuple[str, ...]:
-    """Built by the machine's Go, whose checksum database vouches for the source. Raises: Skipped."""
-    folder = cache() / "tflint" / TFLINT
-    if not (folder / "tflint").is_file():
+    """Raises: Skipped."""
+    return _built("tflint", TFLINT, "github.com/terraform-linters/tflint")
+
+
+def actionlint() -> tuple[str, ...]:
+    """Raises: Skipped."""
+    return _built("actionlint", ACTIONLINT, "github.com/rhysd/actionlint/cmd/actionlint")
+
+
+def compose() -> tuple[str, ...]:
+    """What reads docker-compose.yaml in Docker itself. Raises: Skipped."""
+    return _built("compose-go", COMPOSE_GO, "github.com/compose-spec/compose-go/v2/cmd")
+
+
+def mypy() -> tuple[str, ...]:
+    """Raises: Skipped."""
+    return (str(_environment("types") / "bin" / "mypy"),)
+
+
+def zizmor() -> tuple[str, ...]:
+    """Raises: Skipped."""
+    return (str(_environment("zizmor") / "bin" / "zizmor"),)
+
+
+def hadolint() -> tuple[str, ...]:
+    """Raises: Skipped."""
+    return (str(_environment("hadolint") / "bin" / "hadolint"),)
+
+
+def bundles() -> tuple[str, ...]:
+    """What databricks-bundles has against jobs on the standard input. Raises: Skipped."""
+    return (str(_environment("bundle") / "bin" / "python"), str(PROJECT / "bundle.py"))
+
+
+def _built(name: str, version: str, module: str) -> tuple[str, ...]:
+    """Built by the machine's Go, whose checksum database vouches for the source."""
+    folder, program = cache() / name / version, module.rpartition("/")[2]
+    if not (folder / program).is_file():
         go = shutil.which("go")
         if not go:
-            raise Skipped(f"tflint {TFLINT} is not there, and no Go to build it: install Go, and run this again.")
+            raise Skipped(f"{name} {version} is not there, and no Go to build it: install Go, and run this again.")
         with fresh_folder(folder) as fresh:
-            module = f"github.com/terraform-linters/tflint@v{TFLINT}"
-            _bring("tflint", [go, "install", module], {"GOBIN": str(fresh)})
-    return (str(folder / "tflint"),)
+            _bring(name, [go, "install", f"{module}@v{version}"], {"GOBIN": str(fresh)})
+    return (str(folder / program),)
 
 
 def _installed(name: str) -> str | None:

@@ -7,13 +7,12 @@ from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 
-from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
+from retailflow.contracts import EntityContract, GoldContract, built_from, entities, gold_tables
 from retailflow.environments import Environment
 from retailflow_airflow.incident.advice import advice
 from retailflow_airflow.incident.errors import first_line, kind_of
 from retailflow_airflow.incident.ledger import Ledger, changes, counts
 from retailflow_airflow.incident.model import Downstream, Event, Facts, Incident
-from retailflow_airflow.wiring import built_from
 
 _log = logging.getLogger(__name__)
 _TEAM = "data-engineering"

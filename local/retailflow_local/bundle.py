@@ -1,0 +1,106 @@
+"""The day as a Databricks job, for a platform without Airflow: what `./retailflow bundle` writes below resources/.
+
+It has the tasks, scripts and arrows of the DAG `retailflow_daily`, from the same contracts and environment files. A
+Databricks job has no sensor for ADLS: `landed.py` stands in, which fails until `_SUCCESS` is there and is retried.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from retailflow.compute import submit_fields
+from retailflow.contracts import entities, gold_tables
+from retailflow.environments import Environment, Schedule, load_environment
+from retailflow.scripts import for_day, python_task
+
+TARGETS = ("dev", "stg", "prod")
+JOB = "retailflow_main_pipeline"
+WAIT_MINUTES = 10  # between two looks at RAW
+_DAY = "ingestion_date"
+_DATE = f"{{{{job.parameters.{_DAY}}}}}"
+_YESTERDAY = "before {{job.trigger.time.iso_date}}"  # a reference cannot count; the scripts can
+_CLUSTER = "shared"
+_HEAD = """\
+# Written by `./retailflow bundle` from the contracts and include/retailflow/environments/{name}.yaml: change those.
+#
+# A Databricks job has no sensor for a file in ADLS. In its place raw_<entity> fails until the day's `_SUCCESS` is
+# there, and is retried every {wait} minutes for {hours} hours. A file arrival trigger would start it all too early.
+# `ingestion_date` takes another day, such as 2026-01-15. Airflow alone has: late batches, replays, upkeep, deadlines.
+"""
+
+
+def outputs(root: Path) -> dict[Path, str]:
+    """The files that are written from here, and what they must hold."""
+    return {root / "resources" / f"{JOB}.{name}.yml": _text(load_environment(name)) for name in TARGETS}
+
+
+def _text(env: Environment) -> str:
+    resources = {"targets": {env.name: {"resources": {"jobs": {JOB: job(env)}}}}}
+    head = _HEAD.format(name=env.name, wait=WAIT_MINUTES, hours=env.sensor.timeout_hours)
+    return head + yaml.safe_dump(resources, sort_keys=False, default_flow_style=None, width=120)
+
+
+def job(env: Environment) -> dict[str, Any]:
+    """Every key is one of databricks-bundles' `Job`."""
+    run_fields, task_fields = submit_fields(env.compute, env.wheel, env.tags)
+    if cluster := task_fields.pop("new_cluster", None):
+        run_fields["job_clusters"] = [{"job_cluster_key": _CLUSTER, "new_cluster": cluster}]
+        task_fields["job_cluster_key"] = _CLUSTER
+    return {
+        "name": "RetailFlow_Main_Pipeline",
+        "description": "RAW to GOLD for one ingestion date.",
+        "schedule": {
+            "quartz_cron_expression": _quartz(env.schedule),
+            "timezone_id": "UTC",
+            "pause_status": "${var.clock}",
+        },
+        "max_concurrent_runs": 1,
+        "queue": {"enabled": True},
+        "parameters": [{"name": _DAY, "default": _YESTERDAY}],
+        "email_notifications": {"on_failure": env.alert_addresses, "no_alert_for_skipped_runs": True},
+        "tags": dict(env.tags),
+        **run_fields,
+        "tasks": [{**task, **task_fields} for task in _tasks(env)],
+    }
+
+
+def _tasks(env: Environment) -> list[dict[str, Any]]:
+    """In the order of the layers, with the arrows of dags/retailflow_daily.py."""
+    wait = {
+        "max_retries": env.sensor.timeout_hours * 60 // WAIT_MINUTES,
+        "min_retry_interval_millis": WAIT_MINUTES * 60_000,
+    }
+    ingested = {f"raw_ingest_{e.name}": _task(env, "ingest", e.name, []) for e in entities() if e.delivery == "api"}
+    landed = {
+        f"raw_{e.name}": _task(env, "landed", e.name, [f"raw_ingest_{e.name}"] if e.delivery == "api" else []) | wait
+        for e in entities()
+    }
+    bronze = {f"bronze_{e.name}": _task(env, "bronze", e.name, [f"raw_{e.name}"]) for e in entities()}
+    silver = {f"silver_{e.name}": _task(env, "silver", e.name, [f"bronze_{e.name}"]) for e in entities()}
+    makers = {table.name: f"silver_{entity.name}" for entity in entities() for table in entity.tables}
+    makers |= {f"gold.{table.name}": f"gold_{table.name}" for table in gold_tables()}
+    gold = {
+        f"gold_{t.name}": _task(env, "gold", t.name, [makers[source] for source in t.sources]) for t in gold_tables()
+    }
+    return [{"task_key": key, **task} for key, task in (ingested | landed | bronze | silver | gold).items()]
+
+
+def _task(env: Environment, script: str, subject: str, after: list[str]) -> dict[str, Any]:
+    parameters = [*for_day(script, subject, _DATE), "--run-id", "{{task.run_id}}"]
+    return {
+        "depends_on": [{"task_key": key} for key in sorted(set(after))],
+        "spark_python_task": {**python_task(env, script, parameters), "source": "WORKSPACE"},
+        "timeout_seconds": env.run_timeout_minutes * 60,
+        "max_retries": env.retries.count,
+        "min_retry_interval_millis": env.retries.delay_seconds * 1000,
+        "retry_on_timeout": True,
+    }
+
+
+def _quartz(schedule: Schedule) -> str:
+    """The cron of five fields as Quartz has it. Raises: ValueError for days of the week, which it counts otherwise."""
+    *rest, weekday = schedule.cron.split()
+    if weekday != "*":
+        raise ValueError(f"cron {schedule.cron!r}: a schedule by days of the week has no rule here; write {JOB} one")
+    return f"0 {' '.join(rest)} ?"

@@ -1,0 +1,96 @@
+"""Checks of what is delivered and how: written files, the Databricks job, workflows, images."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from retailflow_local import bundle, schemas
+from retailflow_local.checks import Check, Failed, tools
+
+
+class Delivery:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def checks(self) -> list[Check]:
+        return [
+            Check("types", self.types),
+            Check("schemas", self.schemas),
+            Check("bundle", self.bundle),
+            Check("actionlint", self.actionlint),
+            Check("zizmor", self.zizmor),
+            Check("hadolint", self.hadolint),
+            Check("compose", self.compose),
+        ]
+
+    def types(self) -> str:
+        """What jobs and Airflow share is typed, strictly. The jobs themselves wait for better types of Spark's."""
+        options = ("--strict", "--ignore-missing-imports", "--no-incremental", "--python-executable", sys.executable)
+        return self._run(*tools.mypy(), *options, "include/retailflow")
+
+    def schemas(self) -> str:
+        """The JSON Schemas of the feeds are current."""
+        wanted = schemas.outputs(self.root)
+        if stale := _stale(self.root, wanted):
+            raise Failed(f"{', '.join(stale)}: not what the contracts say. Run ./retailflow contracts schemas.")
+        return f"{len(wanted)} feeds"
+
+    def bundle(self) -> str:
+        """The Databricks job is that of the contracts, for each target, and Databricks knows all its fields."""
+        wanted, problems = bundle.outputs(self.root), []
+        if stale := _stale(self.root, wanted):
+            problems.append(f"{', '.join(stale)}: not what the contracts say. Run ./retailflow bundle.")
+        targets = tuple(yaml.safe_load((self.root / "databricks.yml").read_text())["targets"])
+        if targets != bundle.TARGETS:
+            problems.append(f"databricks.yml: has the targets {', '.join(targets)}, not {', '.join(bundle.TARGETS)}")
+        jobs = {path.name: _job(path) for path in wanted if path.exists()}
+        result = subprocess.run(tools.bundles(), input=json.dumps(jobs), capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise Failed(f"databricks-bundles gave no answer: {result.stderr[-500:]}")
+        problems += [f"{name}: {sentence}" for name, sentence in json.loads(result.stdout).items()]
+        if problems:
+            raise Failed("\n".join(problems))
+        return f"{len(jobs)} targets, {len(next(iter(jobs.values()))['tasks'])} tasks each"
+
+    def actionlint(self) -> str:
+        """Workflows are well formed, and their expressions and shell lines make sense."""
+        return self._run(*tools.actionlint(), "-no-color", "-shellcheck=", "-pyflakes=", *self._workflows())
+
+    def zizmor(self) -> str:
+        """Workflows give away no secret and no right that they need not."""
+        return self._run(*tools.zizmor(), "--offline", "--quiet", "--color=never", *self._workflows())
+
+    def hadolint(self) -> str:
+        return self._run(*tools.hadolint(), "--no-color", "Dockerfile")
+
+    def compose(self) -> str:
+        """Keys and values are those that Docker Compose knows; whether services fit together is not asked."""
+        return self._run(*tools.compose(), "docker-compose.yaml")
+
+    def _workflows(self) -> list[str]:
+        found = sorted((self.root / ".github" / "workflows").glob("*.yml"))
+        if not found:
+            raise Failed(".github/workflows: there is no workflow")
+        return [str(path.relative_to(self.root)) for path in found]
+
+    def _run(self, *command: str) -> str:
+        result = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise Failed((result.stdout if command[-1] != "docker-compose.yaml" else "") + result.stderr)
+        return ""
+
+
+def _job(path: Path) -> dict:
+    """The one job of a written file."""
+    (target,) = yaml.safe_load(path.read_text())["targets"].values()
+    return target["resources"]["jobs"][bundle.JOB]
+
+
+def _stale(root: Path, wanted: dict[Path, str]) -> list[str]:
+    """The files that are absent or hold something else."""
+    return [
+        str(path.relative_to(root)) for path, text in wanted.items() if not path.exists() or path.read_text() != text
+    ]

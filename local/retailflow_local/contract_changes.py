@@ -1,0 +1,196 @@
+"""What changed between two states of the contracts, and what it means: for producers, readers, tables and dates.
+
+breaking: a producer or a reader that did nothing wrong is now wrong. additive: nobody is, but tables are to be filled
+anew. cosmetic: words.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from retailflow.contracts import Column, EntityContract, GoldContract, built_from
+
+Contract = EntityContract | GoldContract
+Kind = Literal["breaking", "additive", "cosmetic"]
+_KINDS: tuple[Kind, ...] = ("breaking", "additive", "cosmetic")
+_LAYERS = ("bronze", "silver", "gold")
+
+
+@dataclass(frozen=True)
+class Change:
+    """`layer` is the first whose rows are others from now on; None where all rows stay."""
+
+    kind: Kind
+    sentence: str
+    layer: Literal["bronze", "silver", "gold"] | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """All that changed in one contract. Without `new` it is gone, without `old` it has come."""
+
+    name: str
+    old: Contract | None
+    new: Contract | None
+    changes: tuple[Change, ...]
+
+    @property
+    def kind(self) -> Kind:
+        return min((change.kind for change in self.changes), key=_KINDS.index)
+
+    @property
+    def layer(self) -> str | None:
+        found = {change.layer for change in self.changes if change.layer}
+        return next((layer for layer in _LAYERS if layer in found), None)
+
+    @property
+    def tables(self) -> list[str]:
+        """Whose rows or columns change: its own, from that layer on, and the GOLD tables built from them."""
+        if self.layer is None:
+            return []
+        own = [table.name for table in (self.new or self.old).tables]
+        hit = own if self.layer != "silver" else [name for name in own if not name.startswith("bronze.")]
+        return [*hit, *(table.table.name for table in built_from(own) if table.table.name not in own)]
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether readers were told: a breaking change needs a new major version, and what goes was deprecated."""
+        if self.kind != "breaking" or self.old is None:
+            return True
+        if self.new is None:
+            return self.old.document["status"] in ("deprecated", "retired")
+        return _major(self.new) > _major(self.old)
+
+
+def differences(old: Mapping[str, Contract], new: Mapping[str, Contract]) -> list[Difference]:
+    """The contracts that changed, by name."""
+    found = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if changes := tuple(_changes(before, after)):
+            found.append(Difference(name, before, after, changes))
+    return found
+
+
+def _major(contract: Contract) -> int:
+    return int(contract.version.partition(".")[0])
+
+
+def _changes(old: Contract | None, new: Contract | None) -> Iterator[Change]:
+    if old is None and new is not None:
+        yield Change("additive", "is new", _first(new))
+    elif new is None:
+        yield Change("breaking", "is gone", _first(old))
+    elif old is not None and old.document != new.document:
+        if type(old) is not type(new):
+            yield Change("breaking", "is of another layer", "bronze")
+            return
+        is_feed = isinstance(new, EntityContract)
+        found = [*_shape(old, new, is_feed), *_columns(_of(old), _of(new), is_feed), *_promises(old, new)]
+        yield from found or [Change("cosmetic", "only words, owners or labels differ")]
+
+
+def _first(contract: Contract | None) -> Literal["bronze", "gold"]:
+    return "bronze" if isinstance(contract, EntityContract) else "gold"
+
+
+def _of(contract: Contract) -> tuple[Column, ...]:
+    return contract.feed_columns if isinstance(contract, EntityContract) else contract.table.columns
+
+
+def _shape(old: Contract, new: Contract, is_feed: bool) -> Iterator[Change]:
+    """The whole table or feed."""
+    if is_feed:
+        for field in ("delivery", "format"):
+            if (was := getattr(old, field)) != (now := getattr(new, field)):
+                yield Change("breaking", f"{field} is {now}, was {was}", "bronze")
+        for field in ("version_column", "keeps_versions", "event_date"):
+            if (was := getattr(old, field)) != (now := getattr(new, field)):
+                yield Change("breaking", f"{field} is {now}, was {was}", "silver")
+    else:
+        for field in ("sources", "scope"):
+            if (was := getattr(old, field)) != (now := getattr(new, field)):
+                yield Change("additive", f"{field} are {', '.join(now)}, were {', '.join(was)}", "gold")
+    before, after = (c.silver if is_feed else c.table for c in (old, new))
+    layer = "silver" if is_feed else "gold"
+    for field in ("name", "key", "partition"):
+        if (was := getattr(before, field)) != (now := getattr(after, field)):
+            yield Change("breaking", f"the table's {field} is {now}, was {was}", layer)
+    checks = {check.name: check.expression for check in (old.checks if is_feed else before.checks)}
+    wanted = {check.name: check.expression for check in (new.checks if is_feed else after.checks)}
+    for name in sorted(checks.keys() | wanted.keys()):
+        if name not in wanted:
+            yield Change("additive", f"rule {name} is gone", layer)
+        elif checks.get(name) != wanted[name]:
+            what = "has changed" if name in checks else "is new"
+            # What a feed sends may be refused from now on; a GOLD table only withholds what is wrong.
+            yield Change("breaking" if is_feed else "additive", f"rule {name} {what}", layer)
+
+
+def _columns(old: tuple[Column, ...], new: tuple[Column, ...], is_feed: bool, path: str = "") -> Iterator[Change]:
+    before, after = ({column.name: column for column in columns} for columns in (old, new))
+    edge, inner = ("bronze", "silver") if is_feed else ("gold", "gold")
+    for name in sorted(before.keys() - after.keys()):
+        yield Change("breaking", f"{path}{name} is gone", edge)
+    for name, column in after.items():
+        label = path + name
+        if name not in before:
+            is_asked = is_feed and column.required
+            yield Change("breaking" if is_asked else "additive",
+                         f"{label} is new{' and required' if is_asked else ''}", edge)  # fmt: skip
+        elif column.fields and before[name].fields:
+            # What its type says of its fields, they say themselves.
+            same = column.type.startswith("ARRAY") == before[name].type.startswith("ARRAY")
+            whole = replace(column, type=before[name].type) if same else column
+            yield from _column(before[name], whole, label, is_feed, inner)
+            yield from _columns(before[name].fields, column.fields, is_feed, f"{label}.")
+        else:
+            yield from _column(before[name], column, label, is_feed, inner)
+
+
+def _column(old: Column, new: Column, label: str, is_feed: bool, layer: Any) -> Iterator[Change]:
+    for field, is_word in (("type", False), ("date_of", False), ("is_time_zone", False), ("classification", True)):
+        if (was := getattr(old, field)) != (now := getattr(new, field)):
+            kind: Kind = "cosmetic" if is_word else "breaking"
+            yield Change(kind, f"{label}: {field} is {now}, was {was}", None if is_word else layer)
+    if old.required != new.required:
+        yield Change("breaking", f"{label} {'is required now' if new.required else 'may be null now'}", layer)
+    narrowed = [*_narrowed(old, new)]
+    for what in narrowed:
+        yield Change("breaking" if is_feed else "additive", f"{label}: {what}", layer)
+    for what in _narrowed(new, old):
+        if what not in narrowed:  # a changed pattern is both, and has been told
+            # Readers who know all values of a column meet one they do not know.
+            kind = "additive" if is_feed or not what.startswith("values") else "breaking"
+            yield Change(kind, f"{label}: wider, no longer so: {what}", layer)
+
+
+def _narrowed(old: Column, new: Column) -> Iterator[str]:
+    """What the new column refuses and the old one took."""
+    if new.valid_values and (gone := sorted(set(old.valid_values) - set(new.valid_values)) or not old.valid_values):
+        yield f"values without {', '.join(gone)}" if isinstance(gone, list) else "values are a list"
+    if new.pattern and new.pattern != old.pattern:
+        yield "its pattern"
+    if new.minimum is not None and (old.minimum is None or float(new.minimum) > float(old.minimum)):
+        yield f"at least {new.minimum}"
+    if new.maximum is not None and (old.maximum is None or float(new.maximum) < float(old.maximum)):
+        yield f"at most {new.maximum}"
+
+
+def _promises(old: Contract, new: Contract) -> Iterator[Change]:
+    """To readers: who may read, how soon, how long."""
+    readers, wanted = ({role["role"] for role in c.document["roles"]} for c in (old, new))
+    yield from (Change("breaking", f"{role} may not read it any more") for role in sorted(readers - wanted))
+    yield from (Change("additive", f"{role} may read it") for role in sorted(wanted - readers))
+    before, after = ({i["property"]: i["value"] for i in c.document["slaProperties"]} for c in (old, new))
+    for name in sorted(before.keys() | after.keys()):
+        was, now = before.get(name), after.get(name)
+        if was != now:
+            yield Change("breaking" if _is_worse(name, was, now) else "additive", f"{name} is {now}, was {was}")
+
+
+def _is_worse(name: str, was: Any, now: Any) -> bool:
+    """Later, rarer or shorter than promised."""
+    if was is None or type(was) is not type(now):
+        return was is not None
+    return (now > was) == (name in ("timeOfAvailability", "frequency"))

@@ -1,0 +1,85 @@
+"""`./retailflow contracts`: what a change of the contracts means, and the schemas that producers validate with."""
+
+import subprocess
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.markup import escape
+
+from retailflow.contracts import entities, gold_tables
+from retailflow.contracts.model import parse
+from retailflow.environments import load_environment
+from retailflow_local import schemas
+from retailflow_local.checks.commands import write
+from retailflow_local.commands import REPOSITORY
+from retailflow_local.console import console
+from retailflow_local.contract_changes import Contract, Difference, differences
+from retailflow_local.errors import WorkspaceError
+
+app = typer.Typer(help="The contracts: what a change of them means, and schemas for producers.", no_args_is_help=True)
+_FOLDER = "include/retailflow/contracts"
+
+
+@app.command("diff")
+def diff(
+    ref: Annotated[str, typer.Argument(help="What to compare with, such as origin/main.")],
+    environment: Annotated[str, typer.Option("--env", help="Whose dates are to be filled anew.")] = "prod",
+) -> None:
+    """Say of each changed contract whether it breaks somebody, which tables it hits, which dates to rebuild.
+
+    Exit code 1 for a breaking change without a new major version.
+    """
+    new: dict[str, Contract] = {contract.name: contract for contract in (*entities(), *gold_tables())}
+    found = differences(at(REPOSITORY, ref), new)
+    first, last = load_environment(environment).schedule.first_date, datetime.now(UTC).date() - timedelta(days=1)
+    for one in found:
+        console.print(escape("\n".join(_lines(one, first, last))), soft_wrap=True)
+    wrong = [one.name for one in found if not one.is_allowed]
+    console.print(f"{len(found)} contracts changed since {escape(ref)}" if found else "No contract has changed.")
+    if wrong:
+        console.print(f"[red]FAIL[/red] {', '.join(wrong)}: a breaking change needs a new major version.")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@app.command("schemas")
+def write_schemas() -> None:
+    """Write docs/schemas/<feed>.schema.json anew, after a change of a feed's contract."""
+    write(schemas.outputs(REPOSITORY))
+
+
+def at(root: Path, ref: str) -> dict[str, Contract]:
+    """The contracts of a commit, by name. Raises: WorkspaceError where Git does not know it."""
+    if ref.startswith("-"):
+        raise WorkspaceError(f"{ref!r} is no commit: give a branch, a tag or a commit's id.")
+    names = _git(root, "ls-tree", "--name-only", f"{ref}:{_FOLDER}").split()
+    found = {}
+    for name in names:
+        if name.endswith(".odcs.yaml"):
+            contract = parse(yaml.safe_load(_git(root, "show", f"{ref}:{_FOLDER}/{name}")), f"{name} of {ref}")
+            found[contract.name] = contract
+    return found
+
+
+def _git(root: Path, *arguments: str) -> str:
+    result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise WorkspaceError(f"Git: {result.stderr.strip()} Is the commit there? A shallow clone lacks it: git fetch.")
+    return result.stdout
+
+
+def _lines(one: Difference, first: date, last: date) -> list[str]:
+    versions = " to ".join(contract.version for contract in (one.old, one.new) if contract)
+    lines = [f"{one.kind:10}{one.name} {versions}"]
+    lines += [f"{'':4}{change.kind:10}{change.sentence}" for change in one.changes]
+    if one.tables:
+        lines.append(f"{'':4}tables    {', '.join(one.tables)}")
+    if one.layer == "gold" and one.new:
+        forget = f"DELETE FROM ops.watermarks WHERE target = 'gold.{one.name}'"
+        lines.append(f"{'':4}backfill  no dates: {forget}; its next run then computes all of it")
+    elif one.layer and one.new:
+        layers = "bronze, silver, gold" if one.layer == "bronze" else "silver, gold"
+        lines.append(f"{'':4}backfill  {first} to {last} of {one.name}: retailflow_replay, layers {layers}")
+    return lines

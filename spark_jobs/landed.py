@@ -1,0 +1,16 @@
+"""Whether a day's delivery is complete: `landed.py --env E --entity N --date YYYY-MM-DD` fails until it is. No Spark.
+
+A Databricks job has it where Airflow has a sensor: the task's retries wait.
+"""
+
+import sys
+
+from retailflow.contracts import entities
+from retailflow.raw import SUCCESS, day_path, is_complete
+from retailflow_spark.job import arguments
+from retailflow_spark.secrets import open_raw
+
+if __name__ == "__main__":
+    run = arguments("raw", "entity", [contract.name for contract in entities()])
+    if not is_complete(open_raw(run.environment), run.name, run.date):
+        sys.exit(f"{day_path(run.name, run.date)}/{SUCCESS} is not there yet: the source has not delivered all.")

@@ -1,0 +1,86 @@
+"""The Databricks job has the tasks and arrows of the DAG, and the parameters that its scripts take."""
+
+import pytest
+
+from retailflow.compute import NewCluster
+from retailflow.environments import load_environment
+from retailflow_airflow.submit import payload
+from retailflow_local.bundle import TARGETS, job, outputs
+from retailflow_local.workspace import REPOSITORY
+from retailflow_spark.job import arguments
+
+
+def tasks(environment: str = "dev") -> dict[str, dict]:
+    return {task["task_key"]: task for task in job(load_environment(environment))["tasks"]}
+
+
+def test_the_task_graph_is_that_of_the_dag(daily):
+    of_the_dag = {
+        task.task_id.replace(".", "_"): {upstream.replace(".", "_") for upstream in task.upstream_task_ids}
+        for task in daily.tasks
+    }
+    assert {key: {on["task_key"] for on in task["depends_on"]} for key, task in tasks().items()} == of_the_dag
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_each_task_runs_the_script_that_the_dag_submits_with_the_same_parameters(dags_in, target):
+    found = tasks(target)
+    for task in dags_in(target)["retailflow_daily"].tasks:
+        if task.task_type == "DatabricksSubmitRunOperator":
+            submitted = task.json["tasks"][0]["spark_python_task"]
+            given = found[task.task_id.replace(".", "_")]["spark_python_task"]
+            assert given["python_file"] == submitted["python_file"]
+            assert given["parameters"][:4] == submitted["parameters"][:4]  # --env and what it works on
+
+
+def test_where_the_dag_has_a_sensor_the_job_looks_for_the_success_file_for_as_long(daily):
+    sensors = [task for task in daily.tasks if task.task_type == "WasbBlobSensor"]
+    found = tasks("local")
+    assert len(sensors) == 8
+    for sensor in sensors:
+        task = found[sensor.task_id.replace(".", "_")]
+        assert task["spark_python_task"]["python_file"].endswith("/landed.py")
+        assert task["max_retries"] * task["min_retry_interval_millis"] == sensor.timeout * 1000
+
+
+def test_what_databricks_puts_in_for_the_references_is_what_the_scripts_take():
+    (parameter,) = job(load_environment("dev"))["parameters"]
+    date = parameter["default"].replace("{{job.trigger.time.iso_date}}", "2026-01-16")
+    given = tasks()["silver_orders"]["spark_python_task"]["parameters"]
+    argv = [{"{{job.parameters.ingestion_date}}": date, "{{task.run_id}}": "4711"}.get(text, text) for text in given]
+    run = arguments("silver", "entity", ["orders"], argv)
+    assert (run.environment.name, str(run.date), run.databricks_run_id) == ("dev", "2026-01-15", "4711")
+
+
+def test_it_runs_at_two_one_at_a_time_and_mails_its_failures():
+    made = job(load_environment("prod"))
+    assert (made["name"], made["max_concurrent_runs"]) == ("RetailFlow_Main_Pipeline", 1)
+    assert (made["schedule"]["quartz_cron_expression"], made["schedule"]["timezone_id"]) == ("0 0 2 * * ?", "UTC")
+    assert made["email_notifications"]["on_failure"] == ["data-engineering@retailflow.example"]
+
+
+def test_clusters_are_one_for_the_whole_job_and_the_same_that_airflow_asks_for():
+    two = NewCluster(profile="cluster", node_type_id="Standard_D4ds_v5", workers=2)
+    env = load_environment("prod").model_copy(update={"compute": two})
+    made = job(env)
+    (cluster,) = made["job_clusters"]
+    assert cluster["new_cluster"] == payload(env, "silver", "orders")["tasks"][0]["new_cluster"]
+    assert cluster["new_cluster"]["num_workers"] == 2
+    assert cluster["new_cluster"]["spark_conf"] == {
+        "spark.sql.adaptive.enabled": "true",
+        "spark.databricks.delta.optimizeWrite.enabled": "true",
+    }
+    assert {task["job_cluster_key"] for task in made["tasks"]} == {cluster["job_cluster_key"]}
+    assert not any("environment_key" in task or "new_cluster" in task for task in made["tasks"])
+
+
+def test_a_schedule_by_days_of_the_week_is_refused_rather_than_mistaken():
+    env = load_environment("prod")
+    weekly = env.model_copy(update={"schedule": env.schedule.model_copy(update={"cron": "0 2 * * 1"})})
+    with pytest.raises(ValueError, match="days of the week"):
+        job(weekly)
+
+
+def test_the_files_are_what_the_contracts_say_now():
+    for path, text in outputs(REPOSITORY).items():
+        assert path.read_text() == text, f"{path.name}: run ./retailflow bundle"

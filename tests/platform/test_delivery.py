@@ -1,0 +1,100 @@
+"""`./retailflow check` on what is delivered: the Databricks job, workflows, images. Mistakes turn it red."""
+
+import pytest
+
+from retailflow_local.checks import results
+from retailflow_local.checks.delivery import Delivery
+
+DEV = "resources/retailflow_main_pipeline.dev.yml"
+
+
+@pytest.fixture
+def verdict(checkout):
+    """Make one check; where its tool cannot be brought the test is skipped, saying so."""
+
+    def made(name: str):
+        (found,) = results(check for check in Delivery(checkout).checks() if check.name == name)
+        if found.verdict == "SKIPPED":
+            pytest.skip(found.said)
+        return found
+
+    return made
+
+
+@pytest.mark.parametrize("name", ["types", "schemas", "bundle", "actionlint", "zizmor", "hadolint", "compose"])
+def test_what_is_delivered_passes(verdict, name):
+    found = verdict(name)
+    assert found.verdict == "pass", found.said
+
+
+def test_a_wrong_type_is_found(plant, verdict):
+    plant("include/retailflow/raw.py", "return self._container.get_blob_client(path).exists()", "return path")
+    assert "include/retailflow/raw.py" in verdict("types").said
+
+
+def test_a_task_that_is_missing_from_the_job_is_found(checkout, verdict):
+    lines = (checkout / DEV).read_text().splitlines(keepends=True)
+    starts = [number for number, line in enumerate(lines) if "- task_key: silver_" in line]
+    (checkout / DEV).write_text("".join(lines[: starts[0]] + lines[starts[1] :]))
+    found = verdict("bundle")
+    assert (found.verdict, found.said) == (
+        "FAIL",
+        f"{DEV}: not what the contracts say. Run ./retailflow bundle.",
+    )
+
+
+def test_a_field_that_databricks_does_not_know_is_found(plant, verdict):
+    plant(DEV, "max_concurrent_runs: 1", "max_concurent_runs: 1")
+    said = verdict("bundle").said
+    assert "retailflow_main_pipeline.dev.yml: Unexpected field 'max_concurent_runs' for class Job" in said
+
+
+def test_a_field_that_databricks_does_not_know_deep_in_a_task_is_found(plant, verdict):
+    plant(DEV, "python_file: ", "python_fiel: ")
+    assert "python_fiel" in verdict("bundle").said
+
+
+def test_a_target_without_a_job_is_found(plant, verdict):
+    plant("databricks.yml", "  prod: *target\n", "  prod: *target\n  test: *target\n")
+    assert "databricks.yml: has the targets dev, stg, prod, test, not dev, stg, prod" in verdict("bundle").said
+
+
+def test_a_schema_that_is_not_the_contract_s_is_found(plant, verdict):
+    plant("docs/schemas/orders.schema.json", '"minLength": 1', '"minLength": 2')
+    assert verdict("schemas").said == (
+        "docs/schemas/orders.schema.json: not what the contracts say. Run ./retailflow contracts schemas."
+    )
+
+
+def test_an_action_that_is_not_pinned_is_found(plant, verdict):
+    plant(".github/workflows/tests.yml", "@08c6903cd8c0fde910a37f88322edcfb5dd907a8 # v5.0.0", "@v5")
+    found = verdict("zizmor")
+    assert found.verdict == "FAIL"
+    assert "unpinned-uses" in found.said
+
+
+def test_a_value_of_a_pull_request_in_a_shell_line_is_found(plant, verdict):
+    plant(".github/workflows/tests.yml", "- run: .ci/run", "- run: echo ${{ github.event.pull_request.title }}")
+    assert "template-injection" in verdict("zizmor").said
+
+
+def test_a_workflow_with_the_rights_of_the_target_is_found(plant, verdict):
+    plant(".github/workflows/tests.yml", "  pull_request:\n", "  pull_request_target:\n")
+    assert "dangerous-triggers" in verdict("zizmor").said
+
+
+def test_a_job_that_needs_one_that_is_not_there_is_found(plant, verdict):
+    plant(".github/workflows/promote-environment.yml", "needs: [review, plan]", "needs: [reviev, plan]")
+    found = verdict("actionlint")
+    assert found.verdict == "FAIL"
+    assert '"reviev"' in found.said
+
+
+def test_an_image_without_a_version_is_found(plant, verdict):
+    plant("Dockerfile", "FROM python:3.11-slim-bookworm AS airflow", "FROM python AS airflow")
+    assert "DL3006" in verdict("hadolint").said
+
+
+def test_a_key_that_compose_does_not_know_is_found(plant, verdict):
+    plant("docker-compose.yaml", "command: [run, azurite]", "comand: [run, azurite]")
+    assert "services.azurite additional properties 'comand' not allowed" in verdict("compose").said

@@ -1,0 +1,80 @@
+"""What producers validate with before they send takes a day's good records and refuses those that quarantine takes."""
+
+from collections import Counter
+from datetime import date
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from retailflow.contracts import entities, entity
+from retailflow_local.schemas import outputs, schema
+from retailflow_local.simulator.trouble import Cut, Trouble, delivered
+from retailflow_local.simulator.world import ENTITIES, World
+from retailflow_local.workspace import REPOSITORY
+
+DAY, WORLD = date(2026, 1, 15), World(scale=0.05)
+PLENTY = Trouble(duplicates=0.03, resends=0.02, late=0.04, corrections=0.03, bad=0.05, new_columns=True)
+
+
+def as_sent(name: str, record: dict) -> dict:
+    """A CSV field is text, and an empty one null; Parquet's dates and decimals are compared as text."""
+    if entity(name).format == "csv":
+        return {field: None if value is None or value == "" else str(value) for field, value in record.items()}
+    if entity(name).format == "parquet":
+        return {
+            field: value if value is None or isinstance(value, int) else _text(value) for field, value in record.items()
+        }
+    return record
+
+
+def _text(value) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def verdicts(name: str, trouble: Trouble) -> Counter:
+    """How many records of each kind the schema takes and refuses. A line that is cut cannot be read at all."""
+    validator = Draft202012Validator(schema(entity(name)))
+    records = [one for one in delivered(WORLD, name, DAY, trouble) if not isinstance(one[1], Cut)]
+    return Counter((kind, validator.is_valid(as_sent(name, record))) for kind, record in records)
+
+
+def test_the_files_are_what_the_contracts_say_now():
+    for path, text in outputs(REPOSITORY).items():
+        assert path.read_text() == text, f"{path.name}: run ./retailflow contracts schemas"
+    assert len(list((REPOSITORY / "docs" / "schemas").iterdir())) == len(entities())
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_the_schema_is_one(name):
+    Draft202012Validator.check_schema(schema(entity(name)))
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_every_good_record_of_a_day_is_taken(name):
+    found = verdicts(name, Trouble.none())
+    assert set(found) == {("sound", True)}
+
+
+@pytest.mark.parametrize("name", ENTITIES)
+def test_exactly_the_bad_records_of_a_day_are_refused(name):
+    found = verdicts(name, PLENTY)
+    assert {kind: is_valid for kind, is_valid in found if kind.startswith("bad.")}, "no bad record was planted"
+    assert {(kind, is_valid) for kind, is_valid in found if is_valid == kind.startswith("bad.")} == set()
+
+
+def test_a_rule_that_compares_fields_stands_in_words():
+    assert schema(entity("store_sales"))["$comment"] == (
+        "Refused too where discount_amount has not the sign of quantity; tax_amount has not the sign of quantity."
+    )
+    assert "$comment" not in schema(entity("stores"))
+
+
+@pytest.mark.parametrize(
+    ("price", "is_valid"),
+    [("12.3456", True), ("0", True), ("9999999", True), ("12.34567", False), ("-1", False), ("10000000", False),
+     ("12,50", False), (12.5, False), (None, False)],
+)  # fmt: skip
+def test_a_price_is_a_decimal_in_text(price, is_valid):
+    line = {"product_id": "P1", "quantity": 1, "unit_price": price}
+    lines = Draft202012Validator(schema(entity("orders"))["properties"]["lines"])
+    assert lines.is_valid([line]) is is_valid
