@@ -64,4 +64,4 @@ def test_each_spark_task_tells_which_tables_it_reads_and_writes_and_is_counted(t
     with suppress(BlockingIOError):
         while True:
             received.append(metrics.recv(4096).decode())
-    assert any("ti.start.retailflow_daily.silver.customers" in one for one in received), received
+    assert any("ti.start.retailflow_daily.gold__daily_revenue_mart" in one for one in received), received
