@@ -20,7 +20,7 @@ _RETRY = Retry(total=8, backoff_factor=0.5, backoff_max=60, status_forcelist=(42
 
 
 class SourceError(RuntimeError):
-    """The source API answered something that is not a page."""
+    """The source API does not answer, or answered something that is not a page."""
 
 
 def ingest_day(environment: Environment, entity: str, ingestion_date: date) -> str:
@@ -56,7 +56,7 @@ def deliver_pages(store: RawStore, entity: str, ingestion_date: date, source: So
 def pages(source: Source, entity: str, ingestion_date: date, token: str) -> Iterator[tuple[bytes, int]]:
     """The pages of a day's changes, each as received, with the number of its records.
 
-    Raises: SourceError for an answer that is not such a page; the message never holds the token.
+    Raises: SourceError for no answer, or one that is not such a page; the message never holds the token.
     """
     url = f"{source.base_url}/{entity}"
     query = {"updated_date": f"{ingestion_date:%Y-%m-%d}", "limit": str(PAGE_SIZE)}
@@ -65,7 +65,10 @@ def pages(source: Source, entity: str, ingestion_date: date, token: str) -> Iter
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=_RETRY))
         while True:
-            answer = session.get(url, params=query, timeout=TIMEOUT_SECONDS)
+            try:
+                answer = session.get(url, params=query, timeout=TIMEOUT_SECONDS)
+            except requests.RequestException as error:
+                raise SourceError(f"{url} does not answer for {ingestion_date}: {type(error).__name__}") from error
             if answer.status_code != 200:
                 raise SourceError(f"{url} answered {answer.status_code} for {ingestion_date}: {answer.text[:200]}")
             page = _page(url, entity, answer.content)

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 import uvicorn
+from urllib3.util import Retry
 
 from retailflow.environments import Source
 from retailflow.raw import batches_path, is_complete, join_pages
@@ -102,6 +103,13 @@ def test_a_refused_token_fails_with_a_sentence_that_does_not_show_it(raw, source
         deliver_pages(raw, "orders", DAY, source, TOKEN + "x")
     assert TOKEN not in str(refused.value)
     assert raw.names(batches_path("orders", DAY)) == []
+
+
+def test_a_source_that_is_down_fails_with_a_sentence(raw, monkeypatch):
+    monkeypatch.setattr("retailflow_spark.ingest._RETRY", Retry(total=0))
+    nowhere = Source(base_url="http://127.0.0.1:9/orders/v1", token_secret="unused")
+    with pytest.raises(SourceError, match="9/orders/v1/orders does not answer for 2026-01-15: ConnectionError"):
+        deliver_pages(raw, "orders", DAY, nowhere, TOKEN)
 
 
 def test_a_day_without_records_is_an_empty_manifest_and_success(raw, source, monkeypatch):
