@@ -14,6 +14,7 @@ from retailflow_local.simulator.files import deliver_day, deliver_late
 from retailflow_local.spark_server import session
 
 UNSTARTED, LATE, DOWN, STUCK = day(0), day(1), day(2), day(3)
+_BUSY = ("scheduled", "queued", "running", "deferred", "up_for_retry")
 SILVER = {f"silver.{entity.name}" for entity in entities()}
 MART = "spark_catalog.gold_build.daily_revenue_mart"
 
@@ -126,7 +127,8 @@ def hung_job(drill: Drill) -> None:
     deliver_day(drill.raw, drill.world, STUCK, leave_open=["payments"])
     drill.trigger_day(STUCK)
     _all_but(STUCK, "payments")(drill)
-    drill.wait(lambda: not _jobs(drill, "GET", "list", active_only=True).get("runs"), "the jobs of the other feeds")
+    busy = lambda: {task for task, state in drill.states(STUCK).items() if state in _BUSY}  # noqa: E731
+    drill.wait(lambda: busy() == {"raw.payments"}, "all that does not need payments")
     before = {process.pid for process in drill.workspace.processes.members(["jobs"])}
     complete(drill.raw, "payments", STUCK)
 
