@@ -145,9 +145,10 @@ def hung_job(drill: Drill) -> None:
     drill.watch(STUCK)
 
 
-def _changed_by_hand(drill: Drill, amount: str) -> None:
+def _changed_by_hand(drill: Drill, count: str) -> None:
+    """Units: what the contract says of amounts is a constraint of the table, and Delta would refuse the change."""
     with session(drill.workspace.spark_remote) as spark:
-        spark.sql(f"UPDATE {MART} SET net_amount = net_amount + {amount} WHERE business_date = DATE '{LATE}'")
+        spark.sql(f"UPDATE {MART} SET unit_count = unit_count + {count} WHERE business_date = DATE '{LATE}'")
 
 
 def mart_changed_by_hand(drill: Drill) -> None:
