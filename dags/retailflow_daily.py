@@ -12,7 +12,7 @@ a day again changes nothing, and an old day never undoes a newer one.
 
 **Safe to clear.** Every task, at any time.
 
-**Where to look.** A failed task's log ends with the job's first error line; its link *See Databricks Job Run* opens the
+**Where to look.** A failed task's log ends with the last lines of the job's; its link *See Databricks Job Run* opens the
 whole log. A `raw.*` task waiting for hours means that the source has not written `_SUCCESS`.
 """
 

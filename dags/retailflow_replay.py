@@ -13,7 +13,7 @@ RAW and the contract are the same it changes nothing, and an old day never undoe
 
 **Safe to clear.** Every task, at any time; with `plan` also what follows it, so that all have one plan.
 
-**Where to look.** The log of `read_plan`; a failed task's log ends with the job's first error line. A date that fails
+**Where to look.** The log of `read_plan`; a failed task's log ends with the job's own. A date that fails
 holds back the GOLD of this run; the other dates are done.
 """
 

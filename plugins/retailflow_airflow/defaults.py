@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from retailflow.environments import Environment
+from retailflow_airflow import remote_log
 from retailflow_airflow.failure import report
 from retailflow_airflow.macros import MACROS
 
@@ -23,7 +24,8 @@ def defaults(env: Environment, macros: Mapping[str, Any] = MappingProxyType({}))
             "retry_exponential_backoff": 2.0,
             "max_retry_delay": timedelta(seconds=env.retries.max_delay_seconds),
             "execution_timeout": timedelta(minutes=env.run_timeout_minutes),
-            "on_failure_callback": report,
+            "on_failure_callback": [report, remote_log.show],
+            "on_retry_callback": remote_log.show,
         },
         "user_defined_macros": {**MACROS, **macros},
         "tags": ["retailflow", *(f"{key}:{value}" for key, value in sorted(env.tags.items()))],

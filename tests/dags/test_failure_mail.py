@@ -7,6 +7,7 @@ from retailflow_airflow import failure
 from retailflow_local.mail_sink.mailbox import body
 
 DAY = "2026-01-15"
+LOGS = "".join(f"line {number}\n" for number in range(205))
 URL = "http://127.0.0.1/run/11"
 
 
@@ -23,7 +24,7 @@ def fail(dags_in, database, smtp, monkeypatch):
     monkeypatch.setattr(DatabricksHook, "get_run", lambda self, run_id: run)
 
     def alone(dag_id, task_id, error, retries=0, **form):
-        monkeypatch.setattr(DatabricksHook, "get_run_output", lambda self, run_id: {"error": error})
+        monkeypatch.setattr(DatabricksHook, "get_run_output", lambda self, run_id: {"error": error, "logs": LOGS})
         seen = len(smtp.numbers())
         dag = dags_in("local")[dag_id].partial_subset(task_id, include_upstream=False)
         task = dag.get_task(task_id)
@@ -48,9 +49,12 @@ def test_a_failed_task_sends_one_mail_with_its_card(fail):
     assert "BalanceError: orders does not balance" in body(sent, "html")
 
 
-def test_only_the_last_try_sends_one(fail):
-    (sent,) = fail("retailflow_daily", "silver.orders", "ValueError: x", retries=1, ingestion_date=DAY)
+def test_only_the_last_try_sends_one_and_each_shows_the_end_of_the_remote_log(fail, caplog):
+    with caplog.at_level("INFO", "retailflow_airflow.remote_log"):
+        (sent,) = fail("retailflow_daily", "silver.orders", "ValueError: x", retries=1, ingestion_date=DAY)
     assert "failed, try 2" in body(sent, "plain")
+    shown = [record.getMessage() for record in caplog.records if record.name == "retailflow_airflow.remote_log"]
+    assert shown == 2 * ["The last 200 lines of Databricks run 12:", *(f"line {number}" for number in range(5, 205))]
 
 
 def test_a_task_without_a_date_sends_one_too(fail):
