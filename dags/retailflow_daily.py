@@ -12,8 +12,8 @@ a day again changes nothing, and an old day never undoes a newer one.
 
 **Safe to clear.** Every task, at any time.
 
-**Where to look.** A failed task's log ends with the last lines of the job's; its link *See Databricks Job Run* opens the
-whole log. A `raw.*` task waiting for hours means that the source has not written `_SUCCESS`.
+**Where to look.** A failed task's log ends with the last lines of the job's; its link *See Databricks Job Run* opens
+all of it. A `raw.*` task waiting for hours means that the source has not written `_SUCCESS`.
 """
 
 from airflow.sdk import DAG, Param, TaskGroup

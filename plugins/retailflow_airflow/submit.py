@@ -51,7 +51,7 @@ _DOCS = {
 """,
 }
 _WHERE_TO_LOOK = """\
-- **Where to look**: this task's log ends with the last lines of the job's; *See Databricks Job Run* opens the job's whole log.
+- **Where to look**: this task's log ends with the job's last lines; *See Databricks Job Run* opens the job's whole log.
 """
 
 
