@@ -83,13 +83,17 @@ def _connection(port: int, password: str):
     return psycopg2.connect(host=HOST, port=port, user=USER, password=password, dbname="postgres", connect_timeout=5)
 
 
-def _programs() -> Path:
-    """The newest that is installed. Debian keeps them off the PATH."""
+def server() -> Path | None:
+    """The newest that is installed, None where there is none. Debian keeps them off the PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("postgres")
-    if not found and not on_path:
+    return found[-1] if found else Path(on_path) if on_path else None
+
+
+def _programs() -> Path:
+    if (found := server()) is None:
         raise WorkspaceError("PostgreSQL is not installed. Install it (Debian, Ubuntu: apt install postgresql).")
-    return (found[-1] if found else Path(on_path)).parent
+    return found.parent
 
 
 def _as_account(*arguments: str) -> Sequence[str]:

@@ -11,7 +11,6 @@ import sys
 import time
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 import yaml
@@ -23,14 +22,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(1200)]
 
 SERVICES = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text())["services"]
 ORDER = TopologicalSorter({name: list(one.get("depends_on", ())) for name, one in SERVICES.items()}).static_order()
-is_installed = shutil.which("postgres") or any(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 
 def test_there_is_a_service_for_each_process():
     assert {service["command"][1] for service in SERVICES.values() if service["command"][0] == "run"} == set(PROCESSES)
 
 
-@pytest.mark.skipif(not is_installed, reason="PostgreSQL is not installed (Debian, Ubuntu: apt install postgresql)")
+@pytest.mark.skipif(
+    postgres.server() is None, reason="PostgreSQL is not installed (Debian, Ubuntu: apt install postgresql)"
+)
 def test_the_services_become_healthy_in_their_order_and_end_when_they_are_told(tmp_path):
     for part in ("dags", "include", "local", "plugins", "spark_jobs", "tests"):
         shutil.copytree(REPOSITORY / part, tmp_path / part)

@@ -3,7 +3,6 @@
 import shutil
 import time
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from whole_stack import DAG, SCALE, Stack
@@ -16,10 +15,11 @@ from retailflow_local.workspace import PROCESSES, Workspace
 pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(3600)]
 
 FIRST = date(2026, 1, 15)
-is_installed = shutil.which("postgres") or any(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 
-@pytest.mark.skipif(not is_installed, reason="PostgreSQL is not installed (Debian, Ubuntu: apt install postgresql)")
+@pytest.mark.skipif(
+    postgres.server() is None, reason="PostgreSQL is not installed (Debian, Ubuntu: apt install postgresql)"
+)
 def test_a_day_and_a_backfill_of_five_on_postgresql_end_green_and_leave_no_process(tmp_path):
     workspace = Workspace(tmp_path)
     try:
