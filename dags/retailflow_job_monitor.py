@@ -15,10 +15,9 @@ from airflow.sdk import DAG
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.schedule import timetable
-from retailflow_airflow.submit import DATABRICKS_RUN, spark_task, submission
+from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 
 env = load_environment()
-DATE = "{{ dag_run.run_after | ds }}"
 
 with DAG(
     dag_id="retailflow_job_monitor",
@@ -30,7 +29,7 @@ with DAG(
     spark_task(
         env,
         "record",
-        submission(env, "monitor", ["--run-id", DATABRICKS_RUN], DATE),
+        submission(env, "monitor", ["--run-id", DATABRICKS_RUN], RUN_DATE),
         """Adds the Databricks runs that have ended to `ops.job_runs`.
 
 - **Reads** Databricks' list of runs; **writes** `ops.job_runs`.

@@ -21,10 +21,9 @@ from airflow.sdk import DAG
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.schedule import timetable
-from retailflow_airflow.submit import DATABRICKS_RUN, spark_task, submission
+from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 
 env = load_environment()
-DATE = "{{ dag_run.run_after | ds }}"
 DOC = """OPTIMIZE, VACUUM and ANALYZE of the tables that jobs of **{layer}** write.
 
 - **Reads** and **writes** these tables; changes no row.
@@ -39,5 +38,5 @@ with DAG(
     **defaults(env),
 ):
     for layer in ("bronze", "silver", "gold", "ops"):
-        body = submission(env, "maintain", ["--layer", layer, "--run-id", DATABRICKS_RUN], DATE)
+        body = submission(env, "maintain", ["--layer", layer, "--run-id", DATABRICKS_RUN], RUN_DATE)
         spark_task(env, f"maintain.{layer}", body, DOC.format(layer=layer))

@@ -13,6 +13,7 @@ from retailflow.scripts import for_day, python_task
 from retailflow_airflow.lineage import lineage
 
 DATE = "{{ ingestion_date(dag_run, params) }}"
+RUN_DATE = "{{ dag_run.run_after | ds }}"  # of a job that is for no ingestion date
 # Databricks itself puts in the id of the task's run, the only one that differs for each try.
 DATABRICKS_RUN = "{{ '{{task.run_id}}' }}"
 _ASKED_BY = (
