@@ -72,7 +72,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new DAG file is seen
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _database(database, home, ports, own, "airflow"),
         # With its events a deferring task's process ends 5 seconds late. A job that is done by then has the task queued
-        # again, and the scheduler takes that for a lost worker. Unset this for a look at the events.
+        # again, and the scheduler takes that for a lost worker. Take the line out for a look at the events.
         "AIRFLOW__OPENLINEAGE__DISABLED": "True",
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "retailflow",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": as_json(lineage),

@@ -6,6 +6,7 @@ A check returns what it found in order, or raises `Failed` or `Skipped`. Its nam
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 
@@ -42,3 +43,10 @@ def results(checks: Iterable[Check]) -> Iterator[Result]:
         except Skipped as reason:
             verdict, said = "SKIPPED", str(reason)
         yield Result(check.name, verdict, said, time.monotonic() - began)
+
+
+def stale(root: Path, wanted: dict[Path, str]) -> list[str]:
+    """The written files that are absent or hold something else."""
+    return [
+        str(path.relative_to(root)) for path, text in wanted.items() if not path.exists() or path.read_text() != text
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from retailflow_local import bundle, schemas
-from retailflow_local.checks import Check, Failed, tools
+from retailflow_local.checks import Check, Failed, stale, tools
 
 
 class Delivery:
@@ -34,15 +34,15 @@ class Delivery:
     def schemas(self) -> str:
         """The JSON Schemas of the feeds are current."""
         wanted = schemas.outputs(self.root)
-        if stale := _stale(self.root, wanted):
-            raise Failed(f"{', '.join(stale)}: not what the contracts say. Run ./retailflow contracts schemas.")
+        if found := stale(self.root, wanted):
+            raise Failed(f"{', '.join(found)}: not what the contracts say. Run ./retailflow contracts schemas.")
         return f"{len(wanted)} feeds"
 
     def bundle(self) -> str:
         """The Databricks job is that of the contracts, for each target, and Databricks knows all its fields."""
         wanted, problems = bundle.outputs(self.root), []
-        if stale := _stale(self.root, wanted):
-            problems.append(f"{', '.join(stale)}: not what the contracts say. Run ./retailflow bundle.")
+        if found := stale(self.root, wanted):
+            problems.append(f"{', '.join(found)}: not what the contracts say. Run ./retailflow bundle.")
         targets = tuple(yaml.safe_load((self.root / "databricks.yml").read_text())["targets"])
         if targets != bundle.TARGETS:
             problems.append(f"databricks.yml: has the targets {', '.join(targets)}, not {', '.join(bundle.TARGETS)}")
@@ -87,10 +87,3 @@ def _job(path: Path) -> dict:
     """The one job of a written file."""
     (target,) = yaml.safe_load(path.read_text())["targets"].values()
     return target["resources"]["jobs"][bundle.JOB]
-
-
-def _stale(root: Path, wanted: dict[Path, str]) -> list[str]:
-    """The files that are absent or hold something else."""
-    return [
-        str(path.relative_to(root)) for path, text in wanted.items() if not path.exists() or path.read_text() != text
-    ]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from retailflow_local import grants
-from retailflow_local.checks import Check, Failed, Skipped, plans, tools
+from retailflow_local.checks import Check, Failed, Skipped, plans, stale, tools
 
 MIRROR = "RETAILFLOW_TERRAFORM_MIRROR"
 _READ = ("terraform", "include/retailflow/environments")
@@ -50,8 +50,8 @@ class Platform:
             wanted = grants.outputs(self.root)
         except ValueError as error:
             raise Failed(str(error)) from error
-        if stale := [str(path.relative_to(self.root)) for path, text in wanted.items() if path.read_text() != text]:
-            raise Failed(f"{', '.join(stale)}: not what the contracts' roles say. Run ./retailflow grants.")
+        if found := stale(self.root, wanted):
+            raise Failed(f"{', '.join(found)}: not what the contracts' roles say. Run ./retailflow grants.")
         return f"{len(grants.ROLES)} roles"
 
     def fmt(self) -> str:
