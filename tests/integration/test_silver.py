@@ -1,7 +1,7 @@
 """BRONZE to SILVER on real Spark and Delta."""
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pipeline import everything, put, run_day
@@ -46,7 +46,14 @@ def test_an_old_day_that_comes_later_never_undoes_a_newer_one(tables, raw, raw_r
 
 def test_within_a_day_the_greatest_of_version_batch_file_and_position_wins(tables, raw, raw_root):
     load(tables, raw, raw_root, "payments", DAY, PAYMENT | {"amount": "1"}, PAYMENT | {"amount": "3"})
-    assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["3.0000"]
+    # The later batch is the larger file, which Spark reads first.
+    later = PAYMENT | {"amount": "7", "provider": "x" * 1000}
+    put(raw, "payments", DAY, later, created_at=datetime(2026, 1, 17, tzinfo=UTC))
+    run_day(tables, raw_root, "payments", DAY)
+    assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["7.0000"]
+    other = PAYMENT | {"payment_event_id": "E2"}
+    load(tables, raw, raw_root, "payments", DAY, other | {"amount": "1"}, other | {"amount": "3"})
+    assert {str(row.amount) for row in tables.read("silver.payments").collect()} == {"7.0000", "3.0000"}
 
 
 def test_a_day_run_again_changes_no_row_of_any_table(tables, raw, raw_root):
