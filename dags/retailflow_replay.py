@@ -26,6 +26,11 @@ from retailflow_airflow.replay import MACROS, PLANNED_DATE, chosen, entity_task,
 from retailflow_airflow.wiring import gold_tasks
 
 env = load_environment()
+REBUILD = """What `{layer}.<entity>` of the daily DAG does, once for each entity and date of the plan.
+
+- **Reads** and **writes** the same. Skipped where {layer} is not among the layers chosen.
+- **Safe to clear**: always, each index by itself.
+"""
 
 with DAG(
     dag_id="retailflow_replay",
@@ -41,7 +46,9 @@ with DAG(
     @task_group(prefix_group_id=False)
     def rebuild(item):
         """One entity and date of the plan."""
-        bronze, silver = entity_task(env, "bronze"), entity_task(env, "silver")
+        bronze, silver = (
+            entity_task(env, layer, REBUILD.format(layer=layer), **chosen(layer)) for layer in ("bronze", "silver")
+        )
         bronze >> silver
         return silver
 

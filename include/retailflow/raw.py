@@ -5,6 +5,7 @@ so a writer killed at any point leaves nothing half-visible.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -27,7 +28,10 @@ class RawFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """One delivered batch. `records` counts records (an order, a line, an event), not pages or files."""
+    """One delivered batch. `records` counts records (an order, a line, an event), not pages or files.
+
+    One that `redacts` another stands in its place: the other no longer counts, and its data goes (redaction.py).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     batch_id: str = Field(pattern=rf"^[{_CROCKFORD}]{{26}}$")
@@ -35,6 +39,7 @@ class Manifest(BaseModel):
     ingestion_date: date
     created_at: datetime
     files: tuple[RawFile, ...]
+    redacts: str | None = Field(default=None, pattern=rf"^[{_CROCKFORD}]{{26}}$")
 
 
 @dataclass(frozen=True)
@@ -62,11 +67,23 @@ def ulid(moment: datetime, *identity: str) -> str:
     milliseconds = int(moment.timestamp() * 1000)
     digest = hashlib.sha256("\0".join(identity).encode()).digest()[:10]
     number = int.from_bytes(milliseconds.to_bytes(6, "big") + digest, "big")
+    return _in_base_32(number)
+
+
+def next_ulid(batch_id: str) -> str:
+    """The ULID that sorts right after this one."""
+    number = 0
+    for digit in batch_id:
+        number = number * 32 + _CROCKFORD.index(digit)
+    return _in_base_32(number + 1)
+
+
+def _in_base_32(number: int) -> str:
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 class RawStore:
-    """The RAW container. Everything is created conditionally; nothing here can overwrite or delete."""
+    """The RAW container. Everything is created conditionally; nothing here can overwrite."""
 
     def __init__(self, container: "ContainerClient") -> None:
         self._container = container
@@ -97,6 +114,23 @@ class RawStore:
         """The full paths of the blobs below a prefix, sorted."""
         return sorted(self._container.list_blob_names(name_starts_with=prefix))
 
+    def delete(self, path: str) -> bool:
+        """Delete a blob; only for erasure, when a redacted batch stands for it. True also where it is gone already.
+
+        False where it must stay for now: RAW may be immutable for some days (terraform/modules/storage).
+        """
+        from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+        try:
+            self._container.delete_blob(path)
+        except ResourceNotFoundError:
+            return True
+        except HttpResponseError as error:
+            if error.error_code != "BlobImmutableDueToPolicy":
+                raise
+            return False
+        return True
+
     def manifests(self, entity: str, ingestion_date: date) -> list[Manifest]:
         names = self.names(batches_path(entity, ingestion_date) + "/")
         return [Manifest.model_validate_json(self.read(name)) for name in names]
@@ -123,10 +157,22 @@ def deliver(
     manifest = Manifest(
         batch_id=batch_id, entity=entity, ingestion_date=ingestion_date, created_at=created_at, files=tuple(files)
     )
-    path = f"{batches_path(entity, ingestion_date)}/{batch_id}.json"
-    if not store.create(path, manifest.model_dump_json(indent=1).encode()):
+    return publish(store, manifest)
+
+
+def publish(store: RawStore, manifest: Manifest) -> Manifest:
+    """Write a manifest, which makes its files visible. Returns the one that holds: the first of its batch."""
+    path = f"{batches_path(manifest.entity, manifest.ingestion_date)}/{manifest.batch_id}.json"
+    if not store.create(path, manifest.model_dump_json(indent=1, exclude_none=True).encode()):
         return Manifest.model_validate_json(store.read(path))
     return manifest
+
+
+def counted(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """The batches that count: those that none of the others redacts."""
+    manifests = list(manifests)
+    redacted = {manifest.redacts for manifest in manifests}
+    return [manifest for manifest in manifests if manifest.batch_id not in redacted]
 
 
 def complete(store: RawStore, entity: str, ingestion_date: date) -> None:

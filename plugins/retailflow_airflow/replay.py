@@ -30,11 +30,6 @@ _PLAN_DOC = """Finds the dates to rebuild and what they cost.
 - **Reads** the ledger `ops.task_runs`, names in RAW and quarantine; **writes** nothing.
 - **Safe to clear**: always, and with it what follows.
 """
-_ENTITY_DOC = """What `{layer}.<entity>` of the daily DAG does, once for each entity and date of the plan.
-
-- **Reads** and **writes** the same. Skipped where {layer} is not among the layers chosen.
-- **Safe to clear**: always, each index by itself.
-"""
 
 
 def form() -> dict[str, Param]:
@@ -109,16 +104,16 @@ def plan_task(
     return spark_task(env, "plan", submission(env, "plan", asked, f"{first}..{last}"), _PLAN_DOC)
 
 
-def entity_task(env: Environment, layer: str) -> BaseOperator:
-    """The task `<layer>.entity` of the mapped group: one index an entity and date of the plan."""
+def entity_task(env: Environment, script: str, doc: str, **settings: Any) -> BaseOperator:
+    """The task `<script>.entity` of a mapped group: one index an entity and date of the plan."""
     return spark_task(
         env,
-        f"{layer}.entity",
-        payload(env, layer, "{{ planned(ti).entity }}", PLANNED_DATE),
-        _ENTITY_DOC.format(layer=layer),
+        f"{script}.entity",
+        payload(env, script, "{{ planned(ti).entity }}", PLANNED_DATE),
+        doc,
         map_index_template="{{ planned(ti).entity }} {{ planned(ti).date }}",
         max_active_tis_per_dagrun=IN_PARALLEL,
-        **chosen(layer),
+        **settings,
     )
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampType
 
 from retailflow.contracts import Column, EntityContract
-from retailflow.raw import Manifest, RawFile, batches_path, day_path
+from retailflow.raw import Manifest, RawFile, batches_path, counted, day_path
 from retailflow_spark.formats import JSON_FORMATS, BadFile, decode
 from retailflow_spark.ledger import Counts
 from retailflow_spark.tables import Tables
@@ -36,13 +36,13 @@ def load_day(tables: Tables, raw_root: str, contract: EntityContract, ingestion_
     tables.create([contract.bronze])
     manifests = read_manifests(tables.spark, raw_root, contract.name, ingestion_date)
     while True:
-        records = read_day(tables.spark, raw_root, contract, ingestion_date, manifests)
+        records = read_day(tables.spark, raw_root, contract, ingestion_date, counted(manifests))
         _replace(tables, contract, ingestion_date, records)
         found = read_manifests(tables.spark, raw_root, contract.name, ingestion_date)
         if len(found) == len(manifests):
             break
         manifests = found  # a batch came meanwhile; another run may have stored it, and this one just undone that
-    count = sum(file.records for manifest in manifests for file in manifest.files)
+    count = sum(file.records for manifest in counted(manifests) for file in manifest.files)
     return Counts(rows_read=count, rows_written=count, batches=[manifest.batch_id for manifest in manifests])
 
 
@@ -56,7 +56,7 @@ def _replace(tables: Tables, contract: EntityContract, ingestion_date: date, rec
 
 
 def read_manifests(spark: SparkSession, raw_root: str, entity: str, ingestion_date: date) -> list[Manifest]:
-    """The day's manifests. Raises: FileNotFoundError where nothing was delivered."""
+    """The day's manifests, those of redacted batches too. Raises: FileNotFoundError where nothing was delivered."""
     path = f"{raw_root}/{batches_path(entity, ingestion_date)}"
     try:
         texts = spark.read.text(path, wholetext=True, pathGlobFilter="*.json").collect()

@@ -39,13 +39,17 @@ def decode(payload: bytes, form: str, entity: str, columns: tuple[Column, ...]) 
         form: the contract's format. columns: the feed's columns in order, as the contract has them.
     """
     if form in JSON_FORMATS:
-        yield from _json(_JSON[form](payload, entity), columns)
+        yield from _json(json_records(payload, form, entity), columns)
     elif form == "csv":
         yield from _csv(payload, columns)
     elif form == "parquet":
         yield from _parquet(payload, columns)
     else:
         raise BadFile(f"the format {form!r} has no decoder; known are csv, parquet, {', '.join(sorted(JSON_FORMATS))}")
+
+
+def json_records(payload: bytes, form: str, entity: str) -> list[Record]:
+    return _JSON[form](payload, entity)
 
 
 def _json(records: list[Record], columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:

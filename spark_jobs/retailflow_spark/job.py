@@ -115,6 +115,18 @@ def _form(kind: str, pattern: str) -> Callable[[str], str]:
     return check
 
 
+def customers(text: str) -> list[str]:
+    """Comma-separated SHA-256 of customer ids, or `none`. Raises: ValueError."""
+    return [] if text == "none" else [_sha256(part) for part in text.split(",")]
+
+
+def hours(text: str) -> int:
+    """Whole hours, at most four digits. Raises: ValueError."""
+    return int(_hours(text))
+
+
+_sha256 = _form("SHA-256 in hexadecimal", r"[0-9a-f]{64}")
+_hours = _form("number of hours", r"\d{1,4}")
 databricks_run_id = _form("Databricks run id", r"\d{1,20}")
 
 

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from retailflow.contracts import Table, entities, gold_tables
 from retailflow_spark.balance import ROW_BALANCE
 from retailflow_spark.drift import DRIFT
+from retailflow_spark.erasure import ERASURES, REDACTIONS
 from retailflow_spark.job_runs import JOB_RUNS
 from retailflow_spark.ledger import TASK_RUNS
 from retailflow_spark.publish import WATERMARKS
@@ -21,7 +22,7 @@ LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the ta
     "bronze": tuple(contract.bronze for contract in entities()),
     "silver": tuple(table for contract in entities() for table in (contract.quarantine, *contract.kept)),
     "gold": tuple(contract.table for contract in gold_tables()),
-    "ops": (TASK_RUNS, JOB_RUNS, ROW_BALANCE, DRIFT, WATERMARKS, RELEASES, AUDITS),
+    "ops": (TASK_RUNS, JOB_RUNS, ROW_BALANCE, DRIFT, WATERMARKS, RELEASES, AUDITS, ERASURES, REDACTIONS),
 }
 Needed = dict[str, tuple[int, str]]
 
@@ -53,8 +54,8 @@ def maintain(tables: Tables, table: Table, needed: Needed) -> str:
     before = tables.version(table.name)
     removed, added = tables.optimize(table.name)
     said = [f"{removed} files written together as {added}"]
-    if behind := _behind(tables, table, *needed.get(table.name, (None, None))):
-        said.append(f"no file deleted, since {behind}")
+    if reader := behind(tables, table.name, 24 * table.retention_days, *needed.get(table.name, (None, None))):
+        said.append(f"no file deleted, since {reader}")
     else:
         tables.vacuum(table.name)
         said.append(f"files deleted that were replaced more than {table.retention_days} days ago")
@@ -79,12 +80,16 @@ def oldest_needed(tables: Tables) -> Needed:
     return needed
 
 
-def _behind(tables: Tables, table: Table, version: int | None, reader: str | None) -> str | None:
-    """Who has not taken in a change that is older than the retention, as a sentence; None where there is nobody."""
-    current = tables.version(table.name)
-    first = None if version is None else tables.first_change(table.name, version + 1, current)
+def behind(tables: Tables, name: str, hours: int, version: int | None, reader: str | None) -> str | None:
+    """Who has not taken in a change that is older than that, as a sentence; None where there is nobody.
+
+    Args:
+        version, reader: the oldest version that is still read by number, and who reads it.
+    """
+    current = tables.version(name)
+    first = None if version is None else tables.first_change(name, version + 1, current)
     if first is None:
         return None
-    is_old = F.col("timestamp") <= F.current_timestamp() - F.expr(f"interval {table.retention_days} days")
-    changed = tables.history(table.name, current - first + 1).where((F.col("version") == first) & is_old)
+    is_old = F.col("timestamp") <= F.current_timestamp() - F.expr(f"interval {hours} hours")
+    changed = tables.history(name, current - first + 1).where((F.col("version") == first) & is_old)
     return None if changed.isEmpty() else f"{reader} is still at version {version}"

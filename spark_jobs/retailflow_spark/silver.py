@@ -29,8 +29,7 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, dat
         tables.merge_newest(newest_per_key(rows, contract.versions.key, order), contract.versions, order, None)
     prune = f"t.{contract.event_date} IN ({dates})" if contract.event_date else None
     merged = tables.merge_newest(newest_per_key(rows, contract.silver.identity, order), contract.silver, order, prune)
-    if rejected_count:
-        _withdraw(tables, contract, ingestion_date)
+    _withdraw(tables, contract, ingestion_date)
     own = check(tables, contract, ingestion_date, databricks_run_id)
     return Counts(
         rows_read=own.record,
@@ -42,15 +41,18 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, dat
 
 
 def _withdraw(tables: Tables, contract: EntityContract, ingestion_date: date) -> None:
-    """Take back the rows whose record is now in quarantine: the contract has become stricter since they were merged.
+    """Take back the rows whose record does not count any more: it is in quarantine since the contract has become
+    stricter, or it was taken out of RAW.
 
     Their keys get what all of BRONZE says of them, for which the whole of it is read; a day without such rows reads
-    nothing.
+    only the places of its records.
     """
-    held = tables.read_day(contract.quarantine, ingestion_date).select("_source_file", "_position")
+    place = ["_source_file", "_position"]
+    held = tables.read_day(contract.quarantine, ingestion_date).select(*place)
+    valid = tables.read_day(contract.bronze, ingestion_date).select(*place).join(held, place, "left_anti")
     finest = contract.kept[0]
     of_day = tables.read(finest.name).where(F.col("ingestion_date") == F.lit(ingestion_date))
-    keys = of_day.join(held, held.columns, "left_semi").select(*contract.silver.key).distinct()
+    keys = of_day.join(valid, place, "left_anti").select(*contract.silver.key).distinct()
     if keys.isEmpty():
         return
     keys = tables.spark.createDataFrame(keys.collect(), keys.schema)  # they would be gone after the first write

@@ -22,7 +22,7 @@ _CONFLICT = re.compile(
     r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception|_NON_EMPTY_LOCATION|ALREADY_EXISTS"
 )
 _ATTEMPTS = 8
-_UPKEEP = ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")  # commits that change no row
+_UPKEEP = ("OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")  # commits that change no row
 
 
 class Tables:
@@ -161,6 +161,25 @@ class Tables:
     def vacuum(self, name: str) -> None:
         """Delete files that no version needs which is younger than the table's `delta.deletedFileRetentionDuration`."""
         _repeated(lambda: self.spark.sql(f"VACUUM {self.path(name)}").collect())
+
+    def purge(self, name: str) -> None:
+        """Write the files anew in which rows are only marked as deleted."""
+        _repeated(lambda: self.spark.sql(f"REORG TABLE {self.path(name)} APPLY (PURGE)").collect())
+
+    def vacuum_now(self, table: Table, hours: int) -> None:
+        """Delete files that no version needs which is younger than that, whatever the table's retention is.
+
+        By the table's property for as long as it takes: serverless compute does not let a session shorten it.
+        """
+        try:
+            self._retain(table, f"{hours} hours")
+            self.vacuum(table.name)
+        finally:
+            self._retain(table, f"{table.retention_days} days")
+
+    def _retain(self, table: Table, interval: str) -> None:
+        properties = f"SET TBLPROPERTIES ('delta.deletedFileRetentionDuration' = 'interval {interval}')"
+        _repeated(lambda: self.spark.sql(f"ALTER TABLE {self.path(table.name)} {properties}"))
 
     def touch(self, name: str) -> None:
         """Add a commit that changes no row."""

@@ -105,6 +105,7 @@ def test_the_sdk_knows_every_field_of_the_cluster_profiles(compute):
     [
         ("retailflow_replay", "plan"),
         ("retailflow_maintenance", "maintain.ops"),
+        ("retailflow_erase", "finish"),
         ("retailflow_job_monitor", "record"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from airflow.models import DagRun
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
 
+from retailflow.contracts import gold_tables
 from retailflow_airflow.replay import touched
 
 PLAN = {"orders": {"2026-01-15": 10, "2026-01-16": None}, "stores": {"2026-01-16": 3}}
@@ -85,3 +86,37 @@ def test_late_batches_start_a_replay_of_the_dates_that_were_looked_at(run):
     assert ended["success"] == {"plan", "read_found", "replay"}
     (started,) = DagRun.find(dag_id="retailflow_replay", state="queued")
     assert started.conf == {"selection": "late", **RANGE, "dry_run": False}
+
+
+PERSON = "5" * 64
+
+
+def test_an_erasure_redacts_each_date_before_it_is_rebuilt_and_then_finishes(run):
+    ended, asked = run("retailflow_erase", {"orders": {"2026-01-15": 1}}, customers=[PERSON], settled_hours=0)
+    gold = {f"gold.{table.name}" for table in gold_tables()}
+    steps = ("redact", "bronze", "silver")
+    assert ended["success"] == {
+        *("find", "read_plan", "finish"),
+        *(f"{step}.entity orders 2026-01-15" for step in steps),
+        *gold,
+    }
+    assert asked[0] == f"erase_find --customers {PERSON}"
+    assert [job for job in asked if "entity orders --date" in job] == [
+        f"{step} --entity orders --date 2026-01-15" for step in steps
+    ]
+    assert asked[-1].startswith("erase_finish --settled-hours 0 --run-id")
+
+
+def test_a_night_on_which_nobody_is_found_still_finishes_what_is_open(run):
+    ended, asked = run("retailflow_erase", {}, customers=[], settled_hours=24)
+    assert ended["success"] == {"find", "read_plan", "finish"}
+    assert [job.split(" --run-id")[0] for job in asked] == [
+        "erase_find --customers none",
+        "erase_finish --settled-hours 24",
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["C00000042", "5" * 63, "G" * 64])
+def test_a_form_takes_no_id_of_a_customer(dags_in, wrong):
+    with pytest.raises(ValueError, match="does not match"):
+        dags_in("local")["retailflow_erase"].params.get_param("customers").resolve(value=[wrong])

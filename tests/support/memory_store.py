@@ -20,3 +20,7 @@ class MemoryStore(RawStore):
 
     def names(self, prefix: str) -> list[str]:
         return sorted(path for path in self.blobs if path.startswith(prefix))
+
+    def delete(self, path: str) -> bool:
+        self.blobs.pop(path, None)
+        return True

@@ -1,6 +1,7 @@
 """Batches into RAW and days through BRONZE and SILVER, without Airflow and the Jobs API."""
 
 import csv
+import gzip
 import io
 import json
 import uuid
@@ -21,10 +22,11 @@ def put(raw, name: str, day: date, *records: dict | str, created_at: datetime | 
     """One more batch of a JSON or CSV feed. A record that is a string is written as it is."""
     moment = created_at or datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     form = entity(name).format
-    payload = _csv(records) if form == "csv" else _json(form, name, records)
-    suffix = {"ndjson": ".ndjson", "csv": ".csv"}.get(form, ".json")
-    parts = [Part(suffix, payload.encode(), len(records))] if records else []
-    return deliver(raw, name, day, ulid(moment, payload), moment, parts)
+    text = _csv(records) if form == "csv" else _json(form, name, records)
+    payload = gzip.compress(text.encode(), mtime=0) if form == "ndjson_gzip" else text.encode()
+    suffix = {"ndjson": ".ndjson", "ndjson_gzip": ".ndjson.gz", "csv": ".csv"}.get(form, ".json")
+    parts = [Part(suffix, payload, len(records))] if records else []
+    return deliver(raw, name, day, ulid(moment, text), moment, parts)
 
 
 def _json(form: str, name: str, records: Sequence[dict | str]) -> str:
@@ -34,6 +36,7 @@ def _json(form: str, name: str, records: Sequence[dict | str]) -> str:
         "json_pages": f"[{listed}]",
         "json_document": listed,
         "ndjson": "".join(f"{text}\n" for text in texts),
+        "ndjson_gzip": "".join(f"{text}\n" for text in texts),
     }[form]
 
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from retailflow_spark.job import arguments, ingestion_date
+from retailflow_spark.job import arguments, customers, hours, ingestion_date
 
 GOOD = ["--env", "local", "--entity", "orders", "--date", "2026-01-15"]
 
@@ -51,3 +51,12 @@ def test_a_job_that_knows_its_own_date_may_ask_for_the_day_before():
     assert ingestion_date("before 2026-03-01") == date(2026, 2, 28)
     with pytest.raises(ValueError, match="is not a date"):
         ingestion_date("before 2026-02-30")
+
+
+def test_a_customer_is_named_by_a_digest_alone():
+    assert (customers("none"), customers(f"{'a' * 64},{'0' * 64}"), hours("24")) == ([], ["a" * 64, "0" * 64], 24)
+    for wrong in ("C00000042", "", "A" * 64, f"{'a' * 64},"):
+        with pytest.raises(ValueError, match="is no SHA-256"):
+            customers(wrong)
+    with pytest.raises(ValueError, match="is no number of hours"):
+        hours("-1")

@@ -20,6 +20,7 @@ def create_table(table: Table, path: str) -> str:
     properties = {
         **_PROPERTIES,
         "delta.deletedFileRetentionDuration": f"interval {table.retention_days} days",  # for VACUUM
+        **_statistics(table),
         "retailflow.key": ",".join(table.key),
         **{f"delta.constraints.{check.name}": check.expression for check in table.checks},
     }
@@ -28,6 +29,27 @@ def create_table(table: Table, path: str) -> str:
         f"CREATE TABLE IF NOT EXISTS {path} (\n  {columns}\n) USING DELTA{partition}\n"
         f"COMMENT {_text(table.description)}\nTBLPROPERTIES ({listed})"
     )
+
+
+def _statistics(table: Table) -> dict[str, str]:
+    """The columns whose least and greatest values Delta keeps for each file: where some are personal, the others alone.
+
+    The log keeps them for as long as itself, which is longer than a person's data may stay. In BRONZE anything may
+    stand in any field.
+    """
+    if not any(column.strictest for column in table.columns):
+        return {}
+    is_received = table.name.startswith("bronze.")
+    can_have = ("STRING", "INT", "BIGINT", "DATE", "TIMESTAMP", "TIMESTAMP_NTZ", "DECIMAL", "DOUBLE")
+    others = (
+        column.name
+        for column in table.columns
+        if not column.strictest
+        and column.type.startswith(can_have)
+        and column.name not in table.partition
+        and (column.name.startswith("_") or not is_received)
+    )
+    return {"delta.dataSkippingStatsColumns": ",".join(others)}
 
 
 def add_columns(table: Table, path: str, present: Collection[str]) -> str:

@@ -23,6 +23,12 @@ class Column:
     maximum: str | None = None
     fields: tuple["Column", ...] = ()
 
+    @property
+    def strictest(self) -> str | None:
+        """The strictest classification of the column and of what is inside it."""
+        found = {self.classification, *(field.strictest for field in self.fields)}
+        return next((kind for kind in ("restricted", "confidential", "internal") if kind in found), None)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -90,6 +96,7 @@ class EntityContract:
     keeps_versions: bool
     checks: tuple[Check, ...]
     silver: Table
+    erasure: str | None  # what becomes of a person's records: `remove`, `anonymise`; None where none are personal
     document: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
 
     @cached_property
@@ -101,7 +108,7 @@ class EntityContract:
     @cached_property
     def bronze(self) -> Table:
         """The feed as received: every field a string, a nested one its JSON text."""
-        received = (Column(c.name, "STRING", c.description, classification=c.classification) for c in self.feed_columns)
+        received = (Column(c.name, "STRING", c.description, classification=c.strictest) for c in self.feed_columns)
         rest = (
             Column("_rescued_data", "STRING", "Fields the contract does not name, as a JSON object.",
                    classification="confidential"),
@@ -191,6 +198,7 @@ def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContra
             version_column=settings["versionColumn"],
             keeps_versions=settings.get("keepsVersions", False),
             checks=layout.checks,
+            erasure=settings.get("erasure"),
             silver=replace(layout, columns=(*layout.columns, *_LINEAGE), checks=()),
         )
     except KeyError as missing:

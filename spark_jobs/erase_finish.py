@@ -1,0 +1,11 @@
+"""The end of an erasure: `erase_finish.py --env E --settled-hours N --run-id ID` deletes what older versions hold."""
+
+from retailflow_spark.job import databricks_run_id, hours, options, spark_session
+from retailflow_spark.purge import finish
+from retailflow_spark.secrets import open_raw
+from retailflow_spark.tables import Tables
+
+if __name__ == "__main__":
+    given = options({"settled-hours": hours, "run-id": databricks_run_id})
+    with spark_session() as spark:
+        print(finish(Tables(spark, given.env.catalog), open_raw(given.env), given.settled_hours, given.run_id))

@@ -1,0 +1,14 @@
+"""RAW of one entity and ingestion date without those to be erased: `redact.py --env E --entity N --date YYYY-MM-DD`."""
+
+from retailflow.contracts import entity
+from retailflow_spark.erasure import personal, redact_day
+from retailflow_spark.job import arguments, spark_session
+from retailflow_spark.secrets import open_raw
+from retailflow_spark.tables import Tables
+
+if __name__ == "__main__":
+    run = arguments("redact", "entity", [contract.name for contract in personal()])
+    with spark_session() as spark:
+        tables, store = Tables(spark, run.environment.catalog), open_raw(run.environment)
+        count = redact_day(tables, store, entity(run.name), run.date, run.databricks_run_id)
+    print(f"{run.name} {run.date}: {count} records redacted in RAW")

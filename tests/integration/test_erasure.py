@@ -1,0 +1,213 @@
+"""A customer is erased: no file holds them, everybody else is as before, and no replay brings them back. One story.
+
+Every file is searched as it lies on the disk: data, change feeds, commits, checkpoints, and RAW.
+"""
+
+import gzip
+import hashlib
+from datetime import date
+
+import pyarrow.parquet as pq
+import pytest
+from pipeline import empty_catalog, everything, put, run_day
+
+from retailflow.contracts import entity, gold_table
+from retailflow_spark import erasure, purge
+from retailflow_spark.erasure import find, redact_day, request
+from retailflow_spark.publish import refresh
+from retailflow_spark.purge import ErasureError, finish
+from retailflow_spark.release import publish
+
+pytestmark = pytest.mark.full
+
+DAYS = [date(2026, 1, 15), date(2026, 1, 16)]
+FEEDS = ("customers", "orders", "store_sales", "clickstream")
+GOLD = ("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales", "daily_revenue_mart",
+        "fact_web_sessions")  # fmt: skip
+TABLES = [table.name for name in FEEDS for table in entity(name).tables] + [f"gold.{name}" for name in GOLD]
+WORDS = ("C-CANARY", "Canaria", "canaria@example.com", "+49123456789", "1971-03-09", "Kanarienweg", "A-CANARY")
+PERSON = hashlib.sha256(b"C-CANARY").hexdigest()
+
+
+def customer(key: str, given: str, day: date) -> dict:
+    return {
+        "customer_id": key, "first_name": given, "last_name": "Vogel", "email": f"{given.lower()}@example.com",
+        "phone": "+49123456789" if given == "Canaria" else "+1", "updated_at": f"{day}T01:00:00Z",
+        "birth_date": "1971-03-09" if given == "Canaria" else "1980-01-01",
+        "address": {"country": "DE", "city": "Kanarienweg" if given == "Canaria" else "Bonn"},
+        "loyalty_tier": str(day),
+    }  # fmt: skip
+
+
+def order(key: str, buyer: str | None, day: date, price: str, currency: str = "EUR") -> dict:
+    line = {"line_number": 1, "product_id": "P1", "quantity": 2, "unit_price": price}
+    city = "Kanarienweg" if buyer == "C-CANARY" else "Bonn"
+    return {
+        "order_id": key, "customer_id": buyer, "ordered_at": "2026-01-15T10:00:00Z", "updated_at": f"{day}T10:00:00Z",
+        "status": "paid", "currency": currency, "lines": [line],
+        "shipping": {"amount": "1.5", "address": {"country": "DE", "city": city}},
+    }  # fmt: skip
+
+
+def receipt(key: str, buyer: str | None, day: date) -> dict:
+    return {
+        "receipt_id": key, "line_number": 1, "revision": 0, "sold_at_local": f"{day}T12:00:00", "product_id": "P1",
+        "quantity": 1, "unit_price": "3.25", "currency": "EUR", "customer_id": buyer,
+    }  # fmt: skip
+
+
+def event(key: str, visitor: str, buyer: str | None, day: date) -> dict:
+    return {
+        "event_id": key, "occurred_at": f"{day}T10:00:00Z", "received_at": f"{day}T10:00:01Z", "anonymous_id": visitor,
+        "customer_id": buyer, "event_type": "page_view",
+    }  # fmt: skip
+
+
+def deliver(raw, day: date) -> None:
+    put(raw, "customers", day, customer("C-CANARY", "Canaria", day), customer("C-2", "Bertha", day))
+    orders = [order("O1", "C-CANARY", day, "10"), order("O2", "C-2", day, "20"), order("O3", None, day, "30")]
+    bad = order(f"O4{day}", "C-CANARY", day, "40", currency="unknown")
+    unknown = f'{{"order_id": "O5", "customerId": "C-CANARY", "name": "Canaria", "at": "{day}"}}'
+    put(raw, "orders", day, *orders, bad, unknown)
+    put(raw, "store_sales", day, receipt(f"R1{day}", "C-CANARY", day), receipt(f"R2{day}", "C-2", day))
+    known = [event(f"E1{day}", "A-CANARY", "C-CANARY", day), event(f"E2{day}", "A-2", "C-2", day)]
+    put(raw, "clickstream", day, *known, f'{{"event_id": "E3", "customer_id": "C-CANARY", "at": "{day}')
+    # Before they said who they are; and at a browser of two people, of which one stays.
+    both = [event(f"E5{day}", "A-BOTH", "C-CANARY", day), event(f"E6{day}", "A-BOTH", "C-2", day)]
+    put(raw, "clickstream", day, event(f"E4{day}", "A-CANARY", None, day), *both)
+
+
+def build(tables) -> None:
+    for name in GOLD:
+        refresh(tables, gold_table(name))
+
+
+def rebuild(tables, raw, plan) -> None:
+    for name, days in plan.items():
+        for day in map(date.fromisoformat, days):
+            redact_day(tables, raw, entity(name), day, "1")
+            run_day(tables, raw.root, name, day)
+    build(tables)
+    publish(tables, "2")
+
+
+def revenue(tables) -> list:
+    asked = "SELECT channel, sum(order_count), sum(net_amount) FROM spark_catalog.gold.daily_revenue_mart GROUP BY ALL"
+    return sorted(map(tuple, tables.spark.sql(asked).collect()))
+
+
+def of_others(tables) -> list[str]:
+    """What is known of C-2, without the places of the records in RAW, which may move."""
+    rows = []
+    for name in ("silver.customers", "silver.orders", "silver.store_sales", "silver.clickstream", "gold.dim_customer"):
+        frame = tables.read(name).where("customer_id = 'C-2'")
+        rows += [name + repr(row) for row in frame.drop(*(c for c in frame.columns if c.startswith("_"))).collect()]
+    return sorted(rows)
+
+
+def texts(workspace, raw):
+    """Every file and what can be read in it."""
+    for path in workspace.root.rglob("*"):
+        if (path.is_file() and "_delta_log" in path.parts) or path.suffix == ".parquet":
+            is_parquet = path.suffix == ".parquet"
+            yield str(path), str(pq.read_table(path).to_pylist()) if is_parquet else path.read_bytes().decode("latin-1")
+    for name in raw.names(""):
+        content = raw.read(name)
+        yield name, (gzip.decompress(content) if name.endswith(".gz") else content).decode("latin-1")
+
+
+def found_in(workspace, raw) -> dict[str, list[str]]:
+    hits = {name: [word for word in WORDS if word in text] for name, text in texts(workspace, raw)}
+    return {name: words for name, words in hits.items() if words}
+
+
+@pytest.fixture(scope="module")
+def before(module_tables, module_raw) -> dict:
+    for day in DAYS:
+        deliver(module_raw, day)
+        for name in FEEDS:
+            run_day(module_tables, module_raw.root, name, day)
+        build(module_tables)
+    publish(module_tables, "1")
+    return {"revenue": revenue(module_tables), "others": of_others(module_tables)}
+
+
+def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table(
+    module_tables, module_raw, workspace, before
+):
+    found = found_in(workspace, module_raw)
+    assert {word for words in found.values() for word in words} == set(WORDS)
+    assert [name for name in found if "_delta_log" in name] == []
+    request(module_tables, [PERSON])
+    with pytest.raises(ErasureError, match=r"bronze.customers \(2 rows\).*the published gold.dim_customer"):
+        finish(module_tables, module_raw, 0, "3")
+    assert find(module_tables) == {
+        "clickstream": {str(day): 4 for day in DAYS},
+        "customers": {str(day): 1 for day in DAYS},
+        "orders": {str(day): 3 for day in DAYS},
+        "store_sales": {str(day): 1 for day in DAYS},
+    }
+
+
+def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, module_raw, before):
+    """Of the visits alone, nothing but the request tells whose browser it was."""
+    redact_day(module_tables, module_raw, entity("clickstream"), DAYS[0], "4")
+    run_day(module_tables, module_raw.root, "clickstream", DAYS[0])
+    left = find(module_tables)
+    assert left["clickstream"] == {str(DAYS[1]): 4}
+    redact_day(module_tables, module_raw, entity("orders"), DAYS[0], "4")
+    assert redact_day(module_tables, module_raw, entity("orders"), DAYS[0], "5") == 0  # BRONZE is yet to be rebuilt
+
+
+def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
+    module_tables, module_raw, workspace, before
+):
+    rebuild(module_tables, module_raw, find(module_tables))
+    assert find(module_tables) == {}
+    assert finish(module_tables, module_raw, 24, "6").startswith("Gone from all tables; the files of older versions")
+    assert found_in(workspace, module_raw)
+    assert finish(module_tables, module_raw, 0, "7").startswith("3 requests closed")  # the customer and two browsers
+    assert found_in(workspace, module_raw) == {}
+    assert revenue(module_tables) == before["revenue"]
+    assert of_others(module_tables) == before["others"]
+    assert finish(module_tables, module_raw, 0, "8") == "No request is open."
+
+
+def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, before):
+    rows = module_tables.read("ops.redactions").collect()
+    assert sorted((row.entity, str(row.ingestion_date), row.record_count) for row in rows) == sorted(
+        (name, str(day), count)
+        for day in DAYS
+        for name, count in (("clickstream", 2), ("clickstream", 2), ("customers", 1), ("orders", 3), ("store_sales", 1))
+    )
+
+
+def test_who_comes_again_is_found_again(module_tables, module_raw, workspace, before):
+    put(module_raw, "customers", DAYS[1], customer("C-CANARY", "Canaria", DAYS[1]))
+    run_day(module_tables, module_raw.root, "customers", DAYS[1])
+    plan = find(module_tables)
+    assert plan == {"customers": {str(DAYS[1]): 1}}
+    rebuild(module_tables, module_raw, plan)
+    assert finish(module_tables, module_raw, 0, "9").startswith("3 requests closed")
+    assert found_in(workspace, module_raw) == {}
+
+
+def test_a_replay_of_everything_from_raw_gives_the_same_tables(module_tables, module_raw, before):
+    erased = {name: everything(module_tables, name) for name in TABLES}
+    clean = empty_catalog(module_tables.spark)
+    for day in reversed(DAYS):
+        for name in FEEDS:
+            run_day(clean, module_raw.root, name, day)
+    build(clean)
+    assert {name: everything(clean, name) for name in TABLES} == erased
+
+
+def test_a_table_that_a_reader_is_behind_keeps_its_files(module_tables, module_raw, before, monkeypatch):
+    request(module_tables, [hashlib.sha256(b"C-NOBODY").hexdigest()])
+    monkeypatch.setattr(purge, "behind", lambda *asked: "gold.dim_customer is still at version 1")
+    with pytest.raises(ErasureError, match="cannot lose its older versions: gold"):
+        finish(module_tables, module_raw, 0, "10")
+
+
+def test_only_feeds_with_people_are_looked_at():
+    assert {contract.name for contract in erasure.personal()} == set(FEEDS)

@@ -1,0 +1,132 @@
+"""Redaction of a file's bytes, without Spark: theirs goes or is blank, and all else keeps its text and its order."""
+
+import gzip
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from memory_store import MemoryStore
+
+from retailflow.contracts import EntityContract, entities, entity
+from retailflow.raw import Part, counted, deliver, next_ulid, ulid
+from retailflow_spark import redaction
+from retailflow_spark.redaction import CUSTOMER, RedactionError, redact, rewrite, sweep
+
+DAY, MOMENT = date(2026, 1, 15), datetime(2026, 1, 16, tzinfo=UTC)
+ORDER = (
+    b'{"order_id": "O1", "customer_id": "C1",'
+    b' "shipping": {"amount": 1.10, "address": {"country": "DE", "city": "Bonn"}},'
+    b' "lines": [{"line_number": 1, "note": "x"}], "gift_to": "Canaria"}'
+)
+
+
+def feed(name: str) -> EntityContract:
+    """A contract that requires nothing, so that the records here may be short."""
+    contract = entity(name)
+    columns = tuple(replace(column, required=False) for column in contract.silver.columns)
+    return replace(contract, silver=replace(contract.silver, columns=columns))
+
+
+def test_an_order_keeps_its_goods_and_loses_the_person_and_what_no_contract_names():
+    payload = b'[{"orders": [%s, {"order_id":  "O2"}], "next_cursor": null}]' % ORDER
+    text, count = rewrite(payload, feed("orders"), {0})
+    first, second = json.loads(text)[0]["orders"]
+    assert (count, second) == (2, {"order_id": "O2"})
+    assert b'{"order_id":  "O2"}' in text
+    assert b'"amount":1.10' in text
+    assert first == {
+        "order_id": "O1",
+        "customer_id": None,
+        "shipping": {"amount": 1.1, "address": {"country": None, "city": None}},
+        "lines": [{"line_number": 1}],
+    }
+
+
+def test_a_customer_is_removed_from_the_pages():
+    text, count = rewrite(b'[{"customers": [{"customer_id": "C1"}, {"customer_id": "C2"}]}]', feed("customers"), {0})
+    assert (text, count) == (b'[{"customers":[{"customer_id": "C2"}]}]', 1)
+
+
+def test_a_line_that_cannot_be_read_is_removed_and_the_others_keep_their_bytes():
+    payload = gzip.compress(b'{"event_id": "E1"}\n{"customer_id": "C1\xff\n{"event_id":  "E2"}\n')
+    text, count = rewrite(payload, feed("clickstream"), {1})
+    assert (gzip.decompress(text), count) == (b'{"event_id": "E1"}\n{"event_id":  "E2"}\n', 2)
+
+
+def test_a_file_of_theirs_alone_is_empty_and_still_a_file():
+    text, count = rewrite(gzip.compress(b'{"event_id": "E1"}\n'), feed("clickstream"), {0})
+    assert (gzip.decompress(text), count) == (b"", 0)
+
+
+HEADER = "receipt_id,line_number,revision,customer_id,sold_at_local,product_id,quantity,unit_price,currency,nick\r\n"
+
+
+def test_a_receipt_keeps_its_goods_and_other_lines_their_quotes():
+    other = '"R2",1,0,C2,2026-01-15T10:00:00,"P\n2",1,1.50,EUR,a\r\n'
+    payload = f"{HEADER}R1,1,0,C1,2026-01-15T10:00:00,P1,1,1.50,EUR,Canaria\r\n\r\n{other}C1,too,short\r\n"
+    text, count = rewrite(payload.encode(), feed("store_sales"), {0, 2})
+    assert text.decode() == f"{HEADER}R1,1,0,,2026-01-15T10:00:00,P1,1,1.50,EUR,\n\r\n{other}"
+    assert count == 2
+
+
+def test_a_rewriting_that_would_touch_others_is_refused(monkeypatch):
+    kept = redaction._kept
+    monkeypatch.setattr(redaction, "_kept", lambda *asked: kept(*asked)[:-1])
+    with pytest.raises(RedactionError, match="customers cannot be redacted"):
+        rewrite(b'[{"customers": [{"customer_id": "C1"}, {"customer_id": "C2"}]}]', feed("customers"), {0})
+
+
+def test_the_redacted_batch_stands_in_the_place_of_the_old_one_whose_file_goes_last():
+    store, contract = MemoryStore(), feed("clickstream")
+    parts = [Part(f".h{hour:02}.ndjson.gz", gzip.compress(b'{"event_id": "E%d"}\n' % hour), 1) for hour in range(3)]
+    old = deliver(store, contract.name, DAY, ulid(MOMENT, "a"), MOMENT, parts)
+    later = deliver(store, contract.name, DAY, ulid(MOMENT, "b"), MOMENT, parts)
+
+    new = redact(store, contract, old, {old.files[1].name: [0]})
+    assert (new.batch_id, new.redacts, new.created_at) == (next_ulid(old.batch_id), old.batch_id, old.created_at)
+    assert [file.records for file in new.files] == [1, 0, 1]
+    assert (new.files[0], new.files[2]) == (old.files[0], old.files[2])
+    assert [file.name for file in new.files] == sorted(file.name for file in new.files)
+    assert sorted([old.batch_id, later.batch_id, new.batch_id]).index(new.batch_id) == (
+        sorted([old.batch_id, later.batch_id, new.batch_id]).index(old.batch_id) + 1
+    )
+    assert counted(store.manifests(contract.name, DAY)) == sorted([new, later], key=lambda batch: batch.batch_id)
+
+    folder = f"{contract.name}/ingestion_date={DAY}"
+    assert store.exists(f"{folder}/{old.files[1].name}")
+    assert redact(store, contract, old, {old.files[1].name: [0]}) == new
+    assert sweep(store, contract.name, DAY) == []
+    assert not store.exists(f"{folder}/{old.files[1].name}")
+    assert all(store.exists(f"{folder}/{file.name}") for batch in (new, later) for file in batch.files)
+
+
+def test_what_is_immutable_for_now_is_named_and_stays(monkeypatch):
+    store, contract = MemoryStore(), feed("clickstream")
+    part = Part(".ndjson.gz", gzip.compress(b'{"event_id": "E1"}\n'), 1)
+    old = deliver(store, contract.name, DAY, ulid(MOMENT, "a"), MOMENT, [part])
+    redact(store, contract, old, {old.files[0].name: [0]})
+    monkeypatch.setattr(store, "delete", lambda path: False)
+    assert sweep(store, contract.name, DAY) == [f"clickstream/ingestion_date={DAY}/{old.files[0].name}"]
+
+
+def test_ulids_follow_each_other():
+    first = ulid(MOMENT, "a")
+    assert next_ulid("0" * 25 + "Z") == "0" * 24 + "10"
+    assert first < next_ulid(first)
+
+
+def test_each_feed_that_names_a_customer_says_what_becomes_of_their_records():
+    for contract in entities():
+        columns = {column.name for column in contract.feed_columns}
+        personal = CUSTOMER in columns or any(c.classification == "restricted" for c in contract.feed_columns)
+        assert (contract.erasure in ("remove", "anonymise")) == personal, contract.name
+        if contract.erasure == "anonymise":
+            assert not any(c.required for c in contract.feed_columns if redaction._is_personal(c)), contract.name
+        assert contract.erasure is None or contract.format in redaction._ENDING
+
+
+def test_what_is_to_be_removed_is_never_only_blank():
+    contract = replace(feed("orders"), erasure="remove")
+    text, count = rewrite(b'[{"orders": [%s]}]' % ORDER, contract, {0})
+    assert (text, count) == (b'[{"orders":[]}]', 0)
