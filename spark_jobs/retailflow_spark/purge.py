@@ -10,7 +10,7 @@ from retailflow.raw import RawStore
 from retailflow_spark.erasure import ERASURES, REDACTIONS, asked, is_of, mark, personal, present, speaks_of, theirs
 from retailflow_spark.maintenance import behind, oldest_needed
 from retailflow_spark.redaction import CUSTOMER, sweep
-from retailflow_spark.release import carry
+from retailflow_spark.release import RELEASES, carry
 from retailflow_spark.tables import Tables
 
 
@@ -27,7 +27,7 @@ def finish(tables: Tables, store: RawStore, settled_hours: int, run_id: str) -> 
     Returns: what was done, as a sentence.
     Raises: ErasureError.
     """
-    tables.create([ERASURES, REDACTIONS])
+    tables.create([ERASURES, REDACTIONS, RELEASES])
     if not _open(tables):
         return "No request is open."
     if left := remains(tables):
