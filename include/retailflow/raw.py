@@ -126,7 +126,7 @@ class RawStore:
         except ResourceNotFoundError:
             return True
         except HttpResponseError as error:
-            if error.error_code != "BlobImmutableDueToPolicy":
+            if getattr(error, "error_code", None) != "BlobImmutableDueToPolicy":  # set by the storage client
                 raise
             return False
         return True
