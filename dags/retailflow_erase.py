@@ -25,7 +25,7 @@ from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.erase import CUSTOMERS, HOURS, form, read_plan
-from retailflow_airflow.replay import MACROS, PLANNED_DATE, entity_task
+from retailflow_airflow.replay import MACROS, PLANNED_DATE, REBUILD_DOC, entity_task
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 from retailflow_airflow.wiring import gold_tasks
@@ -46,11 +46,6 @@ REDACT = """RAW of one entity and date without those to be erased: a redacted ba
 - **Reads** `bronze.<entity>` for their places; **writes** RAW and `ops.redactions`.
 - **Safe to clear**: always, each index by itself.
 """
-REBUILD = """What `{layer}.<entity>` of the daily DAG does, once for each entity and date of the plan.
-
-- **Reads** and **writes** the same.
-- **Safe to clear**: always, each index by itself.
-"""
 
 with DAG(
     dag_id="retailflow_erase",
@@ -67,7 +62,7 @@ with DAG(
     def rebuild(item):
         """One entity and date of the plan."""
         redact = entity_task(env, "redact", REDACT)
-        bronze, silver = (entity_task(env, layer, REBUILD.format(layer=layer)) for layer in ("bronze", "silver"))
+        bronze, silver = (entity_task(env, layer, REBUILD_DOC.format(layer=layer)) for layer in ("bronze", "silver"))
         redact >> bronze >> silver
         return silver
 

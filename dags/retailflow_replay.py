@@ -22,15 +22,11 @@ from airflow.sdk import DAG, task, task_group
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
-from retailflow_airflow.replay import MACROS, PLANNED_DATE, chosen, entity_task, form, plan_task, read_plan
+from retailflow_airflow.replay import MACROS, PLANNED_DATE, REBUILD_DOC, chosen, entity_task, form, plan_task, read_plan
 from retailflow_airflow.wiring import gold_tasks
 
 env = load_environment()
-REBUILD = """What `{layer}.<entity>` of the daily DAG does, once for each entity and date of the plan.
-
-- **Reads** and **writes** the same. Skipped where {layer} is not among the layers chosen.
-- **Safe to clear**: always, each index by itself.
-"""
+REBUILD = f"{REBUILD_DOC}- **Skipped** where {{layer}} is not among the layers chosen.\n"
 
 with DAG(
     dag_id="retailflow_replay",

@@ -1,11 +1,10 @@
 """What the erasure DAG asks of its form, and its plan."""
 
 import logging
-from typing import Any
 
 from airflow.sdk import Param
 
-from retailflow_airflow.replay import MOST_ITEMS, read_found
+from retailflow_airflow.replay import MOST_ITEMS, items, read_found
 
 CUSTOMERS = "{{ params.customers | join(',') or 'none' }}"
 HOURS = "{{ params.settled_hours }}"
@@ -23,15 +22,14 @@ def form() -> dict[str, Param]:
     }
 
 
-def read_plan(databricks_run_id: int) -> list[dict[str, Any]]:
+def read_plan(databricks_run_id: int) -> list[dict[str, str]]:
     """Says where those to be erased were found, and returns each entity and date, by date. Empty on most nights.
 
     - **Reads** the output of `find`, from Databricks; **writes** nothing.
     - **Safe to clear**: always, with `find`.
     - **Where to look**: this task's log.
     """
-    found = read_found(databricks_run_id)
-    pairs = sorted((day, name) for name, days in found.items() for day in days)
-    if len(pairs) > MOST_ITEMS:
-        _log.info("The first %d of %d; trigger again for the others, or wait for the night.", MOST_ITEMS, len(pairs))
-    return [{"entity": name, "date": day} for day, name in pairs[:MOST_ITEMS]]
+    found = items(read_found(databricks_run_id))
+    if len(found) > MOST_ITEMS:
+        _log.info("The first %d of %d; trigger again for the others, or wait for the night.", MOST_ITEMS, len(found))
+    return found[:MOST_ITEMS]

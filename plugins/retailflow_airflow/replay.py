@@ -30,6 +30,11 @@ _PLAN_DOC = """Finds the dates to rebuild and what they cost.
 - **Reads** the ledger `ops.task_runs`, names in RAW and quarantine; **writes** nothing.
 - **Safe to clear**: always, and with it what follows.
 """
+REBUILD_DOC = """What `{layer}.<entity>` of the daily DAG does, once for each entity and date of the plan.
+
+- **Reads** and **writes** the same.
+- **Safe to clear**: always, each index by itself.
+"""
 
 
 def form() -> dict[str, Param]:
@@ -126,16 +131,21 @@ def read_plan(databricks_run_id: int, params: Mapping[str, Any] | None = None) -
     - **Where to look**: this task's log says what will be done; that of `plan` why it found nothing.
     """
     found = read_found(databricks_run_id)
-    pairs = sorted((day, name) for name, days in found.items() for day in days)
-    does = dict.fromkeys(("bronze", "silver"), f"{len(pairs)} runs") | {"gold": ", ".join(touched(found))}
+    plan = items(found)
+    does = dict.fromkeys(("bronze", "silver"), f"{len(plan)} runs") | {"gold": ", ".join(touched(found))}
     for layer in LAYERS:
         _log.info("%s: %s", layer, does[layer] if layer in params["layers"] else "left as it is")
     if params["dry_run"]:
         _log.info("A dry run: nothing is started.")
         return []
-    if len(pairs) > MOST_ITEMS:
-        raise AirflowFailException(f"{len(pairs):,} dates of entities: a run takes {MOST_ITEMS:,}. Choose fewer days.")
-    return [{"entity": name, "date": day} for day, name in pairs]
+    if len(plan) > MOST_ITEMS:
+        raise AirflowFailException(f"{len(plan):,} dates of entities: a run takes {MOST_ITEMS:,}. Choose fewer days.")
+    return plan
+
+
+def items(found: Plan) -> list[dict[str, str]]:
+    """Each entity and date of the plan, by date: what a mapped group has an index for."""
+    return [{"entity": name, "date": day} for day, name in sorted((day, name) for name in found for day in found[name])]
 
 
 def read_found(databricks_run_id: int) -> Plan:

@@ -18,6 +18,7 @@ from retailflow_spark.redaction import CUSTOMER, redact, sweep
 from retailflow_spark.tables import Tables
 
 VISITOR = "anonymous_id"  # of the browser: a customer's, also before they said who they are
+_TEXTS = ("record", "_corrupt_record", "_rescued_data")
 ERASURES = Table(
     name="ops.erasures",
     description="Customers to be erased, with the browsers they were seen in, and how far that is.",
@@ -68,7 +69,7 @@ def find(tables: Tables) -> Plan:
     """
     tables.create([ERASURES])
     plan: Plan = {}
-    for contract in present(tables):
+    for contract in _present(tables):
         if VISITOR in contract.bronze.column_names:
             seen = tables.read(contract.bronze.name).where(_is_of(asked(tables), CUSTOMER) & F.col(VISITOR).isNotNull())
             request(tables, [row[0] for row in seen.select(F.sha2(VISITOR, 256)).distinct().collect()])
@@ -106,13 +107,11 @@ def _receipt(tables: Tables, batch: Manifest, count: int, run_id: str) -> None:
 
 
 def theirs(tables: Tables, contract: EntityContract) -> DataFrame:
-    """The records of BRONZE that speak of the requested: by their id, from a browser of theirs, or in text that could
-    not be read or that the contract does not know."""
-    bronze, ids = tables.read(contract.bronze.name), asked(tables)
-    return bronze.where(is_of(ids, bronze.columns) | speaks_of(ids, F.coalesce("_corrupt_record", "_rescued_data")))
+    """The records of BRONZE that speak of the requested."""
+    return tables.read(contract.bronze.name).where(is_about(asked(tables), contract.bronze.column_names))
 
 
-def present(tables: Tables) -> list[EntityContract]:
+def _present(tables: Tables) -> list[EntityContract]:
     return [c for c in personal() if tables.spark.catalog.tableExists(tables.path(c.bronze.name))]
 
 
@@ -128,19 +127,19 @@ def mark(tables: Tables, **moments: datetime | None) -> None:
     tables.make_equal(ERASURES, rows, None)
 
 
-def is_of(ids: list[str], columns: Collection[str]) -> SparkColumn:
-    """Whether a row of these columns is of one of them; of a browser only where it says no customer."""
-    condition = _is_of(ids, CUSTOMER)
-    if VISITOR in columns:
-        condition |= F.col(CUSTOMER).isNull() & _is_of(ids, VISITOR)
+def is_about(ids: list[str], columns: Collection[str]) -> SparkColumn:
+    """Whether a row of these columns speaks of one of them: by their id; from a browser of theirs, where it says no
+    customer; or in text that could not be read, or that the contract does not know."""
+    condition = F.lit(False)
+    if CUSTOMER in columns:
+        condition |= _is_of(ids, CUSTOMER)
+        if VISITOR in columns:
+            condition |= F.col(CUSTOMER).isNull() & _is_of(ids, VISITOR)
+    if texts := [name for name in _TEXTS if name in columns]:
+        words = F.regexp_extract_all(F.coalesce(*texts), F.lit(r"([\w-]+)"), F.lit(1))
+        condition |= F.coalesce(F.exists(words, lambda word: F.sha2(word, 256).isin(ids)), F.lit(False))
     return condition
 
 
 def _is_of(ids: list[str], column: str) -> SparkColumn:
     return F.coalesce(F.sha2(column, 256).isin(ids), F.lit(False))
-
-
-def speaks_of(ids: list[str], text: SparkColumn) -> SparkColumn:
-    """Whether a word of the text is the id of one of them."""
-    words = F.regexp_extract_all(text, F.lit(r"([\w-]+)"), F.lit(1))
-    return F.coalesce(F.exists(words, lambda word: F.sha2(word, 256).isin(ids)), F.lit(False))

@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 from retailflow.contracts import Table, built_from
 from retailflow.raw import RawStore
-from retailflow_spark.erasure import ERASURES, REDACTIONS, asked, is_of, mark, personal, present, speaks_of, theirs
+from retailflow_spark.erasure import ERASURES, REDACTIONS, asked, is_about, mark, personal
 from retailflow_spark.maintenance import behind, oldest_needed
 from retailflow_spark.redaction import CUSTOMER, sweep
 from retailflow_spark.release import RELEASES, carry
@@ -30,10 +29,10 @@ def finish(tables: Tables, store: RawStore, settled_hours: int, run_id: str) -> 
     tables.create([ERASURES, REDACTIONS, RELEASES])
     if not _open(tables):
         return "No request is open."
-    if left := remains(tables):
+    scope = _scope(tables)
+    if left := _remains(tables, scope):
         where = ", ".join(f"{name} ({count} rows)" for name, count in left.items())
         raise ErasureError(f"They are still in {where}. Trigger retailflow_erase again, or see what held back GOLD.")
-    scope = _scope(tables)
     if _open(tables, "rebuilt_at IS NULL"):
         for table in scope:
             tables.purge(table.name)
@@ -56,18 +55,15 @@ def finish(tables: Tables, store: RawStore, settled_hours: int, run_id: str) -> 
     return f"{count} requests closed: no table, no older version and no file of RAW holds them."
 
 
-def remains(tables: Tables) -> dict[str, int]:
-    """The tables and views that still speak of a customer to be erased, with the number of such rows."""
+def _remains(tables: Tables, scope: list[Table]) -> dict[str, int]:
+    """Of these tables and their published views, those that still speak of the requested, with the number of rows."""
     ids, found = asked(tables), {}
-    for table in _scope(tables):
-        condition = (
-            speaks_of(ids, F.col("record")) if "record" in table.column_names else is_of(ids, table.column_names)
-        )
+    for table in scope:
+        condition = is_about(ids, table.column_names)
         found[table.name] = tables.read(table.name).where(condition).count()
         view = f"{tables.catalog}.{table.name}"
         if table.name.startswith("gold.") and tables.spark.catalog.tableExists(view):
             found[f"the published {table.name}"] = tables.spark.table(view).where(condition).count()
-    found |= {contract.bronze.name: theirs(tables, contract).count() for contract in present(tables)}
     return {name: count for name, count in found.items() if count}
 
 

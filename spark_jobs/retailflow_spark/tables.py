@@ -178,13 +178,14 @@ class Tables:
             self._retain(table, f"{table.retention_days} days")
 
     def _retain(self, table: Table, interval: str) -> None:
-        properties = f"SET TBLPROPERTIES ('delta.deletedFileRetentionDuration' = 'interval {interval}')"
-        _repeated(lambda: self.spark.sql(f"ALTER TABLE {self.path(table.name)} {properties}"))
+        self._set(table.name, "delta.deletedFileRetentionDuration", f"interval {interval}")
 
     def touch(self, name: str) -> None:
         """Add a commit that changes no row."""
-        properties = f"SET TBLPROPERTIES ('retailflow.touched' = '{datetime.now(UTC):%Y-%m-%d}')"
-        _repeated(lambda: self.spark.sql(f"ALTER TABLE {self.path(name)} {properties}"))
+        self._set(name, "retailflow.touched", f"{datetime.now(UTC):%Y-%m-%d}")
+
+    def _set(self, name: str, key: str, value: str) -> None:
+        _repeated(lambda: self.spark.sql(f"ALTER TABLE {self.path(name)} SET TBLPROPERTIES ('{key}' = '{value}')"))
 
     def analyze(self, name: str) -> bool:
         """Count for the query planner. False where the platform keeps no such counts for Delta, as open source."""

@@ -36,8 +36,7 @@ def _json(form: str, name: str, records: Sequence[dict | str]) -> str:
         "json_pages": f"[{listed}]",
         "json_document": listed,
         "ndjson": "".join(f"{text}\n" for text in texts),
-        "ndjson_gzip": "".join(f"{text}\n" for text in texts),
-    }[form]
+    }[form.removesuffix("_gzip")]
 
 
 def _csv(records: Sequence[dict | str]) -> str:
