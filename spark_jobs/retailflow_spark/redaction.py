@@ -120,14 +120,17 @@ class _Number(str):
 
 
 def _blank(value: Any, columns: Collection[Column]) -> Any:
-    """Fields that the contract does not name are left out: nobody knows what they hold."""
+    """Fields that the contract does not name are left out: nobody knows what they hold.
+
+    What should be an object and is none may hold in its text what a personal field would.
+    """
     if isinstance(value, list):
         return [_blank(item, columns) for item in value]
     if not isinstance(value, dict):
-        return value
+        return None if any(map(_holds_personal, columns)) else value
     known = {column.name: column for column in columns}
     return {
-        name: None if _is_personal(known[name]) else _blank(item, known[name].fields) if known[name].fields else item
+        name: None if _is_personal(known[name]) else _blank(item, known[name].fields)
         for name, item in value.items()
         if name in known
     }
@@ -135,6 +138,10 @@ def _blank(value: Any, columns: Collection[Column]) -> Any:
 
 def _is_personal(column: Column) -> bool:
     return column.name == CUSTOMER or column.classification in _PERSONAL
+
+
+def _holds_personal(column: Column) -> bool:
+    return _is_personal(column) or any(map(_holds_personal, column.fields))
 
 
 def _text(value: Any) -> str:

@@ -43,6 +43,22 @@ def test_an_order_keeps_its_goods_and_loses_the_person_and_what_no_contract_name
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        (b'{"shipping": "Canaria, Bonn"}', {"shipping": None}),
+        (
+            b'{"shipping": {"amount": "1", "address": ["Canaria", {"city": "Bonn"}]}}',
+            {"shipping": {"amount": "1", "address": [None, {"city": None}]}},
+        ),
+        (b'{"lines": "3 pieces"}', {"lines": "3 pieces"}),
+    ],
+)
+def test_what_is_no_object_goes_where_a_person_may_stand_in_its_text(given, left):
+    text, _ = rewrite(b'[{"orders": [%s]}]' % given, feed("orders"), {0})
+    assert json.loads(text)[0]["orders"] == [left]
+
+
 def test_a_customer_is_removed_from_the_pages():
     text, count = rewrite(b'[{"customers": [{"customer_id": "C1"}, {"customer_id": "C2"}]}]', feed("customers"), {0})
     assert (text, count) == (b'[{"customers":[{"customer_id": "C2"}]}]', 1)
