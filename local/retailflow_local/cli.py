@@ -21,6 +21,7 @@ from retailflow_local.console import console, errors, steps
 from retailflow_local.contracts import app as contracts
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.incident import incident
+from retailflow_local.lakeflow import lakeflow
 from retailflow_local.options import calendar_date
 from retailflow_local.quarantine import app as quarantine
 from retailflow_local.state import PREFERRED_PORTS, Simulation
@@ -38,6 +39,7 @@ app.command()(commands.check)
 app.command()(commands.grants)
 app.command()(commands.bundle)
 app.command()(incident)
+app.command()(lakeflow)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 

@@ -12,6 +12,7 @@ REASONS = "_reasons"
 RECORD = "_record"
 # Spark pushes no filter below a projection that is not deterministic. Without this one, `where(no reasons)` would go
 # down to the scan with every column it names written out, and each JSON text be parsed some twenty times a row.
+# Of such expressions this is one that a stream may have.
 _FENCE = "_fence"
 _UNREADABLE = "the record cannot be read"
 # RFC 3339 with offset; the local times of the tills have none.
@@ -41,21 +42,26 @@ def judge(bronze: DataFrame, contract: EntityContract) -> DataFrame:
     """BRONZE rows typed as SILVER has them, with `_reasons` (empty: accepted) and the record's text as `_record`."""
     bronze = _parse_nested(bronze, contract.feed_columns)
     names = [column.name for column in contract.feed_columns]
-    faults = [fault for column in contract.feed_columns for fault in _faults(F.col(column.name), column, column.name)]
     text = F.coalesce("_corrupt_record", F.to_json(F.struct(*names, "_rescued_data")))
     lineage = contract.quarantine.column_names[2:]
     typed = bronze.select(
         *(_typed(F.col(column.name), column, column.name).alias(column.name) for column in contract.feed_columns),
         *lineage,
-        _sentences(faults).alias(REASONS),
+        _sentences(_field_faults(contract)).alias(REASONS),
         F.col("_corrupt_record").isNotNull().alias("_unreadable"),
         text.alias(RECORD),
-        F.monotonically_increasing_id().alias(_FENCE),
+        F.spark_partition_id().alias(_FENCE),
     )
-    derived = {c.name: F.to_date(c.date_of) for c in contract.silver.columns if c.date_of}
+    derived = [F.to_date(column.date_of).alias(column.name) for column in contract.silver.columns if column.date_of]
     broken = _sentences([(~F.expr(check.expression), check.reason) for check in contract.checks])
     reasons = F.when(F.col("_unreadable"), F.array(F.lit(_UNREADABLE))).otherwise(F.concat(REASONS, broken))
-    return typed.withColumns({**derived, REASONS: reasons}).drop("_unreadable")
+    return typed.select(*names, *lineage, *derived, reasons.alias(REASONS), RECORD, _FENCE)
+
+
+def reasons(contract: EntityContract) -> list[str]:
+    """Every sentence that `judge` can say of a record."""
+    said = (sentence for _, sentence in _field_faults(contract))
+    return list(dict.fromkeys((_UNREADABLE, *said, *(check.reason for check in contract.checks))))
 
 
 def typed_key(bronze: DataFrame, contract: EntityContract) -> DataFrame:
@@ -74,13 +80,13 @@ def accepted(judged: DataFrame, contract: EntityContract) -> DataFrame:
 
 def rejected(judged: DataFrame, contract: EntityContract) -> DataFrame:
     broken = judged.where((F.size(REASONS) > 0) & (F.col(_FENCE) >= 0))
-    renamed = broken.withColumnsRenamed({REASONS: "reasons", RECORD: "record"})
-    return renamed.select(*contract.quarantine.column_names)
+    lineage = contract.quarantine.column_names[2:]
+    return broken.select(F.col(REASONS).alias("reasons"), F.col(RECORD).alias("record"), *lineage)
 
 
 def newest_per_key(frame: DataFrame, key: tuple[str, ...], order: tuple[str, ...]) -> DataFrame:
     """The greatest row of each key by `order`, whatever order the rows come in."""
-    best = frame.groupBy(*key).agg(F.max_by(F.struct(*frame.columns), F.struct(*order)).alias("best"))
+    best = frame.groupBy(*key).agg(F.max_by(F.struct("*"), F.struct(*order)).alias("best"))
     return best.select("best.*")
 
 
@@ -92,7 +98,8 @@ def _sentences(faults: list[Fault]) -> SparkColumn:
 def _parse_nested(frame: DataFrame, columns: tuple[Column, ...], path: str = "") -> DataFrame:
     """Adds each nested column one level deep, its fields as text, so that a bad field is told from an absent one.
 
-    As columns of their own, so that each is parsed once however many checks look into it.
+    As columns of their own, so that each is parsed once however many checks look into it. Not by withColumn: with it a
+    declarative pipeline of Spark 4.1 forgets that the frame is made of another table of the pipeline.
     """
     for column in columns:
         if column.fields:
@@ -100,7 +107,7 @@ def _parse_nested(frame: DataFrame, columns: tuple[Column, ...], path: str = "")
             inner = f"{path}.{column.name}" if path else column.name
             struct = f"STRUCT<{', '.join(f'{field.name}: STRING' for field in column.fields)}>"
             kind = f"ARRAY<{struct}>" if _is_array(column) else struct
-            frame = frame.withColumn(_parsed(inner), F.from_json(raw, kind))
+            frame = frame.select("*", F.from_json(raw, kind).alias(_parsed(inner)))
             if not _is_array(column):
                 frame = _parse_nested(frame, column.fields, inner)
     return frame
@@ -126,6 +133,10 @@ def _typed(raw: SparkColumn, column: Column, path: str) -> SparkColumn:
 def _struct(parsed: SparkColumn, column: Column, path: str) -> SparkColumn:
     fields = (_typed(parsed[field.name], field, f"{path}.{field.name}").alias(field.name) for field in column.fields)
     return F.struct(*fields)
+
+
+def _field_faults(contract: EntityContract) -> list[Fault]:
+    return [fault for column in contract.feed_columns for fault in _faults(F.col(column.name), column, column.name)]
 
 
 def _faults(raw: SparkColumn, column: Column, label: str) -> list[Fault]:

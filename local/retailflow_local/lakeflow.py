@@ -1,0 +1,56 @@
+"""`./retailflow lakeflow`: the declarative pipeline, as far as open-source Spark runs it (docs/LAKEFLOW.md)."""
+
+import os
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+import yaml
+
+from retailflow.environments import load_environment
+from retailflow_local.commands import REPOSITORY, inherited
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.workspace import Workspace
+
+SOURCES = ("orders.py", "orders_open_source.py")
+
+
+def lakeflow(
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Forget what was read; rebuild from RAW.")
+    ] = False,
+) -> None:
+    """Update the tables `orders_lakeflow` from RAW by a declarative pipeline, beside those of the jobs."""
+    workspace = Workspace()
+    if not workspace.processes.find("spark"):
+        raise WorkspaceError("The Spark server does not run. Start the workspace with ./retailflow up.")
+    raise typer.Exit(update(workspace, load_environment("local").raw.root, full_refresh))
+
+
+def update(workspace: Workspace, raw_root: str, full_refresh: bool = False) -> int:
+    """One update, which prints its events. Returns the exit code of Spark's own command line."""
+    folder = workspace.root / "lakeflow"
+    folder.mkdir(exist_ok=True)
+    sources = (os.path.relpath(REPOSITORY / "spark_jobs" / "pipelines" / name, folder) for name in SOURCES)
+    spec = {
+        "name": "orders_lakeflow",
+        "storage": (folder / "checkpoints").as_uri(),
+        "catalog": "spark_catalog",
+        "database": "bronze",
+        "libraries": [{"glob": {"include": source}} for source in sources],
+        "configuration": {
+            "retailflow.raw_root": raw_root,
+            "spark.sql.session.timeZone": "UTC",
+            "spark.sql.sources.default": "delta",
+        },
+    }
+    (folder / "spark-pipeline.yml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    command = [sys.executable, "-m", "pyspark.pipelines.cli", "run", "--spec", str(folder / "spark-pipeline.yml")]
+    settings = {
+        "SPARK_REMOTE": workspace.spark_remote,
+        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / folder) for folder in ("include", "spark_jobs")),
+    }
+    if full_refresh:
+        command.append("--full-refresh-all")
+    return subprocess.run(command, env=inherited() | settings, check=False).returncode

@@ -1,0 +1,17 @@
+"""Orders as a declarative pipeline: what open-source Spark and Databricks both run. SILVER is in the file beside it."""
+
+from pyspark import pipelines as dp
+
+from retailflow_spark.lakeflow import KEEPS_STATE, described, feed
+
+orders = feed("orders")
+
+
+@dp.table(**described(orders.contract.bronze), spark_conf=KEEPS_STATE)
+def bronze():
+    return orders.bronze()
+
+
+@dp.table(**described(orders.contract.quarantine))
+def quarantine():
+    return orders.quarantine()

@@ -1,0 +1,17 @@
+"""SILVER of orders without AUTO CDC and expectations: a materialized view, and the account of the files to look at."""
+
+from pyspark import pipelines as dp
+
+from retailflow_spark.lakeflow import described, feed
+
+orders = feed("orders")
+
+
+@dp.materialized_view(**described(orders.contract.silver))
+def silver():
+    return orders.newest()
+
+
+@dp.materialized_view(**described(orders.files_table))
+def files():
+    return orders.files()

@@ -1,0 +1,189 @@
+"""The datasets of a feed as a declarative pipeline has them (docs/LAKEFLOW.md): BRONZE, quarantine, SILVER.
+
+The rules are the jobs' own: bronze.py decodes, quality.py judges. The query function of a pipeline may neither run nor
+analyse a query, so nothing here asks a frame for its columns.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import DataStreamReader, StatefulProcessor, StatefulProcessorHandle
+from pyspark.sql.types import BinaryType, DateType, LongType, StringType, StructField, StructType
+
+from retailflow.contracts import Column, EntityContract, Table, entity
+from retailflow.contracts.ddl import _column
+from retailflow.contracts.model import ORDER
+from retailflow.raw import Manifest, day_path
+from retailflow_spark import bronze
+from retailflow_spark.quality import REASONS, accepted, judge, newest_per_key, reasons, rejected
+
+RAW_ROOT = "retailflow.raw_root"  # the setting of a pipeline that says where RAW is
+KEEPS_STATE = {
+    "spark.sql.streaming.stateStore.providerClass": (
+        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+    )
+}
+_FILE = StructType(
+    [StructField("day", StringType()), StructField("name", StringType()), StructField("content", BinaryType())]
+)
+_SAID = StructType([StructField("_source_file", StringType()), StructField("record_count", LongType())])
+_BINARY_FILE = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A feed whose RAW is at the URI `raw_root`."""
+
+    spark: SparkSession
+    contract: EntityContract
+    raw_root: str
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The columns of the total order: of the records of a key, the greatest is the one that counts."""
+        return (self.contract.version_column, *ORDER)
+
+    @property
+    def files_table(self) -> Table:
+        return Table(
+            name=f"bronze.{self.contract.name}_files",
+            description=f"The files of {self.contract.name}: what their manifests say, and what BRONZE has of them.",
+            columns=(
+                Column("_source_file", "STRING", "File, below the RAW root."),
+                Column("record_count", "BIGINT", "Records by its manifest; 0 where no batch that counts has it."),
+                Column("stored_count", "BIGINT", "Records in BRONZE."),
+            ),
+            key=("_source_file",),
+        )
+
+    def bronze(self) -> DataFrame:
+        """A stream of the records as received, of each batch once its manifest and all its files are there.
+
+        Raises, when executed: BadFile for a file that is not what its manifest says.
+        """
+        schema = bronze._schema(self.contract).add("ingestion_date", DateType())
+        files = self._raw(self.spark.readStream, "{batch_*,_batches/*.json}")
+        records = files.groupBy("day").transformWithStateInPandas(_Decoder(self.contract), schema, "append", "none")
+        return records.select(*bronze._columns(self.contract, F.col("ingestion_date")))
+
+    def files(self) -> DataFrame:
+        """What `files_table` holds. The two counts differ where BRONZE lacks records, or has some that do not count."""
+        name = self.contract.name
+
+        def named(frame: pd.DataFrame) -> pd.DataFrame:
+            found = [
+                (f"{day_path(name, manifest.ingestion_date)}/{file.name}", file.records)
+                for manifest in _manifests(frame["content"])
+                for file in manifest.files
+            ]
+            return pd.DataFrame(found, columns=_SAID.names)
+
+        manifests = self._raw(self.spark.read, "_batches/*.json").groupBy("day")
+        said = manifests.applyInPandas(named, _SAID)
+        stored = self.spark.read.table(path(self.contract.bronze)).groupBy("_source_file")
+        both = said.join(stored.agg(F.count("*").alias("stored_count")), "_source_file", "full")
+        return both.select(
+            "_source_file", *(F.coalesce(name, F.lit(0)).alias(name) for name in ("record_count", "stored_count"))
+        )
+
+    def judged(self) -> DataFrame:
+        """A stream of the records of BRONZE, typed, with what is wrong with them."""
+        return judge(self.spark.readStream.table(path(self.contract.bronze)), self.contract)
+
+    def quarantine(self) -> DataFrame:
+        """A stream of the records that break the contract, with the reasons."""
+        return rejected(self.judged(), self.contract)
+
+    def newest(self) -> DataFrame:
+        """The newest valid record of each key, from all of BRONZE: SILVER where there is no AUTO CDC."""
+        judged = judge(self.spark.read.table(path(self.contract.bronze)), self.contract)
+        return newest_per_key(accepted(judged, self.contract), self.contract.silver.identity, self.order)
+
+    def drops(self) -> dict[str, str]:
+        """Expectations of `judged`, by name: one a sentence that quarantine can give. A row that misses one is bad."""
+        return {reason: f"NOT array_contains({REASONS}, '{_escaped(reason)}')" for reason in reasons(self.contract)}
+
+    def warnings(self) -> dict[str, str]:
+        """Expectations of `judged`, by name: a row that misses one is valid, and counted."""
+        return {check.reason: f"coalesce({check.expression}, true)" for check in self.contract.silver.warnings}
+
+    def _raw(self, reader: DataFrameReader | DataStreamReader, pattern: str) -> DataFrame:
+        """Files of the feed in RAW, of all days. One that is taken out of RAW meanwhile is passed over."""
+        reader = reader.format("binaryFile").schema(_BINARY_FILE).option("ignoreMissingFiles", "true")
+        found = reader.load(f"{self.raw_root}/{self.contract.name}/ingestion_date=*/{pattern}")
+        day, name = F.regexp_extract("path", r"ingestion_date=([^/]+)", 1), F.substring_index("path", "/", -1)
+        # `to` says the columns, for which grouping would otherwise ask the server.
+        return found.select(day.alias("day"), name.alias("name"), "content").to(_FILE)
+
+
+class _Decoder(StatefulProcessor):
+    """Keeps the files of a day until those of their batch are all there; then gives its records and forgets them."""
+
+    def __init__(self, contract: EntityContract) -> None:
+        self._contract = contract
+
+    def init(self, handle: StatefulProcessorHandle) -> None:
+        self._kept = handle.getMapState("kept", "name STRING", "content BINARY")
+
+    def handleInputRows(self, key: Any, rows: Iterator[pd.DataFrame], timerValues: Any) -> Iterator[pd.DataFrame]:
+        for frame in rows:
+            for name, content in zip(frame["name"], frame["content"], strict=True):
+                self._kept.updateValue((name,), (content,))
+        kept = {name: content for (name,), (content,) in self._kept.iterator()}
+        for manifest in _manifests(content for name, content in kept.items() if not name.startswith("batch_")):
+            # Spark's reader may pass over an empty file.
+            if all(file.name in kept or file.bytes == 0 for file in manifest.files):
+                yield from self._records(manifest, kept)
+                for name in (f"{manifest.batch_id}.json", *(file.name for file in manifest.files)):
+                    self._kept.removeKey((name,))
+
+    def _records(self, manifest: Manifest, kept: dict[str, bytes]) -> Iterator[pd.DataFrame]:
+        contract, folder = self._contract, day_path(self._contract.name, manifest.ingestion_date)
+        for file in manifest.files:
+            content = kept.get(file.name, b"")
+            batches = bronze._decoded(
+                content, folder, manifest, file, contract.format, contract.name, contract.feed_columns
+            )
+            for batch in batches:
+                yield batch.to_pandas().assign(ingestion_date=manifest.ingestion_date)
+
+    def close(self) -> None:
+        pass
+
+
+def _manifests(contents: Iterable[bytes]) -> list[Manifest]:
+    """The batches of a day."""
+    return [Manifest.model_validate_json(content) for content in contents]
+
+
+def feed(name: str) -> Feed:
+    """The feed of the pipeline that asks. Raises: ValueError where the setting for RAW is missing."""
+    spark = SparkSession.active()
+    raw_root = spark.conf.get(RAW_ROOT, None)
+    if not raw_root:
+        raise ValueError(f"the pipeline has no setting {RAW_ROOT}: give it the URI of RAW in its configuration")
+    return Feed(spark, entity(name), raw_root)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def path(table: Table) -> str:
+    """The pipeline's own table: beside the jobs', in the schema of its layer, whose grants are also for it."""
+    return f"{table.name}_lakeflow"
+
+
+def described(table: Table) -> dict[str, Any]:
+    """Name, comment, columns and partition of a dataset, as its decorator takes them."""
+    columns = (replace(column, required=False) for column in table.columns)  # open source refuses NOT NULL of a query
+    return {
+        "name": path(table),
+        "comment": table.description,
+        "schema": ", ".join(map(_column, columns)),
+        "partition_cols": list(table.partition) or None,
+    }
