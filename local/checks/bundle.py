@@ -1,4 +1,4 @@
-"""What databricks-bundles has against jobs: {name: job} in, {name: sentence} out.
+"""What databricks-bundles has against a bundle's files: {file: {kind: {name: resource}}} in, {file: sentence} out.
 
 Runs in an environment of local/checks.
 """
@@ -7,11 +7,16 @@ import json
 import sys
 
 from databricks.bundles.jobs import Job
+from databricks.bundles.pipelines import Pipeline
+
+CLASSES = {"jobs": Job, "pipelines": Pipeline}
 
 wrong = {}
-for name, job in json.load(sys.stdin).items():
+for file, resources in json.load(sys.stdin).items():
     try:
-        Job.from_dict(job)
+        for kind, named in resources.items():
+            for resource in named.values():
+                CLASSES[kind].from_dict(resource)
     except (ValueError, TypeError) as error:
-        wrong[name] = str(error)
+        wrong[file] = str(error)
 json.dump(wrong, sys.stdout)

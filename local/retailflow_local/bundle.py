@@ -1,7 +1,8 @@
-"""The day as a Databricks job, for a platform without Airflow: what `./retailflow bundle` writes below resources/.
+"""What `./retailflow bundle` writes below resources/: the day as a Databricks job, and orders as a Lakeflow pipeline.
 
-It has the tasks, scripts and arrows of the DAG `retailflow_daily`, from the same contracts and environment files. A
-Databricks job has no sensor for ADLS: `landed.py` stands in, which fails until `_SUCCESS` is there and is retried.
+The job is for a platform without Airflow. It has the tasks, scripts and arrows of the DAG `retailflow_daily`, from the
+same contracts and environment files. A Databricks job has no sensor for ADLS: `landed.py` stands in, which fails until
+`_SUCCESS` is there and is retried.
 """
 
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 
 import yaml
 
-from retailflow.compute import submit_fields
+from retailflow.compute import Serverless, submit_fields
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, Schedule, load_environment
 from retailflow.scripts import for_day, python_task
 
 TARGETS = ("dev", "stg", "prod")
 JOB = "retailflow_main_pipeline"
+PIPELINE = "retailflow_orders_lakeflow"
 WAIT_MINUTES = 10  # between two looks at RAW
 _DAY = "ingestion_date"
 _DATE = f"{{{{job.parameters.{_DAY}}}}}"
@@ -28,17 +30,48 @@ _HEAD = """\
 # there, and is retried every {wait} minutes for {hours} hours. A file arrival trigger would start it all too early.
 # `ingestion_date` takes another day, such as 2026-01-15. Airflow alone has: late batches, replays, upkeep, deadlines.
 """
+_PIPELINE_HEAD = """\
+# Written by `./retailflow bundle` from include/retailflow/environments/{name}.yaml: change that.
+#
+# Orders from RAW to SILVER, declared (docs/LAKEFLOW.md). Nothing starts it but you: it has no clock, and the tables
+# `orders_lakeflow` that it fills are read by nothing here.
+"""
 
 
 def outputs(root: Path) -> dict[Path, str]:
     """The files that are written from here, and what they must hold."""
-    return {root / "resources" / f"{JOB}.{name}.yml": _text(load_environment(name)) for name in TARGETS}
+    found = {}
+    for env in map(load_environment, TARGETS):
+        head = _HEAD.format(name=env.name, wait=WAIT_MINUTES, hours=env.sensor.timeout_hours)
+        found[root / "resources" / f"{JOB}.{env.name}.yml"] = head + _text(env, {"jobs": {JOB: job(env)}})
+        head = _PIPELINE_HEAD.format(name=env.name)
+        declared = {"pipelines": {PIPELINE: pipeline(env)}}
+        found[root / "resources" / f"{PIPELINE}.{env.name}.yml"] = head + _text(env, declared)
+    return found
 
 
-def _text(env: Environment) -> str:
-    resources = {"targets": {env.name: {"resources": {"jobs": {JOB: job(env)}}}}}
-    head = _HEAD.format(name=env.name, wait=WAIT_MINUTES, hours=env.sensor.timeout_hours)
-    return head + yaml.safe_dump(resources, sort_keys=False, default_flow_style=None, width=120)
+def _text(env: Environment, resources: dict[str, Any]) -> str:
+    document = {"targets": {env.name: {"resources": resources}}}
+    return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=120)
+
+
+def pipeline(env: Environment) -> dict[str, Any]:
+    """Every key is one of databricks-bundles' `Pipeline`. It is serverless, whatever compute the jobs have."""
+    serverless = env.compute if isinstance(env.compute, Serverless) else Serverless(profile="serverless")
+    made = {
+        "name": "RetailFlow_Orders_Lakeflow",
+        "catalog": env.catalog,
+        "schema": "bronze",  # of names without one, of which it has none
+        "serverless": True,
+        "libraries": [
+            {"file": {"path": f"{env.jobs_root}/pipelines/{name}.py"}} for name in ("orders", "orders_databricks")
+        ],
+        "environment": {"dependencies": [env.wheel], "environment_version": serverless.environment_version},
+        "configuration": {"retailflow.raw_root": env.raw.root, "spark.sql.session.timeZone": "UTC"},
+        "notifications": [{"email_recipients": env.alert_addresses, "alerts": ["on-update-failure"]}],
+        "tags": dict(env.tags),
+    }
+    return made | ({"budget_policy_id": serverless.budget_policy_id} if serverless.budget_policy_id else {})
 
 
 def job(env: Environment) -> dict[str, Any]:

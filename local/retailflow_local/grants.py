@@ -33,7 +33,7 @@ _FIXED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "external_location.raw": {JOBS: ("READ_FILES",)},
     "schema.raw": {role: ("READ_VOLUME", "USE_SCHEMA") for role in ("raw_ingestion", JOBS)},
-    "schema.bronze": {"bronze_reader": READ, JOBS: _BUILD},
+    "schema.bronze": {"bronze_reader": READ, JOBS: ("CREATE_MATERIALIZED_VIEW", *_BUILD)},  # docs/LAKEFLOW.md
     "schema.quarantine": {"bronze_reader": READ, JOBS: _BUILD},
     "schema.silver": {JOBS: _BUILD},
     "schema.gold_build": {JOBS: _BUILD},

@@ -157,7 +157,8 @@ class _Decoder(StatefulProcessor):
 
 def _manifests(contents: Iterable[bytes]) -> list[Manifest]:
     """The batches of a day."""
-    return [Manifest.model_validate_json(content) for content in contents]
+    once = set(contents)  # a Blob endpoint may list a folder twice: as a blob, and as the prefix of others
+    return [Manifest.model_validate_json(content) for content in once]
 
 
 def feed(name: str) -> Feed:

@@ -5,7 +5,7 @@ import pytest
 from retailflow.compute import NewCluster
 from retailflow.environments import load_environment
 from retailflow_airflow.submit import payload
-from retailflow_local.bundle import TARGETS, job, outputs
+from retailflow_local.bundle import TARGETS, job, outputs, pipeline
 from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.job import arguments
 
@@ -79,6 +79,22 @@ def test_a_schedule_by_days_of_the_week_is_refused_rather_than_mistaken():
     weekly = env.model_copy(update={"schedule": env.schedule.model_copy(update={"cron": "0 2 * * 1"})})
     with pytest.raises(ValueError, match="days of the week"):
         job(weekly)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_pipeline_runs_files_that_are_there_with_the_code_and_raw_of_its_environment(target):
+    env = load_environment(target)
+    made = pipeline(env)
+    assert made["catalog"] == f"retailflow_{target}"
+    assert made["environment"]["dependencies"] == [env.wheel]
+    assert made["configuration"]["retailflow.raw_root"] == env.raw.root
+    assert [library["file"]["path"] for library in made["libraries"]] == [
+        "/Workspace/Shared/retailflow/spark_jobs/pipelines/orders.py",
+        "/Workspace/Shared/retailflow/spark_jobs/pipelines/orders_databricks.py",
+    ]
+    for library in made["libraries"]:
+        below = library["file"]["path"].removeprefix(f"{env.jobs_root}/")
+        assert (REPOSITORY / "spark_jobs" / below).is_file()
 
 
 def test_the_files_are_what_the_contracts_say_now():

@@ -54,6 +54,12 @@ def test_a_field_that_databricks_does_not_know_deep_in_a_task_is_found(plant, ve
     assert "python_fiel" in verdict("bundle").said
 
 
+def test_a_field_of_the_pipeline_that_databricks_does_not_know_is_found(plant, verdict):
+    plant("resources/retailflow_orders_lakeflow.prod.yml", "serverless: true", "severless: true")
+    said = verdict("bundle").said
+    assert "retailflow_orders_lakeflow.prod.yml: Unexpected field 'severless' for class Pipeline" in said
+
+
 def test_a_target_without_a_job_is_found(plant, verdict):
     plant("databricks.yml", "  prod: *target\n", "  prod: *target\n  test: *target\n")
     assert "databricks.yml: has the targets dev, stg, prod, test, not dev, stg, prod" in verdict("bundle").said

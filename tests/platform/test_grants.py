@@ -50,7 +50,10 @@ def test_only_administrators_and_jobs_write():
 
 def test_the_jobs_can_neither_grant_nor_change_what_readers_see_but_by_its_views():
     privileges = {privilege for of_roles in grants().values() for privilege in of_roles.get(JOBS, ())}
-    assert privileges == {"USE_CATALOG", "USE_SCHEMA", "SELECT", "MODIFY", "CREATE_TABLE", "READ_FILES", "READ_VOLUME"}
+    assert privileges == {
+        *("USE_CATALOG", "USE_SCHEMA", "SELECT", "MODIFY", "CREATE_TABLE", "CREATE_MATERIALIZED_VIEW"),
+        *("READ_FILES", "READ_VOLUME"),
+    }
     assert "MODIFY" not in grants()["schema.gold"][JOBS]
 
 
@@ -59,7 +62,7 @@ def test_every_schema_that_the_jobs_use_is_granted_to_them():
     assert used == {"bronze", "gold_build", "ops", "quarantine", "silver"}
     assert used | {"gold", "raw"} == set(schemas())
     for schema in used:
-        assert grants()[f"schema.{schema}"][JOBS] == ["CREATE_TABLE", "MODIFY", "SELECT", "USE_SCHEMA"]
+        assert {"CREATE_TABLE", "MODIFY", "SELECT", "USE_SCHEMA"} <= set(grants()[f"schema.{schema}"][JOBS])
 
 
 def test_a_contract_that_lets_a_role_write_is_refused():

@@ -54,7 +54,7 @@ def grants() -> None:
 
 
 def bundle() -> None:
-    """Write anew the Databricks job of resources/, after a change of contracts or environment files."""
+    """Write anew the Databricks job and pipeline of resources/, after a change of contracts or environment files."""
     from retailflow_local.bundle import outputs
 
     write(outputs(REPOSITORY))

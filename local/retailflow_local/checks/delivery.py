@@ -1,4 +1,4 @@
-"""Checks of what is delivered and how: written files, the Databricks job, workflows, images."""
+"""Checks of what is delivered and how: written files, the Databricks bundle, workflows, images."""
 
 import json
 import subprocess
@@ -39,21 +39,22 @@ class Delivery:
         return f"{len(wanted)} feeds"
 
     def bundle(self) -> str:
-        """The Databricks job is that of the contracts, for each target, and Databricks knows all its fields."""
+        """Job and pipeline are those of the contracts, for each target, and Databricks knows all their fields."""
         wanted, problems = bundle.outputs(self.root), []
         if found := stale(self.root, wanted):
             problems.append(f"{', '.join(found)}: not what the contracts say. Run ./retailflow bundle.")
         targets = tuple(yaml.safe_load((self.root / "databricks.yml").read_text())["targets"])
         if targets != bundle.TARGETS:
             problems.append(f"databricks.yml: has the targets {', '.join(targets)}, not {', '.join(bundle.TARGETS)}")
-        jobs = {path.name: _job(path) for path in wanted if path.exists()}
-        result = subprocess.run(tools.bundles(), input=json.dumps(jobs), capture_output=True, text=True, check=False)
+        files = {path.name: _resources(path) for path in wanted if path.exists()}
+        result = subprocess.run(tools.bundles(), input=json.dumps(files), capture_output=True, text=True, check=False)
         if result.returncode:
             raise Failed(f"databricks-bundles gave no answer: {result.stderr[-500:]}")
         problems += [f"{name}: {sentence}" for name, sentence in json.loads(result.stdout).items()]
         if problems:
             raise Failed("\n".join(problems))
-        return f"{len(jobs)} targets, {len(next(iter(jobs.values()))['tasks'])} tasks each"
+        (job,) = files[f"{bundle.JOB}.{targets[0]}.yml"]["jobs"].values()
+        return f"{len(targets)} targets, each a job of {len(job['tasks'])} tasks and a pipeline"
 
     def actionlint(self) -> str:
         """Workflows are well formed, and their expressions and shell lines make sense."""
@@ -83,7 +84,7 @@ class Delivery:
         return ""
 
 
-def _job(path: Path) -> dict:
-    """The one job of a written file."""
+def _resources(path: Path) -> dict:
+    """What a written file has for its one target: kind, then name, then resource."""
     (target,) = yaml.safe_load(path.read_text())["targets"].values()
-    return target["resources"]["jobs"][bundle.JOB]
+    return target["resources"]

@@ -66,7 +66,7 @@ def hadolint() -> tuple[str, ...]:
 
 
 def bundles() -> tuple[str, ...]:
-    """What databricks-bundles has against jobs on the standard input. Raises: Skipped."""
+    """What databricks-bundles has against the files on the standard input. Raises: Skipped."""
     return (str(_environment("bundle") / "bin" / "python"), str(PROJECT / "bundle.py"))
 
 
