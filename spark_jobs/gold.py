@@ -14,7 +14,7 @@ if __name__ == "__main__":
     run = arguments("gold", "table", [contract.name for contract in gold_tables()])
     contract = gold_table(run.name)
     with spark_session() as spark:
-        tables = Tables(spark, run.environment.catalog)
+        tables = Tables(spark, run.environment.catalog, run.environment.restricted_group)
         counts = refresh(tables, contract)
         if release.is_last(contract):
             release.check_held(release.publish(tables, run.databricks_run_id), contract.table.name)

@@ -1,4 +1,4 @@
-"""What databricks-bundles has against a bundle's files: {file: {kind: {name: resource}}} in, {file: sentence} out.
+"""What databricks-bundles has against a bundle's files: {file: {kind: {name: resource}}} in, {place: sentence} out.
 
 Runs in an environment of local/checks.
 """
@@ -13,10 +13,10 @@ CLASSES = {"jobs": Job, "pipelines": Pipeline}
 
 wrong = {}
 for file, resources in json.load(sys.stdin).items():
-    try:
-        for kind, named in resources.items():
-            for resource in named.values():
+    for kind, named in resources.items():
+        for name, resource in named.items():
+            try:
                 CLASSES[kind].from_dict(resource)
-    except (ValueError, TypeError) as error:
-        wrong[file] = str(error)
+            except (ValueError, TypeError) as error:
+                wrong[f"{file}: {name}"] = str(error)
 json.dump(wrong, sys.stdout)

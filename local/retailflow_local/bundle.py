@@ -18,6 +18,7 @@ from retailflow.scripts import for_day, python_task
 TARGETS = ("dev", "stg", "prod")
 JOB = "retailflow_main_pipeline"
 PIPELINE = "retailflow_orders_lakeflow"
+GOVERN_JOB = "retailflow_govern"
 WAIT_MINUTES = 10  # between two looks at RAW
 _DAY = "ingestion_date"
 _DATE = f"{{{{job.parameters.{_DAY}}}}}"
@@ -29,6 +30,7 @@ _HEAD = """\
 # A Databricks job has no sensor for a file in ADLS. In its place raw_<entity> fails until the day's `_SUCCESS` is
 # there, and is retried every {wait} minutes for {hours} hours. A file arrival trigger would start it all too early.
 # `ingestion_date` takes another day, such as 2026-01-15. Airflow alone has: late batches, replays, upkeep, deadlines.
+# {govern} is started by hand: it tells Unity Catalog which columns are classified, and masks the restricted ones.
 """
 _PIPELINE_HEAD = """\
 # Written by `./retailflow bundle` from include/retailflow/environments/{name}.yaml: change that.
@@ -42,8 +44,9 @@ def outputs(root: Path) -> dict[Path, str]:
     """The files that are written from here, and what they must hold."""
     found = {}
     for env in map(load_environment, TARGETS):
-        head = _HEAD.format(name=env.name, wait=WAIT_MINUTES, hours=env.sensor.timeout_hours)
-        found[root / "resources" / f"{JOB}.{env.name}.yml"] = head + _text(env, {"jobs": {JOB: job(env)}})
+        head = _HEAD.format(name=env.name, wait=WAIT_MINUTES, hours=env.sensor.timeout_hours, govern=GOVERN_JOB)
+        jobs = {JOB: job(env), GOVERN_JOB: govern_job(env)}
+        found[root / "resources" / f"{JOB}.{env.name}.yml"] = head + _text(env, {"jobs": jobs})
         head = _PIPELINE_HEAD.format(name=env.name)
         declared = {"pipelines": {PIPELINE: pipeline(env)}}
         found[root / "resources" / f"{PIPELINE}.{env.name}.yml"] = head + _text(env, declared)
@@ -76,10 +79,7 @@ def pipeline(env: Environment) -> dict[str, Any]:
 
 def job(env: Environment) -> dict[str, Any]:
     """Every key is one of databricks-bundles' `Job`."""
-    run_fields, task_fields = submit_fields(env.compute, env.wheel, env.tags)
-    if cluster := task_fields.pop("new_cluster", None):
-        run_fields["job_clusters"] = [{"job_cluster_key": _CLUSTER, "new_cluster": cluster}]
-        task_fields["job_cluster_key"] = _CLUSTER
+    run_fields, task_fields = _compute(env)
     return {
         "name": "RetailFlow_Main_Pipeline",
         "description": "RAW to GOLD for one ingestion date.",
@@ -96,6 +96,35 @@ def job(env: Environment) -> dict[str, Any]:
         **run_fields,
         "tasks": [{**task, **task_fields} for task in _tasks(env)],
     }
+
+
+def govern_job(env: Environment) -> dict[str, Any]:
+    """Tags, masks and views, by hand: nothing is changed unless its parameter `dry_run` says `false`."""
+    run_fields, task_fields = _compute(env)
+    parameters = ["--dry-run", "{{job.parameters.dry_run}}"]
+    task = {
+        "task_key": "govern",
+        "spark_python_task": {**python_task(env, "govern", parameters), "source": "WORKSPACE"},
+        "timeout_seconds": env.run_timeout_minutes * 60,
+    }
+    return {
+        "name": "RetailFlow_Govern",
+        "description": "Tags of classified columns, masks of restricted ones, views of GOLD (docs/UNITY_CATALOG.md).",
+        "max_concurrent_runs": 1,
+        "parameters": [{"name": "dry_run", "default": "true"}],
+        "tags": dict(env.tags),
+        **run_fields,
+        "tasks": [{**task, **task_fields}],
+    }
+
+
+def _compute(env: Environment) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of a job, and of each of its tasks, that say where it runs."""
+    run_fields, task_fields = submit_fields(env.compute, env.wheel, env.tags)
+    if cluster := task_fields.pop("new_cluster", None):
+        run_fields["job_clusters"] = [{"job_cluster_key": _CLUSTER, "new_cluster": cluster}]
+        task_fields["job_cluster_key"] = _CLUSTER
+    return run_fields, task_fields
 
 
 def _tasks(env: Environment) -> list[dict[str, Any]]:

@@ -13,12 +13,14 @@ from pathlib import Path
 from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
 
 JOBS = "jobs"
+RESTRICTED = "restricted_reader"  # the environments' `restricted_group` is its group
 ROLES = {
     "raw_ingestion": "Source systems. Sees RAW; creates blobs there by an Azure role that cannot delete.",
     "bronze_reader": "Engineers on call. Sees records as received, quarantine, and what the jobs tell of their runs.",
     "silver_reader": "Engineers and data scientists. Sees typed and valid records, one row per business key.",
     "gold_reader": "Programs such as Power BI. Sees GOLD.",
     "analytics": "People who analyse. Sees GOLD.",
+    RESTRICTED: "Reads nothing by itself. Sees restricted columns where another role lets it read; the jobs are in it.",
     "platform_admin": "Keeps the platform. May do everything in the catalog, grant included.",
     JOBS: "The service principal that Airflow submits as. No person.",
 }

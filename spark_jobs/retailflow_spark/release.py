@@ -5,14 +5,17 @@ readers see from then on. One view, `gold_build.released`, holds all tables at t
 read from it; so replacing that one view moves every table in the same instant (docs/adr/0004).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import md5
 
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, GoldContract, Table, gold_tables
 from retailflow.contracts.ddl import create_view
+from retailflow.contracts.privacy import masked
 from retailflow_spark.audits import Audit, Finding, State, audits
 from retailflow_spark.balance import ROW_BALANCE
 from retailflow_spark.publish import WATERMARKS
@@ -112,11 +115,29 @@ def show(tables: Tables) -> None:
             return
         contracts = [contract for contract in gold_tables() if contract.table.name in versions]
         branches = (_branch(tables, contract, versions[contract.table.name], contracts) for contract in contracts)
-        statement = f"CREATE OR REPLACE VIEW {tables.path(_RELEASED)} TBLPROPERTIES ('release' = '{number}') AS "
-        tables.spark.sql(statement + " UNION ALL ".join(branches))
-        for contract in contracts:
-            _create_view(tables, contract)
+        # CREATE OR REPLACE would drop the view first: open-source Spark has none for a moment.
+        verb = "ALTER VIEW" if _exists(tables, tables.path(_RELEASED)) else "CREATE VIEW IF NOT EXISTS"
+        union = " UNION ALL ".join(f"SELECT {number} AS release, {branch}" for branch in branches)
+        tables.spark.sql(f"{verb} {tables.path(_RELEASED)} AS {union}")
+        for view in outdated_views(tables):
+            tables.spark.sql(view)
         # An older release may have been shown last, by a run that read the pointer before the newest was there.
+
+
+def outdated_views(tables: Tables) -> list[str]:
+    """The statements that make the views `gold.*` what contracts and the group of `tables` say; none where they do.
+
+    In them a restricted column is NULL to a reader who is not in the group (docs/adr/0008).
+    """
+    released, outdated = newest(tables)[1], []
+    for contract in (contract for contract in gold_tables() if contract.table.name in released):
+        view = f"{tables.catalog}.gold.{contract.name}"
+        columns = (masked(c, f"{contract.name}.{c.name}", tables.restricted_group) for c in contract.table.columns)
+        query = f"SELECT {', '.join(columns)} FROM {tables.path(_RELEASED)} WHERE name = '{contract.name}'"
+        digest = md5(f"{query} {contract.table}".encode()).hexdigest()
+        if _digest(tables, view) != digest:
+            outdated.append(create_view(contract.table, view, query, digest))
+    return outdated
 
 
 def check_held(choice: Choice, name: str) -> None:
@@ -198,12 +219,25 @@ def _report(tables: Tables, choice: Choice, databricks_run_id: str) -> None:
 
 
 def _shown(tables: Tables) -> int:
-    """The release that the views show."""
+    """The release that the views show, which the text of the view says; 0 where there is none."""
     view = tables.path(_RELEASED)
-    if not tables.spark.catalog.tableExists(view):
+    if not _exists(tables, view):
         return 0
+    text = tables.spark.sql(f"DESCRIBE TABLE EXTENDED {view}").where("col_name = 'View Text'").first().data_type
+    if found := re.match(r"SELECT (\d+) AS release", text):
+        return int(found[1])
+    raise ValueError(f"{view} does not say its release. Drop this view; the next publication makes it again.")
+
+
+def _digest(tables: Tables, view: str) -> str | None:
+    if not _exists(tables, view):
+        return None
     properties = {row.key: row.value for row in tables.spark.sql(f"SHOW TBLPROPERTIES {view}").collect()}
-    return int(properties["release"])
+    return properties.get("digest")
+
+
+def _exists(tables: Tables, view: str) -> bool:
+    return tables.spark.catalog.tableExists(view)
 
 
 def _branch(tables: Tables, contract: GoldContract, version: int, all_: list[GoldContract]) -> str:
@@ -211,11 +245,4 @@ def _branch(tables: Tables, contract: GoldContract, version: int, all_: list[Gol
     struct = ", ".join(f"'{name}', {name}" for name in contract.table.column_names)
     columns = (f"named_struct({struct})" if other is contract else "NULL" for other in all_)
     named = ", ".join(f"{value} AS {other.name}" for value, other in zip(columns, all_, strict=True))
-    return f"SELECT '{contract.name}' AS name, {named} FROM {tables.path(contract.table.name)} VERSION AS OF {version}"
-
-
-def _create_view(tables: Tables, contract: GoldContract) -> None:
-    view = f"{tables.catalog}.gold.{contract.name}"
-    if not tables.spark.catalog.tableExists(view):
-        query = f"SELECT {contract.name}.* FROM {tables.path(_RELEASED)} WHERE name = '{contract.name}'"
-        tables.spark.sql(create_view(contract.table, view, query))
+    return f"'{contract.name}' AS name, {named} FROM {tables.path(contract.table.name)} VERSION AS OF {version}"

@@ -28,13 +28,15 @@ _UPKEEP = ("OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES
 class Tables:
     """The tables of one catalog.
 
-    Names are `schema.table`; the catalog is the environment's. `commits` has the first and the last version that this
-    object wrote of each table. A write that conflicts with another run's is repeated on what that run left.
+    Names are `schema.table`. The catalog is the environment's, and so is the group that sees restricted columns of
+    GOLD. `commits` has the first and the last version that this object wrote of each table. A write that conflicts with
+    another run's is repeated on what that run left.
     """
 
-    def __init__(self, spark: SparkSession, catalog: str) -> None:
+    def __init__(self, spark: SparkSession, catalog: str, restricted_group: str | None = None) -> None:
         self.spark = spark
         self.catalog = catalog
+        self.restricted_group = restricted_group
         self.commits: dict[str, tuple[int, int]] = {}
 
     def path(self, name: str) -> str:

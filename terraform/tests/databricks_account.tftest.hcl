@@ -4,7 +4,7 @@ variables {
   name               = "retailflow-test"
   environment        = "test"
   location           = "westeurope"
-  roles              = ["gold_reader", "platform_admin"]
+  roles              = ["gold_reader", "platform_admin", "restricted_reader"]
   airflow_client_id  = "00000000-0000-0000-0000-000000000004"
   workspace_id       = "1234"
   is_private         = true
@@ -19,12 +19,12 @@ run "private" {
   }
 
   assert {
-    condition     = output.principals == { gold_reader = "retailflow_test_gold_reader", platform_admin = "retailflow_test_platform_admin", jobs = "00000000-0000-0000-0000-000000000004" }
+    condition     = output.principals == { gold_reader = "retailflow_test_gold_reader", platform_admin = "retailflow_test_platform_admin", restricted_reader = "retailflow_test_restricted_reader", jobs = "00000000-0000-0000-0000-000000000004" }
     error_message = "Each role is a group of its environment; the jobs are a service principal."
   }
 
   assert {
-    condition     = { for role, given in databricks_mws_permission_assignment.role : role => one(given.permissions) } == { gold_reader = "USER", platform_admin = "ADMIN" }
+    condition     = { for role, given in databricks_mws_permission_assignment.role : role => one(given.permissions) } == { gold_reader = "USER", platform_admin = "ADMIN", restricted_reader = "USER" }
     error_message = "Only administrators administer the workspace."
   }
 

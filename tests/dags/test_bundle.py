@@ -5,9 +5,9 @@ import pytest
 from retailflow.compute import NewCluster
 from retailflow.environments import load_environment
 from retailflow_airflow.submit import payload
-from retailflow_local.bundle import TARGETS, job, outputs, pipeline
+from retailflow_local.bundle import TARGETS, govern_job, job, outputs, pipeline
 from retailflow_local.workspace import REPOSITORY
-from retailflow_spark.job import arguments
+from retailflow_spark.job import arguments, one_of, options
 
 
 def tasks(environment: str = "dev") -> dict[str, dict]:
@@ -57,6 +57,15 @@ def test_it_runs_at_two_one_at_a_time_and_mails_its_failures():
     assert (made["name"], made["max_concurrent_runs"]) == ("RetailFlow_Main_Pipeline", 1)
     assert (made["schedule"]["quartz_cron_expression"], made["schedule"]["timezone_id"]) == ("0 0 2 * * ?", "UTC")
     assert made["email_notifications"]["on_failure"] == ["data-engineering@retailflow.example"]
+
+
+def test_governance_changes_nothing_unless_it_is_told_to():
+    made = govern_job(load_environment("prod"))
+    (parameter,), (task,) = made["parameters"], made["tasks"]
+    given = task["spark_python_task"]["parameters"]
+    argv = [{"{{job.parameters.dry_run}}": parameter["default"]}.get(text, text) for text in given]
+    read = options({"dry-run": one_of("dry run", ["true", "false"])}, argv)
+    assert (read.env.name, read.dry_run, "schedule" in made) == ("prod", "true", False)
 
 
 def test_clusters_are_one_for_the_whole_job_and_the_same_that_airflow_asks_for():

@@ -1,5 +1,7 @@
 """Readers of GOLD see audited versions only, and never two releases in one statement. One story, told in order."""
 
+import time
+
 import pytest
 from shop import Shop
 
@@ -53,6 +55,22 @@ def test_a_run_that_died_between_the_pointer_and_the_view_is_shown_by_the_next(s
     assert shop.seen() == ("10.0000", "10.0000")
     shop.publish()
     assert shop.seen() == ("20.0000", "20.0000")
+
+
+def test_the_one_view_is_changed_in_place_so_that_no_reader_finds_it_missing(shop):
+    """Open-source Spark drops and creates a view that is to be replaced."""
+
+    def made() -> str:
+        about = shop.tables.spark.sql("DESCRIBE TABLE EXTENDED spark_catalog.gold_build.released")
+        return about.where("col_name = 'Created Time'").first().data_type
+
+    before, number = made(), newest(shop.tables)[0]
+    shop.sell("20")
+    shop.build()
+    time.sleep(1)  # the catalog has whole seconds
+    shop.publish()
+    assert newest(shop.tables)[0] > number
+    assert made() == before
 
 
 def test_a_mart_that_is_not_its_facts_is_held_back_with_them_and_the_others_move(shop):

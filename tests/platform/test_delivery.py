@@ -46,7 +46,8 @@ def test_a_task_that_is_missing_from_the_job_is_found(checkout, verdict):
 def test_a_field_that_databricks_does_not_know_is_found(plant, verdict):
     plant(DEV, "max_concurrent_runs: 1", "max_concurent_runs: 1")
     said = verdict("bundle").said
-    assert "retailflow_main_pipeline.dev.yml: Unexpected field 'max_concurent_runs' for class Job" in said
+    for job in ("retailflow_main_pipeline", "retailflow_govern"):
+        assert f"retailflow_main_pipeline.dev.yml: {job}: Unexpected field 'max_concurent_runs' for class Job" in said
 
 
 def test_a_field_that_databricks_does_not_know_deep_in_a_task_is_found(plant, verdict):
@@ -57,7 +58,8 @@ def test_a_field_that_databricks_does_not_know_deep_in_a_task_is_found(plant, ve
 def test_a_field_of_the_pipeline_that_databricks_does_not_know_is_found(plant, verdict):
     plant("resources/retailflow_orders_lakeflow.prod.yml", "serverless: true", "severless: true")
     said = verdict("bundle").said
-    assert "retailflow_orders_lakeflow.prod.yml: Unexpected field 'severless' for class Pipeline" in said
+    place = "retailflow_orders_lakeflow.prod.yml: retailflow_orders_lakeflow"
+    assert f"{place}: Unexpected field 'severless' for class Pipeline" in said
 
 
 def test_a_target_without_a_job_is_found(plant, verdict):

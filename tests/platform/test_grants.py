@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from retailflow.contracts import entities, entity, gold_tables
-from retailflow_local.grants import JOBS, ROLES, grants, outputs, schemas
+from retailflow.environments import environment_names, load_environment
+from retailflow_local.grants import JOBS, RESTRICTED, ROLES, grants, outputs, schemas
 from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.maintenance import LAYERS
 from retailflow_spark.tables import Tables
@@ -37,6 +38,7 @@ def test_each_role_reads_its_own_schemas_and_nothing_else():
         "silver_reader": {"schema.silver": read},
         "gold_reader": {"schema.gold": read},
         "analytics": {"schema.gold": read},
+        RESTRICTED: {},
         "platform_admin": {},
     }
 
@@ -50,10 +52,8 @@ def test_only_administrators_and_jobs_write():
 
 def test_the_jobs_can_neither_grant_nor_change_what_readers_see_but_by_its_views():
     privileges = {privilege for of_roles in grants().values() for privilege in of_roles.get(JOBS, ())}
-    assert privileges == {
-        *("USE_CATALOG", "USE_SCHEMA", "SELECT", "MODIFY", "CREATE_TABLE", "CREATE_MATERIALIZED_VIEW"),
-        *("READ_FILES", "READ_VOLUME"),
-    }
+    creating = {"CREATE_TABLE", "CREATE_MATERIALIZED_VIEW"}
+    assert privileges == {"USE_CATALOG", "USE_SCHEMA", "SELECT", "MODIFY", "READ_FILES", "READ_VOLUME", *creating}
     assert "MODIFY" not in grants()["schema.gold"][JOBS]
 
 
@@ -63,6 +63,12 @@ def test_every_schema_that_the_jobs_use_is_granted_to_them():
     assert used | {"gold", "raw"} == set(schemas())
     for schema in used:
         assert {"CREATE_TABLE", "MODIFY", "SELECT", "USE_SCHEMA"} <= set(grants()[f"schema.{schema}"][JOBS])
+
+
+def test_the_group_that_the_masks_ask_for_is_that_of_its_role():
+    groups = {name: load_environment(name).restricted_group for name in environment_names()}
+    assert groups.pop("local") is None
+    assert groups == {name: f"retailflow_{name}_{RESTRICTED}" for name in ("dev", "stg", "prod")}
 
 
 def test_a_contract_that_lets_a_role_write_is_refused():

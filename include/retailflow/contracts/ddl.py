@@ -59,10 +59,14 @@ def add_columns(table: Table, path: str, present: Collection[str]) -> str:
     return f"ALTER TABLE {path} ADD COLUMNS ({', '.join(added)})"
 
 
-def create_view(table: Table, path: str, query: str) -> str:
-    """`CREATE OR REPLACE VIEW` with the comments of the contract, for a query that has the table's columns in order."""
+def create_view(table: Table, path: str, query: str, digest: str) -> str:
+    """`CREATE OR REPLACE VIEW` with the comments of the contract, for a query that has the table's columns in order.
+
+    The digest is kept as the property `digest`.
+    """
     columns = ", ".join(f"{column.name} COMMENT {_text(column.description)}" for column in table.columns)
-    return f"CREATE OR REPLACE VIEW {path} ({columns}) COMMENT {_text(table.description)} AS {query}"
+    properties = f"TBLPROPERTIES ('digest' = {_text(digest)})"
+    return f"CREATE OR REPLACE VIEW {path} ({columns}) COMMENT {_text(table.description)} {properties} AS {query}"
 
 
 def _column(column: Column) -> str:

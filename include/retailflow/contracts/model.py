@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+CLASSIFICATIONS = ("restricted", "confidential", "internal", "public")  # from what few may see to what anybody may
+
 
 @dataclass(frozen=True)
 class Column:
@@ -27,7 +29,7 @@ class Column:
     def strictest(self) -> str | None:
         """The strictest classification of the column and of what is inside it."""
         found = {self.classification, *(field.strictest for field in self.fields)}
-        return next((kind for kind in ("restricted", "confidential", "internal") if kind in found), None)
+        return next((kind for kind in CLASSIFICATIONS if kind in found), None)
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,7 @@ def _column(prop: Mapping[str, Any]) -> Column:
         type=spark_type,
         description=" ".join(prop["description"].split()),
         required=bool(prop.get("required") or prop.get("primaryKey")),
-        classification=prop.get("classification"),
+        classification=_classification(prop),
         date_of=_custom(prop).get("dateOf"),
         is_time_zone=_custom(prop).get("isTimeZone", False),
         valid_values=_valid_values(prop),
@@ -258,6 +260,14 @@ def _column(prop: Mapping[str, Any]) -> Column:
         maximum=_number(options.get("maximum")),
         fields=fields,
     )
+
+
+def _classification(prop: Mapping[str, Any]) -> str | None:
+    found = prop.get("classification")
+    if found not in (None, *CLASSIFICATIONS):
+        allowed = ", ".join(CLASSIFICATIONS)
+        raise ValueError(f"{prop['name']}: classification {found!r} is not known; allowed are {allowed}")
+    return found
 
 
 def _valid_values(prop: Mapping[str, Any]) -> tuple[str, ...]:

@@ -97,6 +97,8 @@ class Schedule(Strict):
 class Environment(Strict):
     name: str = Field(pattern=r"^[a-z][a-z0-9]*$")
     catalog: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    # The account group whose members see columns that a contract calls restricted; to all others they are NULL.
+    restricted_group: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
     raw: Raw
     secret_scope: SecretName
     sources: dict[str, Source]

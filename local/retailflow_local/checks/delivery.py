@@ -53,8 +53,8 @@ class Delivery:
         problems += [f"{name}: {sentence}" for name, sentence in json.loads(result.stdout).items()]
         if problems:
             raise Failed("\n".join(problems))
-        (job,) = files[f"{bundle.JOB}.{targets[0]}.yml"]["jobs"].values()
-        return f"{len(targets)} targets, each a job of {len(job['tasks'])} tasks and a pipeline"
+        tasks = files[f"{bundle.JOB}.{targets[0]}.yml"]["jobs"][bundle.JOB]["tasks"]
+        return f"{len(targets)} targets, each a job of {len(tasks)} tasks, one that governs, and a pipeline"
 
     def actionlint(self) -> str:
         """Workflows are well formed, and their expressions and shell lines make sense."""

@@ -90,6 +90,7 @@ def _names(plan: Plan, environment: Environment) -> Iterator[str]:
         ("azurerm_storage_container.raw", "name", container),
         ("databricks_external_location.raw", "url", f"{environment.raw.root}/"),
         ("databricks_secret_scope.this", "name", environment.secret_scope),
+        ('databricks_group.role["restricted_reader"]', "display_name", environment.restricted_group),
         ("databricks_directory.code", "path", environment.jobs_root.removeprefix("/Workspace").rpartition("/")[0]),
     )
     for ending, key, wanted in named:

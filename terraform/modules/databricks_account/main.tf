@@ -11,6 +11,12 @@ resource "databricks_service_principal" "jobs" {
   display_name   = "${var.name}-jobs"
 }
 
+# Through the masks of restricted columns the jobs would read NULL, and write it.
+resource "databricks_group_member" "jobs" {
+  group_id  = databricks_group.role["restricted_reader"].id
+  member_id = databricks_service_principal.jobs.id
+}
+
 resource "databricks_mws_permission_assignment" "role" {
   for_each = var.roles
 

@@ -1,0 +1,101 @@
+"""Restricted columns of GOLD on real Delta: NULL to readers outside the group, in the views and nowhere else."""
+
+from datetime import date
+
+import pytest
+from pipeline import put, run_day
+
+from retailflow.contracts import gold_table
+from retailflow_spark.publish import refresh
+from retailflow_spark.release import outdated_views, publish
+from retailflow_spark.tables import Tables
+
+DAY = date(2026, 1, 15)
+ADA = {
+    "customer_id": "C1", "first_name": "Ada", "last_name": "Byron", "email": "ada@example.org", "phone": "+49 1",
+    "birth_date": "1990-02-03", "segment": "loyal", "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-15T08:00:00Z",
+    "address": {"country": "DE", "region": "BE", "city": "Berlin", "postal_code": "10115"},
+}  # fmt: skip
+RESTRICTED = ("first_name", "last_name", "email", "phone", "birth_date")
+OPEN = ("customer_id", "country", "region", "city", "postal_code", "segment", "is_current")
+
+
+@pytest.fixture
+def members(spark):
+    """Databricks' function, which open-source Spark lacks: the reader is a member of the group `readers` only."""
+    function = "spark_catalog.default.is_account_group_member"
+    spark.sql(f"CREATE FUNCTION {function}(name STRING) RETURNS BOOLEAN RETURN name = 'readers'")
+    yield
+    spark.sql(f"DROP FUNCTION {function}")
+
+
+@pytest.fixture
+def built(tables, raw) -> Tables:
+    put(raw, "customers", DAY, ADA)
+    run_day(tables, raw.root, "customers", DAY)
+    refresh(tables, gold_table("dim_customer"))
+    return tables
+
+
+def seen(tables, columns, place: str = "gold") -> tuple:
+    """What a reader sees of the one customer."""
+    query = f"SELECT {', '.join(columns)} FROM spark_catalog.{place}.dim_customer WHERE customer_id = 'C1' AND is_current"
+    (row,) = tables.spark.sql(query).collect()
+    return tuple(None if value is None else str(value) for value in row)
+
+
+def release_for(built, group: str | None) -> Tables:
+    tables = Tables(built.spark, built.catalog, group)
+    publish(tables, "1")
+    for view in outdated_views(tables):  # a group that changes without a release
+        tables.spark.sql(view)
+    return tables
+
+
+@pytest.mark.parametrize("group", [None, "others"])
+def test_who_is_in_no_such_group_sees_all_but_what_is_restricted(built, members, group):
+    tables = release_for(built, group)
+    assert seen(tables, RESTRICTED) == (None, None, None, None, None)
+    assert seen(tables, OPEN) == ("C1", "DE", "BE", "Berlin", "10115", "loyal", "True")
+
+
+def test_a_member_sees_what_is_restricted(built, members):
+    tables = release_for(built, "readers")
+    assert seen(tables, RESTRICTED) == ("Ada", "Byron", "ada@example.org", "+49 1", "1990-02-03")
+    assert seen(tables, OPEN) == ("C1", "DE", "BE", "Berlin", "10115", "loyal", "True")
+
+
+def test_the_jobs_see_it_in_the_table_and_the_view_has_the_table_s_types(built):
+    tables = release_for(built, None)
+    assert seen(tables, RESTRICTED, "gold_build") == ("Ada", "Byron", "ada@example.org", "+49 1", "1990-02-03")
+    types = [tables.spark.table(f"spark_catalog.{place}.dim_customer").dtypes for place in ("gold", "gold_build")]
+    assert types[0] == types[1]
+
+
+def test_no_reader_finds_out_what_is_restricted_by_a_condition(built):
+    tables = release_for(built, None)
+    found = tables.spark.sql("SELECT count(*) FROM spark_catalog.gold.dim_customer WHERE email = 'ada@example.org'")
+    assert found.first()[0] == 0
+
+
+def test_a_view_is_replaced_when_the_group_changes_and_only_then(built, members):
+    tables = release_for(built, "readers")
+    assert outdated_views(tables) == []
+    (statement,) = outdated_views(Tables(tables.spark, tables.catalog, "others"))
+    assert statement.startswith("CREATE OR REPLACE VIEW spark_catalog.gold.dim_customer ")
+    assert "CASE WHEN is_account_group_member('others') THEN dim_customer.email END AS email" in statement
+
+
+def test_the_view_of_a_release_from_before_the_masks_is_replaced_by_the_next(built, raw):
+    tables = release_for(built, None)
+    tables.spark.sql(
+        "CREATE OR REPLACE VIEW spark_catalog.gold.dim_customer AS "
+        "SELECT dim_customer.* FROM spark_catalog.gold_build.released WHERE name = 'dim_customer'"
+    )
+    assert seen(tables, ["email"]) == ("ada@example.org",)
+    put(raw, "customers", DAY, {**ADA, "email": "ada@example.com", "updated_at": "2026-01-15T09:00:00Z"})
+    run_day(tables, raw.root, "customers", DAY)
+    refresh(tables, gold_table("dim_customer"))
+    publish(tables, "2")
+    assert seen(tables, ["email"]) == (None,)
