@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from retailflow.environments import SettingsError
+from retailflow.environments import SettingsError, load_environment
 from retailflow_local import airflow as local_airflow
 from retailflow_local.checks import commands
 from retailflow_local.console import console, errors, steps
@@ -177,18 +177,40 @@ def status() -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="An environment in Azure, instead.")] = "local",
+) -> None:
     """Say what is missing or broken on this machine, and the fix. Exit code 1 if something is broken."""
-    from retailflow_local.doctor import diagnose
+    if env == "local":
+        from retailflow_local.doctor import diagnose
 
+        checks = diagnose(Workspace())
+    else:
+        from retailflow_local.cloud import connect, readiness
+
+        checks = readiness.diagnose(connect(load_environment(env)))
     colours = {"ok": "green", "missing": "yellow", "broken": "red"}
     is_broken = False
-    for check in diagnose(Workspace()):
+    for check in checks:
         colour = colours[check.verdict]
         line = f"[{colour}]{check.verdict:8}[/{colour}]{check.name:14}{escape(check.finding)}"
         console.print(line + (f". [bold]{escape(check.fix)}[/bold]" if check.fix else ""), soft_wrap=True)
         is_broken |= check.verdict == "broken"
     raise typer.Exit(1 if is_broken else 0)
+
+
+@app.command()
+def bootstrap(
+    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="dev, stg or prod.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Make it; else it is only said.")] = False,
+    vault_id: Annotated[
+        str | None, typer.Option(help="Resource id of the Key Vault, for a secret scope that Terraform does not make.")
+    ] = None,
+) -> None:
+    """Make what an environment in Azure lacks: a folder for each feed in RAW, and the secret scope. Safe to repeat."""
+    from retailflow_local.cloud.bootstrap import run
+
+    run(load_environment(env), vault_id, is_dry_run=not apply)
 
 
 @app.command()

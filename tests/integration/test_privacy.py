@@ -40,7 +40,9 @@ def built(tables, raw) -> Tables:
 
 def seen(tables, columns, place: str = "gold") -> tuple:
     """What a reader sees of the one customer."""
-    query = f"SELECT {', '.join(columns)} FROM spark_catalog.{place}.dim_customer WHERE customer_id = 'C1' AND is_current"
+    query = (
+        f"SELECT {', '.join(columns)} FROM spark_catalog.{place}.dim_customer WHERE customer_id = 'C1' AND is_current"
+    )
     (row,) = tables.spark.sql(query).collect()
     return tuple(None if value is None else str(value) for value in row)
 

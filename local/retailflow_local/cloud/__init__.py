@@ -1,0 +1,49 @@
+"""Looks at an environment in Azure, and prepares it, by the sign-in of whoever asks."""
+
+import logging
+from dataclasses import dataclass
+
+from azure.identity import DefaultAzureCredential
+from azure.storage.filedatalake import DataLakeServiceClient, FileSystemClient
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.core import Config
+
+from retailflow.environments import Environment, ServicePrincipal
+from retailflow_local.errors import WorkspaceError
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """An environment, with its RAW container and its Databricks workspace."""
+
+    env: Environment
+    raw: FileSystemClient
+    workspace: WorkspaceClient
+
+
+def connect(env: Environment) -> Cloud:
+    """By `az login` or its like, and by DATABRICKS_HOST or a profile. Nothing is asked of either yet.
+
+    Raises: WorkspaceError where the environment is a laptop's, or Databricks' sign-in is not set up.
+    """
+    if not isinstance(env.raw.credential, ServicePrincipal):
+        raise WorkspaceError(f"The environment {env.name} is not in Azure.")
+    for library in ("azure", "databricks"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # whoever asked is told once, by the error
+    account_url = env.raw.credential.account_url.replace(".blob.", ".dfs.")
+    lake = DataLakeServiceClient(account_url, DefaultAzureCredential(), retry_total=1, connection_timeout=10)
+    try:
+        workspace = WorkspaceClient(config=Config(http_timeout_seconds=60, retry_timeout_seconds=10))
+    except (ValueError, OSError) as error:
+        raise WorkspaceError(
+            f"Databricks' sign-in is not set up: {error} Set DATABRICKS_HOST and run az login, or name a profile of "
+            "~/.databrickscfg in DATABRICKS_CONFIG_PROFILE."
+        ) from error
+    return Cloud(env, lake.get_file_system_client(env.raw.container), workspace)
+
+
+def secret_names(env: Environment) -> list[str]:
+    """The secrets that jobs read from the scope."""
+    credential = env.raw.credential.model_dump()
+    names = {name for key, name in credential.items() if key.endswith("_secret")}
+    return sorted(names | {source.token_secret for source in env.sources.values()})

@@ -1,0 +1,132 @@
+"""Whether an environment in Azure is ready for its first run, and the fix where it is not. Changes nothing."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from azure.core.exceptions import AzureError
+from databricks.sdk.errors import DatabricksError
+from databricks.sdk.service.sql import StatementState
+
+from retailflow.contracts import entities
+from retailflow_local.cloud import Cloud, secret_names
+from retailflow_local.doctor import Check
+from retailflow_local.grants import JOBS, grants, schemas
+from retailflow_local.workspace import REPOSITORY
+
+
+class _NotReady(Exception):
+    """Says what is missing."""
+
+
+def diagnose(cloud: Cloud) -> Iterator[Check]:
+    """One check after the other; where one gets no answer it is broken, and the others are made all the same."""
+    apply = "Run terraform apply (docs/DEPLOYMENT.md)"
+    checks: dict[str, tuple[Callable[[Cloud], str], str]] = {
+        "Sign-in": (_sign_in, "Run az login, and set DATABRICKS_HOST to the workspace's address."),
+        "RAW": (
+            _raw,
+            "Run az login. You need Storage Blob Data Reader, and a network that reaches the account. "
+            f"Folders: ./retailflow bootstrap --env {cloud.env.name} --apply.",
+        ),
+        "Secrets": (
+            _secrets,
+            f"{apply}, then az keyvault secret set --vault-name <vault> --name <name> --file <file>.",
+        ),
+        "Code": (_code, "Run the workflow deploy-jobs or promote-environment."),
+        "Warehouse": (_warehouse, "Put what `terraform output` calls sql_warehouse into the environment file."),
+        "Schemas": (_schemas, f"{apply}."),
+        "Location": (_location, f"{apply}; you see it only with a privilege on it."),
+        "Grants": (_grants, f"{apply}: it gives what is missing and takes what is too much."),
+    }
+    for name, (check, fix) in checks.items():
+        try:
+            yield Check(name, "ok", check(cloud))
+        except (_NotReady, AzureError, DatabricksError, OSError) as error:
+            said = str(error).strip().partition("\n")[0].rstrip(".")
+            yield Check(
+                name, "broken", said if isinstance(error, _NotReady) else f"{type(error).__name__}: {said}", fix
+            )
+
+
+def _sign_in(cloud: Cloud) -> str:
+    return f"{cloud.workspace.current_user.me().user_name} at {cloud.workspace.config.host}"
+
+
+def _raw(cloud: Cloud) -> str:
+    _all_there(
+        f"{cloud.env.raw.root} has no folder", _feeds(), (path.name for path in cloud.raw.get_paths(recursive=False))
+    )
+    return f"{cloud.env.raw.root}, a folder for each of {len(_feeds())} feeds"
+
+
+def _feeds() -> list[str]:
+    return [contract.name for contract in entities()]
+
+
+def _secrets(cloud: Cloud) -> str:
+    scope, names = cloud.env.secret_scope, secret_names(cloud.env)
+    _all_there(f"the scope {scope} lacks", names, (found.key for found in cloud.workspace.secrets.list_secrets(scope)))
+    return f"the scope {scope} has all {len(names)} that jobs read"
+
+
+def _code(cloud: Cloud) -> str:
+    root, wheel = cloud.env.jobs_root, cloud.env.wheel
+    wanted = [f"{root}/{script.name}" for script in (REPOSITORY / "spark_jobs").glob("*.py")]
+    folders = [root]
+    if wheel:
+        wanted.append(wheel)
+        folders.append(wheel.rpartition("/")[0])
+    _all_there(
+        "not deployed:", wanted, (entry.path for folder in folders for entry in cloud.workspace.workspace.list(folder))
+    )
+    return f"{len(wanted)} files at {root.rpartition('/')[0]}"
+
+
+def _warehouse(cloud: Cloud) -> str:
+    warehouse = cloud.env.warehouse_id
+    status = cloud.workspace.statement_execution.execute_statement("SELECT 1", warehouse, wait_timeout="50s").status
+    if status.state != StatementState.SUCCEEDED:
+        raise _NotReady(f"{warehouse}: {status.error.message if status.error else 'no answer within 50 s, ask again'}")
+    return f"{warehouse} answers"
+
+
+def _schemas(cloud: Cloud) -> str:
+    catalog = cloud.env.catalog
+    _all_there(
+        f"the catalog {catalog} lacks", schemas(), (found.name for found in cloud.workspace.schemas.list(catalog))
+    )
+    return f"the catalog {catalog} has all {len(schemas())}"
+
+
+def _location(cloud: Cloud) -> str:
+    url = f"{cloud.env.raw.root}/"
+    _all_there("no external location", [url], (found.url for found in cloud.workspace.external_locations.list()))
+    return f"an external location has {url}"
+
+
+def _grants(cloud: Cloud) -> str:
+    """Of groups only: which principal the jobs are, the environment file does not say."""
+    prefix, problems = f"retailflow_{cloud.env.name}_", []
+    for securable, of_roles in grants().items():
+        kind, _, name = securable.partition(".")
+        if kind not in ("catalog", "schema"):
+            continue
+        full_name = f"{cloud.env.catalog}.{name}" if name else cloud.env.catalog
+        assigned = cloud.workspace.grants.get(kind, full_name).privilege_assignments or ()
+        present = {
+            given.principal.removeprefix(prefix): {privilege.value for privilege in given.privileges}
+            for given in assigned
+            if given.principal.startswith(prefix)
+        }
+        for role in sorted({*of_roles, *present} - {JOBS}):
+            wanted, has = set(of_roles.get(role, ())), present.get(role, set())
+            problems += [f"{role} lacks {privilege} on {full_name}" for privilege in sorted(wanted - has)]
+            problems += [f"{role} has {privilege} on {full_name}" for privilege in sorted(has - wanted)]
+    if problems:
+        raise _NotReady("; ".join(problems))
+    return "each role has what docs/UNITY_CATALOG.md says, and no more"
+
+
+def _all_there(complaint: str, wanted: Iterable[str], found: Iterable[str]) -> None:
+    """Raises: _NotReady with the complaint and what is missing."""
+    if absent := sorted(set(wanted) - set(found)):
+        raise _NotReady(f"{complaint} {', '.join(absent)}")

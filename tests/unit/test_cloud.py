@@ -1,0 +1,150 @@
+"""`doctor --env` and `bootstrap`. Azure and Databricks are stood in for, with the names and arguments of their SDKs."""
+
+from types import SimpleNamespace as Found
+from unittest.mock import create_autospec
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.storage.filedatalake import FileSystemClient
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound, PermissionDenied
+from databricks.sdk.service.catalog import Privilege, PrivilegeAssignment
+from databricks.sdk.service.sql import ServiceError, StatementState
+from typer.testing import CliRunner
+
+from retailflow.contracts import entities
+from retailflow.environments import load_environment
+from retailflow_local import cli
+from retailflow_local.cloud import Cloud, bootstrap, connect, secret_names
+from retailflow_local.cloud.readiness import diagnose
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.grants import grants, schemas
+from retailflow_local.workspace import REPOSITORY
+
+ENV = load_environment("dev")
+VAULT = "/subscriptions/1/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-retailflow-dev"
+
+
+def assignments(kind: str, full_name: str) -> Found:
+    securable = ".".join((kind, *full_name.split(".")[1:]))
+    of_roles = grants()[securable].items()
+    given = [
+        PrivilegeAssignment(f"retailflow_dev_{role}", [Privilege(name) for name in names]) for role, names in of_roles
+    ]
+    return Found(privilege_assignments=[*given, PrivilegeAssignment("somebody@example.com", [Privilege.SELECT])])
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    """An environment in which all is as it is to be."""
+    made = Cloud(ENV, create_autospec(FileSystemClient, instance=True), create_autospec(WorkspaceClient, instance=True))
+    made.raw.get_paths.return_value = [Found(name=contract.name) for contract in entities()]
+    workspace = made.workspace
+    workspace.config = Found(host="https://adb-1.azuredatabricks.net")
+    workspace.current_user.me.return_value = Found(user_name="ada@example.com")
+    workspace.secrets.list_secrets.return_value = [Found(key=name) for name in secret_names(ENV)]
+    workspace.secrets.list_scopes.return_value = [Found(name=ENV.secret_scope)]
+    scripts = [Found(path=f"{ENV.jobs_root}/{path.name}") for path in (REPOSITORY / "spark_jobs").glob("*.py")]
+    workspace.workspace.list.side_effect = lambda path: scripts if path == ENV.jobs_root else [Found(path=ENV.wheel)]
+    answer = Found(status=Found(state=StatementState.SUCCEEDED, error=None))
+    workspace.statement_execution.execute_statement.return_value = answer
+    workspace.schemas.list.return_value = [Found(name=name) for name in schemas()]
+    workspace.external_locations.list.return_value = [Found(url=f"{ENV.raw.root}/")]
+    workspace.grants.get.side_effect = assignments
+    return made
+
+
+def broken(cloud: Cloud) -> dict[str, str]:
+    return {check.name: check.finding for check in diagnose(cloud) if check.verdict != "ok"}
+
+
+def test_all_is_well(cloud):
+    checks = list(diagnose(cloud))
+    assert [check.name for check in checks if check.verdict == "ok"] == [check.name for check in checks]
+    assert len(checks) == 8
+
+
+def test_each_thing_that_is_missing_is_named(cloud):
+    cloud.raw.get_paths.return_value.pop()
+    cloud.workspace.secrets.list_secrets.return_value = []
+    cloud.workspace.workspace.list.side_effect = lambda path: []
+    cloud.workspace.schemas.list.return_value = [Found(name="bronze")]
+    cloud.workspace.external_locations.list.return_value = [Found(url="abfss://other@x.dfs.core.windows.net/")]
+    failed = Found(status=Found(state=StatementState.FAILED, error=ServiceError(message="no such warehouse")))
+    cloud.workspace.statement_execution.execute_statement.return_value = failed
+    found = broken(cloud)
+    assert found.keys() == {"RAW", "Secrets", "Code", "Warehouse", "Schemas", "Location"}
+    assert found["RAW"].endswith(f"has no folder {entities()[-1].name}")
+    assert "orders-api-token" in found["Secrets"]
+    assert ENV.wheel in found["Code"]
+    assert found["Warehouse"].endswith("no such warehouse")
+    assert "silver" in found["Schemas"]
+
+
+def test_a_role_that_has_too_little_or_too_much_is_named(cloud):
+    def given(kind: str, full_name: str) -> Found:
+        answer = assignments(kind, full_name)
+        for assigned in answer.privilege_assignments:
+            if (full_name, assigned.principal) == ("retailflow_dev.gold", "retailflow_dev_analytics"):
+                assigned.privileges = [Privilege.USE_SCHEMA, Privilege.MODIFY]
+        return answer
+
+    cloud.workspace.grants.get.side_effect = given
+    problem = "analytics lacks SELECT on retailflow_dev.gold; analytics has MODIFY on retailflow_dev.gold"
+    assert broken(cloud) == {"Grants": problem}
+
+
+def test_what_does_not_answer_is_said_and_the_rest_is_still_looked_at(cloud):
+    cloud.raw.get_paths.side_effect = HttpResponseError("This request is not authorized\nRequestId:1")
+    cloud.workspace.current_user.me.side_effect = PermissionDenied("no such token")
+    cloud.workspace.schemas.list.side_effect = TimeoutError("Timed out after 0:00:10")
+    cloud.workspace.secrets.list_secrets.side_effect = NotFound("Scope does not exist")
+    found = broken(cloud)
+    assert found == {
+        "Sign-in": "PermissionDenied: no such token",
+        "Schemas": "TimeoutError: Timed out after 0:00:10",
+        "RAW": "HttpResponseError: This request is not authorized",
+        "Secrets": "NotFound: Scope does not exist",
+    }
+
+
+def test_bootstrap_makes_what_is_missing_once(cloud):
+    cloud.raw.get_paths.return_value = [Found(name="orders")]
+    cloud.workspace.secrets.list_scopes.return_value = []
+    steps = list(bootstrap.missing(cloud, VAULT))
+    assert not cloud.raw.create_directory.called
+    for step in steps:
+        step.make()
+    folders = {call.args[0] for call in cloud.raw.create_directory.call_args_list}
+    assert folders == {contract.name for contract in entities()} - {"orders"}
+    (scope,) = cloud.workspace.secrets.create_scope.call_args_list
+    assert scope.args == ("retailflow-keyvault",)
+    vault = scope.kwargs["backend_azure_keyvault"]
+    assert (vault.resource_id, vault.dns_name) == (VAULT, "https://kv-retailflow-dev.vault.azure.net/")
+
+
+def test_bootstrap_of_what_is_there_makes_nothing(cloud):
+    assert list(bootstrap.missing(cloud, VAULT)) == []
+
+
+def test_a_laptop_is_no_cloud():
+    with pytest.raises(WorkspaceError, match="local is not in Azure"):
+        connect(load_environment("local"))
+
+
+def test_the_commands_say_what_is_missing_and_change_nothing_unless_told(cloud, monkeypatch):
+    for place in ("cloud", "cloud.bootstrap"):
+        monkeypatch.setattr(f"retailflow_local.{place}.connect", lambda env: cloud)
+    cloud.raw.get_paths.return_value = []
+    run = CliRunner().invoke
+    doctor = run(cli.app, ["doctor", "--env", "dev"])
+    assert doctor.exit_code == 1
+    assert "./retailflow bootstrap --env dev --apply" in doctor.output
+    dry = run(cli.app, ["bootstrap", "--env", "dev"])
+    assert (dry.exit_code, cloud.raw.create_directory.called) == (0, False)
+    assert "would make  folder orders/ in RAW" in dry.output
+    applied = run(cli.app, ["bootstrap", "--env", "dev", "--apply"])
+    assert (applied.exit_code, cloud.raw.create_directory.call_count) == (0, len(entities()))
+    cloud.raw.get_paths.side_effect = ClientAuthenticationError("no credential")
+    refused = run(cli.app, ["bootstrap", "--env", "dev"])
+    assert refused.exit_code == 1
