@@ -1,6 +1,7 @@
 """What the tests stand on: one local workspace a run (real Spark Connect, Delta, Azurite, Jobs API), clean tables."""
 
 import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,15 +10,34 @@ from pipeline import empty_catalog, new_container
 from pyspark.sql import SparkSession
 
 from retailflow.raw import RawStore
-from retailflow_local.workspace import Workspace
+from retailflow_local import verification
+from retailflow_local.workspace import REPOSITORY, Workspace
 from retailflow_spark.tables import Tables
 
 collect_ignore = ["data"]  # they need live tables: the DAG retailflow_data_tests runs them
+_RUNNING = "RETAILFLOW_TEST_WORKSPACE"  # of a test that runs other tests
+_outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A test counts once: by its call, or by the setup that skipped or failed it."""
+    if report.when == "call" or not report.passed:
+        _outcomes[report.nodeid.partition("::")[0]][report.outcome] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep the results where that is asked for. A choice of some tests of a file says nothing of the file."""
+    options = session.config.option
+    is_choice = options.keyword or any("::" in argument for argument in session.config.args)
+    is_inner = hasattr(session.config, "workerinput") or _RUNNING in os.environ
+    if verification.is_recording() and not is_choice and not is_inner:
+        command = "test --full" if options.markexpr == "full" else "test"
+        verification.record(REPOSITORY, {f"{command} {file}": counts for file, counts in _outcomes.items()})
 
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory) -> Iterator[Workspace]:
-    if running := os.environ.get("RETAILFLOW_TEST_WORKSPACE"):  # a test that runs other tests
+    if running := os.environ.get(_RUNNING):
         yield Workspace(Path(running))
         return
     space = Workspace(tmp_path_factory.mktemp("workspace"))

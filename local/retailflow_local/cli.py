@@ -38,6 +38,7 @@ app.add_typer(contracts, name="contracts")
 app.command()(commands.check)
 app.command()(commands.grants)
 app.command()(commands.bundle)
+app.command()(commands.verification)
 app.command()(incident)
 app.command()(lakeflow)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}

@@ -1,4 +1,4 @@
-"""What is fetched once and kept outside the checkout: Spark's jars from Maven Central, Azurite from npm.
+"""What is fetched once and kept outside the checkout: Spark's jars from Maven Central, packages from npm.
 
 Both are pinned by digest and appear in the cache only when whole, so a killed download leaves nothing behind.
 """
@@ -58,14 +58,14 @@ def jars_folder() -> Path:
     return cache() / "jars" / digest[:16]
 
 
-def azurite_folder(node: Tool) -> Path:
+def npm_folder(project: Path, node: Tool) -> Path:
     """One per lock and Node major: packages may hold code built for one Node."""
-    digest = hashlib.sha256((AZURITE / "package-lock.json").read_bytes()).hexdigest()
-    return cache() / "azurite" / f"{digest[:16]}-node{node.version.split('.')[0]}"
+    digest = hashlib.sha256((project / "package-lock.json").read_bytes()).hexdigest()
+    return cache() / project.name / f"{digest[:16]}-node{node.version.split('.')[0]}"
 
 
 def azurite_script(node: Tool) -> Path:
-    return azurite_folder(node) / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+    return npm_folder(AZURITE, node) / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 
 
 def fetch_jars(progress: Progress) -> Path:
@@ -119,14 +119,18 @@ def _place(path: Path, content: bytes) -> None:
 
 
 def fetch_azurite(node: Tool, progress: Progress) -> Path:
-    """The script that starts Azurite's Blob service, installed by `npm ci` where it is missing."""
-    script = azurite_script(node)
-    if script.is_file():
-        return script
-    progress("Azurite", "npm ci")
-    with fresh_folder(azurite_folder(node)) as fresh:
+    """The script that starts Azurite's Blob service, installed where it is missing."""
+    if not azurite_script(node).is_file():
+        progress("Azurite", "npm ci")
+        fetch_packages(AZURITE, node)
+    return azurite_script(node)
+
+
+def fetch_packages(project: Path, node: Tool) -> None:
+    """Install what the project's lock names, by `npm ci`. Raises: WorkspaceError."""
+    with fresh_folder(npm_folder(project, node)) as fresh:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(AZURITE / name, fresh)
+            shutil.copy(project / name, fresh)
         command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         path = f"{node.path.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         result = subprocess.run(
@@ -134,8 +138,7 @@ def fetch_azurite(node: Tool, progress: Progress) -> Path:
         )
         if result.returncode:
             last = "\n".join((result.stderr or result.stdout).strip().splitlines()[-5:])
-            raise WorkspaceError(f"npm could not install Azurite. Check the network, then run this again.\n{last}")
-    return script
+            raise WorkspaceError(f"npm could not install {project.name}. Check the network, run this again.\n{last}")
 
 
 @contextmanager

@@ -17,13 +17,14 @@ variables {
   warehouse_size      = "2X-Small"
   tags                = { environment = "test" }
   principals = {
-    raw_ingestion  = "retailflow_test_raw_ingestion"
-    bronze_reader  = "retailflow_test_bronze_reader"
-    silver_reader  = "retailflow_test_silver_reader"
-    gold_reader    = "retailflow_test_gold_reader"
-    analytics      = "retailflow_test_analytics"
-    platform_admin = "retailflow_test_platform_admin"
-    jobs           = "00000000-0000-0000-0000-000000000004"
+    raw_ingestion     = "retailflow_test_raw_ingestion"
+    bronze_reader     = "retailflow_test_bronze_reader"
+    silver_reader     = "retailflow_test_silver_reader"
+    gold_reader       = "retailflow_test_gold_reader"
+    analytics         = "retailflow_test_analytics"
+    restricted_reader = "retailflow_test_restricted_reader"
+    platform_admin    = "retailflow_test_platform_admin"
+    jobs              = "00000000-0000-0000-0000-000000000004"
   }
   key_vault = {
     id  = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/x"

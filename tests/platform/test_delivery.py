@@ -106,3 +106,10 @@ def test_an_image_without_a_version_is_found(plant, verdict):
 def test_a_key_that_compose_does_not_know_is_found(plant, verdict):
     plant("docker-compose.yaml", "command: [run, azurite]", "comand: [run, azurite]")
     assert "services.azurite additional properties 'comand' not allowed" in verdict("compose").said
+
+
+def test_a_diagram_that_cannot_be_drawn_is_found(plant, verdict):
+    plant("docs/DATA_FLOW.md", "  so[silver.orders] --> fo[fact_orders]", "  so[silver.orders --> fo[fact_orders]")
+    found = verdict("diagrams").said
+    assert found.startswith("docs/DATA_FLOW.md:")
+    assert "silver.orders" in found

@@ -1,6 +1,6 @@
 """`./retailflow check`, and the commands that write what it finds stale."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from retailflow_local import verification as verified
 from retailflow_local.checks import results
 from retailflow_local.console import console
 from retailflow_local.workspace import REPOSITORY
 
+_WORDS = {"pass": "passed", "FAIL": "failed", "SKIPPED": "skipped"}
 _COLOURS = {"pass": "green", "FAIL": "red", "SKIPPED": "yellow"}
 
 
@@ -32,6 +34,7 @@ def check(
     from retailflow_local.checks.terraform import Platform
 
     counts: Counter[str] = Counter()
+    seen: dict[str, Counter[str]] = defaultdict(Counter)
     with TemporaryDirectory(prefix="retailflow-check-") as scratch:
         checks = [*Platform(REPOSITORY, Path(scratch), registry).checks(), *Delivery(REPOSITORY).checks()]
         chosen = [found for found in checks if not names or found.name.startswith(tuple(names))]
@@ -39,9 +42,12 @@ def check(
             raise typer.BadParameter(f"There is no such check; there are {', '.join(found.name for found in checks)}.")
         for result in results(chosen):
             counts[result.verdict] += 1
+            seen[f"check {result.name}"][_WORDS[result.verdict]] += 1
             colour, said = _COLOURS[result.verdict], escape(result.said.replace("\n", f"\n{'':8}"))
             line = f"[{colour}]{result.verdict:8}[/{colour}]{result.name:20}[dim]{result.seconds:5.1f} s[/dim]  {said}"
             console.print(line.rstrip(), soft_wrap=True)
+    if verified.is_recording():
+        verified.record(REPOSITORY, seen)
     console.print(f"{counts['pass']} passed, {counts['FAIL']} failed, {counts['SKIPPED']} skipped")
     raise typer.Exit(1 if counts["FAIL"] else 0)
 
@@ -51,6 +57,11 @@ def grants() -> None:
     from retailflow_local.grants import outputs
 
     write(outputs(REPOSITORY))
+
+
+def verification() -> None:
+    """Write docs/VERIFICATION.md anew: each claim with what proves it, and the results that were recorded."""
+    write(verified.outputs(REPOSITORY))
 
 
 def bundle() -> None:

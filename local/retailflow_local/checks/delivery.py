@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from retailflow_local import bundle, schemas
-from retailflow_local.checks import Check, Failed, stale, tools
+from retailflow_local import bundle, schemas, verification
+from retailflow_local.checks import Check, Failed, diagrams, stale, tools
 
 
 class Delivery:
@@ -24,6 +24,8 @@ class Delivery:
             Check("zizmor", self.zizmor),
             Check("hadolint", self.hadolint),
             Check("compose", self.compose),
+            Check("diagrams", self.diagrams),
+            Check("verification", self.verification),
         ]
 
     def types(self) -> str:
@@ -70,6 +72,20 @@ class Delivery:
     def compose(self) -> str:
         """Keys and values are those that Docker Compose knows; whether services fit together is not asked."""
         return self._run(*tools.compose(), "docker-compose.yaml")
+
+    def diagrams(self) -> str:
+        """Each diagram in Markdown can be drawn, by the Mermaid that GitHub has, in a real browser."""
+        return diagrams.draw(self.root, tools.mermaid(), tools.chromium())
+
+    def verification(self) -> str:
+        """The page of claims is what claims and recorded results say."""
+        try:
+            found = stale(self.root, verification.outputs(self.root))
+        except ValueError as error:
+            raise Failed(str(error)) from error
+        if found:
+            raise Failed(f"{', '.join(found)}: not what was recorded. Run ./retailflow verification.")
+        return ""
 
     def _workflows(self) -> list[str]:
         found = sorted((self.root / ".github" / "workflows").glob("*.yml"))

@@ -11,14 +11,16 @@ from pathlib import Path
 
 from retailflow_local.checks import Skipped
 from retailflow_local.doctor import find_uv
-from retailflow_local.downloads import cache, fresh_folder
-from retailflow_local.toolchain import BUNDLED_ONLY
+from retailflow_local.downloads import cache, fetch_packages, fresh_folder, npm_folder
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.toolchain import BUNDLED_ONLY, node
 
 TERRAFORM_MIN = (1, 11)
 ACTIONLINT = "1.7.12"
 COMPOSE_GO = "2.10.0"
 TFLINT = "0.64.0"
 PROJECT = Path(__file__).parents[2] / "checks"
+DIAGRAMS = PROJECT.with_name("diagrams")
 
 
 def terraform() -> tuple[str, ...]:
@@ -63,6 +65,26 @@ def zizmor() -> tuple[str, ...]:
 def hadolint() -> tuple[str, ...]:
     """Raises: Skipped."""
     return (str(_environment("hadolint") / "bin" / "hadolint"),)
+
+
+def mermaid() -> Path:
+    """Mermaid, as one script for a browser. Raises: Skipped."""
+    try:
+        tool = node()
+        script = npm_folder(DIAGRAMS, tool) / "node_modules" / "@mermaid-js" / "tiny" / "dist" / "mermaid.tiny.js"
+        if not script.is_file():
+            fetch_packages(DIAGRAMS, tool)
+    except WorkspaceError as error:
+        raise Skipped(str(error)) from error
+    return script
+
+
+def chromium() -> str:
+    """Raises: Skipped."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    raise Skipped("There is no Chromium: install the distribution's, and run this again.")
 
 
 def bundles() -> tuple[str, ...]:

@@ -1,0 +1,98 @@
+"""docs/VERIFICATION.md: each claim with what proves it, written from recorded results, so that it cannot lie.
+
+`docs/claims.yaml` has the claims. `docs/results.json` has what was seen of their proofs: running one with
+RETAILFLOW_RECORD=1 writes it, and nobody else does. A proof is named by the command after `./retailflow`:
+`test tests/unit/test_raw.py`, `test --full tests/laws/test_thirty_days.py`, `check bundle`.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+KINDS = {
+    "run": "run here",
+    "stand-in": "checked against a schema or a stand-in",
+    "azure": "**not yet run in Azure**",
+}
+_HEAD = """\
+# Verification
+
+Each claim, how far it has been shown, and by what. Written by `./retailflow verification` from
+[claims.yaml](claims.yaml) and [results.json](results.json). A claim is *not shown*, whatever claims.yaml says, where a
+proof failed or has no result. *Changed since*: the file of tests is no longer the one that was run.
+
+A proof is a command after `./retailflow`; with `RETAILFLOW_RECORD=1` its result is recorded. `./retailflow check
+verification` is red where this page is not what the two files say.
+"""
+
+
+def is_recording() -> bool:
+    return os.environ.get("RETAILFLOW_RECORD") == "1"
+
+
+def record(root: Path, outcomes: Mapping[str, Counter[str]]) -> None:
+    """Keep how often each proof of a claim `passed`, `failed` and was `skipped`, with the commit and the date."""
+    path = root / "docs" / "results.json"
+    proofs = {proof for found in _claims(root).values() for claim in found for proof in claim.get("proofs", ())}
+    known = {proof: result for proof, result in json.loads(path.read_text()).items() if proof in proofs}
+    head = ["git", "rev-parse", "--short=7", "HEAD"]
+    commit = subprocess.run(head, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    for proof, counts in ((proof, counts) for proof, counts in outcomes.items() if proof in proofs):
+        seen = {kind: counts[kind] for kind in ("passed", "failed", "skipped") if counts[kind]}
+        known[proof] = seen | {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": commit, "tests": _digest(root, proof)}
+    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def outputs(root: Path) -> dict[Path, str]:
+    """The file that is written from here, and what it must hold. Raises: ValueError for a claim of no known form."""
+    results = json.loads((root / "docs" / "results.json").read_text())
+    lines = [_HEAD]
+    for title, found in _claims(root).items():
+        rows = (_row(root, claim, results) for claim in found)
+        lines += [f"## {title}", "", "| claim | how far | proof |", "|---|---|---|", *rows, ""]
+    return {root / "docs" / "VERIFICATION.md": "\n".join(lines)}
+
+
+def _claims(root: Path) -> dict[str, list[dict[str, Any]]]:
+    """By the title of their group."""
+    return yaml.safe_load((root / "docs" / "claims.yaml").read_text())
+
+
+def _row(root: Path, claim: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> str:
+    kind, proofs = claim["kind"], claim.get("proofs", [])
+    if kind not in KINDS or (kind == "azure") == bool(proofs):
+        raise ValueError(
+            f"docs/claims.yaml: {claim['claim']!r}: its kind is run or stand-in with proofs, or azure without"
+        )
+    if kind == "azure":
+        return f"| {claim['claim']} | {KINDS[kind]} | {claim['why']} |"
+    is_shown = all(results.get(proof, {}).get("passed") and "failed" not in results[proof] for proof in proofs)
+    far = KINDS[kind] if is_shown else f"**not shown**; meant: {KINDS[kind]}"
+    return f"| {claim['claim']} | {far} | {'<br/>'.join(_said(root, proof, results.get(proof)) for proof in proofs)} |"
+
+
+def _said(root: Path, proof: str, result: Mapping[str, Any] | None) -> str:
+    digest = _digest(root, proof)
+    if result is None:
+        return f"`{proof}`: **no result**"
+    counts = ", ".join(f"{result[kind]} {kind}" for kind in ("passed", "failed", "skipped") if kind in result)
+    changed = "" if result["tests"] == digest else ", **changed since**"
+    return f"`{proof}`: {counts} ({result['date']}, {result['commit']}{changed})"
+
+
+def _digest(root: Path, proof: str) -> str:
+    """Of a file of tests; a check has none."""
+    path = root / proof.rpartition(" ")[2]
+    if proof.startswith("check "):
+        return ""
+    if not path.is_file():
+        raise ValueError(f"docs/claims.yaml: there is no {path.relative_to(root)}")
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
