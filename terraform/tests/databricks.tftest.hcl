@@ -125,7 +125,7 @@ run "private" {
   }
 
   assert {
-    condition     = length(databricks_permissions.warehouse.access_control) == 6 && alltrue([for access in databricks_permissions.warehouse.access_control : access.permission_level == "CAN_USE"])
+    condition     = length(databricks_permissions.warehouse.access_control) == 7 && alltrue([for access in databricks_permissions.warehouse.access_control : access.permission_level == "CAN_USE"])
     error_message = "Every role and the jobs may use the warehouse; only administrators change it."
   }
 }
