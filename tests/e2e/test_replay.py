@@ -1,12 +1,15 @@
-"""A late batch, found by the hourly DAG and replayed; the tables are then those of a clean run. One story, in order."""
+"""A late batch is found and replayed, held records are tried again, a customer is erased. One story, told in order."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 
 import pytest
 from pipeline import put
+from typer.testing import CliRunner
 
 from retailflow.contracts import entities, gold_tables
+from retailflow_local import cli, quarantine
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.spark_server import create_schemas, session
 
@@ -78,3 +81,37 @@ def test_upkeep_leaves_every_row_of_every_table(stack):
     before = stack.rows(ALL)
     assert set(map(tuple, run(stack, "retailflow_maintenance").values())) == {("success",)}
     assert stack.rows(ALL) == before
+
+
+def test_held_records_are_tried_again_by_the_command_and_what_is_still_bad_stays(stack, monkeypatch):
+    put(stack.workspace.raw_store(), "payments", DAY, PAID | {"payment_event_id": "bad-1", "currency": "euro"})
+    run(stack, REPLAY, **RANGE, dry_run=False, entities=["payments"])
+    before = stack.rows(ALL)
+    held = len(before["quarantine.payments"])
+    assert "bad-1" in str(before["quarantine.payments"])
+    monkeypatch.setattr(quarantine, "Workspace", lambda: stack.workspace)
+    result = CliRunner().invoke(cli.app, ["quarantine", "retry", "--entity", "payments"])
+    assert (result.exit_code, result.output.count(f"payments: 0 healed, {held} still in quarantine")) == (0, 1)
+    assert stack.rows(ALL) == before
+    newest = stack.airflow.dag_runs(REPLAY, "manual")[-1]
+    states = finished(stack, REPLAY, newest["dag_run_id"])
+    assert (states["silver.entity"], states["gold.payment_reconciliation"]) == (["success"], ["success"])
+
+
+def test_a_customer_is_erased_and_nobody_else(stack):
+    with session(stack.workspace.spark_remote) as spark:
+        buyers = "SELECT min(customer_id) FROM silver.orders JOIN silver.customers USING (customer_id)"
+        customer = spark.sql(buyers).first()[0]
+        revenue = spark.sql("SELECT sum(net_amount) FROM gold.daily_revenue_mart").first()[0]
+    before = stack.rows(ALL)
+    assert customer in str(before["bronze.orders"])
+    states = run(stack, "retailflow_erase", customers=[hashlib.sha256(customer.encode()).hexdigest()], settled_hours=0)
+    assert set(states["redact.entity"]) == {"success"}
+    after = stack.rows(ALL)
+    assert [name for name in ALL if customer in str(after[name])] == []
+    assert len(after["silver.customers"]) == len(before["silver.customers"]) - 1
+    assert len(after["silver.orders"]) == len(before["silver.orders"])
+    with session(stack.workspace.spark_remote) as spark:
+        assert spark.sql("SELECT sum(net_amount) FROM gold.daily_revenue_mart").first()[0] == revenue
+        receipt = spark.sql("SELECT erased_at FROM ops.erasures").collect()
+    assert [row.erased_at is not None for row in receipt] == [True]
