@@ -13,7 +13,7 @@ variables {
   raw_url             = "abfss://raw@retailflowtest.dfs.core.windows.net"
   processed_url       = "abfss://processed@retailflowtest.dfs.core.windows.net"
   secret_scope        = "retailflow-keyvault"
-  code_directory      = "/Shared/retailflow"
+  code_directory      = "/retailflow"
   warehouse_size      = "2X-Small"
   tags                = { environment = "test" }
   principals = {

@@ -98,8 +98,8 @@ def test_the_pipeline_runs_files_that_are_there_with_the_code_and_raw_of_its_env
     assert made["environment"]["dependencies"] == [env.wheel]
     assert made["configuration"]["retailflow.raw_root"] == env.raw.root
     assert [library["file"]["path"] for library in made["libraries"]] == [
-        "/Workspace/Shared/retailflow/spark_jobs/pipelines/orders.py",
-        "/Workspace/Shared/retailflow/spark_jobs/pipelines/orders_databricks.py",
+        "/Workspace/retailflow/spark_jobs/pipelines/orders.py",
+        "/Workspace/retailflow/spark_jobs/pipelines/orders_databricks.py",
     ]
     for library in made["libraries"]:
         below = library["file"]["path"].removeprefix(f"{env.jobs_root}/")

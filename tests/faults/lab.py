@@ -18,7 +18,7 @@ from retailflow_spark.tables import Tables
 
 from .matrix import Cell, Matrix
 
-SCRIPT = "/Workspace/Shared/retailflow/tests/faults/job.py"
+SCRIPT = "/Workspace/retailflow/tests/faults/job.py"
 VIEW = "published"
 FAULTS = {  # as the matrix names them: what job.py is told, and the part of the write's time it is left
     "killed before": ("killed-before", 0),

@@ -47,7 +47,7 @@ class Server:
     def task(self, code: str, *parameters: str, **settings: Any) -> dict[str, Any]:
         name = f"job_{len(list(self.files.iterdir()))}.py"
         (self.files / name).write_text(code)
-        file = f"/Workspace/Shared/retailflow/{name}"
+        file = f"/Workspace/retailflow/{name}"
         task = {"task_key": "only", "spark_python_task": {"python_file": file, "parameters": list(parameters)}}
         return task | settings
 
@@ -329,14 +329,14 @@ def with_file(path: str) -> dict[str, Any]:
         ({"tasks": [{"task_key": "a", "depends_on": [{"task_key": "b"}]}]}, "tasks[0].depends_on: the local workspace"),
         ({"tasks": [{"task_key": "a", "timeout": 3}]}, "tasks[0] has no key 'timeout'"),
         (
-            {**with_file("/Workspace/Shared/retailflow/a.py"), "idempotency_token": "x" * 65},
+            {**with_file("/Workspace/retailflow/a.py"), "idempotency_token": "x" * 65},
             "idempotency_token: String",
         ),
-        ({"tasks": with_file("/Workspace/Shared/retailflow/a.py")["tasks"] * 2}, "every task_key must be there once"),
-        (with_file("/Workspace/Shared/retailflow/../../etc/passwd"), "is outside the workspace"),
-        (with_file("/Workspace/Shared/retailflow//etc/passwd"), "is outside the workspace"),
+        ({"tasks": with_file("/Workspace/retailflow/a.py")["tasks"] * 2}, "every task_key must be there once"),
+        (with_file("/Workspace/retailflow/../../etc/passwd"), "is outside the workspace"),
+        (with_file("/Workspace/retailflow//etc/passwd"), "is outside the workspace"),
         (with_file("/etc/passwd"), "is outside the workspace"),
-        (with_file("spark_jobs/bronze.py"), "it must lie under /Workspace/Shared/retailflow/"),
+        (with_file("spark_jobs/bronze.py"), "it must lie under /Workspace/retailflow/"),
     ],
 )
 def test_a_payload_it_cannot_run_is_refused_with_a_sentence(
@@ -374,11 +374,11 @@ def test_a_failure_without_a_traceback_still_has_an_error_line(server: Server, c
 
 
 def test_an_absent_script_is_an_internal_error(server: Server) -> None:
-    payload = with_file("/Workspace/Shared/retailflow/absent.py")
+    payload = with_file("/Workspace/retailflow/absent.py")
     run_id = server.request("POST", "/api/2.2/jobs/runs/submit", json=payload).json()["run_id"]
     state = server.ended(run_id)["state"]
     assert (state["life_cycle_state"], state["result_state"]) == ("INTERNAL_ERROR", "FAILED")
-    assert "Cannot read the python file /Workspace/Shared/retailflow/absent.py" in state["state_message"]
+    assert "Cannot read the python file /Workspace/retailflow/absent.py" in state["state_message"]
 
 
 def test_a_timeout_of_the_run_or_of_a_task_ends_it_as_timedout(server: Server) -> None:

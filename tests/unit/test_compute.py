@@ -1,6 +1,6 @@
 from retailflow.compute import NewCluster, Pool, Serverless, submit_fields
 
-WHEEL = "/Workspace/Shared/retailflow/dist/retailflow-0.1.0-py3-none-any.whl"
+WHEEL = "/Workspace/retailflow/dist/retailflow-0.1.0-py3-none-any.whl"
 TAGS = {"project": "retailflow"}
 
 

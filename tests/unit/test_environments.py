@@ -62,7 +62,7 @@ def test_the_clock_stops_on_a_laptop_only():
 
 def test_the_cloud_runs_the_wheel_of_this_version():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    wheel = f"/Workspace/Shared/retailflow/dist/retailflow-{version}-py3-none-any.whl"
+    wheel = f"/Workspace/retailflow/dist/retailflow-{version}-py3-none-any.whl"
     assert {load_environment(name).wheel for name in ("dev", "stg", "prod")} == {wheel}
 
 

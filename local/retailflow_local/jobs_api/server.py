@@ -33,7 +33,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True, help="directory of the run database and the logs")
-    parser.add_argument("--workspace-files", type=Path, required=True, help="what /Workspace/Shared/retailflow/ names")
+    parser.add_argument("--workspace-files", type=Path, required=True, help="what /Workspace/retailflow/ names")
     parser.add_argument("--max-concurrent-runs", type=int, default=3)
     parser.add_argument("--spark-remote", help="the Spark Connect server, as sc://127.0.0.1:15002")
     parser.add_argument("--preload", default=_PRELOAD, help="modules imported once, before any task: a,b,c")

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
 from retailflow_local.jobs_api.errors import invalid
 
-WORKSPACE_ROOT = "/Workspace/Shared/retailflow/"
+WORKSPACE_ROOT = "/Workspace/retailflow/"
 # Databricks' keys, written out because importing the SDK takes 2 s; a test compares them with it.
 _RUN_KEYS = """
 access_control_list budget_policy_id duration_target email_notifications environment_variables environments git_source
