@@ -76,11 +76,11 @@ def read_day(
     """
     folder = day_path(contract.name, ingestion_date)
     named = {file.name: (manifest, file) for manifest in manifests for file in manifest.files}
-    decoded = partial(_decoded, form=contract.format, entity=contract.name, columns=contract.feed_columns)
+    records_of = partial(decoded, form=contract.format, entity=contract.name, columns=contract.feed_columns)
     for name in [name for name, (_, file) in named.items() if file.bytes == 0]:  # Spark's reader skips such a file
-        deque(decoded(b"", folder, *named.pop(name)))
+        deque(records_of(b"", folder, *named.pop(name)))
     if not named:
-        return spark.createDataFrame([], _schema(contract)).select(*_columns(contract, ingestion_date))
+        return spark.createDataFrame([], decoded_schema(contract)).select(*stored_columns(contract, ingestion_date))
     stored = (
         spark.read.format("binaryFile")
         .option("pathGlobFilter", "batch_*")
@@ -96,13 +96,13 @@ def read_day(
     def records(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for row in batch.to_pylist():
-                yield from decoded(row["content"], folder, *named[row["name"]])
+                yield from records_of(row["content"], folder, *named[row["name"]])
 
     files = stored.where(F.col("name").isin(*named))
-    return files.mapInArrow(records, _schema(contract)).select(*_columns(contract, ingestion_date))
+    return files.mapInArrow(records, decoded_schema(contract)).select(*stored_columns(contract, ingestion_date))
 
 
-def _decoded(
+def decoded(
     content: bytes, folder: str, manifest: Manifest, file: RawFile, form: str, entity: str, columns: tuple[Column, ...]
 ) -> Iterator[pa.RecordBatch]:
     """The records of a file with their places. Raises: BadFile where it is not what its manifest and contract say."""
@@ -142,7 +142,7 @@ def _with_place(batch: pa.RecordBatch, manifest: Manifest, path: str, start: int
     return pa.RecordBatch.from_arrays([*batch.columns, *place.values()], names=[*batch.schema.names, *place])
 
 
-def _schema(contract: EntityContract) -> StructType:
+def decoded_schema(contract: EntityContract) -> StructType:
     """What the decoder gives: a record's text for JSON, the feed's columns otherwise, and its place."""
     if contract.format in JSON_FORMATS:
         names = ["_record", *_ASIDE[1:]]
@@ -151,7 +151,7 @@ def _schema(contract: EntityContract) -> StructType:
     return StructType([*(StructField(name, StringType()) for name in names), *_WHERE])
 
 
-def _columns(contract: EntityContract, ingestion_date: date) -> list:
+def stored_columns(contract: EntityContract, ingestion_date: date) -> list:
     """BRONZE's columns of a decoded record. A JSON object is taken apart one level deep; what is nested stays text."""
     names = [column.name for column in contract.feed_columns]
     if contract.format in JSON_FORMATS:

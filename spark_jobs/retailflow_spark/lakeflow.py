@@ -15,9 +15,9 @@ from pyspark.sql.streaming import DataStreamReader, StatefulProcessor, StatefulP
 from pyspark.sql.types import BinaryType, DateType, LongType, StringType, StructField, StructType
 
 from retailflow.contracts import Column, EntityContract, Table, entity
-from retailflow.contracts.ddl import _column
+from retailflow.contracts.ddl import column_definition
 from retailflow.contracts.model import ORDER
-from retailflow.raw import Manifest, day_path
+from retailflow.raw import Manifest, counted, day_path
 from retailflow_spark import bronze
 from retailflow_spark.quality import REASONS, accepted, judge, newest_per_key, reasons, rejected
 
@@ -65,10 +65,10 @@ class Feed:
 
         Raises, when executed: BadFile for a file that is not what its manifest says.
         """
-        schema = bronze._schema(self.contract).add("ingestion_date", DateType())
+        schema = bronze.decoded_schema(self.contract).add("ingestion_date", DateType())
         files = self._raw(self.spark.readStream, "{batch_*,_batches/*.json}")
         records = files.groupBy("day").transformWithStateInPandas(_Decoder(self.contract), schema, "append", "none")
-        return records.select(*bronze._columns(self.contract, F.col("ingestion_date")))
+        return records.select(*bronze.stored_columns(self.contract, F.col("ingestion_date")))
 
     def files(self) -> DataFrame:
         """What `files_table` holds. The two counts differ where BRONZE lacks records, or has some that do not count."""
@@ -77,7 +77,7 @@ class Feed:
         def named(frame: pd.DataFrame) -> pd.DataFrame:
             found = [
                 (f"{day_path(name, manifest.ingestion_date)}/{file.name}", file.records)
-                for manifest in _manifests(frame["content"])
+                for manifest in _batches(frame["content"])
                 for file in manifest.files
             ]
             return pd.DataFrame(found, columns=_SAID.names)
@@ -134,7 +134,7 @@ class _Decoder(StatefulProcessor):
             for name, content in zip(frame["name"], frame["content"], strict=True):
                 self._kept.updateValue((name,), (content,))
         kept = {name: content for (name,), (content,) in self._kept.iterator()}
-        for manifest in _manifests(content for name, content in kept.items() if not name.startswith("batch_")):
+        for manifest in _batches(content for name, content in kept.items() if not name.startswith("batch_")):
             # Spark's reader may pass over an empty file.
             if all(file.name in kept or file.bytes == 0 for file in manifest.files):
                 yield from self._records(manifest, kept)
@@ -145,7 +145,7 @@ class _Decoder(StatefulProcessor):
         contract, folder = self._contract, day_path(self._contract.name, manifest.ingestion_date)
         for file in manifest.files:
             content = kept.get(file.name, b"")
-            batches = bronze._decoded(
+            batches = bronze.decoded(
                 content, folder, manifest, file, contract.format, contract.name, contract.feed_columns
             )
             for batch in batches:
@@ -155,10 +155,10 @@ class _Decoder(StatefulProcessor):
         pass
 
 
-def _manifests(contents: Iterable[bytes]) -> list[Manifest]:
-    """The batches of a day."""
+def _batches(contents: Iterable[bytes]) -> list[Manifest]:
+    """The batches of a day that count, by their manifests."""
     once = set(contents)  # a Blob endpoint may list a folder twice: as a blob, and as the prefix of others
-    return [Manifest.model_validate_json(content) for content in once]
+    return counted(Manifest.model_validate_json(content) for content in once)
 
 
 def feed(name: str) -> Feed:
@@ -185,6 +185,6 @@ def described(table: Table) -> dict[str, Any]:
     return {
         "name": path(table),
         "comment": table.description,
-        "schema": ", ".join(map(_column, columns)),
+        "schema": ", ".join(map(column_definition, columns)),
         "partition_cols": list(table.partition) or None,
     }

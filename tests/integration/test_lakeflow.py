@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pipeline import everything, new_container, put, run_day
 
+from retailflow.contracts import entity
 from retailflow.raw import Part, deliver, ulid
 from retailflow_local.lakeflow import update
 from retailflow_local.simulator.files import parts
 from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import World
+from retailflow_spark.redaction import redact, sweep
 
 DAY, NEXT = date(2026, 1, 15), date(2026, 1, 16)
 LAYERS = ("bronze", "silver", "quarantine")
@@ -92,6 +94,22 @@ def test_a_batch_waits_for_its_manifest_and_for_its_files(workspace, tables, raw
         assert tables.read("bronze.orders_lakeflow").where("ingestion_date = '2026-01-15'").count() == stored
         account = {row.record_count: row.stored_count for row in files_of(tables, DAY)}
         assert account == {1: stored}
+
+
+@pytest.mark.full
+def test_a_redacted_batch_is_noticed_and_takes_the_place_of_the_old_one_with_a_full_refresh(workspace, tables, raw):
+    old = put(raw, "orders", DAY, ORDER | {"customer_id": "C1"}, ORDER | {"order_id": "O2"})
+    assert update(workspace, raw.root, full_refresh=True) == 0
+    new = redact(raw, entity("orders"), old, {old.files[0].name: [0]})
+    sweep(raw, "orders", DAY)
+    assert update(workspace, raw.root) == 0
+    account = {
+        row._source_file.rpartition("/")[2]: (row.record_count, row.stored_count) for row in files_of(tables, DAY)
+    }
+    assert account == {old.files[0].name: (0, 2), new.files[0].name: (2, 2)}
+    assert update(workspace, raw.root, full_refresh=True) == 0
+    assert_as_the_jobs_have_it(tables, raw, DAY)
+    assert "C1" not in str(everything(tables, "bronze.orders_lakeflow"))
 
 
 def simulated(raw, world: World, day: date, trouble: Trouble) -> None:

@@ -15,7 +15,7 @@ _PROPERTIES = {
 
 def create_table(table: Table, path: str) -> str:
     """`CREATE TABLE IF NOT EXISTS` for Delta. The key is informational: stored as a property that tools can read."""
-    columns = ",\n  ".join(_column(column) for column in table.columns)
+    columns = ",\n  ".join(column_definition(column) for column in table.columns)
     partition = f"\nPARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
     properties = {
         **_PROPERTIES,
@@ -55,7 +55,7 @@ def _statistics(table: Table) -> dict[str, str]:
 def add_columns(table: Table, path: str, present: Collection[str]) -> str:
     """`ALTER TABLE` for the columns that are not among those present, each where the contract has it."""
     places = zip(table.columns, ("FIRST", *(f"AFTER {column.name}" for column in table.columns)), strict=False)
-    added = (f"{_column(column)} {place}" for column, place in places if column.name not in present)
+    added = (f"{column_definition(column)} {place}" for column, place in places if column.name not in present)
     return f"ALTER TABLE {path} ADD COLUMNS ({', '.join(added)})"
 
 
@@ -69,7 +69,7 @@ def create_view(table: Table, path: str, query: str, digest: str) -> str:
     return f"CREATE OR REPLACE VIEW {path} ({columns}) COMMENT {_text(table.description)} {properties} AS {query}"
 
 
-def _column(column: Column) -> str:
+def column_definition(column: Column) -> str:
     return f"{column.name} {column.type}{' NOT NULL' if column.required else ''} COMMENT {_text(column.description)}"
 
 
