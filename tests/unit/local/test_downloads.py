@@ -75,7 +75,7 @@ def test_azurite_that_npm_could_not_install_leaves_nothing_behind(monkeypatch, t
     npm = tmp_path / "npm"
     npm.write_text("#!/bin/sh\nmkdir -p node_modules/azurite\necho 'network unreachable' >&2\nexit 1\n")
     npm.chmod(0o755)
-    with pytest.raises(WorkspaceError, match=r"npm could not install Azurite(.|\n)*network unreachable"):
+    with pytest.raises(WorkspaceError, match=r"npm could not install azurite(.|\n)*network unreachable"):
         downloads.fetch_azurite(Tool(Path("/nowhere/node"), "20.1.0", npm=(str(npm),)), silent)
     assert list((tmp_path / "retailflow" / "azurite").iterdir()) == []
 
