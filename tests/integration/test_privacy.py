@@ -1,4 +1,7 @@
-"""Restricted columns of GOLD on real Delta: NULL to readers outside the group, in the views and nowhere else."""
+"""Restricted columns of GOLD on real Delta: NULL to readers outside the group, in the views and nowhere else.
+
+One customer, told in order: the last test changes them.
+"""
 
 from datetime import date
 
@@ -21,7 +24,7 @@ RESTRICTED = ("first_name", "last_name", "email", "phone", "birth_date")
 OPEN = ("customer_id", "country", "region", "city", "postal_code", "segment", "is_current")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", autouse=True)
 def members(spark):
     """Databricks' function, which open-source Spark lacks: the reader is a member of the group `readers` only."""
     function = "spark_catalog.default.is_account_group_member"
@@ -30,12 +33,12 @@ def members(spark):
     spark.sql(f"DROP FUNCTION {function}")
 
 
-@pytest.fixture
-def built(tables, raw) -> Tables:
-    put(raw, "customers", DAY, ADA)
-    run_day(tables, raw.root, "customers", DAY)
-    refresh(tables, gold_table("dim_customer"))
-    return tables
+@pytest.fixture(scope="module")
+def built(module_tables, module_raw) -> Tables:
+    put(module_raw, "customers", DAY, ADA)
+    run_day(module_tables, module_raw.root, "customers", DAY)
+    refresh(module_tables, gold_table("dim_customer"))
+    return module_tables
 
 
 def seen(tables, columns, place: str = "gold") -> tuple:
@@ -56,13 +59,13 @@ def release_for(built, group: str | None) -> Tables:
 
 
 @pytest.mark.parametrize("group", [None, "others"])
-def test_who_is_in_no_such_group_sees_all_but_what_is_restricted(built, members, group):
+def test_who_is_in_no_such_group_sees_all_but_what_is_restricted(built, group):
     tables = release_for(built, group)
     assert seen(tables, RESTRICTED) == (None, None, None, None, None)
     assert seen(tables, OPEN) == ("C1", "DE", "BE", "Berlin", "10115", "loyal", "True")
 
 
-def test_a_member_sees_what_is_restricted(built, members):
+def test_a_member_sees_what_is_restricted(built):
     tables = release_for(built, "readers")
     assert seen(tables, RESTRICTED) == ("Ada", "Byron", "ada@example.org", "+49 1", "1990-02-03")
     assert seen(tables, OPEN) == ("C1", "DE", "BE", "Berlin", "10115", "loyal", "True")
@@ -81,7 +84,7 @@ def test_no_reader_finds_out_what_is_restricted_by_a_condition(built):
     assert found.first()[0] == 0
 
 
-def test_a_view_is_replaced_when_the_group_changes_and_only_then(built, members):
+def test_a_view_is_replaced_when_the_group_changes_and_only_then(built):
     tables = release_for(built, "readers")
     assert outdated_views(tables) == []
     (statement,) = outdated_views(Tables(tables.spark, tables.catalog, "others"))
@@ -89,15 +92,15 @@ def test_a_view_is_replaced_when_the_group_changes_and_only_then(built, members)
     assert "CASE WHEN is_account_group_member('others') THEN dim_customer.email END AS email" in statement
 
 
-def test_the_view_of_a_release_from_before_the_masks_is_replaced_by_the_next(built, raw):
+def test_the_view_of_a_release_from_before_the_masks_is_replaced_by_the_next(built, module_raw):
     tables = release_for(built, None)
     tables.spark.sql(
         "CREATE OR REPLACE VIEW spark_catalog.gold.dim_customer AS "
         "SELECT dim_customer.* FROM spark_catalog.gold_build.released WHERE name = 'dim_customer'"
     )
     assert seen(tables, ["email"]) == ("ada@example.org",)
-    put(raw, "customers", DAY, {**ADA, "email": "ada@example.com", "updated_at": "2026-01-15T09:00:00Z"})
-    run_day(tables, raw.root, "customers", DAY)
+    put(module_raw, "customers", DAY, {**ADA, "email": "ada@example.com", "updated_at": "2026-01-15T09:00:00Z"})
+    run_day(tables, module_raw.root, "customers", DAY)
     refresh(tables, gold_table("dim_customer"))
     publish(tables, "2")
     assert seen(tables, ["email"]) == (None,)
