@@ -74,9 +74,9 @@ def test_what_was_not_run_says_why(root):
     ("wrong", "said"),
     [
         ("kind: run, proofs: [test tests/test_sun.py]", "there is no tests/test_sun.py"),
-        ("kind: run, why: of course", "its kind is run or stand-in with proofs"),
-        ("kind: azure, proofs: [check sky]", "azure without"),
-        ("kind: surely, proofs: [check sky]", "its kind is"),
+        ("kind: run, why: of course", "'it rains' is run; allowed are run, stand-in with proofs, azure, none without"),
+        ("kind: azure, proofs: [check sky]", "'it rains' is azure"),
+        ("kind: surely, proofs: [check sky]", "'it rains' is surely"),
     ],
 )
 def test_a_claim_of_another_form_is_refused(root, wrong, said):
