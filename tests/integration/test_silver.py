@@ -132,8 +132,8 @@ def judged(spark, name: str, record: dict) -> list[str]:
     """The reasons for one record, through BRONZE's own columns, without a table."""
     contract = entity(name)
     decoded_row = [(json.dumps(record), None, None, "B", "f", 0, datetime(2026, 1, 16))]
-    decoded = spark.createDataFrame(decoded_row, bronze._schema(contract))
-    frame = decoded.select(*bronze._columns(contract, DAY))
+    decoded = spark.createDataFrame(decoded_row, bronze.decoded_schema(contract))
+    frame = decoded.select(*bronze.stored_columns(contract, DAY))
     return judge(frame, contract).first()[REASONS]
 
 
