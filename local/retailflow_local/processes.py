@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 from typing import NoReturn
 
 import psutil
@@ -25,6 +26,8 @@ MARK = "RETAILFLOW_PROCESS"
 HOST = "127.0.0.1"
 GRACE_SECONDS = 15
 LOG_LINES_SHOWN = 15
+_PORTS = 20_000, 32_768  # Linux gives away those from 32,768, others from 49,152
+_random = SystemRandom()  # tests seed the usual one, and two processes would draw the same
 
 
 @dataclass(frozen=True)
@@ -167,10 +170,11 @@ def is_free(port: int) -> bool:
     return True
 
 
-def any_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+def any_free_port(taken: Iterable[int] = ()) -> int:
+    """One that the system gives to nobody who asks for any, as a server's inner ports do: it is bound later."""
+    while (port := _random.randrange(*_PORTS)) in taken or not is_free(port):
+        pass
+    return port
 
 
 def _listens(leader: psutil.Process, port: int) -> bool:

@@ -97,7 +97,7 @@ def choose_ports(wished: dict[str, int], kept: dict[str, int], *, beside: bool =
             if wish and not is_free(wish):
                 raise WorkspaceError(f"Port {wish}, asked for {service}, is in use. Give another, or free it.")
             is_usual = not beside and is_free(usual) and usual not in ports.values()
-            ports[service] = wish or (usual if is_usual else any_free_port())
+            ports[service] = wish or (usual if is_usual else any_free_port(ports.values()))
     return ports
 
 

@@ -102,7 +102,7 @@ def server(tmp_path_factory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a test elsewhere drives one of its own, and Playwright allows one at a time
 def browser():
     if _CHROMIUM is None:
         pytest.skip("THE PAGE WAS NOT LOOKED AT: no Chromium is installed. Install it, for example by apt-get.")

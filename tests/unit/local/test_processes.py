@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -102,6 +103,13 @@ def test_a_service_that_never_gets_ready_is_given_up(processes):
     processes.start("worker", SLEEP, os.environ)
     with pytest.raises(WorkspaceError, match=r"worker is not ready after 0 s\. .*worker\.log, is empty"):
         processes.wait(Health("worker", probe=lambda: False, patience_seconds=0.2))
+
+
+def test_a_chosen_port_is_none_that_the_system_gives_away():
+    """A server's own inner port once had the number that was chosen for it, and all that needed it failed."""
+    given_away = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(given_away.read_text().split()[0]) if given_away.exists() else 49_152
+    assert all(any_free_port() < first for _ in range(200))
 
 
 def test_a_port_that_a_stranger_answers_on_does_not_make_our_process_healthy(processes):
