@@ -17,5 +17,5 @@ if __name__ == "__main__":
         tables = Tables(spark, run.environment.catalog, run.environment.restricted_group)
         counts = refresh(tables, contract)
         if release.is_last(contract):
-            release.check_held(release.publish(tables, run.databricks_run_id), contract.table.name)
+            release.check_held(tables, release.publish(tables, run.databricks_run_id), contract.table.name)
         ledger.record(tables, run, contract.version, counts)

@@ -10,13 +10,11 @@ from retailflow.contracts import entities
 from retailflow.raw import Part, batches_path, complete, deliver, ulid
 from retailflow_local.drill import Case, Drill, day
 from retailflow_local.simulator.encode import csv, ndjson, zipped
-from retailflow_local.simulator.files import deliver_day, deliver_late
-from retailflow_local.spark_server import session
+from retailflow_local.simulator.files import deliver_day
 
 UNSTARTED, LATE, DOWN, STUCK = day(0), day(1), day(2), day(3)
 _BUSY = ("scheduled", "queued", "running", "deferred", "up_for_retry")
 SILVER = {f"silver.{entity.name}" for entity in entities()}
-MART = "spark_catalog.gold_build.daily_revenue_mart"
 
 
 def _succeeded(date, *task_ids):
@@ -145,17 +143,12 @@ def hung_job(drill: Drill) -> None:
     drill.watch(STUCK)
 
 
-def _changed_by_hand(drill: Drill, count: str) -> None:
-    """Units: what the contract says of amounts is a constraint of the table, and Delta would refuse the change."""
-    with session(drill.workspace.spark_remote) as spark:
-        spark.sql(f"UPDATE {MART} SET unit_count = unit_count + {count} WHERE business_date = DATE '{LATE}'")
-
-
-def mart_changed_by_hand(drill: Drill) -> None:
-    """With sales that come late, so that the mart is built and audited again."""
-    _changed_by_hand(drill, "1")
-    deliver_late(drill.raw, drill.world, "store_sales", STUCK)
-    drill.clear(STUCK, "bronze.store_sales")
+def two_dates(drill: Drill) -> None:
+    """A payment comes again with another date, which a feed must never do (docs/adr/0005)."""
+    paid = next(record for record in drill.world.records("payments", STUCK) if record["order_id"])
+    moved = paid | {"occurred_at": paid["occurred_at"].replace(str(STUCK), str(DOWN))}
+    drill.bad = _batch(drill, "payments", STUCK, "moved", Part(".ndjson", ndjson([moved]), 1))
+    drill.clear(STUCK, "bronze.payments")
 
 
 CASES = (
@@ -206,10 +199,10 @@ CASES = (
         lambda drill: _whole(drill, STUCK),
     ),
     Case(
-        "Somebody changed a mart by hand",
-        mart_changed_by_hand,
-        ("FAILED gold.daily_revenue_mart",),
+        "A payment has two dates",
+        two_dates,
+        ("FAILED gold.payment_reconciliation",),
         lambda drill: _whole(drill, STUCK),
-        lambda drill: _changed_by_hand(drill, "-1"),
+        lambda drill: _withdrawn(drill, "payments", STUCK, drill.bad),
     ),
 )

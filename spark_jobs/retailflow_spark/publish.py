@@ -49,6 +49,11 @@ def refresh(tables: Tables, contract: GoldContract) -> Counts:
             return Counts(rows_written=written)
 
 
+def forget(tables: Tables, target: str) -> None:
+    """Let the next run of a GOLD table that nothing is built from compare all of it with its sources."""
+    tables.delete(WATERMARKS, f"target = '{target}'")
+
+
 def _take_in(tables: Tables, contract: GoldContract, seen: dict[str, int] | None, now: dict[str, int]) -> int:
     """Write what follows from the commits after `seen`; returns the number of rows written or deleted."""
     transform = import_module(f"retailflow_spark.gold.{contract.name}")

@@ -18,7 +18,7 @@ from retailflow.contracts.ddl import create_view
 from retailflow.contracts.privacy import masked
 from retailflow_spark.audits import Audit, Finding, State, audits
 from retailflow_spark.balance import ROW_BALANCE
-from retailflow_spark.publish import WATERMARKS
+from retailflow_spark.publish import WATERMARKS, forget
 from retailflow_spark.tables import Tables
 
 RELEASES = Table(
@@ -140,8 +140,14 @@ def outdated_views(tables: Tables) -> list[str]:
     return outdated
 
 
-def check_held(choice: Choice, name: str) -> None:
-    """Raises: AuditError where the GOLD table, or one that it is built from, was held back by an audit."""
+def check_held(tables: Tables, choice: Choice, name: str) -> None:
+    """Raises: AuditError where the GOLD table, or one that it is built from, was held back by an audit.
+
+    What an audit of its own holds back is built anew from the whole of its sources by the next try: its rows may be
+    wrong though no source has changed, since somebody changed them by hand, or by what our own code was before.
+    """
+    if name in choice.held:
+        forget(tables, name)
     concerned = [held for held in choice.held if name in (held, *dependants(held))]
     if found := [finding for finding in choice.findings if finding.is_blocking and finding.table in concerned]:
         raise AuditError(f"Held back, readers keep the last good version. {'; '.join(map(str, found))}")

@@ -127,6 +127,10 @@ class Tables:
         statement = f"MERGE INTO {self.path(table.name)} t USING wanted s ON {same_key} WHEN NOT MATCHED THEN INSERT *"
         return self._merge(table, statement).num_affected_rows
 
+    def delete(self, table: Table, condition: str) -> None:
+        """Delete the rows that meet a condition of SQL."""
+        _repeated(lambda: self.spark.sql(f"DELETE FROM {self.path(table.name)} WHERE {condition}").collect())
+
     def _frame(self, rows: list[Mapping[str, Any]], table: Table) -> DataFrame:
         schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
         return self.spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in rows], schema)

@@ -11,8 +11,9 @@ _SENTENCES = {
     f"nothing of it was read. {_CLEAR}.",
     Kind.DRIFT: "The feed no longer fits its contract. Agree with the source, or change the contract; then rebuild "
     "the day with this command.",
-    Kind.QUALITY_GATE: "Readers keep the last good version: nothing is urgent for them. The statement names the rows "
-    "that broke the audit. When the source is mended, clear the task.",
+    Kind.QUALITY_GATE: "Readers keep the last good version: nothing is urgent for them. The statement says "
+    "what broke the audit, and of which feed. When its source has mended it, clear bronze of that feed, downstream "
+    "tasks included. If it names none, clear the task: it compares all of the table with what it is built from.",
     Kind.DATABRICKS_FAILURE: f"{_CLEAR}: the same RAW gives the same rows.",
     Kind.STUCK_RUN: f"Look whether the run is waiting for a slot or for Databricks. {_CLEAR}; its Databricks run is "
     "cancelled.",
