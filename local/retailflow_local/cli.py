@@ -255,6 +255,17 @@ def airflow(context: typer.Context) -> None:
     os.execve(command[0], command, Workspace().environment())
 
 
+@app.command(context_settings={**_PASSED_ON, "help_option_names": []})
+def dbt(context: typer.Context) -> None:
+    """Run a dbt command on this workspace, such as `dbt build`."""
+    from retailflow_local.dbt import run
+
+    if context.args in ([], ["--help"]):
+        console.print(context.get_help())
+        raise typer.Exit
+    raise typer.Exit(run(Workspace(), context.args))
+
+
 @app.command("env")
 def print_environment() -> None:
     """Print the workspace's settings as shell exports, secrets included: eval "$(./retailflow env)"."""

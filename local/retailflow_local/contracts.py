@@ -12,7 +12,7 @@ from rich.markup import escape
 from retailflow.contracts import entities, gold_tables
 from retailflow.contracts.model import parse
 from retailflow.environments import load_environment
-from retailflow_local import schemas
+from retailflow_local import dbt, schemas
 from retailflow_local.checks.commands import write
 from retailflow_local.commands import REPOSITORY
 from retailflow_local.console import console
@@ -46,8 +46,8 @@ def diff(
 
 @app.command("schemas")
 def write_schemas() -> None:
-    """Write docs/schemas/<feed>.schema.json anew, after a change of a feed's contract."""
-    write(schemas.outputs(REPOSITORY))
+    """Write docs/schemas/<feed>.schema.json and dbt's sources anew, after a change of a contract."""
+    write(schemas.outputs(REPOSITORY) | dbt.outputs(REPOSITORY))
 
 
 def at(root: Path, ref: str) -> dict[str, Contract]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from retailflow_local import bundle, schemas, verification
+from retailflow_local import bundle, dbt, schemas, verification
 from retailflow_local.checks import Check, Failed, diagrams, stale, tools
 
 
@@ -34,11 +34,11 @@ class Delivery:
         return self._run(*tools.mypy(), *options, "include/retailflow")
 
     def schemas(self) -> str:
-        """The JSON Schemas of the feeds are current."""
-        wanted = schemas.outputs(self.root)
+        """The JSON Schemas of the feeds, and what dbt has of GOLD, are current."""
+        wanted = schemas.outputs(self.root) | dbt.outputs(self.root)
         if found := stale(self.root, wanted):
             raise Failed(f"{', '.join(found)}: not what the contracts say. Run ./retailflow contracts schemas.")
-        return f"{len(wanted)} feeds"
+        return f"{len(wanted)} files"
 
     def bundle(self) -> str:
         """Job and pipeline are those of the contracts, for each target, and Databricks knows all their fields."""

@@ -1,19 +1,16 @@
 """The tools: the machine's own where they fit, else brought once, pinned, and kept in the cache."""
 
-import hashlib
 import json
 import os
-import platform
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from retailflow_local.checks import Skipped
-from retailflow_local.doctor import find_uv
 from retailflow_local.downloads import cache, fetch_packages, fresh_folder, npm_folder
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.toolchain import BUNDLED_ONLY, node
+from retailflow_local.virtual_environments import bring, virtual_environment
 
 TERRAFORM_MIN = (1, 11)
 ACTIONLINT = "1.7.12"
@@ -99,8 +96,11 @@ def _built(name: str, version: str, module: str) -> tuple[str, ...]:
         go = shutil.which("go")
         if not go:
             raise Skipped(f"{name} {version} is not there, and no Go to build it: install Go, and run this again.")
-        with fresh_folder(folder) as fresh:
-            _bring(name, [go, "install", f"{module}@v{version}"], {"GOBIN": str(fresh)})
+        try:
+            with fresh_folder(folder) as fresh:
+                bring(name, [go, "install", f"{module}@v{version}"], {"GOBIN": str(fresh)})
+        except WorkspaceError as error:
+            raise Skipped(str(error)) from error
     return (str(folder / program),)
 
 
@@ -117,22 +117,8 @@ def _terraform_version(path: str) -> tuple[int, ...]:
 
 
 def _environment(group: str) -> Path:
-    """The virtual environment of one group of local/checks, made where it is missing. Raises: Skipped."""
-    lock = (PROJECT / "uv.lock").read_bytes() + platform.python_version().encode()
-    folder = cache() / "checks" / f"{group}-{hashlib.sha256(lock).hexdigest()[:16]}"
-    if not (folder / ".whole").exists():
-        uv = find_uv()
-        if not uv:
-            raise Skipped("There is no uv: start by ./retailflow, which brings it.")
-        command = [uv, "sync", "--frozen", "--only-group", group, "--project", str(PROJECT), "--python", sys.executable]
-        _bring(group, command, {"UV_PROJECT_ENVIRONMENT": str(folder), "UV_PYTHON_DOWNLOADS": "never"})
-        (folder / ".whole").touch()
-    return folder
-
-
-def _bring(name: str, command: list[str], settings: dict[str, str]) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | settings
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if result.returncode:
-        last = (result.stderr.strip() or "no reason given").splitlines()[-1]
-        raise Skipped(f"{name} could not be brought: {last} Check the network, and run this again.")
+    """The virtual environment of one group of local/checks. Raises: Skipped."""
+    try:
+        return virtual_environment(PROJECT, group)
+    except WorkspaceError as error:
+        raise Skipped(str(error)) from error
