@@ -77,6 +77,10 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "retailflow",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": as_json(lineage),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        # The supervisor of a task may see its end one interval late. By then a short job is done and its task queued
+        # again, and the scheduler takes the late end for that of the second half: a lost worker.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "15",  # the same patience in seconds
         "AIRFLOW_CONN_DATABRICKS_DEFAULT": as_json(databricks),
         "AIRFLOW_CONN_SMTP_DEFAULT": as_json(smtp),
         "AIRFLOW_CONN_WASB_DEFAULT": as_json(wasb),
