@@ -7,6 +7,10 @@ RUN useradd --uid 50000 --create-home retailflow && install -d -o 50000 /opt/ret
 WORKDIR /opt/retailflow
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.txt
+# dbt in an environment of its own
+COPY include/dbt/pyproject.toml include/dbt/uv.lock /opt/dbt/
+RUN pip install --no-cache-dir uv==0.13.9 \
+    && UV_PROJECT_ENVIRONMENT=/opt/dbt uv sync --frozen --no-cache --group databricks --project /opt/dbt --python python3.11
 COPY dags dags
 COPY plugins plugins
 COPY include include
@@ -14,6 +18,9 @@ COPY tests/data tests/data
 ENV AIRFLOW__CORE__DAGS_FOLDER=/opt/retailflow/dags \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/retailflow/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
+    AIRFLOW__COSMOS__ENABLE_TELEMETRY=False \
+    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
+    RETAILFLOW_DBT=/opt/dbt/bin/dbt \
     PYTHONPATH=/opt/retailflow/include:/opt/retailflow/plugins
 USER 50000
 ENTRYPOINT ["airflow"]

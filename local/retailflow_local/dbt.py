@@ -1,6 +1,8 @@
 """`./retailflow dbt …`: dbt's marts over GOLD, on the local lakehouse (docs/DBT.md)."""
 
+import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from retailflow_local.workspace import Workspace
 
 ENVIRONMENTS = REPOSITORY / "include" / "dbt"
 PROJECT = ENVIRONMENTS / "retailflow"
+_QUIET = {"PYTHONWARNINGS": "ignore:Failed to set spark.sql.catalogImplementation"}  # it is asked for at each query
 _GRACE_HOURS = 6  # a run late by that is no reason to warn
 _BUILT = "SELECT max(started_at) FROM ops.task_runs WHERE layer = 'gold' AND name = '{name}'"
 
@@ -28,16 +31,18 @@ def run(workspace: Workspace, arguments: Sequence[str]) -> int:
     if not workspace.processes.find("spark"):
         raise WorkspaceError("The Spark server does not run. Start the workspace with ./retailflow up.")
     folder = workspace.root / "dbt"
-    settings = {
+    settings = _QUIET | {
         "SPARK_REMOTE": workspace.spark_remote,
-        "PYTHONWARNINGS": "ignore:Failed to set spark.sql.catalogImplementation",  # asked for again at each query
         "DBT_PROJECT_DIR": str(PROJECT),
         "DBT_PROFILES_DIR": str(PROJECT),
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
     }
-    program = virtual_environment(ENVIRONMENTS, "local") / "bin" / "dbt"
-    return subprocess.run([program, *arguments], env=inherited() | settings, check=False).returncode
+    return subprocess.run([_program(), *arguments], env=inherited() | settings, check=False).returncode
+
+
+def _program() -> Path:
+    return virtual_environment(ENVIRONMENTS, "local") / "bin" / "dbt"
 
 
 def outputs(root: Path) -> dict[Path, str]:
@@ -72,3 +77,7 @@ def _source(contract: GoldContract) -> dict[str, Any]:
             for column in contract.table.columns
         ],
     }
+
+
+if __name__ == "__main__":  # of `local/dbt`, as Airflow's tasks call it
+    os.execve(program := _program(), [str(program), *sys.argv[1:]], os.environ | _QUIET)

@@ -1,5 +1,6 @@
 """Programs that do not fit beside Airflow, each in a virtual environment of its own, made where it is missing."""
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -20,13 +21,16 @@ def virtual_environment(project: Path, group: str) -> Path:
     """
     lock = (project / "uv.lock").read_bytes() + platform.python_version().encode()
     folder = cache() / project.name / f"{group}-{hashlib.sha256(lock).hexdigest()[:16]}"
-    if not (folder / ".whole").exists():
-        uv = find_uv()
-        if not uv:
-            raise WorkspaceError("There is no uv: start by ./retailflow, which brings it.")
-        command = [uv, "sync", "--frozen", "--group", group, "--project", str(project), "--python", sys.executable]
-        bring(group, command, {"UV_PROJECT_ENVIRONMENT": str(folder), "UV_PYTHON_DOWNLOADS": "never"})
-        (folder / ".whole").touch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{group}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # several tasks may want it at once
+        if not (folder / ".whole").exists():
+            uv = find_uv()
+            if not uv:
+                raise WorkspaceError("There is no uv: start by ./retailflow, which brings it.")
+            command = [uv, "sync", "--frozen", "--group", group, "--project", str(project), "--python", sys.executable]
+            bring(group, command, {"UV_PROJECT_ENVIRONMENT": str(folder), "UV_PYTHON_DOWNLOADS": "never"})
+            (folder / ".whole").touch()
     return folder
 
 

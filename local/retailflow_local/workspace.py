@@ -135,8 +135,10 @@ class Workspace:
         """The variables that make Airflow, and what loads an environment, work on this workspace. They hold secrets."""
         return {
             **airflow.environment(self.root, REPOSITORY, self.ports, self.secrets, read_state(self.root).database),
+            "RETAILFLOW_DBT": str(REPOSITORY / "local" / "dbt"),
             "RETAILFLOW_ENV": "local",
             "RETAILFLOW_SOURCES_URL": self.sources_url,
+            "SPARK_REMOTE": self.spark_remote,  # dbt's; Airflow itself has no Spark
         }
 
     @property

@@ -9,6 +9,8 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.bases.sensor import BaseSensorOperator
+from cosmos.constants import InvocationMode
+from cosmos.operators.local import DbtBuildLocalOperator
 
 KEPT = {
     "owner": "online-sales",
@@ -52,6 +54,8 @@ def _task_violations(task: BaseOperator) -> list[str]:
         rules["no token of the try in its payload"] = "idempotency_token(ti)" in task.json.get("idempotency_token", "")
     elif isinstance(task, TriggerDagRunOperator):
         rules["waits for the run that it triggers"] = not task.wait_for_completion
+    elif isinstance(task, DbtBuildLocalOperator):
+        rules["runs dbt in Airflow's environment"] = task.invocation_mode is InvocationMode.SUBPROCESS
     elif isinstance(task, PythonOperator):
         rules["runs a function of its DAG file"] = task.python_callable.__module__.startswith("retailflow_airflow.")
     else:
