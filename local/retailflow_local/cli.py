@@ -108,6 +108,16 @@ def sql(
 
 
 @app.command()
+def report() -> None:
+    """Build the marts and write the report of the local lakehouse: one HTML file, which opens without a network."""
+    from retailflow_local.analytics import run
+
+    with steps() as on_step:
+        path = run(Workspace(), on_step)
+    console.print(f"Wrote {path}.", soft_wrap=True)
+
+
+@app.command()
 def drill() -> None:
     """Break things in eight ways and mend each by what its e-mail says. Some 20 minutes, in a workspace of its own."""
     from retailflow_local.drill import run

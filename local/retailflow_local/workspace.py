@@ -137,6 +137,7 @@ class Workspace:
             **airflow.environment(self.root, REPOSITORY, self.ports, self.secrets, read_state(self.root).database),
             "RETAILFLOW_DBT": str(REPOSITORY / "local" / "dbt"),
             "RETAILFLOW_ENV": "local",
+            "RETAILFLOW_REPORT": str(self.root / "report" / "index.html"),
             "RETAILFLOW_SOURCES_URL": self.sources_url,
             "SPARK_REMOTE": self.spark_remote,  # dbt's; Airflow itself has no Spark
         }

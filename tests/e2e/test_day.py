@@ -1,17 +1,23 @@
 """One simulated day through the production DAG: real scheduler, triggerer, operator, Spark, Delta and Azurite."""
 
 import json
+import shutil
+import time
 from dataclasses import asdict
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import psutil
 import pytest
 import requests
+from chromium import browser
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.raw import batches_path, complete
+from retailflow_local import analytics, dbt
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble, planted
+from retailflow_local.spark_server import session
 from retailflow_local.workspace import PROCESSES
 
 pytestmark = pytest.mark.e2e
@@ -48,8 +54,6 @@ def test_every_planted_bad_record_is_in_quarantine_with_a_reason_and_no_other(st
 
 
 def test_the_mart_has_the_revenue_of_both_channels_to_the_last_digit_of_its_facts(stack):
-    from retailflow_local.spark_server import session
-
     totals = "SELECT channel, currency, sum(net_amount) net FROM spark_catalog.gold.{} GROUP BY ALL ORDER BY ALL"
     with session(stack.workspace.spark_remote) as spark:
         mart = spark.sql(totals.format("daily_revenue_mart")).collect()
@@ -58,6 +62,23 @@ def test_the_mart_has_the_revenue_of_both_channels_to_the_last_digit_of_its_fact
     assert [(row.channel, row.currency, str(row.net)) for row in mart] == [
         (row.channel, row.currency, str(row.net)) for row in facts
     ]
+
+
+def test_the_marts_of_dbt_pass_their_tests_and_the_report_shows_them(stack):
+    path = analytics.run(stack.workspace, lambda *_: None)
+    with session(stack.workspace.spark_remote) as spark:
+        query = "SELECT sum(net_amount) AS net FROM spark_catalog.gold.fact_sales WHERE currency = 'EUR'"
+        revenue = spark.sql(query).first().net
+    asked, wrong = [], []
+    with browser() as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(path.as_uri())
+        row = page.get_by_role("row").filter(has_text="EUR").first
+        assert f"{revenue:,}" in row.inner_text()
+        assert page.locator(".js-plotly-plot .main-svg").count() >= 4
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert (asked, wrong) == ([path.as_uri()], [])
 
 
 def test_one_java_machine_serves_the_whole_stack(stack):
@@ -75,6 +96,31 @@ def test_the_same_day_again_leaves_every_row_of_every_table_as_it_was(stack):
     before, after = run(), run()
     assert all(before[f"gold.{table.name}"] for table in gold_tables())
     assert [name for name in ALL if after[name] != before[name]] == []
+
+
+@pytest.mark.full
+def test_the_marts_are_built_by_their_dag_too_a_task_a_model(stack):
+    run_id = stack.airflow.trigger("retailflow_marts", datetime.now(UTC))
+    ended = lambda: stack.airflow.dag_run("retailflow_marts", run_id)["state"] in ("success", "failed")  # noqa: E731
+    deadline = time.monotonic() + 800
+    while not ended() and time.monotonic() < deadline:
+        time.sleep(2)
+    states = {task["task_id"]: task["state"] for task in stack.airflow.task_instances("retailflow_marts", run_id)}
+    models = {path.stem for path in (dbt.PROJECT / "models").glob("*.sql")}
+    assert states == {f"marts.{model}": "success" for model in models}
+
+
+@pytest.mark.full
+def test_a_broken_model_stops_only_what_depends_on_it(stack, tmp_path):
+    project = Path(shutil.copytree(dbt.PROJECT, tmp_path / "retailflow"))
+    model = project / "models" / "customer_value.sql"
+    model.write_text(model.read_text().replace("count(DISTINCT", "count(NO_SUCH_FUNCTION(DISTINCT"))
+    places = ("--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(tmp_path / "target"))
+    assert dbt.run(stack.workspace, ("run", *places)) == 1
+    results = json.loads((tmp_path / "target" / "run_results.json").read_text())["results"]
+    states = {result["unique_id"].rpartition(".")[2]: result["status"] for result in results}
+    assert (states.pop("customer_value"), states.pop("customer_segments")) == ("error", "skipped")
+    assert set(states.values()) == {"success"} and len(states) >= 5
 
 
 def test_a_job_that_raises_says_so_in_the_task_log_and_on_the_run_page(stack):

@@ -47,6 +47,17 @@ def test_nothing_is_loaded_from_elsewhere_and_nobody_else_may_frame_it(server):
     assert "default-src 'none'" in policy and "frame-ancestors 'self'" in policy and "unsafe" not in policy
 
 
+def test_a_report_is_shown_once_there_is_one_and_not_to_the_anonymous(server):
+    report = server.database.with_name("report.html")
+    assert server.get("/report", "viewer").status_code == 404
+    assert ">Report<" not in server.get("/", "viewer").text
+    report.write_text("<p>of the marts</p>")
+    assert ">Report<" in server.get("/", "viewer").text
+    assert server.get("/report", None).status_code == 401
+    answer = server.get("/report", "viewer")
+    assert "of the marts" in answer.text and "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
 # What it shows
 
 

@@ -1,6 +1,7 @@
 """The page's routes. All but the style sheet and the script are for who may read the runs of `retailflow_daily`."""
 
 import logging
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.exceptions import AirflowException
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.orm import Session
 
@@ -35,6 +36,11 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
+}
+# Of the report, which is one file with all its style and script inside.
+_REPORT_HEADERS = _HEADERS | {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
 }
 _MAY_READ = Depends(requires_access_dag("GET", DagAccessEntity.RUN, airflow_states.DAG_ID))
 _ON_CALL = Depends(requires_access_dag("PUT", DagAccessEntity.RUN, airflow_states.DAG_ID))
@@ -110,6 +116,7 @@ def create_app() -> FastAPI:
             plots=_plots(recorded, shown, days),
             days=days,
             opened=cell is not None,
+            has_report=_report().is_file(),
             **details(session, *cell.split("."), shown, is_on_call) if cell else {},
         )
         if known.value is None and known.error is None:
@@ -136,6 +143,13 @@ def create_app() -> FastAPI:
     def records(name: str, day: date) -> HTMLResponse:
         return rendered("records.html", records=quarantine_records(_entity(name), day))
 
+    @app.get("/report")
+    def report() -> FileResponse:
+        """What `./retailflow report` wrote last."""
+        if not _report().is_file():
+            raise HTTPException(404, "There is no report yet: ./retailflow report")
+        return FileResponse(_report(), media_type="text/html", headers=_REPORT_HEADERS)
+
     @app.exception_handler(WarehouseError)
     @app.exception_handler(AirflowException)
     def silent(_: Request, error: Exception) -> Response:
@@ -144,6 +158,11 @@ def create_app() -> FastAPI:
         return HTMLResponse("<p>The SQL warehouse does not answer. Try again in a minute.</p>", 503, headers=_HEADERS)
 
     return app
+
+
+def _report() -> Path:
+    """Where a laptop has it; nowhere in the cloud, where analysts have dashboards."""
+    return Path(os.environ.get("RETAILFLOW_REPORT", os.devnull))
 
 
 def _templates(env: Environment) -> jinja2.Environment:

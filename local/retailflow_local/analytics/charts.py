@@ -1,0 +1,63 @@
+"""The charts, as Plotly's figures."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas
+    from plotly.graph_objects import Figure
+
+CHANNELS = {"online": "#1b6ef3", "store": "#f08c00"}
+STOCK = {"stocked_out": "#d6336c", "below_reorder_point": "#f08c00", "in_stock": "#2f9e44"}
+STEPS = ("sessions", "viewed", "carted", "checked_out", "purchased")
+_LAYOUT = {
+    "template": "plotly_white",
+    "margin": {"l": 60, "r": 20, "t": 10, "b": 40},
+    "height": 340,
+    "autosize": True,
+    "font": {"family": "system-ui, sans-serif", "size": 13},
+    "legend": {"orientation": "h", "y": 1.1},
+}
+
+
+def revenue(rows: "pandas.DataFrame", currency: str) -> "Figure":
+    """Bars a day, the channels on each other."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(layout=_LAYOUT | {"barmode": "relative", "yaxis_title": f"net, {currency}"})
+    for channel, own in rows.groupby("channel"):
+        amounts = own["net_amount"].astype(float)
+        figure.add_bar(x=own["business_date"], y=amounts, name=channel, marker_color=CHANNELS[channel])
+    return figure
+
+
+def categories(rows: "pandas.DataFrame", currency: str) -> "Figure":
+    import plotly.graph_objects as go
+
+    layout = {"barmode": "relative", "xaxis_title": f"net, {currency}", "yaxis_categoryorder": "total ascending"}
+    figure = go.Figure(layout=_LAYOUT | layout | {"margin": _LAYOUT["margin"] | {"l": 140}})
+    for channel, own in rows.groupby("channel"):
+        amounts = own["net_amount"].astype(float)
+        figure.add_bar(x=amounts, y=own["category"], name=channel, orientation="h", marker_color=CHANNELS[channel])
+    return figure
+
+
+def stock(rows: "pandas.DataFrame") -> "Figure":
+    import plotly.graph_objects as go
+
+    layout = {"barmode": "stack", "xaxis_title": "products", "margin": _LAYOUT["margin"] | {"l": 180}}
+    figure = go.Figure(layout=_LAYOUT | layout | {"height": 120 + 26 * len(rows)})
+    for column, colour in STOCK.items():
+        name = column.replace("_", " ")
+        figure.add_bar(x=rows[column], y=rows["store_name"], name=name, orientation="h", marker_color=colour)
+    return figure
+
+
+def funnel(rows: "pandas.DataFrame") -> "Figure":
+    import plotly.graph_objects as go
+
+    counts = [int(rows.iloc[0][step] or 0) for step in STEPS]
+    names = [step.replace("_", " ") for step in STEPS]
+    layout = _LAYOUT | {"margin": _LAYOUT["margin"] | {"l": 110}}
+    return go.Figure(
+        go.Funnel(y=names, x=counts, textinfo="value+percent initial", marker_color="#1b6ef3"), layout=layout
+    )

@@ -1,0 +1,68 @@
+"""What the report asks: the marts of dbt where they have the figure, so that revenue is defined once."""
+
+from typing import TYPE_CHECKING
+
+from retailflow.contracts import entities
+
+if TYPE_CHECKING:
+    import pandas
+    from pyspark.sql import SparkSession
+
+TOTALS = """
+SELECT currency, sum(order_count) AS order_count, sum(unit_count) AS unit_count, sum(gross_amount) AS gross_amount,
+       sum(discount_amount) AS discount_amount, sum(net_amount) AS net_amount, sum(tax_amount) AS tax_amount
+FROM marts.daily_revenue GROUP BY currency ORDER BY order_count DESC, currency"""
+
+REVENUE = """
+SELECT business_date, channel, net_amount, week_on_week_ratio FROM marts.daily_revenue
+WHERE currency = :currency ORDER BY business_date, channel"""
+
+CATEGORIES = """
+SELECT category, channel, sum(net_amount) AS net_amount FROM gold.daily_revenue_mart
+WHERE currency = :currency GROUP BY ALL ORDER BY category, channel"""
+
+PRODUCTS = """
+SELECT product_id, product_name, category, sum(sold_unit_count) AS sold, sum(returned_unit_count) AS returned,
+       sum(net_amount) AS net_amount
+FROM marts.product_performance WHERE currency = :currency
+GROUP BY ALL ORDER BY net_amount DESC, product_id LIMIT 15"""
+
+STOCK = """
+SELECT stock.store_id, coalesce(store.name, stock.store_id) AS store_name, count_if(is_stocked_out) AS stocked_out,
+       count_if(is_below_reorder_point AND NOT is_stocked_out) AS below_reorder_point,
+       count_if(NOT is_below_reorder_point AND NOT is_stocked_out) AS in_stock
+FROM marts.stock_cover AS stock LEFT JOIN gold.dim_store AS store ON store.store_id = stock.store_id
+GROUP BY ALL ORDER BY stock.store_id"""
+
+FUNNEL = """
+SELECT sum(session_count) AS sessions, sum(viewed_count) AS viewed, sum(carted_count) AS carted,
+       sum(checked_out_count) AS checked_out, sum(purchased_count) AS purchased
+FROM marts.funnel"""
+
+AGEING = "SELECT * FROM marts.payment_ageing ORDER BY currency, side, age"
+
+REASONS = f"""
+SELECT entity, reason, count(*) AS records FROM (
+  {" UNION ALL ".join(
+      f"SELECT '{entity.name}' AS entity, explode(reasons) AS reason FROM quarantine.{entity.name}"
+      for entity in entities()
+  )})
+GROUP BY ALL ORDER BY records DESC, entity, reason LIMIT 25"""
+
+BALANCE = """
+SELECT entity, sum(record_count) AS records, sum(current_count) AS current, sum(superseded_count) AS superseded,
+       sum(duplicate_count) AS duplicate, sum(quarantined_count) AS quarantined, bool_and(is_closed) AS is_closed
+FROM (SELECT *, row_number() OVER (PARTITION BY entity, ingestion_date ORDER BY checked_at DESC) AS place
+      FROM ops.row_balance)
+WHERE place = 1 GROUP BY entity ORDER BY entity"""
+
+FRESHNESS = """
+SELECT (SELECT max(published_at) FROM ops.releases) AS published_at,
+       (SELECT min(business_date) FROM marts.daily_revenue) AS first_date,
+       (SELECT max(business_date) FROM marts.daily_revenue) AS last_date"""
+
+
+def ask(spark: "SparkSession", query: str, currency: str | None = None) -> "pandas.DataFrame":
+    """The rows; amounts are decimals."""
+    # With arguments, Delta's views fail over Spark Connect (Delta 4.3.1): the currency is one that a query gave.
+    return spark.sql(query.replace(":currency", f"'{currency}'")).toPandas()
