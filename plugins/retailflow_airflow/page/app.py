@@ -39,8 +39,8 @@ _HEADERS = {
 }
 # Of the report, which is one file with all its style and script inside.
 _REPORT_HEADERS = _HEADERS | {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:;"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
+    " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
 }
 _MAY_READ = Depends(requires_access_dag("GET", DagAccessEntity.RUN, airflow_states.DAG_ID))
 _ON_CALL = Depends(requires_access_dag("PUT", DagAccessEntity.RUN, airflow_states.DAG_ID))
