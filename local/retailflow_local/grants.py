@@ -18,8 +18,8 @@ ROLES = {
     "raw_ingestion": "Source systems. Sees RAW; creates blobs there by an Azure role that cannot delete.",
     "bronze_reader": "Engineers on call. Sees records as received, quarantine, and what the jobs tell of their runs.",
     "silver_reader": "Engineers and data scientists. Sees typed and valid records, one row per business key.",
-    "gold_reader": "Programs such as Power BI. Sees GOLD.",
-    "analytics": "People who analyse. Sees GOLD.",
+    "gold_reader": "Programs such as Power BI. Sees GOLD and the marts.",
+    "analytics": "People who analyse. Sees GOLD and the marts.",
     RESTRICTED: "Reads nothing by itself. Sees restricted columns where another role lets it read; the jobs are in it.",
     "platform_admin": "Keeps the platform. May do everything in the catalog, grant included.",
     JOBS: "The service principal that Airflow submits as. No person.",
@@ -40,6 +40,7 @@ _FIXED: dict[str, dict[str, tuple[str, ...]]] = {
     "schema.silver": {JOBS: _BUILD},
     "schema.gold_build": {JOBS: _BUILD},
     "schema.gold": {JOBS: ("CREATE_TABLE", *READ)},  # views only, each of them the jobs' own
+    "schema.marts": {JOBS: _BUILD},  # dbt's; who reads GOLD reads them
     "schema.ops": {"bronze_reader": READ, JOBS: _BUILD},
 }
 _DOCUMENT_BEGIN, _DOCUMENT_END = "<!-- ./retailflow grants writes from here -->", "<!-- to here -->"
@@ -52,7 +53,8 @@ def grants(contracts: tuple[EntityContract | GoldContract, ...] | None = None) -
     """
     found = {securable: dict(of_roles) for securable, of_roles in _FIXED.items()}
     for schema, readers in _readers(contracts or (*entities(), *gold_tables())).items():
-        found[f"schema.{schema}"] |= dict.fromkeys(readers, READ)
+        for place in ("gold", "marts") if schema == "gold" else (schema,):
+            found[f"schema.{place}"] |= dict.fromkeys(readers, READ)
     return {
         securable: {role: sorted(found[securable][role]) for role in ROLES if role in found[securable]}
         for securable in sorted(found)

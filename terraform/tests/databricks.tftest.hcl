@@ -72,7 +72,7 @@ run "private" {
   }
 
   assert {
-    condition     = join(" ", keys(databricks_schema.this)) == "bronze gold gold_build ops quarantine raw silver"
+    condition     = join(" ", keys(databricks_schema.this)) == "bronze gold gold_build marts ops quarantine raw silver"
     error_message = "A schema for each layer, one for what the jobs build and one for what they know."
   }
 
@@ -96,6 +96,7 @@ run "private" {
       "schema.bronze"     = "retailflow_test_bronze_reader"
       "schema.gold"       = "retailflow_test_analytics retailflow_test_gold_reader"
       "schema.gold_build" = ""
+      "schema.marts"      = "retailflow_test_analytics retailflow_test_gold_reader"
       "schema.ops"        = "retailflow_test_bronze_reader"
       "schema.quarantine" = "retailflow_test_bronze_reader"
       "schema.raw"        = ""

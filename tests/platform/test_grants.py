@@ -36,8 +36,8 @@ def test_each_role_reads_its_own_schemas_and_nothing_else():
         "raw_ingestion": {"schema.raw": ["READ_VOLUME", "USE_SCHEMA"]},
         "bronze_reader": {"schema.bronze": read, "schema.ops": read, "schema.quarantine": read},
         "silver_reader": {"schema.silver": read},
-        "gold_reader": {"schema.gold": read},
-        "analytics": {"schema.gold": read},
+        "gold_reader": {"schema.gold": read, "schema.marts": read},
+        "analytics": {"schema.gold": read, "schema.marts": read},
         RESTRICTED: {},
         "platform_admin": {},
     }
@@ -60,7 +60,7 @@ def test_the_jobs_can_neither_grant_nor_change_what_readers_see_but_by_its_views
 def test_every_schema_that_the_jobs_use_is_granted_to_them():
     used = {Tables(None, "c").path(table.name).split(".")[1] for tables in LAYERS.values() for table in tables}
     assert used == {"bronze", "gold_build", "ops", "quarantine", "silver"}
-    assert used | {"gold", "raw"} == set(schemas())
+    assert used | {"gold", "marts", "raw"} == set(schemas())
     for schema in used:
         assert {"CREATE_TABLE", "MODIFY", "SELECT", "USE_SCHEMA"} <= set(grants()[f"schema.{schema}"][JOBS])
 

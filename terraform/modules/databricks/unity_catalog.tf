@@ -5,6 +5,7 @@ locals {
     silver     = "Typed and valid records, the newest of each business key."
     gold       = "What readers see: views of the published tables."
     gold_build = "The tables behind gold, as the jobs build them."
+    marts      = "What dbt builds from gold, for analysts."
     quarantine = "Records that break their contract, with the reasons."
     ops        = "What the jobs know of their own work: runs, releases, audits, balances."
   }

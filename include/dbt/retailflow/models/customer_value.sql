@@ -1,3 +1,8 @@
+{# Who is erased from GOLD leaves the next version, and a day later the files of those before. #}
+{{ config(
+  tblproperties={'delta.deletedFileRetentionDuration': 'interval 24 hours'},
+  post_hook='VACUUM {{ this }}'
+) }}
 WITH sales AS (
   SELECT
     customer_id, currency,
