@@ -6,10 +6,11 @@ Runs in an environment of local/checks.
 import json
 import sys
 
+from databricks.bundles.dashboards import Dashboard
 from databricks.bundles.jobs import Job
 from databricks.bundles.pipelines import Pipeline
 
-CLASSES = {"jobs": Job, "pipelines": Pipeline}
+CLASSES = {"dashboards": Dashboard, "jobs": Job, "pipelines": Pipeline}
 
 wrong = {}
 for file, resources in json.load(sys.stdin).items():

@@ -1,4 +1,4 @@
-"""What `./retailflow bundle` writes below resources/: the day as a Databricks job, and orders as a Lakeflow pipeline.
+"""What `./retailflow bundle` writes below resources/: the day as a job, orders as a Lakeflow pipeline, a dashboard.
 
 The job is for a platform without Airflow. It has the tasks, scripts and arrows of the DAG `retailflow_daily`, from the
 same contracts and environment files. A Databricks job has no sensor for ADLS: `landed.py` stands in, which fails until
@@ -19,6 +19,7 @@ TARGETS = ("dev", "stg", "prod")
 JOB = "retailflow_main_pipeline"
 PIPELINE = "retailflow_orders_lakeflow"
 GOVERN_JOB = "retailflow_govern"
+DASHBOARD = "retailflow_sales"
 WAIT_MINUTES = 10  # between two looks at RAW
 _DAY = "ingestion_date"
 _DATE = f"{{{{job.parameters.{_DAY}}}}}"
@@ -38,6 +39,7 @@ _PIPELINE_HEAD = """\
 # Orders from RAW to SILVER, declared (docs/LAKEFLOW.md). Nothing starts it but you: it has no clock, and the tables
 # `orders_lakeflow` that it fills are read by nothing here.
 """
+_DASHBOARD_HEAD = "# Written by `./retailflow bundle`. The dashboard itself is written from the metrics (docs/BI.md).\n"
 
 
 def outputs(root: Path) -> dict[Path, str]:
@@ -50,6 +52,8 @@ def outputs(root: Path) -> dict[Path, str]:
         head = _PIPELINE_HEAD.format(name=env.name)
         declared = {"pipelines": {PIPELINE: pipeline(env)}}
         found[root / "resources" / f"{PIPELINE}.{env.name}.yml"] = head + _text(env, declared)
+        shown = {"dashboards": {DASHBOARD: dashboard(env)}}
+        found[root / "resources" / f"{DASHBOARD}.{env.name}.yml"] = _DASHBOARD_HEAD + _text(env, shown)
     return found
 
 
@@ -75,6 +79,18 @@ def pipeline(env: Environment) -> dict[str, Any]:
         "tags": dict(env.tags),
     }
     return made | ({"budget_policy_id": serverless.budget_policy_id} if serverless.budget_policy_id else {})
+
+
+def dashboard(env: Environment) -> dict[str, Any]:
+    """Every key is one of databricks-bundles' `Dashboard`. Who looks at it reads by their own rights."""
+    return {
+        "display_name": f"RetailFlow sales ({env.name})",
+        "file_path": "../include/bi/databricks/sales.lvdash.json",
+        "warehouse_id": env.warehouse_id,
+        "dataset_catalog": env.catalog,
+        "embed_credentials": False,
+        "permissions": [{"level": "CAN_READ", "group_name": f"retailflow_{env.name}_analytics"}],
+    }
 
 
 def job(env: Environment) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from retailflow.contracts import entities, gold_tables
 from retailflow.contracts.model import parse
 from retailflow.environments import load_environment
-from retailflow_local import dbt, schemas
+from retailflow_local import bi, dbt, schemas
 from retailflow_local.checks.commands import write
 from retailflow_local.commands import REPOSITORY
 from retailflow_local.console import console
@@ -46,8 +46,8 @@ def diff(
 
 @app.command("schemas")
 def write_schemas() -> None:
-    """Write docs/schemas/<feed>.schema.json and dbt's sources anew, after a change of a contract."""
-    write(schemas.outputs(REPOSITORY) | dbt.outputs(REPOSITORY))
+    """Write anew what producers, dbt and BI tools have of the contracts and metrics, after a change of these."""
+    write(schemas.outputs(REPOSITORY) | dbt.outputs(REPOSITORY) | bi.outputs(REPOSITORY))
 
 
 def at(root: Path, ref: str) -> dict[str, Contract]:

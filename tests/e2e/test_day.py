@@ -16,6 +16,7 @@ from chromium import browser
 from retailflow.contracts import entities, gold_tables
 from retailflow.raw import batches_path, complete
 from retailflow_local import analytics, dbt
+from retailflow_local.bi import databricks
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble, planted
 from retailflow_local.spark_server import session
@@ -74,6 +75,11 @@ def test_the_marts_of_dbt_pass_their_tests_and_the_report_shows_them(stack):
             shown = spark.sql(f"DESCRIBE spark_catalog.marts.{model['name']}").collect()
             wanted = {column["name"]: column["description"] for column in model["columns"]}
             assert {row.col_name: row.comment for row in shown} == wanted
+            assert all(
+                row.data_type == c["data_type"]
+                for row, c in zip(shown, model["columns"], strict=True)
+                if "data_type" in c
+            )
     asked, wrong = [], []
     with browser() as page:
         page.on("request", lambda request: asked.append(request.url))
@@ -84,6 +90,21 @@ def test_the_marts_of_dbt_pass_their_tests_and_the_report_shows_them(stack):
         assert page.locator(".js-plotly-plot .main-svg").count() >= 4
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert (asked, wrong) == ([path.as_uri()], [])
+
+
+def test_the_saved_queries_and_the_dashboard_s_run_and_say_what_the_marts_say(stack):
+    files = databricks.files()
+    with session(stack.workspace.spark_remote) as spark:
+        rows = {path: spark.sql(text).collect() for path, text in files.items() if "/queries/" in path}
+        by_day = rows["databricks/queries/revenue_by_day.sql"]
+        mart = spark.sql("SELECT * FROM marts.daily_revenue").collect()
+        dataset = json.loads(files["databricks/sales.lvdash.json"])["datasets"][0]
+        assert spark.sql("".join(dataset["queryLines"])).count() == spark.sql("SELECT * FROM gold.fact_sales").count()
+    said = {(row.business_date, row.channel, row.currency): (row.net_revenue, row.orders, row.units) for row in by_day}
+    assert said == {
+        (row.business_date, row.channel, row.currency): (row.net_amount, row.order_count, row.unit_count)
+        for row in mart
+    }
 
 
 def test_one_java_machine_serves_the_whole_stack(stack):

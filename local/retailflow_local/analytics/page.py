@@ -15,6 +15,7 @@ from retailflow_local.workspace import Workspace
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+
 def run(workspace: Workspace, on_step: Progress) -> Path:
     """Build the marts anew and write `report/index.html` under the workspace's root. Starts what is needed meanwhile.
 

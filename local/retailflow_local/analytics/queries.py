@@ -43,10 +43,12 @@ AGEING = "SELECT * FROM marts.payment_ageing ORDER BY currency, side, age"
 
 REASONS = f"""
 SELECT entity, reason, count(*) AS records FROM (
-  {" UNION ALL ".join(
-      f"SELECT '{entity.name}' AS entity, explode(reasons) AS reason FROM quarantine.{entity.name}"
-      for entity in entities()
-  )})
+  {
+    " UNION ALL ".join(
+        f"SELECT '{entity.name}' AS entity, explode(reasons) AS reason FROM quarantine.{entity.name}"
+        for entity in entities()
+    )
+})
 GROUP BY ALL ORDER BY records DESC, entity, reason LIMIT 25"""
 
 BALANCE = """

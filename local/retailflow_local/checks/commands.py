@@ -73,5 +73,6 @@ def bundle() -> None:
 
 def write(outputs: Mapping[Path, str]) -> None:
     for path, text in outputs.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         console.print(f"Wrote {path.relative_to(REPOSITORY)}.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from retailflow_local import bundle, dbt, schemas, verification
+from retailflow_local import bi, bundle, dbt, schemas, verification
 from retailflow_local.checks import Check, Failed, diagrams, stale, tools
 
 
@@ -34,8 +34,8 @@ class Delivery:
         return self._run(*tools.mypy(), *options, "include/retailflow")
 
     def schemas(self) -> str:
-        """The JSON Schemas of the feeds, and what dbt has of GOLD, are current."""
-        wanted = schemas.outputs(self.root) | dbt.outputs(self.root)
+        """What producers, dbt and BI tools have of contracts and metrics is current."""
+        wanted = schemas.outputs(self.root) | dbt.outputs(self.root) | bi.outputs(self.root)
         if found := stale(self.root, wanted):
             raise Failed(f"{', '.join(found)}: not what the contracts say. Run ./retailflow contracts schemas.")
         return f"{len(wanted)} files"
@@ -56,7 +56,7 @@ class Delivery:
         if problems:
             raise Failed("\n".join(problems))
         tasks = files[f"{bundle.JOB}.{targets[0]}.yml"]["jobs"][bundle.JOB]["tasks"]
-        return f"{len(targets)} targets, each a job of {len(tasks)} tasks, one that governs, and a pipeline"
+        return f"{len(targets)} targets, each a job of {len(tasks)} tasks, one that governs, a pipeline, a dashboard"
 
     def actionlint(self) -> str:
         """Workflows are well formed, and their expressions and shell lines make sense."""

@@ -8,9 +8,9 @@ WITH sales AS (
     customer_id, currency,
     min(CASE WHEN quantity > 0 THEN business_date END) AS first_purchase_date,
     max(CASE WHEN quantity > 0 THEN business_date END) AS last_purchase_date,
-    count(DISTINCT CASE WHEN quantity > 0 THEN struct(channel, sale_id) END) AS order_count,
+    count(DISTINCT order_key) AS order_count,
     sum(net_amount) AS net_amount
-  FROM {{ source('gold', 'fact_sales') }}
+  FROM {{ ref('sales') }}
   WHERE customer_id IS NOT NULL
   GROUP BY ALL
 ),

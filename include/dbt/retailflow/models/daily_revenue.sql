@@ -1,13 +1,13 @@
 WITH days AS (
   SELECT
     business_date, channel, currency,
-    count(DISTINCT CASE WHEN quantity > 0 THEN sale_id END) AS order_count,
+    count(DISTINCT order_key) AS order_count,
     sum(quantity) AS unit_count,
     sum(gross_amount) AS gross_amount,
     sum(discount_amount) AS discount_amount,
     sum(net_amount) AS net_amount,
     sum(tax_amount) AS tax_amount
-  FROM {{ source('gold', 'fact_sales') }}
+  FROM {{ ref('sales') }}
   GROUP BY ALL
 )
 SELECT

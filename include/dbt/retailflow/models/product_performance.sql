@@ -1,11 +1,11 @@
 WITH sales AS (
   SELECT
     product_id, CAST(date_trunc('MONTH', business_date) AS DATE) AS month_start_date, currency,
-    sum(CASE WHEN is_return THEN 0 ELSE quantity END) AS sold_unit_count,
-    sum(CASE WHEN is_return THEN -quantity ELSE 0 END) AS returned_unit_count,
-    sum(CASE WHEN is_return THEN -net_amount ELSE 0 END) AS returned_amount,
+    sum(quantity + returned_quantity) AS sold_unit_count,
+    sum(returned_quantity) AS returned_unit_count,
+    sum(returned_amount) AS returned_amount,
     sum(net_amount) AS net_amount
-  FROM {{ source('gold', 'fact_sales') }}
+  FROM {{ ref('sales') }}
   GROUP BY ALL
 )
 SELECT

@@ -1,0 +1,1 @@
+SELECT * FROM marts.payment_ageing ORDER BY currency, side, age

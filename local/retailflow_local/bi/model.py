@@ -1,0 +1,99 @@
+"""The star that analysts work with: sales, what its keys name, and the metrics of dbt's semantic model."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+
+from retailflow.contracts import gold_table
+from retailflow_local.dbt import PROJECT
+
+FACTS = "sales"
+
+
+@dataclass(frozen=True)
+class Column:
+    """`type` is Spark's, in capitals."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or view that readers may see, and the columns that they need of it."""
+
+    schema: str
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A sum of a column, or a count of its distinct values; a ratio has two others instead."""
+
+    name: str
+    label: str
+    description: str
+    format: str
+    column: str | None = None
+    is_distinct: bool = False
+    ratio: "tuple[Metric, Metric] | None" = None
+
+
+# The key of sales, and what it finds.
+RELATIONS = (
+    ("business_date", "dim_date", "calendar_date"),
+    ("product_sk", "dim_product", "product_sk"),
+    ("store_id", "dim_store", "store_id"),
+    ("customer_sk", "dim_customer", "customer_sk"),
+)
+
+
+@cache
+def tables() -> tuple[Table, ...]:
+    """Sales, then its dimensions. Restricted columns are left out: they are NULL to nearly everybody."""
+    model = next(one for one in _document("models.yml")["models"] if one["name"] == FACTS)
+    columns = tuple(Column(c["name"], c["data_type"].upper(), c["description"]) for c in model["columns"])
+    return (Table("marts", FACTS, model["description"], columns), *map(_dimension, (name for _, name, _ in RELATIONS)))
+
+
+def _dimension(name: str) -> Table:
+    table = gold_table(name).table
+    columns = tuple(Column(c.name, c.type, c.description) for c in table.columns if c.classification != "restricted")
+    return Table("gold", name, table.description, columns)
+
+
+@cache
+def metrics() -> tuple[Metric, ...]:
+    """In their order. Raises: ValueError for a kind that has no counterpart elsewhere."""
+    document = _document("metrics.yml")
+    measures = {measure["name"]: measure for measure in document["semantic_models"][0]["measures"]}
+    found: dict[str, Metric] = {}
+    for item in document["metrics"]:
+        given = item["type_params"]
+        about = (item["name"], item["label"], item["description"], item["config"]["meta"]["format"])
+        if item["type"] == "ratio":
+            found[item["name"]] = Metric(*about, ratio=(found[given["numerator"]], found[given["denominator"]]))
+            continue
+        measure = measures[given["measure"]]
+        if item["type"] != "simple" or measure["agg"] not in ("sum", "count_distinct"):
+            raise ValueError(f"metric {item['name']}: only sums, distinct counts and ratios are written elsewhere")
+        column = measure.get("expr", measure["name"])
+        found[item["name"]] = Metric(*about, column=column, is_distinct=measure["agg"] == "count_distinct")
+    return tuple(found.values())
+
+
+def sql(metric: Metric) -> str:
+    """The aggregate in Spark's SQL, over sales."""
+    if metric.ratio:
+        part, whole = map(sql, metric.ratio)
+        return f"{part} / nullif({whole}, 0)"
+    return f"COUNT(DISTINCT {metric.column})" if metric.is_distinct else f"SUM({metric.column})"
+
+
+def _document(name: str) -> dict[str, Any]:
+    return yaml.safe_load((PROJECT / "models" / name).read_text())
