@@ -15,12 +15,11 @@ from chromium import browser
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.raw import batches_path, complete
-from retailflow_local import analytics, dbt
-from retailflow_local.bi import databricks
+from retailflow_local import analytics, bi, dbt
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble, planted
 from retailflow_local.spark_server import session
-from retailflow_local.workspace import PROCESSES
+from retailflow_local.workspace import PROCESSES, REPOSITORY
 
 pytestmark = pytest.mark.e2e
 
@@ -93,12 +92,13 @@ def test_the_marts_of_dbt_pass_their_tests_and_the_report_shows_them(stack):
 
 
 def test_the_saved_queries_and_the_dashboard_s_run_and_say_what_the_marts_say(stack):
-    files = databricks.files()
+    folder = REPOSITORY / bi.FOLDER / "databricks"
     with session(stack.workspace.spark_remote) as spark:
-        rows = {path: spark.sql(text).collect() for path, text in files.items() if "/queries/" in path}
-        by_day = rows["databricks/queries/revenue_by_day.sql"]
+        rows = {path.stem: spark.sql(path.read_text()).collect() for path in (folder / "queries").glob("*.sql")}
+        by_day = rows.pop("revenue_by_day")
+        assert len(rows) == 3
         mart = spark.sql("SELECT * FROM marts.daily_revenue").collect()
-        dataset = json.loads(files["databricks/sales.lvdash.json"])["datasets"][0]
+        dataset = json.loads((folder / "sales.lvdash.json").read_text())["datasets"][0]
         assert spark.sql("".join(dataset["queryLines"])).count() == spark.sql("SELECT * FROM gold.fact_sales").count()
     said = {(row.business_date, row.channel, row.currency): (row.net_revenue, row.orders, row.units) for row in by_day}
     assert said == {

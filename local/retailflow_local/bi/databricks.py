@@ -15,38 +15,23 @@ SELECT sales.*, product.name AS product_name, product.category, store.name AS st
 FROM marts.sales AS sales
 LEFT JOIN gold.dim_product AS product ON product.product_sk = sales.product_sk
 LEFT JOIN gold.dim_store AS store ON store.store_id = sales.store_id"""
-_QUERIES = {
-    "revenue_by_day": """\
+_REVENUE_BY_DAY = """\
 SELECT business_date, channel, currency,
        {measures}
 FROM marts.sales
 GROUP BY business_date, channel, currency
 ORDER BY business_date DESC, channel, currency
-""",
-    "products_with_most_returns": """\
-SELECT product_id, product_name, category,
-       sum(returned_unit_count) AS returned_units, sum(sold_unit_count) AS sold_units
-FROM marts.product_performance
-GROUP BY ALL
-ORDER BY returned_units DESC, product_id
-LIMIT 50
-""",
-    "stock_that_runs_out": """\
-SELECT store_id, product_id, product_name, available_quantity, quantity_on_order, cover_days
-FROM marts.stock_cover
-WHERE is_stocked_out OR cover_days < 7
-ORDER BY cover_days NULLS FIRST, store_id, product_id
-""",
-    "open_payments": "SELECT * FROM marts.payment_ageing ORDER BY currency, side, age\n",
-}
+"""
+_SIDES = ("x", "y", "width", "height")
 
 
 def files() -> dict[str, str]:
     measures = ",\n       ".join(f"{sql(metric)} AS {metric.name}" for metric in metrics())
-    found = {f"databricks/queries/{name}.sql": text.format(measures=measures) for name, text in _QUERIES.items()}
-    found["databricks/sales_metrics.sql"] = _metric_view()
-    found["databricks/sales.lvdash.json"] = json.dumps(_dashboard(), indent=2, ensure_ascii=False) + "\n"
-    return found
+    return {
+        "databricks/queries/revenue_by_day.sql": _REVENUE_BY_DAY.format(measures=measures),
+        "databricks/sales_metrics.sql": _metric_view(),
+        "databricks/sales.lvdash.json": json.dumps(_dashboard(), indent=2, ensure_ascii=False) + "\n",
+    }
 
 
 def _metric_view() -> str:
@@ -106,56 +91,37 @@ def _dashboard() -> dict[str, Any]:
 
 
 def _counter(metric: Metric, place: int) -> dict[str, Any]:
-    spec = {"value": {"fieldName": metric.name, "displayName": metric.label}}
-    x, y = 3 * (place % 2), 1 + place // 2
-    fields = [{"name": metric.name, "expression": sql(metric)}]
-    return _widget(f"counter_{metric.name}", "counter", 2, fields, spec, metric, (x, y, 3, 1))
+    shown = {"value": {"fieldName": metric.name, "displayName": metric.label}}
+    position = (3 * (place % 2), 1 + place // 2, 3, 1)
+    return _widget(f"counter_{metric.name}", {metric.name: sql(metric)}, _of(metric, "counter", 2, shown), position)
 
 
 def _chart(name: str, kind: str, metric: Metric, axis: str, colour: str, position: tuple[int, ...]) -> dict[str, Any]:
-    fields = [{"name": column, "expression": f"`{column}`"} for column in (axis, colour)]
-    fields.append({"name": metric.name, "expression": sql(metric)})
+    fields = {axis: f"`{axis}`", colour: f"`{colour}`", metric.name: sql(metric)}
     scale = "temporal" if axis.endswith("_date") else "categorical"
-    spec = {
+    shown = {
         "x": {"fieldName": axis, "scale": {"type": scale}, "displayName": axis.replace("_", " ")},
         "y": {"fieldName": metric.name, "scale": {"type": "quantitative"}, "displayName": metric.label},
         "color": {"fieldName": colour, "scale": {"type": "categorical"}, "displayName": colour},
     }
-    return _widget(name, kind, 3, fields, spec, metric, position)
-
-
-def _widget(
-    name: str,
-    kind: str,
-    version: int,
-    fields: list[dict[str, str]],
-    encodings: dict[str, Any],
-    metric: Metric,
-    position: tuple[int, ...],
-) -> dict[str, Any]:
-    frame = {"title": metric.label, "showTitle": True, "description": metric.description, "showDescription": True}
-    query = {"datasetName": "sales", "fields": fields, "disaggregated": False}
-    return {
-        "widget": {
-            "name": name,
-            "queries": [{"name": "main_query", "query": query}],
-            "spec": {"version": version, "widgetType": kind, "encodings": encodings, "frame": frame},
-        },
-        "position": dict(zip(("x", "y", "width", "height"), position, strict=True)),
-    }
+    return _widget(name, fields, _of(metric, kind, 3, shown), position)
 
 
 def _filter(column: str, kind: str, position: tuple[int, ...]) -> dict[str, Any]:
-    query = f"filter_{column}"
-    fields = [{"name": column, "expression": f"`{column}`"}]
-    encoding = {"fields": [{"fieldName": column, "displayName": column.replace("_", " "), "queryName": query}]}
-    return {
-        "widget": {
-            "name": query,
-            "queries": [
-                {"name": query, "query": {"datasetName": "sales", "fields": fields, "disaggregated": False}},
-            ],
-            "spec": {"version": 2, "widgetType": kind, "encodings": encoding, "frame": {"showTitle": True}},
-        },
-        "position": dict(zip(("x", "y", "width", "height"), position, strict=True)),
-    }
+    name = f"filter_{column}"
+    shown = {"fields": [{"fieldName": column, "displayName": column.replace("_", " "), "queryName": name}]}
+    spec = {"version": 2, "widgetType": kind, "encodings": shown, "frame": {"showTitle": True}}
+    return _widget(name, {column: f"`{column}`"}, spec, position)
+
+
+def _of(metric: Metric, kind: str, version: int, encodings: dict[str, Any]) -> dict[str, Any]:
+    """A drawing of a metric, with its label and what it means. Each kind has a version of its own."""
+    frame = {"title": metric.label, "showTitle": True, "description": metric.description, "showDescription": True}
+    return {"version": version, "widgetType": kind, "encodings": encodings, "frame": frame}
+
+
+def _widget(name: str, fields: dict[str, str], spec: dict[str, Any], position: tuple[int, ...]) -> dict[str, Any]:
+    asked = [{"name": field, "expression": expression} for field, expression in fields.items()]
+    query = {"name": name, "query": {"datasetName": "sales", "fields": asked, "disaggregated": False}}
+    place = dict(zip(_SIDES, position, strict=True))
+    return {"widget": {"name": name, "queries": [query], "spec": spec}, "position": place}
