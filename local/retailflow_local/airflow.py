@@ -94,7 +94,7 @@ def _database(kind: str, home: Path, ports: dict[str, int], own: Secrets, name: 
     return (
         postgres.url(ports["postgres"], own.postgres_password, name)
         if kind == "postgres"
-        else f"sqlite:///{home}/{name}.db"
+        else f"sqlite:///{home}/{name}.db?timeout=60"  # seconds until a writer gives up; 5 are few on a busy machine
     )
 
 
