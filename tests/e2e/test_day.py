@@ -88,6 +88,10 @@ def test_the_marts_of_dbt_pass_their_tests_and_the_report_shows_them(stack):
         assert f"{revenue:,}" in row.inner_text()
         assert page.locator(".js-plotly-plot .main-svg").count() >= 4
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        drawn = (
+            "[...document.querySelectorAll('.js-plotly-plot')].every(one => one._fullLayout.width <= one.clientWidth)"
+        )
+        page.wait_for_function(drawn)  # no chart is wider than its place, once all is in place
     assert (asked, wrong) == ([path.as_uri()], [])
 
 

@@ -11,11 +11,11 @@ STOCK = {"stocked_out": "#d6336c", "below_reorder_point": "#f08c00", "in_stock":
 STEPS = ("sessions", "viewed", "carted", "checked_out", "purchased")
 _LAYOUT = {
     "template": "plotly_white",
-    "margin": {"l": 60, "r": 20, "t": 10, "b": 40},
-    "height": 340,
+    "margin": {"l": 60, "r": 20, "t": 40, "b": 40},
+    "height": 370,
     "autosize": True,
     "font": {"family": "system-ui, sans-serif", "size": 13},
-    "legend": {"orientation": "h", "y": 1.1},
+    "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
 }
 
 
@@ -45,7 +45,7 @@ def stock(rows: "pandas.DataFrame") -> "Figure":
     import plotly.graph_objects as go
 
     layout = {"barmode": "stack", "xaxis_title": "products", "margin": _LAYOUT["margin"] | {"l": 180}}
-    figure = go.Figure(layout=_LAYOUT | layout | {"height": 120 + 26 * len(rows)})
+    figure = go.Figure(layout=_LAYOUT | layout | {"height": 150 + 26 * len(rows)})
     for column, colour in STOCK.items():
         name = column.replace("_", " ")
         figure.add_bar(x=rows[column], y=rows["store_name"], name=name, orientation="h", marker_color=colour)
