@@ -118,6 +118,16 @@ def report() -> None:
 
 
 @app.command()
+def docs() -> None:
+    """Write a site of all tables and columns: what each means and what it is made from. It opens without a network."""
+    from retailflow_local.dictionary import run
+
+    with steps() as on_step:
+        path = run(Workspace(), on_step)
+    console.print(f"Wrote {path}.", soft_wrap=True)
+
+
+@app.command()
 def drill() -> None:
     """Break things in eight ways and mend each by what its e-mail says. Some 20 minutes, in a workspace of its own."""
     from retailflow_local.drill import run

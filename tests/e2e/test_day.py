@@ -15,7 +15,7 @@ from chromium import browser
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.raw import batches_path, complete
-from retailflow_local import analytics, bi, dbt
+from retailflow_local import analytics, bi, dbt, dictionary
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble, planted
 from retailflow_local.spark_server import session
@@ -138,6 +138,29 @@ def test_the_marts_are_built_by_their_dag_too_a_task_a_model(stack):
     states = {task["task_id"]: task["state"] for task in stack.airflow.task_instances("retailflow_marts", run_id)}
     models = {path.stem for path in (dbt.PROJECT / "models").glob("*.sql")}
     assert states == {f"marts.{model}": "success" for model in models}
+
+
+@pytest.mark.full
+def test_the_docs_lead_from_a_mart_back_to_the_source_in_three_clicks(stack):
+    first = dictionary.run(stack.workspace, lambda *_: None)
+    asked = []
+    with browser() as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(first.as_uri())
+        page.get_by_role("searchbox").fill("daily_revenue_mart.net_amount")
+        page.get_by_role("link", name="gold.daily_revenue_mart.net_amount").click()
+        for field, source in (
+            ("net_amount", "gold.fact_sales.net_amount"),
+            ("net_amount", "silver.orders.lines.unit_price"),
+            ("lines.unit_price", "bronze.orders.lines"),
+        ):
+            page.locator(f"tr[id='{field}']").get_by_role("link", name=source, exact=True).click()
+        assert page.url.endswith("bronze.orders.html#lines")
+        page.goto(first.with_name("gold.dim_customer.html").as_uri())
+        assert "•••" in page.locator("tr[id='email']").inner_text()
+    assert [url for url in asked if not url.startswith("file:")] == []
+    described = [page.read_text() for page in first.parent.glob("*.html")]
+    assert len(described) > 50
 
 
 @pytest.mark.full
