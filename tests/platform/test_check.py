@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from retailflow_local import cli
+from retailflow_local import cli, virtual_environments
 from retailflow_local.checks import Check, Failed, Skipped, results, tools
 from retailflow_local.checks.delivery import Delivery
 from retailflow_local.checks.terraform import MIRROR, Platform
@@ -71,7 +71,7 @@ def test_a_tool_that_cannot_be_brought_is_skipped_with_the_reason(monkeypatch, t
     uv.write_text("#!/bin/sh\necho 'error: no route to host' >&2\nexit 2\n")
     uv.chmod(0o755)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(tools, "find_uv", lambda: str(uv))
+    monkeypatch.setattr(virtual_environments, "find_uv", lambda: str(uv))
     with pytest.raises(Skipped, match="checkov could not be brought: error: no route to host"):
         tools.checkov()
 
