@@ -41,6 +41,12 @@ def run(workspace: Workspace, arguments: Sequence[str]) -> int:
     return subprocess.run([_program(), *arguments], env=inherited() | settings, check=False).returncode
 
 
+def build(workspace: Workspace, command: str) -> None:
+    """`run` or `build` of all models. Raises: WorkspaceError where dbt fails, which it then has said itself."""
+    if code := run(workspace, (command, "--quiet")):
+        raise WorkspaceError(f"dbt ended with {code}: see above. Is there any data yet? ./retailflow demo")
+
+
 def _program() -> Path:
     return virtual_environment(ENVIRONMENTS, "local") / "bin" / "dbt"
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import requests
 import yaml
-from chromium import browser
+from chromium import launched
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.raw import batches_path, complete
@@ -80,7 +80,8 @@ def test_the_marts_of_dbt_pass_their_tests_and_the_report_shows_them(stack):
                 if "data_type" in c
             )
     asked, wrong = [], []
-    with browser() as page:
+    with launched() as chromium:
+        page = chromium.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(path.as_uri())
@@ -144,7 +145,8 @@ def test_the_marts_are_built_by_their_dag_too_a_task_a_model(stack):
 def test_the_docs_lead_from_a_mart_back_to_the_source_in_three_clicks(stack):
     first = dictionary.run(stack.workspace, lambda *_: None)
     asked = []
-    with browser() as page:
+    with launched() as chromium:
+        page = chromium.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.goto(first.as_uri())
         page.get_by_role("searchbox").fill("daily_revenue_mart.net_amount")

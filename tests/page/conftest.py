@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,14 +14,14 @@ from pathlib import Path
 
 import pytest
 import requests
+from chromium import launched
 
 ROOT = Path(__file__).parents[2]
 _HOME = tempfile.TemporaryDirectory(prefix="retailflow-airflow-")
 os.environ.setdefault("AIRFLOW_HOME", _HOME.name)  # Airflow reads it when it is first imported
 PASSWORD = "page-test"
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-          "--disable-component-update", "--disable-sync"]  # fmt: skip
+_FLAGS = ("--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+          "--disable-sync")  # fmt: skip
 
 
 @dataclass
@@ -105,14 +104,8 @@ def server(tmp_path_factory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")  # a test elsewhere drives one of its own, and Playwright allows one at a time
 def browser():
-    if _CHROMIUM is None:
-        pytest.skip("THE PAGE WAS NOT LOOKED AT: no Chromium is installed. Install it, for example by apt-get.")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
+    with launched(*_FLAGS) as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture

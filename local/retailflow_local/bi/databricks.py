@@ -22,6 +22,8 @@ FROM marts.sales
 GROUP BY business_date, channel, currency
 ORDER BY business_date DESC, channel, currency
 """
+# What the metric view shows of dimensions: table, its alias, columns.
+_SHOWN = {"dim_product": ("product", "name", "category", "brand"), "dim_store": ("store", "name", "country")}
 _SIDES = ("x", "y", "width", "height")
 
 
@@ -41,23 +43,21 @@ def _metric_view() -> str:
         for column in sales.columns
         if column.name in ("business_date", "channel", "currency", "store_id", "product_id", "is_return")
     ]
-    named = {"dim_product": "product", "dim_store": "store"}
+    joins = [
+        {"name": alias, "source": f"gold.{table}", "on": f"source.{key} = {alias}.{found}"}
+        for key, table, found in RELATIONS
+        if (alias := _SHOWN.get(table, ("",))[0])
+    ]
     joined = [
         {"name": f"{alias}_{column}", "expr": f"{alias}.{column}", "comment": _comment(table, column)}
-        for table, alias, column in (
-            ("dim_product", "product", "name"), ("dim_product", "product", "category"),
-            ("dim_product", "product", "brand"), ("dim_store", "store", "name"), ("dim_store", "store", "country"),
-        )
-    ]  # fmt: skip
+        for table, (alias, *columns) in _SHOWN.items()
+        for column in columns
+    ]
     view = {
         "version": "1.1",
         "comment": sales.description,
         "source": f"{sales.schema}.{sales.name}",
-        "joins": [
-            {"name": named[table], "source": f"gold.{table}", "on": f"source.{key} = {named[table]}.{found}"}
-            for key, table, found in RELATIONS
-            if table in named
-        ],
+        "joins": joins,
         "dimensions": own + joined,
         "measures": [
             {"name": m.name, "expr": sql(m), "display_name": m.label, "comment": m.description} for m in metrics()

@@ -6,19 +6,11 @@ from typing import Any
 
 import yaml
 
-from retailflow.contracts import gold_table
+from retailflow.contracts import Column, gold_table
+from retailflow.contracts.privacy import RESTRICTED
 from retailflow_local.dbt import PROJECT
 
 FACTS = "sales"
-
-
-@dataclass(frozen=True)
-class Column:
-    """`type` is Spark's, in capitals."""
-
-    name: str
-    type: str
-    description: str
 
 
 @dataclass(frozen=True)
@@ -63,7 +55,7 @@ def tables() -> tuple[Table, ...]:
 
 def _dimension(name: str) -> Table:
     table = gold_table(name).table
-    columns = tuple(Column(c.name, c.type, c.description) for c in table.columns if c.classification != "restricted")
+    columns = tuple(column for column in table.columns if column.strictest != RESTRICTED)
     return Table("gold", name, table.description, columns)
 
 

@@ -6,7 +6,8 @@ Formats: Microsoft's reference of TMDL, and of the files of a Power BI Desktop p
 import json
 import uuid
 
-from retailflow_local.bi.model import FACTS, RELATIONS, Column, Metric, Table, metrics, tables
+from retailflow.contracts import Column
+from retailflow_local.bi.model import FACTS, RELATIONS, Metric, Table, metrics, tables
 
 _TYPES = {"STRING": "string", "DATE": "dateTime", "TIMESTAMP": "dateTime", "BOOLEAN": "boolean", "DOUBLE": "double"}
 _FORMATS = {"amount": "#,0.00", "count": "#,0", "percent": "0.0 %"}

@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader
 from retailflow_local import dbt
 from retailflow_local.dictionary.tables import LAYERS, Field, Page, pages
 from retailflow_local.downloads import Progress
-from retailflow_local.errors import WorkspaceError
 from retailflow_local.spark_server import session
 from retailflow_local.workspace import Workspace
 from retailflow_spark.tables import Tables
@@ -34,8 +33,7 @@ def run(workspace: Workspace, on_step: Progress) -> Path:
     """
     with workspace.running(on_step=on_step):
         on_step("Marts", "")
-        if code := dbt.run(workspace, ("run", "--quiet")):
-            raise WorkspaceError(f"dbt ended with {code}: see above. Is there any data yet? ./retailflow demo")
+        dbt.build(workspace, "run")
         on_step("Lineage", "")
         compiled = workspace.root / "dbt" / "target" / "compiled" / "retailflow" / "models"
         with session(workspace.spark_remote) as spark:

@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from retailflow_spark.tables import Tables
 
 LAYERS = ("raw", "bronze", "silver", "quarantine", "gold", "marts")
-# What the jobs add to each record, and what they make of one that they cannot read, comes from no field of the source.
-_ADDED = {
-    *("ingestion_date", "_batch_id", "_source_file", "_position", "_ingestion_ts", "_record_md5"),
-    *("_rescued_data", "_corrupt_record", "_missing_fields", "reasons", "record"),
-}
 
 
 @dataclass(frozen=True)
@@ -67,13 +62,14 @@ def pages(tables: "Tables", compiled: Path) -> Iterator[Page]:
 def _of_feed(contract: EntityContract, made: dict[str, list[str]]) -> Iterator[Page]:
     raw = f"raw.{contract.name}"
     sent = tuple(field for column in contract.feed_columns for field in _fields(column, ()))
-    received = {column.name: [f"{raw}.{column.name}"] for column in contract.feed_columns}
-    added = {name: [raw] for name in _ADDED}
+    made_of_feed = {name: [raw] for name in contract.bronze.column_names}  # what the jobs add is of no field
+    made_of_feed |= {column.name: [f"{raw}.{column.name}"] for column in contract.feed_columns}
     yield replace(_page(contract, contract.bronze, {}), name=raw, key=contract.silver.key, fields=sent)
-    yield _page(contract, contract.bronze, received | added)
+    yield _page(contract, contract.bronze, made_of_feed)
     for table in contract.kept:
         yield _page(contract, table, made)
-    yield _page(contract, contract.quarantine, {name: [contract.bronze.name] for name in _ADDED})
+    of_bronze = {name: [contract.bronze.name] for name in contract.quarantine.column_names}
+    yield _page(contract, contract.quarantine, of_bronze)
 
 
 def _page(contract: EntityContract | GoldContract, table: Table, made: dict[str, list[str]]) -> Page:
