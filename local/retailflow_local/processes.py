@@ -160,6 +160,11 @@ class Processes:
         return f"Its log, {log}, " + ("ends:\n" + "\n".join(lines) if lines else "is empty.")
 
 
+def restarted(command: Sequence[str]) -> tuple[str, ...]:
+    """That command, and again whenever it fails."""
+    return ("/bin/sh", "-c", 'until "$@"; do sleep 1; done', "sh", *command)
+
+
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port just left counts as free

@@ -16,7 +16,7 @@ from retailflow_local import airflow, azurite, commands, postgres, spark_server
 from retailflow_local.commands import REPOSITORY, inherited
 from retailflow_local.downloads import Progress
 from retailflow_local.errors import WorkspaceError
-from retailflow_local.processes import HOST, Health, Processes
+from retailflow_local.processes import HOST, Health, Processes, restarted
 from retailflow_local.state import (
     Secrets,
     Simulation,
@@ -245,7 +245,10 @@ class Workspace:
     def _start(self, names: Iterable[str], on_step: Progress = _quiet) -> None:
         """Starts them without waiting: they get ready side by side."""
         for name in names:
-            self.processes.start(name, *self.command(name, on_step))
+            command, environment = self.command(name, on_step)
+            # On SQLite, which locks no rows, Airflow's scheduler can end when somebody clears what it works on.
+            again = name == airflow.process_name("scheduler")
+            self.processes.start(name, restarted(command) if again else command, environment)
 
     def _wait(self, names: Iterable[str], on_step: Progress) -> None:
         for name in names:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from retailflow_local.errors import WorkspaceError
-from retailflow_local.processes import Health, Processes, any_free_port, is_free
+from retailflow_local.processes import Health, Processes, any_free_port, is_free, restarted
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(60)")
 IGNORES_TERM = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); "
@@ -97,6 +97,16 @@ def test_a_service_that_dies_says_so_at_once_with_the_end_of_its_log(processes):
     processes.start("worker", (sys.executable, "-c", "raise SystemExit('no such port')"), os.environ)
     with pytest.raises(WorkspaceError, match=r"worker ended while it started\. .*worker\.log, ends:\nno such port"):
         processes.wait(Health("worker", probe=lambda: False, patience_seconds=30))
+
+
+def test_a_process_that_must_go_on_is_started_again_when_it_fails_and_not_when_it_is_stopped(processes, tmp_path):
+    begins = f"import sys, time; from pathlib import Path; first = not Path({str(tmp_path / 'begun')!r}).exists();"
+    begins += f"Path({str(tmp_path / 'begun')!r}).touch(); first and sys.exit(1); print('ready', flush=True);"
+    processes.start("worker", restarted((sys.executable, "-c", begins + "time.sleep(60)")), os.environ)
+    assert printed(processes) == "ready"
+    second = processes.find("worker").children()[0]
+    processes.stop(["worker"])
+    assert processes.find("worker") is None and not second.is_running()
 
 
 def test_a_service_that_never_gets_ready_is_given_up(processes):
