@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 
 from pyspark.sql import Column as SparkColumn
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, EntityContract, Table
@@ -24,8 +25,8 @@ ROW_BALANCE = Table(
         Column("ingestion_date", "DATE", "Date of the records.", required=True),
         Column("record_count", "BIGINT", "Records in RAW, as BRONZE holds them.", required=True),
         Column("current_count", "BIGINT", "Records that are a row of SILVER.", required=True),
-        Column("superseded_count", "BIGINT", "Records that lost to another version of their key.", required=True),
-        Column("duplicate_count", "BIGINT", "Records that lost to an equal one.", required=True),
+        Column("superseded_count", "BIGINT", "Records that lost to another of their key.", required=True),
+        Column("duplicate_count", "BIGINT", "Records that lost to an equal one of their date.", required=True),
         Column("quarantined_count", "BIGINT", "Records in quarantine.", required=True),
         Column("is_closed", "BOOLEAN", "Whether the four make up all records.", required=True),
         Column("silver_version", "BIGINT", "Newest commit of SILVER that the check looked at.", required=True),
@@ -57,7 +58,10 @@ class Balance:
 
 
 def balance(tables: Tables, contract: EntityContract, ingestion_date: date) -> Balance:
-    """What became of the date's records. A record that is two things at once counts as both."""
+    """What became of the date's records. A record that is two things at once counts as both.
+
+    A duplicate is one that its own date brings again (docs/adr/0009): what another date brings later changes no split.
+    """
     received = typed_key(tables.read_day(contract.bronze, ingestion_date), contract).select(
         *contract.silver.key, contract.version_column, *ORDER, "_record_md5", *_dates(contract)
     )
@@ -65,23 +69,24 @@ def balance(tables: Tables, contract: EntityContract, ingestion_date: date) -> B
     if contract.event_date:
         found = received.select("_date").distinct().where("_date IS NOT NULL").collect()
         silver = silver.where(F.col(contract.event_date).isin([row[0] for row in found]))
-    kept = silver.select(
-        *(F.col(n).alias(f"_kept_{n}") for n in (*contract.silver.identity, *_order(contract), "_record_md5"))
-    )
+    kept = silver.select(*(F.col(n).alias(f"_kept_{n}") for n in (*contract.silver.identity, *_order(contract))))
     received_as = {contract.event_date: "_date"}
     same = [F.col(received_as.get(n, n)) == F.col(f"_kept_{n}") for n in contract.silver.identity]
     place = ["_source_file", "_position"]
     held = tables.read_day(contract.quarantine, ingestion_date).select(*place, F.lit(True).alias("_is_held"))
-    joined = received.join(held, place, "left").join(kept, same, "left")
+    again = Window.partitionBy("_record_md5", "_is_held").orderBy(*ORDER)
+    joined = (
+        received.join(held, place, "left").withColumn("_next", F.lead("_position").over(again)).join(kept, same, "left")
+    )
     is_held = F.col("_is_held").isNotNull()
     is_current = F.struct(*ORDER) == _kept(ORDER)
     has_lost = ~is_held & (F.struct(*_order(contract)) < _kept(_order(contract)))
-    is_equal = F.col("_record_md5") == F.col("_kept__record_md5")
+    comes_again = F.col("_next").isNotNull()
     counted = joined.agg(
         F.count("*").alias("record"),
         F.count_if(is_current).alias("current"),
-        F.count_if(has_lost & ~is_equal).alias("superseded"),
-        F.count_if(has_lost & is_equal).alias("duplicate"),
+        F.count_if(has_lost & ~comes_again).alias("superseded"),
+        F.count_if(has_lost & comes_again).alias("duplicate"),
         F.count_if(is_held).alias("quarantined"),
     )
     return Balance(**counted.first().asDict())

@@ -11,8 +11,8 @@ from retailflow_spark.tables import Tables
 _COUNTS = (
     Column("rows_read", "BIGINT", "Records or rows the run looked at."),
     Column("rows_written", "BIGINT", "Rows it inserted, updated or replaced."),
-    Column("rows_superseded", "BIGINT", "Records of the date that lost to another version of their key."),
-    Column("rows_duplicate", "BIGINT", "Records of the date that lost to an equal one."),
+    Column("rows_superseded", "BIGINT", "Records of the date that lost to another of their key."),
+    Column("rows_duplicate", "BIGINT", "Records of the date that lost to an equal one of the date."),
     Column("rows_quarantined", "BIGINT", "Records of the date that break the contract."),
 )
 TASK_RUNS = Table(

@@ -30,7 +30,7 @@ def test_each_record_is_counted_as_what_became_of_it(tables, raw, raw_root):
     corrected = PAID | {"amount": "2", "recorded_at": "2026-01-15T11:00:00Z"}
     put(raw, "payments", DAY, PAID, corrected, corrected, PAID | {"currency": "?"}, "no json", PAID)
     run_day(tables, raw_root, "payments", DAY)
-    assert balance(tables, PAYMENTS, DAY) == Balance(record=6, current=1, superseded=2, duplicate=1, quarantined=2)
+    assert balance(tables, PAYMENTS, DAY) == Balance(record=6, current=1, superseded=1, duplicate=2, quarantined=2)
 
 
 def test_a_later_day_that_wins_has_the_earlier_day_counted_again(tables, raw, raw_root):
@@ -41,6 +41,16 @@ def test_a_later_day_that_wins_has_the_earlier_day_counted_again(tables, raw, ra
     run_day(tables, raw_root, "payments", NEXT)
     checked = newest_check(tables, DAY)
     assert (checked.current_count, checked.superseded_count, checked.is_closed) == (1, 1, True)
+
+
+def test_what_a_third_day_brings_does_not_change_what_the_first_was_told(tables, raw, raw_root):
+    newer = PAID | {"recorded_at": "2026-01-17T10:00:00Z"}
+    for number, record in enumerate((PAID, PAID, newer)):
+        put(raw, "payments", DAY + timedelta(days=number), record)
+        run_day(tables, raw_root, "payments", DAY + timedelta(days=number))
+    checked = newest_check(tables, DAY)
+    assert balance(tables, PAYMENTS, DAY) == Balance(record=1, current=0, superseded=1, duplicate=0, quarantined=0)
+    assert (checked.superseded_count, checked.duplicate_count) == (1, 0)
 
 
 def test_the_earlier_day_is_counted_again_though_the_run_that_won_died_before_it_counted(

@@ -110,8 +110,9 @@ class Oracle:
         """What became of the records of each date of a feed, counted (law 2)."""
         winners = {record.key: record for record in self.current(name)}
         counts = {day: Counter() for day in self.dates(name)}
+        last = {(one.ingestion_date, _said(one)): one.order for one in _in_order(_sound(self.records(name)))}
         for record in self.records(name):
-            counts[record.ingestion_date][_fate(record, winners)] += 1
+            counts[record.ingestion_date][_fate(record, winners, last)] += 1
         fates = ("current", "superseded", "duplicate", "quarantined")
         return [
             {"entity": name, "ingestion_date": day, "record_count": count.total(), "is_closed": True}
@@ -120,13 +121,22 @@ class Oracle:
         ]
 
 
-def _fate(record: Record, winners: dict[tuple, Record]) -> str:
+def _fate(record: Record, winners: dict[tuple, Record], last: dict[tuple, tuple]) -> str:
+    """`last` is the order of the last record of a date that says the same."""
     if record.row is None:
         return "quarantined"
     winner = winners[record.key]
     if record.order == winner.order:
         return "current"
-    return "duplicate" if record.told == winner.told else "superseded"
+    return "superseded" if record.order == last[record.ingestion_date, _said(record)] else "duplicate"
+
+
+def _in_order(records: Iterable[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: record.order)
+
+
+def _said(record: Record) -> str:
+    return json.dumps(record.told, sort_keys=True, default=str)
 
 
 def _sound(records: Iterable[Record]) -> Iterator[Record]:
