@@ -12,12 +12,13 @@ from rich.markup import escape
 from retailflow.contracts import entities, gold_tables
 from retailflow.contracts.model import parse
 from retailflow.environments import load_environment
-from retailflow_local import bi, dbt, schemas
+from retailflow_local import bi, contract_tests, dbt, schemas
 from retailflow_local.checks.commands import write
 from retailflow_local.commands import REPOSITORY
 from retailflow_local.console import console
 from retailflow_local.contract_changes import Contract, Difference, differences
 from retailflow_local.errors import WorkspaceError
+from retailflow_local.workspace import Workspace
 
 app = typer.Typer(help="The contracts: what a change of them means, and schemas for producers.", no_args_is_help=True)
 _FOLDER = "include/retailflow/contracts"
@@ -42,6 +43,24 @@ def diff(
     if wrong:
         console.print(f"[red]FAIL[/red] {', '.join(wrong)}: a breaking change needs a new major version.")
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command("test")
+def test(
+    names: Annotated[list[str] | None, typer.Argument(help="Such as payments fact_sales. All without.")] = None,
+) -> None:
+    """Lint the contracts and test this workspace's tables by them, with datacontract-cli. Exit code 1 for a breach."""
+    every: dict[str, Contract] = {contract.name: contract for contract in (*entities(), *gold_tables())}
+    if unknown := set(names or ()) - set(every):
+        raise WorkspaceError(f"There is no contract {', '.join(sorted(unknown))}. There are: {', '.join(every)}.")
+    found = contract_tests.run(Workspace(), [every[name] for name in names or every])
+    for name, told in found.items():
+        state = "[red]FAIL[/red]" if told["wrong"] else "[green]pass[/green]"
+        console.print(f"{state} {name}: {told['checks']} checks")
+        for kind in ("wrong", "warned"):
+            for sentence in told[kind]:
+                console.print(escape(f"     {kind}: {sentence}"), soft_wrap=True)
+    raise typer.Exit(1 if any(told["wrong"] for told in found.values()) else 0)
 
 
 @app.command("schemas")

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,9 +13,9 @@ import requests
 import yaml
 from chromium import launched
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import entities, entity, gold_tables
 from retailflow.raw import batches_path, complete
-from retailflow_local import analytics, bi, dbt, dictionary
+from retailflow_local import analytics, bi, contract_tests, dbt, dictionary
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble, planted
 from retailflow_local.spark_server import session
@@ -45,9 +45,9 @@ def test_a_day_runs_whole_and_a_late_feed_holds_back_only_its_own(stack):
 
 def test_every_planted_bad_record_is_in_quarantine_with_a_reason_and_no_other(stack):
     expected = {}
-    for entity in entities():
-        counts = planted(stack.world, entity.name, DAY, Trouble.some())
-        expected[entity.name] = sum(count for kind, count in counts.items() if kind.startswith("bad."))
+    for feed in entities():
+        counts = planted(stack.world, feed.name, DAY, Trouble.some())
+        expected[feed.name] = sum(count for kind, count in counts.items() if kind.startswith("bad."))
     held = stack.rows([f"quarantine.{entity.name}" for entity in entities()])
     assert {name.partition(".")[2]: len(rows) for name, rows in held.items()} == expected
     assert min(expected.values()) > 0
@@ -163,6 +163,18 @@ def test_the_docs_lead_from_a_mart_back_to_the_source_in_three_clicks(stack):
     assert [url for url in asked if not url.startswith("file:")] == []
     described = [page.read_text() for page in first.parent.glob("*.html")]
     assert len(described) > 50
+
+
+@pytest.mark.full
+def test_the_tables_keep_their_contracts_as_another_tool_reads_these(stack):
+    found = contract_tests.run(stack.workspace, [*entities(), *gold_tables()])
+    assert len(found) == 18 and sum(told["checks"] for told in found.values()) > 700
+    assert {name: told["wrong"] for name, told in found.items() if told["wrong"]} == {}
+    rule = {"type": "custom", "engine": "spark_sql", "implementation": "amount < 0", "description": "too much"}
+    (table,) = entity("payments").document["schema"]
+    broken = {**entity("payments").document, "schema": [{**table, "quality": [rule]}]}
+    told = contract_tests.run(stack.workspace, [replace(entity("payments"), name="broken", document=broken)])["broken"]
+    assert len(told["wrong"]) == 1 and told["wrong"][0].startswith("too much: ")
 
 
 @pytest.mark.full

@@ -1,0 +1,58 @@
+"""`./retailflow contracts test`: datacontract-cli, which is not ours, lints the contracts and tests the tables."""
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from retailflow.contracts import EntityContract, GoldContract
+from retailflow_local.checks.tools import PROJECT
+from retailflow_local.commands import inherited
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.virtual_environments import virtual_environment
+from retailflow_local.workspace import Workspace
+
+_CATALOG = "spark_catalog"
+
+
+def run(workspace: Workspace, contracts: Iterable[EntityContract | GoldContract]) -> dict[str, dict[str, Any]]:
+    """Per contract the number of `checks`, and a sentence for each that is `wrong` or `warned` of.
+
+    Raises:
+        WorkspaceError: the Spark server does not run, or the tool could not be brought or gave no answer.
+    """
+    if not workspace.processes.find("spark"):
+        raise WorkspaceError("The Spark server does not run. Start the workspace with ./retailflow up.")
+    asked = {
+        contract.name: {"whole": yaml.safe_dump(contract.document), "tested": yaml.safe_dump(tested(contract.document))}
+        for contract in contracts
+    }
+    python = virtual_environment(PROJECT, "contracts") / "bin" / "python"
+    result = subprocess.run(
+        [str(python), str(PROJECT / "contracts.py")],
+        input=json.dumps(asked),
+        env=inherited() | {"SPARK_REMOTE": workspace.spark_remote},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise WorkspaceError(f"datacontract-cli gave no answer: {result.stderr[-2000:]}")
+    return json.loads(result.stdout)
+
+
+def tested(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The contract as the tool can test it: where its table is, and its checks of rows as statements that count."""
+    (table,) = document["schema"]
+    schema, _, name = table["physicalName"].partition(".")
+    server = {"server": "local", "type": "databricks", "host": "localhost", "catalog": _CATALOG, "schema": schema}
+    rules = [_counting(rule, name) for rule in table.get("quality", ())]
+    return {**document, "servers": [server], "schema": [{**table, "physicalName": name, "quality": rules}]}
+
+
+def _counting(rule: Mapping[str, Any], table: str) -> dict[str, Any]:
+    query = f"SELECT count(*) FROM {table} WHERE NOT ({rule['implementation']})"
+    kept = {key: rule[key] for key in ("name", "description", "severity") if key in rule}
+    return {**kept, "type": "sql", "query": query, "mustBe": 0}
