@@ -1,0 +1,58 @@
+"""What Spark did between two moments, counted from its event log: deterministic where seconds are not."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+SETTINGS = {"spark.eventLog.enabled": "true", "spark.eventLog.rolling.enabled": "false"}
+_SQL = "org.apache.spark.sql.execution.ui."
+_READ = {"number of files read": "files_read", "size of files read": "bytes_read"}
+_WRITTEN = "internal.metrics.output.bytesWritten"
+
+
+def counted(folder: Path, begin: float, end: float) -> Counter[str]:
+    """Jobs and stages, files and bytes read of tables and of Delta's logs (`log_`), bytes written, tables by name.
+
+    Args:
+        begin, end: seconds since the epoch; what began between them counts.
+    """
+    found: Counter[str] = Counter()
+    scans: dict[int, str] = {}
+    for event in _events(folder):
+        kind = event["Event"].removeprefix(_SQL)
+        if kind == "SparkListenerSQLExecutionStart" and begin <= event["time"] / 1000 < end:
+            scans.update(_scans(event["sparkPlanInfo"]))
+        elif kind == "SparkListenerDriverAccumUpdates":
+            for number, value in event["accumUpdates"]:
+                for name in scans.pop(number, "").split():
+                    found[name] += value
+        elif kind == "SparkListenerJobStart" and begin <= event["Submission Time"] / 1000 < end:
+            found["jobs"] += 1
+        elif kind == "SparkListenerStageCompleted" and begin <= event["Stage Info"]["Submission Time"] / 1000 < end:
+            found["stages"] += 1
+            for one in event["Stage Info"]["Accumulables"]:
+                if one["Name"] == _WRITTEN:
+                    found["bytes_written"] += int(one["Value"])
+    return found
+
+
+def _events(folder: Path) -> Iterator[dict[str, Any]]:
+    (path,) = folder.iterdir()
+    with path.open() as lines:
+        for line in lines:
+            if line.endswith("\n"):  # the last may be half written
+                yield json.loads(line)
+
+
+def _scans(node: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """Of each scan below a node: the number of its metric, and what it counts towards."""
+    is_log = "DeltaLogFileIndex" in node["metadata"].get("Location", "")
+    table = node["nodeName"].rpartition(".")[2]
+    for metric in node["metrics"]:
+        if name := _READ.get(metric["name"]):
+            of_table = f" {name}:{table}" if not is_log else ""
+            yield metric["accumulatorId"], f"{'log_' if is_log else ''}{name}{of_table}"
+    for child in node["children"]:
+        yield from _scans(child)

@@ -1,0 +1,98 @@
+"""Years behind a day, built at once: RAW from the simulator, then every transform over all dates together.
+
+No merge and no change feed takes part. That this gives the tables which day after day gives is what
+`tests/laws/test_thirty_days.py` proves.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from graphlib import TopologicalSorter
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from retailflow.contracts import EntityContract, entities, gold_table, gold_tables
+from retailflow.contracts.model import ORDER
+from retailflow.raw import RawStore, counted, day_path
+from retailflow_spark import release
+from retailflow_spark.balance import ROW_BALANCE
+from retailflow_spark.bronze import decoded, decoded_schema, stored_columns
+from retailflow_spark.ledger import TASK_RUNS
+from retailflow_spark.publish import refresh
+from retailflow_spark.quality import accepted, judge, newest_per_key, rejected
+from retailflow_spark.tables import Tables
+
+_LIST_RECORDS = "SELECT ingestion_date, count(*) AS record_count FROM {bronze} GROUP BY ingestion_date"
+
+
+def gold_order() -> list[str]:
+    """The names of GOLD's tables, sources first."""
+    built_from = {contract.table.name: contract.sources for contract in gold_tables()}
+    order = TopologicalSorter(built_from).static_order()
+    return [name.removeprefix("gold.") for name in order if name in built_from]
+
+
+def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> None:
+    """All tables as they are after those dates, whose feeds RAW has. The catalog is empty before."""
+    for contract in entities():
+        tables.create([contract.bronze, contract.quarantine, *contract.kept, ROW_BALANCE, TASK_RUNS])
+        _append(tables, contract.bronze, _received(tables, raw, raw_root, contract, dates))
+        judged = judge(tables.read(contract.bronze.name), contract)
+        _append(tables, contract.quarantine, rejected(judged, contract))
+        for table in contract.kept:
+            newest = newest_per_key(accepted(judged, contract), table.identity, (contract.version_column, *ORDER))
+            _append(tables, table, newest)
+        _ledger(tables, contract)
+    for name in gold_order():
+        refresh(tables, gold_table(name))
+    release.publish(tables, "history")
+
+
+def _received(tables: Tables, raw: RawStore, raw_root: str, contract: EntityContract, dates: Iterable[date]):
+    named = {
+        f"{day_path(contract.name, day)}/{file.name}": (day_path(contract.name, day), manifest, file)
+        for day in dates
+        for manifest in counted(raw.manifests(contract.name, day))
+        for file in manifest.files
+    }
+    records_of = partial(decoded, form=contract.format, entity=contract.name, columns=contract.feed_columns)
+
+    def records(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                folder, manifest, file = named[row["name"]]
+                yield from records_of(row["content"], folder, manifest, file)
+
+    files = (
+        tables.spark.read.format("binaryFile")
+        .option("pathGlobFilter", "batch_*")
+        .option("recursiveFileLookup", "true")
+        .load(f"{raw_root}/{contract.name}")
+        .select(
+            F.regexp_extract("_metadata.file_path", f"({contract.name}/ingestion_date=.*)", 1).alias("name"), "content"
+        )
+    )
+    of_path = F.to_date(F.regexp_extract("_source_file", "ingestion_date=([^/]+)/", 1))
+    return files.mapInArrow(records, decoded_schema(contract)).select(*stored_columns(contract, of_path))
+
+
+def _append(tables: Tables, table, frame) -> None:
+    """One file a partition, as a table that is kept up has them."""
+    tables.append(frame.repartition(*table.partition) if table.partition else frame.coalesce(1), table)
+
+
+def _ledger(tables: Tables, contract: EntityContract) -> None:
+    """The rows that the runs of those dates would have left."""
+    counts = tables.spark.sql(_LIST_RECORDS.format(bronze=tables.path(contract.bronze.name))).collect()
+    version = tables.version(contract.silver.name)
+    checked = [
+        {"entity": contract.name, "ingestion_date": one.ingestion_date, "record_count": one.record_count}
+        | {"current_count": one.record_count, "superseded_count": 0, "duplicate_count": 0, "quarantined_count": 0}
+        | {"is_closed": True, "silver_version": version, "databricks_run_id": f"history-{one.ingestion_date}"}
+        | {"checked_at": datetime.combine(one.ingestion_date, datetime.min.time(), UTC) + timedelta(days=1)}
+        for one in counts
+    ]
+    schema = ", ".join(f"{column.name} {column.type}" for column in ROW_BALANCE.columns)
+    rows = [tuple(one[name] for name in ROW_BALANCE.column_names) for one in checked]
+    _append(tables, ROW_BALANCE, tables.spark.createDataFrame(rows, schema))
