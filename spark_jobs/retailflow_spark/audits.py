@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from retailflow.contracts import GoldContract, gold_tables
-from retailflow_spark.balance import ROW_BALANCE
+from retailflow_spark.balance import open_dates
 from retailflow_spark.gold.fact_web_sessions import with_visitor
 from retailflow_spark.gold.payment_reconciliation import of_some_order
 from retailflow_spark.gold.scd2 import beginning, end
@@ -147,10 +147,8 @@ def _mart_equals_facts(state: State) -> list[Finding]:
 def _balances(state: State, contract: GoldContract) -> list[Finding]:
     """Dates whose newest check found records lost or doubled."""
     feeds = {s.removeprefix("silver.").removesuffix("_versions") for s in contract.sources if s.startswith("silver.")}
-    checks = state.tables.read(ROW_BALANCE.name).where(F.col("entity").isin(sorted(feeds)))
-    newest = checks.groupBy("entity", "ingestion_date").agg(F.max_by("is_closed", "checked_at").alias("is_closed"))
     sentence = "records of a feed it is built from are lost or doubled"
-    return _if_any(newest.where("NOT is_closed"), contract.table.name, "balance_closes", sentence)
+    return _if_any(open_dates(state.tables, feeds), contract.table.name, "balance_closes", sentence)
 
 
 def _keys_have_one_date(state: State, name: str) -> list[Finding]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, EntityContract, Table
 from retailflow.contracts.model import ORDER
 from retailflow_spark.quality import typed_key
-from retailflow_spark.tables import Tables
+from retailflow_spark.tables import Tables, newest_first
 
 ROW_BALANCE = Table(
     name="ops.row_balance",
@@ -28,7 +28,8 @@ ROW_BALANCE = Table(
         Column("superseded_count", "BIGINT", "Records that lost to another of their key.", required=True),
         Column("duplicate_count", "BIGINT", "Records that lost to an equal one of their date.", required=True),
         Column("quarantined_count", "BIGINT", "Records in quarantine.", required=True),
-        Column("is_closed", "BOOLEAN", "Whether the four make up all records.", required=True),
+        Column("unaccounted_count", "BIGINT", "Records less the four; 0 where these make up all.", required=True),
+        Column("is_closed", "BOOLEAN", "Whether they do.", required=True),
         Column("silver_version", "BIGINT", "Newest commit of SILVER that the check looked at.", required=True),
         Column("databricks_run_id", "STRING", "The run that checked.", required=True),
         Column("checked_at", "TIMESTAMP", "When.", required=True),
@@ -53,8 +54,12 @@ class Balance:
     quarantined: int
 
     @property
+    def unaccounted(self) -> int:
+        return self.record - self.current - self.superseded - self.duplicate - self.quarantined
+
+    @property
     def is_closed(self) -> bool:
-        return self.record == self.current + self.superseded + self.duplicate + self.quarantined
+        return self.unaccounted == 0
 
 
 def balance(tables: Tables, contract: EntityContract, ingestion_date: date) -> Balance:
@@ -106,7 +111,7 @@ def check(tables: Tables, contract: EntityContract, ingestion_date: date, databr
     rows = [
         {"entity": contract.name, "ingestion_date": day}
         | {f"{item.name}_count": getattr(counts, item.name) for item in fields(counts)}
-        | {"is_closed": counts.is_closed, "silver_version": version}
+        | {"unaccounted_count": counts.unaccounted, "is_closed": counts.is_closed, "silver_version": version}
         | {"databricks_run_id": databricks_run_id, "checked_at": now}
         for day, counts in found.items()
     ]
@@ -123,14 +128,38 @@ def check(tables: Tables, contract: EntityContract, ingestion_date: date, databr
 
 def _moved(tables: Tables, contract: EntityContract, version: int) -> set[date]:
     """The dates that won or lost rows of other dates since the last check, be it by a run that then died."""
-    checks = tables.read(ROW_BALANCE.name).where(F.col("entity") == contract.name)
-    checked = checks.agg(F.max("silver_version")).first()[0]
-    first = tables.first_change(contract.silver.name, 1 if checked is None else checked + 1, version)
+    seen = checked(tables, {contract.name}).get(contract.name, 0)
+    first = tables.first_change(contract.silver.name, seen + 1, version)
     if first is None:
         return set()
     kinds = ("update_preimage", "update_postimage", "delete")
     replaced = tables.changes(contract.silver.name, first, version, *kinds)
     return {row[0] for row in replaced.select("ingestion_date").distinct().collect()}
+
+
+def checked(tables: Tables, feeds: set[str]) -> dict[str, int]:
+    """Per feed the newest commit of its SILVER that a check has looked at; none for a feed without a check."""
+    found: dict[str, int] = {}
+    for checks in newest_first(tables.read(ROW_BALANCE.name), "checked_at"):
+        newest = checks.groupBy("entity").agg(F.max("silver_version").alias("version"))
+        found = {row.entity: row.version for row in newest.where(F.col("entity").isin(sorted(feeds))).collect()}
+        if found.keys() == feeds:
+            break
+    return found
+
+
+def open_dates(tables: Tables, feeds: Iterable[str]) -> DataFrame:
+    """`entity` and `ingestion_date` of those whose newest check found records lost or doubled.
+
+    The statistics of files without such a check say so: of them none is read.
+    """
+    checks = tables.read(ROW_BALANCE.name).where(F.col("entity").isin(sorted(feeds)))
+    open_once = checks.where("unaccounted_count <> 0").select("entity", "ingestion_date").distinct()
+    if open_once.isEmpty():
+        return open_once
+    since = checks.join(open_once, open_once.columns, "left_semi")
+    newest = since.groupBy(*open_once.columns).agg(F.max_by("is_closed", "checked_at").alias("is_closed"))
+    return newest.where("NOT is_closed").select(*open_once.columns)
 
 
 def _order(contract: EntityContract) -> tuple[str, ...]:

@@ -1,4 +1,6 @@
-"""The upkeep of tables: small files are written together, files of old versions deleted, rows counted. Changes no row.
+"""The upkeep of tables: small files are written together, files of old versions deleted, rows counted.
+
+Changes no row; only of the watermarks are those deleted that a newer one has replaced.
 
 Safe beside a running day: a conflicting commit is retried on either side, and nothing that was replaced within the
 contract's retention, at least seven days, is deleted. Older versions may still be read by number: by readers of the
@@ -9,12 +11,12 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Table, entities, gold_tables
-from retailflow_spark.balance import ROW_BALANCE
+from retailflow_spark.balance import ROW_BALANCE, checked
 from retailflow_spark.drift import DRIFT
 from retailflow_spark.erasure import ERASURES, REDACTIONS
 from retailflow_spark.job_runs import JOB_RUNS
 from retailflow_spark.ledger import TASK_RUNS
-from retailflow_spark.publish import WATERMARKS
+from retailflow_spark.publish import WATERMARKS, trim
 from retailflow_spark.release import AUDITS, RELEASES, carry, newest
 from retailflow_spark.tables import Tables
 
@@ -37,6 +39,8 @@ def maintain_layer(tables: Tables, layer: str, databricks_run_id: str) -> None:
     Raises: MaintenanceError when all have been tried, with the first line of each failure.
     """
     needed, failures = oldest_needed(tables), []
+    if layer == "ops":
+        trim(tables)
     for table in LAYERS[layer]:
         if tables.spark.catalog.tableExists(tables.path(table.name)):
             try:
@@ -70,9 +74,9 @@ def oldest_needed(tables: Tables) -> Needed:
     """Per table, the oldest version from which on it is still read by number, and who reads it."""
     tables.create([WATERMARKS, RELEASES, ROW_BALANCE])
     marks = tables.read(WATERMARKS.name).groupBy("target", "source").agg(F.max("version").alias("version")).collect()
-    checks = tables.read(ROW_BALANCE.name).groupBy("entity").agg(F.max("silver_version").alias("version")).collect()
+    checks = checked(tables, {contract.name for contract in entities()})
     found = [(row.source, row.version, row.target) for row in marks]
-    found += [(f"silver.{row.entity}", row.version, "its balance") for row in checks]
+    found += [(f"silver.{name}", version, "its balance") for name, version in checks.items()]
     found += [(name, version, "the published release") for name, version in newest(tables)[1].items()]
     needed: Needed = {}
     for name, version, reader in found:

@@ -41,11 +41,11 @@ def refresh(tables: Tables, contract: GoldContract) -> Counts:
     seen, written = _seen(tables, contract.table.name), 0
     while True:
         now = {source: tables.version(source) for source in contract.sources}
-        if seen == now:
+        if seen and seen.items() >= now.items():
             return Counts(rows_written=written)
         written += _take_in(tables, contract, seen, now)
-        _remember(tables, contract.table.name, now)
-        if _seen(tables, contract.table.name) == now:
+        _remember(tables, contract.table.name, seen, now)
+        if _seen(tables, contract.table.name).items() >= now.items():
             return Counts(rows_written=written)
 
 
@@ -54,7 +54,15 @@ def forget(tables: Tables, target: str) -> None:
     tables.delete(WATERMARKS, f"target = '{target}'")
 
 
-def _take_in(tables: Tables, contract: GoldContract, seen: dict[str, int] | None, now: dict[str, int]) -> int:
+def trim(tables: Tables) -> None:
+    """Delete the watermarks that a newer one has replaced: only the newest of a source is ever asked for."""
+    newest = tables.read(WATERMARKS.name).groupBy("target", "source").agg(F.max("version").alias("version")).collect()
+    older = (f"target = '{row.target}' AND source = '{row.source}' AND version < {row.version}" for row in newest)
+    if newest:
+        tables.delete(WATERMARKS, " OR ".join(f"({condition})" for condition in older))
+
+
+def _take_in(tables: Tables, contract: GoldContract, seen: dict[str, int], now: dict[str, int]) -> int:
     """Write what follows from the commits after `seen`; returns the number of rows written or deleted."""
     transform = import_module(f"retailflow_spark.gold.{contract.name}")
     inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
@@ -72,15 +80,16 @@ def _take_in(tables: Tables, contract: GoldContract, seen: dict[str, int] | None
     return tables.make_equal(contract.table, transform.rows(inputs, None), None).num_affected_rows
 
 
-def _seen(tables: Tables, target: str) -> dict[str, int] | None:
-    """Per source, the commit taken in; None before the first time."""
+def _seen(tables: Tables, target: str) -> dict[str, int]:
+    """Per source, the commit taken in, and the target's own that has it; nothing before the first time."""
     rows = tables.read(WATERMARKS.name).where(F.col("target") == target)
-    newest = {r.source: r.version for r in rows.groupBy("source").agg(F.max("version").alias("version")).collect()}
-    return {source: version for source, version in newest.items() if source != target} if newest else None
+    newest = rows.groupBy("source").agg(F.max("version").alias("version")).collect()
+    return {row.source: row.version for row in newest}
 
 
-def _remember(tables: Tables, target: str, versions: dict[str, int]) -> None:
-    """What was taken in, and the version of the target that has it."""
+def _remember(tables: Tables, target: str, seen: dict[str, int], now: dict[str, int]) -> None:
+    """What was taken in since, and the version of the target that has it."""
     _, own = tables.commits.get(target) or (0, tables.version(target))
-    rows = [(target, source, version) for source, version in sorted({**versions, target: own}.items())]
+    news = {**now, target: own}.items() - seen.items()
+    rows = [(target, source, version) for source, version in sorted(news)]
     tables.append(tables.spark.createDataFrame(rows, "target string, source string, version bigint"), WATERMARKS)

@@ -3,8 +3,8 @@
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -245,6 +245,12 @@ class Tables:
             f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{n} = s.{n}' for n in names)} "
             f"WHEN NOT MATCHED AND NOT s.{_DELETE} THEN INSERT ({', '.join(names)}) VALUES ({_of('s', names)})",
         )
+
+
+def newest_first(frame: DataFrame, moment: str) -> Iterator[DataFrame]:
+    """The rows of the last week, by a column with their time, then all of them, however many years they are."""
+    yield frame.where(F.col(moment) > F.lit(datetime.now(UTC) - timedelta(days=7)))
+    yield frame
 
 
 def difference(current: DataFrame, wanted: DataFrame, table: Table) -> DataFrame:

@@ -8,7 +8,7 @@ from pipeline import put, run_day
 
 from retailflow.contracts import entity
 from retailflow_spark import ledger
-from retailflow_spark.balance import Balance, BalanceError, balance
+from retailflow_spark.balance import ROW_BALANCE, Balance, BalanceError, balance, open_dates
 from retailflow_spark.job import Run
 from retailflow_spark.ledger import Counts
 
@@ -65,6 +65,27 @@ def test_the_earlier_day_is_counted_again_though_the_run_that_won_died_before_it
     run_day(tables, raw_root, "payments", NEXT)
     checked = newest_check(tables, DAY)
     assert (checked.current_count, checked.superseded_count, checked.is_closed) == (1, 1, True)
+
+
+def test_an_earlier_day_is_counted_again_however_long_ago_the_last_check_was(tables, raw, raw_root):
+    put(raw, "payments", DAY, PAID)
+    run_day(tables, raw_root, "payments", DAY)
+    tables.spark.sql(f"UPDATE {tables.path('ops.row_balance')} SET checked_at = checked_at - INTERVAL 400 DAYS")
+    put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
+    run_day(tables, raw_root, "payments", NEXT)
+    assert newest_check(tables, DAY).superseded_count == 1
+
+
+def test_a_date_is_open_until_a_newer_check_of_it_closes(tables):
+    tables.create([ROW_BALANCE])
+    assert open_dates(tables, ["payments"]).collect() == []
+    for number, (day, missing) in enumerate([(DAY, 1), (NEXT, 2), (DAY, 0)]):
+        row = dict.fromkeys(ROW_BALANCE.column_names, 0) | {"entity": "payments", "ingestion_date": day}
+        row |= {"databricks_run_id": str(number), "unaccounted_count": missing, "is_closed": missing == 0}
+        row |= {"checked_at": datetime(2026, 1, 20, number, tzinfo=UTC)}
+        tables.append_once([row], ROW_BALANCE, str(number))
+    assert [tuple(row) for row in open_dates(tables, ["payments"]).collect()] == [("payments", NEXT)]
+    assert open_dates(tables, ["orders"]).collect() == []
 
 
 def test_a_row_that_vanishes_from_silver_fails_the_next_run_of_its_day(tables, raw, raw_root, monkeypatch):

@@ -55,6 +55,20 @@ def test_a_crash_before_the_watermark_only_looks_at_the_same_changes_again(table
     assert captured(tables) == {"O1": "3.0000"}
 
 
+def test_only_watermarks_that_a_newer_one_has_replaced_are_deleted(tables):
+    contract = gold_table("payment_reconciliation")
+    for number in range(3):
+        put(tables, f"E{number}", "O1", "1")
+        refresh(tables, contract)
+    assert tables.read(publish.WATERMARKS.name).count() > 3
+    publish.trim(tables)
+    kept = {row.source: row.version for row in tables.read(publish.WATERMARKS.name).collect()}
+    wanted = {source: tables.version(source) for source in (*contract.sources, NAME)}
+    assert kept == wanted and tables.read(publish.WATERMARKS.name).count() == len(wanted)
+    refresh(tables, contract)
+    assert tables.version(NAME) == wanted[NAME]
+
+
 def test_a_row_whose_source_is_gone_is_taken_away(tables):
     contract = gold_table("payment_reconciliation")
     put(tables, "E1", "O1", "1")
