@@ -38,7 +38,7 @@ def _spark(space: "Workspace", on_step: Progress) -> Command:
     jars = fetch_jars(on_step)
     settings = spark_server.write_settings(space.root, space.ports["spark"], space.ports["azurite"])
     command = spark_server.command(java().path, jars, space.root / "spark", settings)
-    return command, spark_server.environment(inherited(), _python_path("include", "spark_jobs"))
+    return command, spark_server.environment(inherited(), _python_path("include", "spark_jobs", "local"))
 
 
 def _azurite(space: "Workspace", on_step: Progress) -> Command:

@@ -136,6 +136,7 @@ def settings(root: Path, port: int, blob_port: int) -> dict[str, str]:
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.sql.connect.serverStacktrace.enabled": "false",  # a job's log says what failed, not where in the JVM
+        "spark.python.daemon.module": "retailflow_local.python_daemon",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
