@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SETTINGS = {"spark.eventLog.enabled": "true", "spark.eventLog.rolling.enabled": "false"}
+SETTINGS = {
+    f"spark.eventLog.{name}": value
+    for name, value in (("enabled", "true"), ("rolling.enabled", "false"), ("compress", "false"))
+}
 _SQL = "org.apache.spark.sql.execution.ui."
 _READ = {"number of files read": "files_read", "size of files read": "bytes_read"}
 _WRITTEN = "internal.metrics.output.bytesWritten"

@@ -89,6 +89,7 @@ def _ledger(tables: Tables, contract: EntityContract) -> None:
     checked = [
         {"entity": contract.name, "ingestion_date": one.ingestion_date, "record_count": one.record_count}
         | {"current_count": one.record_count, "superseded_count": 0, "duplicate_count": 0, "quarantined_count": 0}
+        | {"unaccounted_count": 0}
         | {"is_closed": True, "silver_version": version, "databricks_run_id": f"history-{one.ingestion_date}"}
         | {"checked_at": datetime.combine(one.ingestion_date, datetime.min.time(), UTC) + timedelta(days=1)}
         for one in counts
