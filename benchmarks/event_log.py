@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 SETTINGS = {
-    f"spark.eventLog.{name}": value
-    for name, value in (("enabled", "true"), ("rolling.enabled", "false"), ("compress", "false"))
+    "spark.eventLog.enabled": "true",
+    "spark.eventLog.rolling.enabled": "false",
+    "spark.eventLog.compress": "false",
 }
 _SQL = "org.apache.spark.sql.execution.ui."
 _READ = {"number of files read": "files_read", "size of files read": "bytes_read"}
@@ -52,7 +53,7 @@ def _events(folder: Path) -> Iterator[dict[str, Any]]:
 def _scans(node: dict[str, Any]) -> Iterator[tuple[int, str]]:
     """Of each scan below a node: the number of its metric, and what it counts towards."""
     is_log = "DeltaLogFileIndex" in node["metadata"].get("Location", "")
-    table = node["nodeName"].rpartition(".")[2]
+    table = node["nodeName"].rpartition(" ")[2].removeprefix("spark_catalog.")
     for metric in node["metrics"]:
         if name := _READ.get(metric["name"]):
             of_table = f" {name}:{table}" if not is_log else ""
