@@ -26,7 +26,7 @@ from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, subm
 env = load_environment()
 DOC = """OPTIMIZE, VACUUM and ANALYZE of the tables that jobs of **{layer}** write.
 
-- **Reads** and **writes** these tables; changes no row.
+- **Reads** and **writes** these tables; changes no row, but deletes watermarks that a newer one has replaced.
 - **Safe to clear**: always.
 """
 

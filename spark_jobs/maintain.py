@@ -1,4 +1,4 @@
-"""The upkeep of a layer's tables: `maintain.py --env E --layer N --run-id ID`. Changes no row."""
+"""The upkeep of a layer's tables: `maintain.py --env E --layer N --run-id ID`."""
 
 from retailflow_spark.job import databricks_run_id, one_of, options, spark_session
 from retailflow_spark.maintenance import LAYERS, maintain_layer
