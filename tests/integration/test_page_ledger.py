@@ -54,7 +54,8 @@ def test_the_newest_entry_of_each_holds_and_the_first_says_whether_it_was_in_tim
     ran(tables, SCHEDULED, "11", NOW, 7)
     counts = {"record_count": 10, "current_count": 7, "superseded_count": 1, "duplicate_count": 1}
     check = {"entity": "orders", "ingestion_date": DAY, "silver_version": 1, "databricks_run_id": "11"} | counts
-    new, old = ({"quarantined_count": n, "is_closed": n == 1, "checked_at": NOW.replace(hour=n)} for n in (4, 1))
+    counted = [{"quarantined_count": n, "unaccounted_count": 1 - n, "is_closed": n == 1} for n in (4, 1)]
+    new, old = (told | {"checked_at": NOW.replace(hour=told["quarantined_count"])} for told in counted)
     add(tables, ROW_BALANCE, check | new, check | old)
     notice = {"entity": "orders", "ingestion_date": DAY, "column": "colour", "kind": "added", "first_file": "a"}
     two = ({"record_count": n, "databricks_run_id": str(n), "noticed_at": NOW.replace(hour=n)} for n in (2, 1))
