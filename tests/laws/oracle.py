@@ -115,7 +115,8 @@ class Oracle:
             counts[record.ingestion_date][_fate(record, winners, last)] += 1
         fates = ("current", "superseded", "duplicate", "quarantined")
         return [
-            {"entity": name, "ingestion_date": day, "record_count": count.total(), "is_closed": True}
+            {"entity": name, "ingestion_date": day, "record_count": count.total()}
+            | {"unaccounted_count": 0, "is_closed": True}
             | {f"{fate}_count": count[fate] for fate in fates}
             for day, count in counts.items()
         ]
