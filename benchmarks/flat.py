@@ -37,7 +37,7 @@ from retailflow_spark.tables import Tables  # noqa: E402
 MEASURED = date(2026, 1, 15)
 SEED, SCALE = 7, 0.02
 GATED = ("jobs", "files_read", "bytes_read")
-RAW = "abfs://raw@devstoreaccount1.dfs.core.windows.net"
+LOCAL = load_environment("local")
 
 
 class Bench(Workspace):
@@ -65,11 +65,9 @@ class Bench(Workspace):
 
 def as_job(space: Bench, layer: str, name: str, day: date, work: Callable[[Tables, str], ledger.Counts]) -> None:
     """What an entry script does, in a session of its own, but without starting a process."""
-    run = Run(
-        load_environment("local"), layer, name, day, "bench", 1, str(uuid.uuid4().int % 10**12), datetime.now(UTC)
-    )
+    run = Run(LOCAL, layer, name, day, "bench", 1, str(uuid.uuid4().int % 10**12), datetime.now(UTC))
     with session(space.spark_remote) as spark:
-        tables = Tables(spark, "spark_catalog")
+        tables = Tables(spark, LOCAL.catalog)
         ledger.record(tables, run, "1.0.0", work(tables, run.databricks_run_id))
 
 
@@ -78,7 +76,7 @@ def run_day(space: Bench, day: date) -> None:
     for contract in entities():
 
         def to_bronze(tables, run_id, contract=contract):
-            counts = bronze.load_day(tables, RAW, contract, day)
+            counts = bronze.load_day(tables, LOCAL.raw.root, contract, day)
             drift.notice(tables, contract, day, run_id)
             return counts
 
@@ -99,7 +97,7 @@ def run_day(space: Bench, day: date) -> None:
 def keep_up(space: Bench) -> None:
     for layer in LAYERS:
         with session(space.spark_remote) as spark:
-            maintain_layer(Tables(spark, "spark_catalog"), layer, "1")
+            maintain_layer(Tables(spark, LOCAL.catalog), layer, "1")
 
 
 def measure(days: int) -> dict[str, Counter[str]]:
@@ -112,7 +110,7 @@ def measure(days: int) -> dict[str, Counter[str]]:
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(lambda day: deliver_day(raw, world, day, entities=ENTITIES), before[:-1]))
             with session(space.spark_remote) as spark:
-                history.build(Tables(spark, "spark_catalog"), raw, RAW, before[:-1])
+                history.build(Tables(spark, LOCAL.catalog), raw, LOCAL.raw.root, before[:-1])
             for day in (before[-1], MEASURED):
                 deliver_day(raw, world, day, entities=ENTITIES)
             run_day(space, before[-1])  # warm, and in the state that day after day leaves

@@ -1,7 +1,7 @@
 """Years behind a day, built at once: RAW from the simulator, then every transform over all dates together.
 
-No merge and no change feed takes part. That this gives the tables which day after day gives is what
-`tests/laws/test_thirty_days.py` proves.
+No merge and no change feed takes part. That the transforms over all dates give the tables which day after day gives is
+what `tests/laws/test_thirty_days.py` proves; it reads the files of RAW day by day, and this all at once.
 """
 
 from collections.abc import Iterable
@@ -18,12 +18,9 @@ from retailflow.raw import RawStore, counted, day_path
 from retailflow_spark import release
 from retailflow_spark.balance import ROW_BALANCE
 from retailflow_spark.bronze import decoded, decoded_schema, stored_columns
-from retailflow_spark.ledger import TASK_RUNS
 from retailflow_spark.publish import refresh
 from retailflow_spark.quality import accepted, judge, newest_per_key, rejected
 from retailflow_spark.tables import Tables
-
-_LIST_RECORDS = "SELECT ingestion_date, count(*) AS record_count FROM {bronze} GROUP BY ingestion_date"
 
 
 def gold_order() -> list[str]:
@@ -36,7 +33,7 @@ def gold_order() -> list[str]:
 def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> None:
     """All tables as they are after those dates, whose feeds RAW has. The catalog is empty before."""
     for contract in entities():
-        tables.create([contract.bronze, contract.quarantine, *contract.kept, ROW_BALANCE, TASK_RUNS])
+        tables.create([contract.bronze, contract.quarantine, *contract.kept, ROW_BALANCE])
         _append(tables, contract.bronze, _received(tables, raw, raw_root, contract, dates))
         judged = judge(tables.read(contract.bronze.name), contract)
         _append(tables, contract.quarantine, rejected(judged, contract))
@@ -84,16 +81,14 @@ def _append(tables: Tables, table, frame) -> None:
 
 def _ledger(tables: Tables, contract: EntityContract) -> None:
     """The rows that the runs of those dates would have left."""
-    counts = tables.spark.sql(_LIST_RECORDS.format(bronze=tables.path(contract.bronze.name))).collect()
+    counts = tables.read(contract.bronze.name).groupBy("ingestion_date").count().collect()
     version = tables.version(contract.silver.name)
     checked = [
-        {"entity": contract.name, "ingestion_date": one.ingestion_date, "record_count": one.record_count}
-        | {"current_count": one.record_count, "superseded_count": 0, "duplicate_count": 0, "quarantined_count": 0}
+        {"entity": contract.name, "ingestion_date": one.ingestion_date, "record_count": one["count"]}
+        | {"current_count": one["count"], "superseded_count": 0, "duplicate_count": 0, "quarantined_count": 0}
         | {"unaccounted_count": 0}
         | {"is_closed": True, "silver_version": version, "databricks_run_id": f"history-{one.ingestion_date}"}
         | {"checked_at": datetime.combine(one.ingestion_date, datetime.min.time(), UTC) + timedelta(days=1)}
         for one in counts
     ]
-    schema = ", ".join(f"{column.name} {column.type}" for column in ROW_BALANCE.columns)
-    rows = [tuple(one[name] for name in ROW_BALANCE.column_names) for one in checked]
-    _append(tables, ROW_BALANCE, tables.spark.createDataFrame(rows, schema))
+    tables.append_once(checked, ROW_BALANCE, f"history/{contract.name}")

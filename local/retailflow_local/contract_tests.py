@@ -23,8 +23,7 @@ def run(workspace: Workspace, contracts: Iterable[EntityContract | GoldContract]
     Raises:
         WorkspaceError: the Spark server does not run, or the tool could not be brought or gave no answer.
     """
-    if not workspace.processes.find("spark"):
-        raise WorkspaceError("The Spark server does not run. Start the workspace with ./retailflow up.")
+    workspace.require_spark()
     asked = {
         contract.name: {"whole": yaml.safe_dump(contract.document), "tested": yaml.safe_dump(tested(contract.document))}
         for contract in contracts

@@ -28,8 +28,7 @@ def run(workspace: Workspace, arguments: Sequence[str]) -> int:
     Raises:
         WorkspaceError: the Spark server does not run, or dbt could not be brought.
     """
-    if not workspace.processes.find("spark"):
-        raise WorkspaceError("The Spark server does not run. Start the workspace with ./retailflow up.")
+    workspace.require_spark()
     folder = workspace.root / "dbt"
     settings = _QUIET | {
         "SPARK_REMOTE": workspace.spark_remote,

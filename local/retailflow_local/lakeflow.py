@@ -10,7 +10,6 @@ import yaml
 
 from retailflow.environments import load_environment
 from retailflow_local.commands import REPOSITORY, inherited
-from retailflow_local.errors import WorkspaceError
 from retailflow_local.workspace import Workspace
 
 SOURCES = ("orders.py", "orders_open_source.py")
@@ -23,8 +22,7 @@ def lakeflow(
 ) -> None:
     """Update the tables `orders_lakeflow` from RAW by a declarative pipeline, beside those of the jobs."""
     workspace = Workspace()
-    if not workspace.processes.find("spark"):
-        raise WorkspaceError("The Spark server does not run. Start the workspace with ./retailflow up.")
+    workspace.require_spark()
     raise typer.Exit(update(workspace, load_environment("local").raw.root, full_refresh))
 
 

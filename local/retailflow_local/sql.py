@@ -27,8 +27,7 @@ def run(workspace: Workspace, statement: str, output: Path | None, *, as_csv: bo
     """
     if output and output.suffix not in (".csv", ".parquet"):
         raise WorkspaceError(f"{output}: the name of the file must end in .csv or .parquet.")
-    if not workspace.processes.find("spark"):
-        raise WorkspaceError("The Spark server does not run. Start the workspace with ./retailflow up.")
+    workspace.require_spark()
     from pyarrow import csv, parquet
     from pyspark.errors import PySparkException
 

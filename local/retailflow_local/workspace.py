@@ -184,6 +184,11 @@ class Workspace:
     def airflow_password(self) -> str:
         return self.secrets.airflow_password
 
+    def require_spark(self) -> None:
+        """Raises: WorkspaceError where the Spark server does not run."""
+        if not self.processes.find("spark"):
+            raise WorkspaceError("The Spark server does not run. Start the workspace with ./retailflow up.")
+
     def raw_store(self) -> RawStore:
         return RawStore(azurite.container(self.ports["azurite"]))
 

@@ -140,9 +140,10 @@ def _moved(tables: Tables, contract: EntityContract, version: int) -> set[date]:
 def checked(tables: Tables, feeds: set[str]) -> dict[str, int]:
     """Per feed the newest commit of its SILVER that a check has looked at; none for a feed without a check."""
     found: dict[str, int] = {}
-    for checks in newest_first(tables.read(ROW_BALANCE.name), "checked_at"):
-        newest = checks.groupBy("entity").agg(F.max("silver_version").alias("version"))
-        found = {row.entity: row.version for row in newest.where(F.col("entity").isin(sorted(feeds))).collect()}
+    wanted = tables.read(ROW_BALANCE.name).where(F.col("entity").isin(sorted(feeds)))
+    for checks in newest_first(wanted, "checked_at"):
+        newest = checks.groupBy("entity").agg(F.max("silver_version").alias("version")).collect()
+        found = {row.entity: row.version for row in newest}
         if found.keys() == feeds:
             break
     return found

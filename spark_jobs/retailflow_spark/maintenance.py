@@ -16,7 +16,7 @@ from retailflow_spark.drift import DRIFT
 from retailflow_spark.erasure import ERASURES, REDACTIONS
 from retailflow_spark.job_runs import JOB_RUNS
 from retailflow_spark.ledger import TASK_RUNS
-from retailflow_spark.publish import WATERMARKS, trim
+from retailflow_spark.publish import WATERMARKS, trim, watermarks
 from retailflow_spark.release import AUDITS, RELEASES, carry, newest
 from retailflow_spark.tables import Tables
 
@@ -73,9 +73,8 @@ def maintain(tables: Tables, table: Table, needed: Needed) -> str:
 def oldest_needed(tables: Tables) -> Needed:
     """Per table, the oldest version from which on it is still read by number, and who reads it."""
     tables.create([WATERMARKS, RELEASES, ROW_BALANCE])
-    marks = tables.read(WATERMARKS.name).groupBy("target", "source").agg(F.max("version").alias("version")).collect()
     checks = checked(tables, {contract.name for contract in entities()})
-    found = [(row.source, row.version, row.target) for row in marks]
+    found = [(row.source, row.version, row.target) for row in watermarks(tables)]
     found += [(f"silver.{name}", version, "its balance") for name, version in checks.items()]
     found += [(name, version, "the published release") for name, version in newest(tables)[1].items()]
     needed: Needed = {}

@@ -8,6 +8,7 @@ before the watermark only means that the same changes are looked at again.
 
 from importlib import import_module
 
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, GoldContract, Table, table
@@ -49,6 +50,11 @@ def refresh(tables: Tables, contract: GoldContract) -> Counts:
             return Counts(rows_written=written)
 
 
+def watermarks(tables: Tables) -> list[Row]:
+    """The newest version of each target and source."""
+    return tables.read(WATERMARKS.name).groupBy("target", "source").agg(F.max("version").alias("version")).collect()
+
+
 def forget(tables: Tables, target: str) -> None:
     """Let the next run of a GOLD table that nothing is built from compare all of it with its sources."""
     tables.delete(WATERMARKS, f"target = '{target}'")
@@ -56,9 +62,9 @@ def forget(tables: Tables, target: str) -> None:
 
 def trim(tables: Tables) -> None:
     """Delete the watermarks that a newer one has replaced: only the newest of a source is ever asked for."""
-    newest = tables.read(WATERMARKS.name).groupBy("target", "source").agg(F.max("version").alias("version")).collect()
-    older = (f"target = '{row.target}' AND source = '{row.source}' AND version < {row.version}" for row in newest)
-    if newest:
+    marks = watermarks(tables)
+    older = (f"target = '{row.target}' AND source = '{row.source}' AND version < {row.version}" for row in marks)
+    if marks:
         tables.delete(WATERMARKS, " OR ".join(f"({condition})" for condition in older))
 
 

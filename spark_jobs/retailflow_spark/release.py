@@ -18,7 +18,7 @@ from retailflow.contracts.ddl import create_view
 from retailflow.contracts.privacy import masked
 from retailflow_spark.audits import Audit, Finding, State, audits
 from retailflow_spark.balance import ROW_BALANCE
-from retailflow_spark.publish import WATERMARKS, forget
+from retailflow_spark.publish import forget, watermarks
 from retailflow_spark.tables import Tables
 
 RELEASES = Table(
@@ -199,7 +199,7 @@ def _concerns(audit: Audit, wanted: Mapping[str, int], moving: Mapping[str, int]
 
 def _built(tables: Tables) -> tuple[Versions, dict[tuple[str, str], int]]:
     """The version of each GOLD table that its last run left, and the version of each source that it had taken in."""
-    rows = tables.read(WATERMARKS.name).groupBy("target", "source").agg(F.max("version").alias("version")).collect()
+    rows = watermarks(tables)
     own = {row.target: row.version for row in rows if row.target == row.source}
     return own, {(row.target, row.source): row.version for row in rows if row.target != row.source}
 
