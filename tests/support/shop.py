@@ -7,7 +7,7 @@ from pipeline import put, run_day
 
 from retailflow.contracts import gold_table
 from retailflow_spark import release
-from retailflow_spark.publish import refresh
+from retailflow_spark.publish import WATERMARKS, refresh
 from retailflow_spark.release import publish
 
 DAY = date(2026, 1, 15)
@@ -48,7 +48,7 @@ class Shop:
         added = f"net_amount = net_amount + {amount}, gross_amount = gross_amount + {amount}"
         tables.spark.sql(f"UPDATE {tables.path(MART)} SET {added}")
         own = tables.spark.sql(f"SELECT '{MART}' target, '{MART}' source, {tables.version(MART)} version")
-        tables.append(own, release.WATERMARKS)
+        tables.append(own, WATERMARKS)
 
     def seen(self) -> tuple[str, str]:
         """Revenue by the mart and by the facts, as one statement of a reader has it."""
