@@ -62,12 +62,13 @@ class Balance:
         return self.unaccounted == 0
 
 
-def balance(tables: Tables, contract: EntityContract, ingestion_date: date) -> Balance:
-    """What became of the date's records. A record that is two things at once counts as both.
+def balances(tables: Tables, contract: EntityContract, dates: Iterable[date]) -> dict[date, Balance]:
+    """What became of each date's records. A record that is two things at once counts as both.
 
     A duplicate is one that its own date brings again (docs/adr/0009): what another date brings later changes no split.
     """
-    received = typed_key(tables.read_day(contract.bronze, ingestion_date), contract).select(
+    of_dates = F.col("ingestion_date").isin(sorted(dates))
+    received = typed_key(tables.read(contract.bronze.name).where(of_dates), contract).select(
         *contract.silver.key, contract.version_column, *ORDER, "_record_md5", *_dates(contract)
     )
     silver = tables.read(contract.silver.name)
@@ -78,8 +79,8 @@ def balance(tables: Tables, contract: EntityContract, ingestion_date: date) -> B
     received_as = {contract.event_date: "_date"}
     same = [F.col(received_as.get(n, n)) == F.col(f"_kept_{n}") for n in contract.silver.identity]
     place = ["_source_file", "_position"]
-    held = tables.read_day(contract.quarantine, ingestion_date).select(*place, F.lit(True).alias("_is_held"))
-    again = Window.partitionBy("_record_md5", "_is_held").orderBy(*ORDER)
+    held = tables.read(contract.quarantine.name).where(of_dates).select(*place, F.lit(True).alias("_is_held"))
+    again = Window.partitionBy("ingestion_date", "_record_md5", "_is_held").orderBy(*ORDER)
     joined = (
         received.join(held, place, "left").withColumn("_next", F.lead("_position").over(again)).join(kept, same, "left")
     )
@@ -87,14 +88,15 @@ def balance(tables: Tables, contract: EntityContract, ingestion_date: date) -> B
     is_current = F.struct(*ORDER) == _kept(ORDER)
     has_lost = ~is_held & (F.struct(*_order(contract)) < _kept(_order(contract)))
     comes_again = F.col("_next").isNotNull()
-    counted = joined.agg(
+    counted = joined.groupBy("ingestion_date").agg(
         F.count("*").alias("record"),
         F.count_if(is_current).alias("current"),
         F.count_if(has_lost & ~comes_again).alias("superseded"),
         F.count_if(has_lost & comes_again).alias("duplicate"),
         F.count_if(is_held).alias("quarantined"),
     )
-    return Balance(**counted.first().asDict())
+    found = {day: Balance(*counts) for day, *counts in counted.collect()}
+    return {day: found.get(day, Balance(0, 0, 0, 0, 0)) for day in dates}
 
 
 def check(tables: Tables, contract: EntityContract, ingestion_date: date, databricks_run_id: str) -> Balance:
@@ -104,9 +106,8 @@ def check(tables: Tables, contract: EntityContract, ingestion_date: date, databr
         is about to take into SILVER; until then no publication is made of what is built from them.
     """
     tables.create([ROW_BALANCE])
-    version = tables.version(contract.silver.name)
-    moved = _moved(tables, contract, version)
-    found = {day: balance(tables, contract, day) for day in (ingestion_date, *sorted(moved - {ingestion_date}))}
+    version, moved = _moved(tables, contract)
+    found = balances(tables, contract, {ingestion_date, *moved})
     now = datetime.now(UTC)
     rows = [
         {"entity": contract.name, "ingestion_date": day}
@@ -126,15 +127,16 @@ def check(tables: Tables, contract: EntityContract, ingestion_date: date, databr
     return own
 
 
-def _moved(tables: Tables, contract: EntityContract, version: int) -> set[date]:
-    """The dates that won or lost rows of other dates since the last check, be it by a run that then died."""
-    seen = checked(tables, {contract.name}).get(contract.name, 0)
-    first = tables.first_change(contract.silver.name, seen + 1, version)
+def _moved(tables: Tables, contract: EntityContract) -> tuple[int, set[date]]:
+    """The newest commit of SILVER, and the dates that won or lost rows of other dates since the last check, be it by a
+    run that then died.
+    """
+    version, first = tables.since(contract.silver.name, checked(tables, {contract.name}).get(contract.name, 0))
     if first is None:
-        return set()
+        return version, set()
     kinds = ("update_preimage", "update_postimage", "delete")
     replaced = tables.changes(contract.silver.name, first, version, *kinds)
-    return {row[0] for row in replaced.select("ingestion_date").distinct().collect()}
+    return version, {row[0] for row in replaced.select("ingestion_date").distinct().collect()}
 
 
 def checked(tables: Tables, feeds: set[str]) -> dict[str, int]:

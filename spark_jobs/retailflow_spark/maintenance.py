@@ -89,8 +89,9 @@ def behind(tables: Tables, name: str, hours: int, version: int | None, reader: s
     Args:
         version, reader: the oldest version that is still read by number, and who reads it.
     """
-    current = tables.version(name)
-    first = None if version is None else tables.first_change(name, version + 1, current)
+    if version is None:
+        return None
+    current, first = tables.since(name, version)
     if first is None:
         return None
     is_old = F.col("timestamp") <= F.current_timestamp() - F.expr(f"interval {hours} hours")

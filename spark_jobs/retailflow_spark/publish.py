@@ -6,9 +6,11 @@ say. It does not depend on the run's date, so any order of days, repetition or c
 before the watermark only means that the same changes are looked at again.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
+from types import ModuleType
 
-from pyspark.sql import Row
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, GoldContract, Table, table
@@ -41,10 +43,12 @@ def refresh(tables: Tables, contract: GoldContract) -> Counts:
     tables.create([WATERMARKS, contract.table, *map(table, contract.sources)])
     seen, written = _seen(tables, contract.table.name), 0
     while True:
-        now = {source: tables.version(source) for source in contract.sources}
+        since = {source: tables.since(source, seen.get(source, 0)) for source in contract.sources}
+        now = {source: version for source, (version, _) in since.items()}
         if seen and seen.items() >= now.items():
             return Counts(rows_written=written)
-        written += _take_in(tables, contract, seen, now)
+        is_new = not seen or not seen.keys() >= now.keys()
+        written += _build(tables, contract) if is_new else _follow(tables, contract, since)
         _remember(tables, contract.table.name, seen, now)
         if _seen(tables, contract.table.name).items() >= now.items():
             return Counts(rows_written=written)
@@ -68,22 +72,32 @@ def trim(tables: Tables) -> None:
         tables.delete(WATERMARKS, " OR ".join(f"({condition})" for condition in older))
 
 
-def _take_in(tables: Tables, contract: GoldContract, seen: dict[str, int], now: dict[str, int]) -> int:
-    """Write what follows from the commits after `seen`; returns the number of rows written or deleted."""
-    transform = import_module(f"retailflow_spark.gold.{contract.name}")
-    inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
-    if seen and seen.keys() >= now.keys():
-        firsts = {source: tables.first_change(source, seen[source] + 1, now[source]) for source in contract.sources}
-        changed = {
-            source: inputs[source].limit(0) if first is None else tables.changes(source, first, now[source])
-            for source, first in firsts.items()
-        }
-        scope = transform.scope(changed, inputs)
-        return tables.make_equal(contract.table, transform.rows(inputs, scope), scope).num_affected_rows
+def _build(tables: Tables, contract: GoldContract) -> int:
+    """Make all of the table what its sources say; returns the number of rows written or deleted."""
+    transform, inputs = _transform(contract), _inputs(tables, contract)
     if inputs[contract.table.name].isEmpty():
         tables.fill(contract.table, transform.rows(inputs, None))
         return tables.read(contract.table.name).count()
     return tables.make_equal(contract.table, transform.rows(inputs, None), None).num_affected_rows
+
+
+def _follow(tables: Tables, contract: GoldContract, since: Mapping[str, tuple[int, int | None]]) -> int:
+    """Write what follows from the sources' commits, by their newest and the first to look at; returns as `_build`."""
+    transform, inputs = _transform(contract), _inputs(tables, contract)
+    changed = {
+        source: inputs[source].limit(0) if first is None else tables.changes(source, first, newest)
+        for source, (newest, first) in since.items()
+    }
+    scope = transform.scope(changed, inputs)
+    return tables.make_equal(contract.table, transform.rows(inputs, scope), scope).num_affected_rows
+
+
+def _transform(contract: GoldContract) -> ModuleType:
+    return import_module(f"retailflow_spark.gold.{contract.name}")
+
+
+def _inputs(tables: Tables, contract: GoldContract) -> dict[str, DataFrame]:
+    return {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
 
 
 def _seen(tables: Tables, target: str) -> dict[str, int]:

@@ -90,12 +90,8 @@ def carry(tables: Tables, databricks_run_id: str) -> None:
     """
     while True:
         number, published = newest(tables)
-        latest = {name: tables.version(name) for name in published}
-        moved = {
-            name: version
-            for name, version in latest.items()
-            if version > published[name] and tables.first_change(name, published[name] + 1, version) is None
-        }
+        since = {name: tables.since(name, version) for name, version in published.items()}
+        moved = {n: newest for n, (newest, change) in since.items() if newest > published[n] and change is None}
         if not moved or _advance(tables, number + 1, published, moved, databricks_run_id):
             break
     show(tables)

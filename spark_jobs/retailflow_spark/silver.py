@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
@@ -20,16 +20,18 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, dat
     """
     tables.create(contract.tables)
     judged = judge(tables.read_day(contract.bronze, ingestion_date), contract)
-    rejected_count, dates = _survey(judged, contract.event_date)
-    if rejected_count or not tables.read_day(contract.quarantine, ingestion_date).isEmpty():
+    survey = _survey(tables, judged, contract, ingestion_date)
+    if survey.rejected or survey.held:
         tables.replace_day(rejected(judged, contract), contract.quarantine, ingestion_date)
     rows = accepted(judged, contract)
     order = (contract.version_column, *ORDER)
     if contract.keeps_versions:
         tables.merge_newest(newest_per_key(rows, contract.versions.key, order), contract.versions, order, None)
-    prune = f"t.{contract.event_date} IN ({dates})" if contract.event_date else None
+    literals = ", ".join(f"DATE '{value:%Y-%m-%d}'" for value in sorted(survey.dates))
+    prune = f"t.{contract.event_date} IN ({literals or 'NULL'})" if contract.event_date else None
     merged = tables.merge_newest(newest_per_key(rows, contract.silver.identity, order), contract.silver, order, prune)
-    _withdraw(tables, contract, ingestion_date)
+    if survey.kept:
+        _withdraw(tables, contract, ingestion_date)
     own = check(tables, contract, ingestion_date, databricks_run_id)
     return Counts(
         rows_read=own.record,
@@ -44,8 +46,8 @@ def _withdraw(tables: Tables, contract: EntityContract, ingestion_date: date) ->
     """Take back the rows whose record does not count any more: it is in quarantine since the contract has become
     stricter, or it was taken out of RAW.
 
-    Their keys get what all of BRONZE says of them, for which the whole of it is read; a day without such rows reads
-    only the places of its records.
+    Their keys get what all of BRONZE says of them, for which the whole of it is read; a date without such rows reads
+    only the places of its records, and one that SILVER has not had before is not asked.
     """
     place = ["_source_file", "_position"]
     held = tables.read_day(contract.quarantine, ingestion_date).select(*place)
@@ -62,10 +64,13 @@ def _withdraw(tables: Tables, contract: EntityContract, ingestion_date: date) ->
         tables.make_equal(table, newest, keys)
 
 
-def _survey(judged: DataFrame, event_date: str | None) -> tuple[int, str]:
-    """How many records break the contract, and the event dates of the others as SQL literals."""
-    is_bad = F.size(REASONS) > 0
+def _survey(tables: Tables, judged: DataFrame, contract: EntityContract, ingestion_date: date) -> Row:
+    """Of the date: how many records break the contract (`rejected`) and the event dates of the others (`dates`); and
+    how many rows quarantine (`held`) and SILVER (`kept`) have from runs before.
+    """
+    is_bad, event_date = F.size(REASONS) > 0, contract.event_date
     good_date = F.when(~is_bad, F.col(event_date)) if event_date else F.lit(None)
-    found = judged.agg(F.count_if(is_bad).alias("bad"), F.collect_set(good_date).alias("dates")).first()
-    literals = ", ".join(f"DATE '{value:%Y-%m-%d}'" for value in sorted(found.dates))
-    return found.bad, literals or "NULL"
+    asked = judged.agg(F.count_if(is_bad).alias("rejected"), F.collect_set(good_date).alias("dates"))
+    before = {"held": contract.quarantine, "kept": contract.kept[0]}
+    counts = {name: tables.read_day(table, ingestion_date).agg(F.count("*")) for name, table in before.items()}
+    return asked.select("*", *(count.scalar().alias(name) for name, count in counts.items())).first()

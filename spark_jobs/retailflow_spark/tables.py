@@ -60,23 +60,20 @@ class Tables:
         """The newest commits: `version`, `timestamp`, `operation` and more."""
         return self.spark.sql(f"DESCRIBE HISTORY {self.path(name)} LIMIT {count}")
 
-    def first_change(self, name: str, first: int, last: int) -> int | None:
-        """The first of these commits that changes a row; None where they are upkeep only, or none.
+    def since(self, name: str, version: int) -> tuple[int, int | None]:
+        """The newest commit, and the first after `version` that changes a row; None where there is only upkeep.
 
         A change feed must begin there: Delta refuses one that begins before `delta.deletedFileRetentionDuration`, and
         a table that rests has old commits of upkeep after the last that was taken in.
         """
-        count = last - first + 1
-        if count <= 0:
-            return None
+        count = 10
         while True:
             commits = self.history(name, count).select("version", "operation").collect()
-            if len(commits) < count or commits[-1].version <= first:
+            if len(commits) < count or commits[-1].version <= version + 1:
                 break
-            count += commits[-1].version - first  # others were added since `last`
-        return min(
-            (c.version for c in commits if first <= c.version <= last and c.operation not in _UPKEEP), default=None
-        )
+            count = commits[0].version - version + 10
+        changes = (c.version for c in commits if c.version > version and c.operation not in _UPKEEP)
+        return commits[0].version, min(changes, default=None)
 
     def changes(self, name: str, first: int, last: int, *kinds: str) -> DataFrame:
         """The rows that commits `first` to `last` inserted, deleted, or updated (before and after), or those of kinds.

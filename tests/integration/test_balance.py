@@ -8,7 +8,7 @@ from pipeline import put, run_day
 
 from retailflow.contracts import entity
 from retailflow_spark import ledger
-from retailflow_spark.balance import ROW_BALANCE, Balance, BalanceError, balance, open_dates
+from retailflow_spark.balance import ROW_BALANCE, Balance, BalanceError, balances, open_dates
 from retailflow_spark.job import Run
 from retailflow_spark.ledger import Counts
 
@@ -30,7 +30,9 @@ def test_each_record_is_counted_as_what_became_of_it(tables, raw, raw_root):
     corrected = PAID | {"amount": "2", "recorded_at": "2026-01-15T11:00:00Z"}
     put(raw, "payments", DAY, PAID, corrected, corrected, PAID | {"currency": "?"}, "no json", PAID)
     run_day(tables, raw_root, "payments", DAY)
-    assert balance(tables, PAYMENTS, DAY) == Balance(record=6, current=1, superseded=1, duplicate=2, quarantined=2)
+    assert balances(tables, PAYMENTS, [DAY])[DAY] == Balance(
+        record=6, current=1, superseded=1, duplicate=2, quarantined=2
+    )
 
 
 def test_a_later_day_that_wins_has_the_earlier_day_counted_again(tables, raw, raw_root):
@@ -49,7 +51,9 @@ def test_what_a_third_day_brings_does_not_change_what_the_first_was_told(tables,
         put(raw, "payments", DAY + timedelta(days=number), record)
         run_day(tables, raw_root, "payments", DAY + timedelta(days=number))
     checked = newest_check(tables, DAY)
-    assert balance(tables, PAYMENTS, DAY) == Balance(record=1, current=0, superseded=1, duplicate=0, quarantined=0)
+    assert balances(tables, PAYMENTS, [DAY])[DAY] == Balance(
+        record=1, current=0, superseded=1, duplicate=0, quarantined=0
+    )
     assert (checked.superseded_count, checked.duplicate_count) == (1, 0)
 
 

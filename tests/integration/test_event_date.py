@@ -10,7 +10,7 @@ from retailflow.contracts import entity, gold_table
 from retailflow.contracts.model import Check
 from retailflow_spark import silver
 from retailflow_spark.audits import State, audits
-from retailflow_spark.balance import Balance, balance
+from retailflow_spark.balance import Balance, balances
 from retailflow_spark.publish import refresh
 
 DAY = date(2026, 1, 15)
@@ -41,8 +41,12 @@ def test_a_key_with_two_dates_has_the_same_rows_in_any_order_and_is_held_back_fr
         ("2026-01-15", "2.0000"),
         ("2026-01-16", "1.0000"),
     ]
-    assert balance(tables, PAYMENTS, DAY) == Balance(record=1, current=0, superseded=1, duplicate=0, quarantined=0)
-    assert balance(tables, PAYMENTS, NEXT) == Balance(record=2, current=2, superseded=0, duplicate=0, quarantined=0)
+    assert balances(tables, PAYMENTS, [DAY])[DAY] == Balance(
+        record=1, current=0, superseded=1, duplicate=0, quarantined=0
+    )
+    assert balances(tables, PAYMENTS, [NEXT])[NEXT] == Balance(
+        record=2, current=2, superseded=0, duplicate=0, quarantined=0
+    )
 
     refresh(tables, gold_table("payment_reconciliation"))
     assert blocking(tables, "gold.payment_reconciliation") == [
