@@ -19,6 +19,7 @@ from retailflow_local import airflow as local_airflow
 from retailflow_local.checks import commands
 from retailflow_local.console import console, errors, steps
 from retailflow_local.contracts import app as contracts
+from retailflow_local.cost import cost
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.incident import incident
 from retailflow_local.lakeflow import lakeflow
@@ -40,6 +41,7 @@ app.command()(commands.grants)
 app.command()(commands.bundle)
 app.command()(commands.verification)
 app.command()(incident)
+app.command()(cost)
 app.command()(lakeflow)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 

@@ -14,8 +14,9 @@ import yaml
 from chromium import launched
 
 from retailflow.contracts import entities, entity, gold_tables
+from retailflow.environments import load_environment
 from retailflow.raw import batches_path, complete
-from retailflow_local import analytics, bi, contract_tests, dbt, dictionary
+from retailflow_local import analytics, bi, contract_tests, cost, dbt, dictionary
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble, planted
 from retailflow_local.spark_server import session
@@ -110,6 +111,15 @@ def test_the_saved_queries_and_the_dashboard_s_run_and_say_what_the_marts_say(st
         (row.business_date, row.channel, row.currency): (row.net_amount, row.order_count, row.unit_count)
         for row in mart
     }
+
+
+def test_the_ledger_tells_what_a_backfill_will_cost(stack):
+    paces = cost.known_paces(cost.local_client(stack.workspace), load_environment("local"))
+    assert tuple(paces) == cost.TASKS
+    with session(stack.workspace.spark_remote) as spark:
+        query = "SELECT seconds FROM spark_catalog.ops.task_runs WHERE layer = 'silver' AND name = 'orders'"
+        seconds = sorted(row.seconds for row in spark.sql(query).collect())
+    assert seconds[0] <= paces["silver", "orders"].usual <= paces["silver", "orders"].slow <= seconds[-1]
 
 
 def test_one_java_machine_serves_the_whole_stack(stack):

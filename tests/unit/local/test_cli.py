@@ -39,7 +39,7 @@ def test_the_status_of_a_stopped_workspace_is_one(run):
     assert run("status").exit_code == 1
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status", "doctor", "deliver", "airflow", "env", "test"])
+@pytest.mark.parametrize("command", ["up", "down", "status", "doctor", "deliver", "cost", "airflow", "env", "test"])
 def test_every_command_explains_itself(run, command):
     result = run(command, "--help")
     assert result.exit_code == 0

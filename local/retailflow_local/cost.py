@@ -1,0 +1,125 @@
+"""`./retailflow cost`: what the compute of a backfill will be, from what the ledger says of runs before.
+
+Per task of the daily DAG the seconds of its newest runs, times the days: the median as what to expect, the ninth decile
+as a bad day. `ops.task_runs` has no waiting for compute, no failed tries, and neither the ingestion from APIs nor dbt,
+which need no Spark cluster of ours.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from retailflow.compute import Serverless
+from retailflow.contracts import entities, gold_tables
+from retailflow.environments import Environment, load_environment
+from retailflow_local.console import console
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.options import calendar_date
+from retailflow_local.workspace import Workspace
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+_RUNS = 30  # a month's, so that what was slow before a change of the code is forgotten
+_STATEMENT = f"""
+SELECT layer, name, percentile(seconds, 0.5) AS usual, percentile(seconds, 0.9) AS slow
+FROM (SELECT *, row_number() OVER (PARTITION BY layer, name ORDER BY started_at DESC) AS age FROM ops.task_runs)
+WHERE age <= {_RUNS} GROUP BY layer, name
+"""
+TASKS = tuple((layer, one.name) for layer in ("bronze", "silver") for one in entities()) + tuple(
+    ("gold", one.name) for one in gold_tables()
+)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that a run of a task takes, usually and on a bad day."""
+
+    usual: float
+    slow: float
+
+
+def cost(
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first ingestion date.")],
+    last: Annotated[str, typer.Option("--to", metavar="DATE", help="The last ingestion date.")],
+    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="Whose ledger and compute.")] = "local",
+    dbu_per_hour: Annotated[
+        float | None, typer.Option(min=0, help="DBU that an hour of a run takes: of all its machines.")
+    ] = None,
+    price_per_dbu: Annotated[float | None, typer.Option(min=0, help="Databricks' list price.")] = None,
+    price_per_machine_hour: Annotated[
+        float, typer.Option(min=0, help="Azure's list price of a machine; serverless has none.")
+    ] = 0,
+) -> None:
+    """Estimate the compute of a backfill before it runs, from the seconds of the runs before."""
+    days = (calendar_date(last) - calendar_date(first)).days + 1
+    if days < 1:
+        raise typer.BadParameter(f"{last} is before {first}.")
+    environment = load_environment(env)
+    paces = known_paces(_client(environment), environment)
+    if not paces:
+        raise WorkspaceError(f"ops.task_runs of {env} knows no run yet. Run a day first; a backfill is like it.")
+    hours = [days * sum(getattr(pace, which) for pace in paces.values()) / 3600 for which in ("usual", "slow")]
+    console.print(_table(paces, days))
+    if unknown := [f"{layer}.{name}" for layer, name in TASKS if (layer, name) not in paces]:
+        console.print(f"Never run, and not counted: {', '.join(unknown)}.")
+    compute = environment.compute
+    machines = 0 if isinstance(compute, Serverless) else compute.workers + 1
+    console.print(f"{days * len(paces):,} runs on {compute.profile} compute: {_span(hours)} hours.")
+    if dbu_per_hour is not None and price_per_dbu is not None:
+        hourly = dbu_per_hour * price_per_dbu + machines * price_per_machine_hour
+        formula = f"{dbu_per_hour:g} DBU x {price_per_dbu:g} + {machines} machines x {price_per_machine_hour:g}"
+        console.print(f"At {formula} an hour: {_span([hour * hourly for hour in hours])}.")
+    else:
+        console.print("With --dbu-per-hour and --price-per-dbu, what that costs.")
+
+
+def known_paces(client: "WorkspaceClient", env: Environment) -> dict[tuple[str, str], Pace]:
+    """By layer and name, of the tasks that a day has. Raises: WorkspaceError where the warehouse does not answer."""
+    answer = client.statement_execution.execute_statement(
+        _STATEMENT, env.warehouse_id, catalog=env.catalog, wait_timeout="50s"
+    )
+    if not (answer.result and answer.manifest):
+        error = answer.status and answer.status.error
+        said = error.message if error else "it has not answered within 50 s; ask again"
+        raise WorkspaceError(f"The SQL warehouse {env.warehouse_id}: {said}")
+    rows = answer.result.data_array or []
+    found = {(layer, name): Pace(float(usual), float(slow)) for layer, name, usual, slow in rows}
+    return {task: found[task] for task in TASKS if task in found}
+
+
+def _client(env: Environment) -> "WorkspaceClient":
+    if env.name != "local":
+        from retailflow_local.cloud import connect
+
+        return connect(env).workspace
+    workspace = Workspace()
+    workspace.require_spark()
+    return local_client(workspace)
+
+
+def local_client(workspace: Workspace) -> "WorkspaceClient":
+    """Databricks' own client on the local workspace's API."""
+    from databricks.sdk import WorkspaceClient
+
+    logging.getLogger("databricks").setLevel(logging.ERROR)  # it warns that no host metadata is served
+    return WorkspaceClient(host=workspace.jobs_url, token=workspace.jobs_token)
+
+
+def _table(found: dict[tuple[str, str], Pace], days: int) -> Table:
+    table = Table("layer")
+    for heading in ("tasks", "seconds a day", "on a bad day", "hours"):
+        table.add_column(heading, justify="right")
+    for layer in dict.fromkeys(layer for layer, _ in found):
+        own = [pace for (other, _), pace in found.items() if other == layer]
+        usual, slow = sum(pace.usual for pace in own), sum(pace.slow for pace in own)
+        hours = _span([days * usual / 3600, days * slow / 3600])
+        table.add_row(layer, str(len(own)), f"{usual:,.0f}", f"{slow:,.0f}", hours)
+    return table
+
+
+def _span(values: list[float]) -> str:
+    return " to ".join(f"{value:,.2f}" for value in values)

@@ -1,0 +1,54 @@
+"""The estimate of a backfill: what is added up, and what it says where it cannot."""
+
+import pytest
+from typer.testing import CliRunner
+
+from retailflow.compute import Pool
+from retailflow.environments import load_environment
+from retailflow_local import cli, cost
+from retailflow_local.cost import Pace
+from retailflow_local.errors import WorkspaceError
+
+MONTH = ("cost", "--from", "2026-01-01", "--to", "2026-01-31")
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """The command, beside a warehouse that says what a test gives: a workspace has no past of its own to be known."""
+
+    def invoke(known, *arguments):
+        monkeypatch.setattr(cost, "_client", lambda env: None)
+        monkeypatch.setattr(cost, "known_paces", lambda client, env: known)
+        return CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "200"})
+
+    return invoke
+
+
+def test_seconds_of_a_day_become_hours_of_the_days_and_money_by_the_prices_given(run):
+    known = {("bronze", "orders"): Pace(36, 72), ("silver", "orders"): Pace(54, 108)}
+    said = run(known, *MONTH, "--dbu-per-hour", "4", "--price-per-dbu", "0.5").output
+    assert "62 runs on serverless compute: 0.78 to 1.55 hours." in said  # 31 days of 90 and 180 seconds
+    assert "At 4 DBU x 0.5 + 0 machines x 0 an hour: 1.55 to 3.10." in said
+    assert "Never run, and not counted: bronze.clickstream," in said
+
+
+def test_machines_are_paid_for_where_they_are_ours(run, monkeypatch):
+    pool = Pool(profile="pool", instance_pool_id="p", workers=2)
+    monkeypatch.setattr(
+        cost, "load_environment", lambda name: load_environment(name).model_copy(update={"compute": pool})
+    )
+    known = dict.fromkeys(cost.TASKS, Pace(3600, 3600))
+    prices = ("--dbu-per-hour", "3", "--price-per-dbu", "0.3", "--price-per-machine-hour", "0.2")
+    said = run(known, "cost", "--from", "2026-01-01", "--to", "2026-01-01", *prices).output
+    assert "26 runs on pool compute: 26.00 to 26.00 hours." in said
+    assert "At 3 DBU x 0.3 + 3 machines x 0.2 an hour: 39.00 to 39.00." in said and "Never run" not in said
+
+
+def test_what_was_never_run_is_not_guessed(run):
+    result = run({}, *MONTH)
+    assert isinstance(result.exception, WorkspaceError) and "knows no run yet" in str(result.exception)
+
+
+def test_dates_in_the_wrong_order_are_refused(run):
+    result = run({}, "cost", "--from", "2026-01-31", "--to", "2026-01-01")
+    assert result.exit_code == 2 and "2026-01-01 is before 2026-01-31." in result.output
