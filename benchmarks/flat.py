@@ -38,6 +38,7 @@ MEASURED = date(2026, 1, 15)
 SEED, SCALE = 7, 0.02
 GATED = ("jobs", "files_read", "bytes_read")
 LOCAL = load_environment("local")
+_sessions = []  # Spark Connect's client can lock itself out when an old session is collected while another one asks
 
 
 class Bench(Workspace):
@@ -67,6 +68,7 @@ def as_job(space: Bench, layer: str, name: str, day: date, work: Callable[[Table
     """What an entry script does, in a session of its own, but without starting a process."""
     run = Run(LOCAL, layer, name, day, "bench", 1, str(uuid.uuid4().int % 10**12), datetime.now(UTC))
     with session(space.spark_remote) as spark:
+        _sessions.append(spark)
         tables = Tables(spark, LOCAL.catalog)
         ledger.record(tables, run, "1.0.0", work(tables, run.databricks_run_id))
 
