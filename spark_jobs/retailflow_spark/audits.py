@@ -4,9 +4,10 @@ An audit is asked of the state that a publication would leave, and looks only at
 blocking one holds its table back; a warning is reported.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -39,6 +40,11 @@ class State:
 
     def __getitem__(self, name: str) -> DataFrame:
         return self.tables.read(name, self.wanted[name])
+
+    @cached_property
+    def open_dates(self) -> Counter[str]:
+        """Per feed, the ingestion dates whose newest check found records lost or doubled."""
+        return Counter(feed for feed, _ in open_dates(self.tables))
 
     def changed(self, name: str) -> DataFrame:
         """The rows that would be inserted, deleted or updated (before and after); all of a table new to readers."""
@@ -120,7 +126,7 @@ def _intervals(state: State, name: str) -> list[Finding]:
         )
     )
     wrong = judged.where("starts_wrong OR ends_wrong OR is_empty OR is_misnamed")
-    return _if_any(wrong, name, "intervals_are_gap_free", "the versions of a key leave a gap or overlap")
+    return _if_any(wrong.count(), name, "intervals_are_gap_free", "the versions of a key leave a gap or overlap")
 
 
 def _resolved(state: State, name: str, sk: str) -> list[Finding]:
@@ -130,7 +136,7 @@ def _resolved(state: State, name: str, sk: str) -> list[Finding]:
     lost = state.changed(name).select(sk).distinct().join(versions, sk, "left_anti")
     gone = state.changed(dimension).select(sk).distinct().join(versions, sk, "left_anti")
     orphans = state[name].select(sk).join(lost.union(gone).distinct(), sk, "left_semi")
-    return _if_any(orphans, name, f"{sk}_resolves", f"rows have a {sk} that {dimension} has not")
+    return _if_any(orphans.count(), name, f"{sk}_resolves", f"rows have a {sk} that {dimension} has not")
 
 
 def _mart_equals_facts(state: State) -> list[Finding]:
@@ -141,14 +147,14 @@ def _mart_equals_facts(state: State) -> list[Finding]:
     sides = (side.groupBy(*_GROUP).agg(sums.alias(which)) for side, which in ((shown, "shown"), (sold, "sold")))
     both = next(sides).join(next(sides), list(_GROUP), "full")
     unequal = both.where(~F.col("shown").eqNullSafe(F.col("sold")))
-    return _if_any(unequal, MART, "mart_equals_facts", f"its sums are not those of {FACTS}")
+    return _if_any(unequal.count(), MART, "mart_equals_facts", f"its sums are not those of {FACTS}")
 
 
 def _balances(state: State, contract: GoldContract) -> list[Finding]:
     """Dates whose newest check found records lost or doubled."""
     feeds = {s.removeprefix("silver.").removesuffix("_versions") for s in contract.sources if s.startswith("silver.")}
     sentence = "records of a feed it is built from are lost or doubled"
-    return _if_any(open_dates(state.tables, feeds), contract.table.name, "balance_closes", sentence)
+    return _if_any(sum(state.open_dates[feed] for feed in feeds), contract.table.name, "balance_closes", sentence)
 
 
 def _keys_have_one_date(state: State, name: str) -> list[Finding]:
@@ -157,9 +163,8 @@ def _keys_have_one_date(state: State, name: str) -> list[Finding]:
     touched = state.changed(name).select(scope).distinct()
     rows = with_scope(state.tables.read(source)).join(touched, scope, "left_semi")
     twice = rows.groupBy(key).agg(F.count("*").alias("rows")).where("rows > 1")
-    return _if_any(twice, name, "keys_have_one_date", f"keys ({key}) of {source} came with several dates")
+    return _if_any(twice.count(), name, "keys_have_one_date", f"keys ({key}) of {source} came with several dates")
 
 
-def _if_any(broken: DataFrame, table: str, audit: str, sentence: str) -> list[Finding]:
-    count = broken.count()
+def _if_any(count: int, table: str, audit: str, sentence: str) -> list[Finding]:
     return [Finding(table, audit, sentence, count)] if count else []

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, EntityContract, Table
@@ -151,18 +151,18 @@ def checked(tables: Tables, feeds: set[str]) -> dict[str, int]:
     return found
 
 
-def open_dates(tables: Tables, feeds: Iterable[str]) -> DataFrame:
-    """`entity` and `ingestion_date` of those whose newest check found records lost or doubled.
+def open_dates(tables: Tables) -> list[tuple[str, date]]:
+    """The feeds and ingestion dates whose newest check found records lost or doubled.
 
     The statistics of files without such a check say so: of them none is read.
     """
-    checks = tables.read(ROW_BALANCE.name).where(F.col("entity").isin(sorted(feeds)))
-    open_once = checks.where("unaccounted_count <> 0").select("entity", "ingestion_date").distinct()
+    checks, place = tables.read(ROW_BALANCE.name), ["entity", "ingestion_date"]
+    open_once = checks.where("unaccounted_count <> 0").select(*place).distinct()
     if open_once.isEmpty():
-        return open_once
-    since = checks.join(open_once, open_once.columns, "left_semi")
-    newest = since.groupBy(*open_once.columns).agg(F.max_by("is_closed", "checked_at").alias("is_closed"))
-    return newest.where("NOT is_closed").select(*open_once.columns)
+        return []
+    since = checks.join(open_once, place, "left_semi")
+    newest = since.groupBy(*place).agg(F.max_by("is_closed", "checked_at").alias("is_closed"))
+    return [tuple(row) for row in newest.where("NOT is_closed").select(*place).collect()]
 
 
 def _order(contract: EntityContract) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, GoldContract, Table, table
+from retailflow_spark.gold.scope import of_dates
 from retailflow_spark.ledger import Counts
-from retailflow_spark.tables import Tables
+from retailflow_spark.tables import Tables, date_in
 
 WATERMARKS = Table(
     name="ops.watermarks",
@@ -32,6 +33,9 @@ WATERMARKS = Table(
     ),
     key=("target", "source", "version"),
 )
+
+
+_KEYS = 200_000  # keys to recompute; more of them stay a query, which is asked anew wherever they are needed
 
 
 def refresh(tables: Tables, contract: GoldContract) -> Counts:
@@ -89,7 +93,17 @@ def _follow(tables: Tables, contract: GoldContract, since: Mapping[str, tuple[in
         for source, (newest, first) in since.items()
     }
     scope = transform.scope(changed, inputs)
-    return tables.make_equal(contract.table, transform.rows(inputs, scope), scope).num_affected_rows
+    keys = scope.limit(_KEYS + 1).toArrow()
+    if not keys.num_rows:
+        return 0
+    if is_short := keys.num_rows <= _KEYS:
+        scope = tables.spark.createDataFrame(keys, scope.schema)
+    day, prune = contract.scope_date, None
+    if day:
+        dates = (keys if is_short else scope.select(day).distinct().toArrow())[day].unique().to_pylist()
+        inputs = {name: of_dates(inputs[name], name, dates) for name in inputs}
+        prune = date_in(f"t.{day}", dates)
+    return tables.make_equal(contract.table, transform.rows(inputs, scope), scope, prune).num_affected_rows
 
 
 def _transform(contract: GoldContract) -> ModuleType:

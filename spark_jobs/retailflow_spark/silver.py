@@ -10,7 +10,7 @@ from retailflow.contracts.model import ORDER
 from retailflow_spark.balance import check
 from retailflow_spark.ledger import Counts
 from retailflow_spark.quality import REASONS, accepted, judge, newest_per_key, rejected
-from retailflow_spark.tables import Tables
+from retailflow_spark.tables import Tables, date_in
 
 
 def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, databricks_run_id: str) -> Counts:
@@ -27,8 +27,7 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, dat
     order = (contract.version_column, *ORDER)
     if contract.keeps_versions:
         tables.merge_newest(newest_per_key(rows, contract.versions.key, order), contract.versions, order, None)
-    literals = ", ".join(f"DATE '{value:%Y-%m-%d}'" for value in sorted(survey.dates))
-    prune = f"t.{contract.event_date} IN ({literals or 'NULL'})" if contract.event_date else None
+    prune = date_in(f"t.{contract.event_date}", survey.dates) if contract.event_date else None
     merged = tables.merge_newest(newest_per_key(rows, contract.silver.identity, order), contract.silver, order, prune)
     if survey.kept:
         _withdraw(tables, contract, ingestion_date)

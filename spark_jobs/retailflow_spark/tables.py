@@ -221,15 +221,16 @@ class Tables:
             f"WHEN MATCHED AND ({newer} OR ({mended})) THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
         )
 
-    def make_equal(self, table: Table, wanted: DataFrame, scope: DataFrame | None) -> Row:
+    def make_equal(self, table: Table, wanted: DataFrame, scope: DataFrame | None, prune: str | None = None) -> Row:
         """Make the table's rows within a scope equal to `wanted`: insert, update what differs, delete what is gone.
 
         Args:
             scope: the distinct values of some columns of the table; None is the whole table.
+            prune: as of `merge_newest`, true also for every row of the table that is in scope.
 
         Returns: Delta's counts: num_affected_rows, num_inserted_rows, num_updated_rows, num_deleted_rows.
         """
-        current = self.read(table.name)
+        current = self.read(table.name).alias("t").where(prune or "true")
         if scope is not None:
             current = current.join(scope, on=scope.columns, how="left_semi")
         difference(current, wanted, table).createOrReplaceTempView("difference")
@@ -237,7 +238,7 @@ class Tables:
         identity = " AND ".join(f"t.{name} = s.{name}" for name in table.identity)
         return self._merge(
             table,
-            f"MERGE INTO {self.path(table.name)} t USING difference s ON {identity} "
+            f"MERGE INTO {self.path(table.name)} t USING difference s ON {identity} AND {prune or 'true'} "
             f"WHEN MATCHED AND s.{_DELETE} THEN DELETE "
             f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{n} = s.{n}' for n in names)} "
             f"WHEN NOT MATCHED AND NOT s.{_DELETE} THEN INSERT ({', '.join(names)}) VALUES ({_of('s', names)})",
@@ -248,6 +249,12 @@ def newest_first(frame: DataFrame, moment: str) -> Iterator[DataFrame]:
     """The rows of the last week, by a column with their time, then all of them, however many years they are."""
     yield frame.where(F.col(moment) > F.lit(datetime.now(UTC) - timedelta(days=7)))
     yield frame
+
+
+def date_in(column: str, dates: Iterable[date]) -> str:
+    """The condition of SQL that a column is one of these dates, by literals; never true where there is none."""
+    literals = ", ".join(f"DATE '{value:%Y-%m-%d}'" for value in sorted(dates))
+    return f"{column} IN ({literals or 'NULL'})"
 
 
 def difference(current: DataFrame, wanted: DataFrame, table: Table) -> DataFrame:

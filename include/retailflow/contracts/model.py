@@ -173,6 +173,11 @@ class GoldContract:
     document: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
 
     @property
+    def scope_date(self) -> str | None:
+        """The date in scope, where there is one; also of the rows of partitioned sources that those are made of."""
+        return next((c.name for c in self.table.columns if c.type == "DATE" and c.name in self.scope), None)
+
+    @property
     def tables(self) -> tuple[Table, ...]:
         return (self.table,)
 

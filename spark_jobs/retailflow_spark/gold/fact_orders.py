@@ -9,17 +9,22 @@ from retailflow_spark.gold.lookup import misplaced, with_version
 from retailflow_spark.gold.money import LINE, SUM, gross, or_zero
 from retailflow_spark.gold.scope import distinct_keys, within
 
+SCOPE = ("order_id", "business_date")
+
 
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
-    """`order_id` of changed orders, and of stored ones that now belong to another version of their customer."""
+    """`order_id` and `business_date` of changed orders, and of stored ones whose customer's version is another now."""
     facts, moment = tables["gold.fact_orders"], F.col("ordered_at")
     moved = misplaced(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", moment)
-    return distinct_keys(changed["silver.orders"].select("order_id"), moved.select("order_id"))
+    keys = distinct_keys(changed["silver.orders"].select("order_id", "ordered_date"), moved.select(*SCOPE))
+    return keys.toDF(*SCOPE)
 
 
 def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     """The orders in scope."""
-    orders = within(tables["silver.orders"], scope, "order_id")
+    if scope is not None:
+        scope = scope.toDF("order_id", "ordered_date")
+    orders = within(tables["silver.orders"], scope, "order_id", "ordered_date")
     is_alive = F.col("status") != "cancelled"
     # A cancelled order keeps its row and loses its lines, so that everything counted or summed is 0.
     living = orders.withColumn("lines", F.coalesce(F.filter("lines", lambda line: is_alive), F.array()))

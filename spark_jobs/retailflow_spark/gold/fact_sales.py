@@ -19,7 +19,7 @@ COLUMNS = (
 
 
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
-    """`channel` and `sale_id` of changed sales, and of stored ones that a changed dimension moves.
+    """`channel`, `sale_id` and `business_date` of changed sales, and of stored ones that a changed dimension moves.
 
     A changed dimension moves a line to another version of its customer or product, or its moment of sale to another
     time zone. All its other changes touch no fact.
@@ -31,9 +31,9 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
         _moved_by_store(facts, changed["gold.dim_store"], tables["gold.dim_store"]),
     ]
     return distinct_keys(
-        changed["silver.orders"].select(F.lit("online").alias("channel"), F.col("order_id").alias("sale_id")),
-        changed["silver.store_sales"].select(F.lit("store").alias("channel"), F.col("receipt_id").alias("sale_id")),
-        *(found.select("channel", "sale_id") for found in moved),
+        _sale(changed["silver.orders"], "online", "order_id", "ordered_date"),
+        _sale(changed["silver.store_sales"], "store", "receipt_id", "sold_date"),
+        *(found.select("channel", "sale_id", "business_date") for found in moved),
     )
 
 
@@ -55,10 +55,15 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     return with_version(lines, tables["gold.dim_product"], "product", F.col("sold_at")).select(*COLUMNS)
 
 
+def _sale(changed: DataFrame, channel: str, sale_id: str, business_date: str) -> DataFrame:
+    names = {"sale_id": sale_id, "business_date": business_date}
+    return changed.select(F.lit(channel).alias("channel"), *(F.col(old).alias(new) for new, old in names.items()))
+
+
 def _online(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     if scope is not None:
-        scope = scope.where(F.col("channel") == "online").select(F.col("sale_id").alias("order_id"))
-    orders = within(tables["silver.orders"], scope, "order_id").where(F.col("status") != "cancelled")
+        scope = scope.where(F.col("channel") == "online").toDF("channel", "order_id", "ordered_date")
+    orders = within(tables["silver.orders"], scope, "order_id", "ordered_date").where(F.col("status") != "cancelled")
     number = _line_number(F.col("line.line_number"), F.col("index"))
     lines = orders.select("*", _are_numbered().alias("are_numbered"), F.posexplode("lines").alias("index", "line"))
     return lines.select(
@@ -87,8 +92,8 @@ def _are_numbered() -> Column:
 
 def _in_stores(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     if scope is not None:
-        scope = scope.where(F.col("channel") == "store").select(F.col("sale_id").alias("receipt_id"))
-    receipts = within(tables["silver.store_sales"], scope, "receipt_id")
+        scope = scope.where(F.col("channel") == "store").toDF("channel", "receipt_id", "sold_date")
+    receipts = within(tables["silver.store_sales"], scope, "receipt_id", "sold_date")
     lines = receipts.withColumn("store_id", F.coalesce("store_id", F.lit(UNKNOWN_ID)))
     return _at_store(lines, tables["gold.dim_store"]).select(
         F.lit("store").alias("channel"),

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from retailflow import contracts
+from retailflow_spark.gold.scope import of_dates
 
 Told = list[tuple[str | None, ...]]
 Literals = tuple[pa.Table, StructType]
@@ -78,7 +79,8 @@ class World:
         name = table.removeprefix("silver.")
         texts = [(json.dumps({**USUAL[name], **row}),) for row in self._silver.get(name, [])]
         parsed = self.spark.createDataFrame(texts, "text string").select(F.from_json("text", _ddl(table)).alias("row"))
-        return parsed.select("row.*")
+        columns, rows = contracts.table(table).columns, parsed.select("row.*")
+        return rows.select(*(F.to_date(c.date_of).alias(c.name) if c.date_of else c.name for c in columns))
 
 
 def tell(frame: DataFrame) -> Told:
@@ -114,10 +116,17 @@ class Recompute:
 
     def equals_a_rebuild(self) -> bool:
         untouched = self._before[self._target].join(self._keys, self._keys.columns, "left_anti")
-        anew = self._module.rows(self._tables, self._keys)
+        anew = self._module.rows(self._tables_of_dates(), self._keys)
         rebuilt = self._after[self._target]
         assert tell(rebuilt.where(_broken(self._target))) == []
         return tell(untouched.select(*rebuilt.columns).unionAll(anew)) == tell(rebuilt)
+
+    def _tables_of_dates(self) -> dict[str, DataFrame]:
+        day = contracts.gold_table(self._target.removeprefix("gold.")).scope_date
+        if day is None:
+            return self._tables
+        dates = self._keys.toArrow()[day].unique().to_pylist()
+        return {name: of_dates(frame, name, dates) for name, frame in self._tables.items()}
 
 
 def _broken(table: str) -> str:
