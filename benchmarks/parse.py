@@ -1,0 +1,101 @@
+"""DAG files cost what their libraries cost: `python benchmarks/parse.py [PAIRS]` (5). Exit code 1 when a claim fails.
+
+Claims: a process that parses all DAG files needs at most 1.05 times the CPU of one that only imports the same modules
+of others; parsing connects to no network and no database; a further task costs at most 1 ms.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RATIO, TASK_MS = 1.05, 1.0
+_CONNECTIONS = ("socket.connect", "sqlite3.connect")
+
+
+def parse() -> dict:
+    """All DAG files, as the DAG processor reads them; and then again, when nothing is to be imported any more."""
+    connected: list[str] = []
+    sys.addaudithook(lambda event, _: connected.append(event) if event in _CONNECTIONS else None)
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(ROOT / "dags")
+    assert not bag.import_errors, bag.import_errors
+    cpu = time.process_time()
+    others = [name for name, module in list(sys.modules.items()) if not _is_ours(module)]
+    began = time.process_time()
+    DagBag(ROOT / "dags")
+    again = time.process_time() - began
+    tasks = sum(len(dag.tasks) for dag in bag.dags.values())
+    return {"cpu": cpu, "again": again, "tasks": tasks, "connected": connected, "modules": others}
+
+
+def bare(modules: list[str]) -> dict:
+    """The same modules of others, in the same order."""
+    for name in modules:
+        try:
+            import_module(name)
+        except ImportError:  # what another module has put there itself
+            continue
+    return {"cpu": time.process_time()}
+
+
+def _is_ours(module: object) -> bool:
+    file = getattr(module, "__file__", None) or ""
+    return "site-packages" not in file and file.startswith(str(ROOT))
+
+
+def child(work: str, modules: list[str] | None = None) -> dict:
+    """What a process of its own says, without what Airflow keeps from one to the next."""
+    with tempfile.TemporaryDirectory() as home:
+        settings = {
+            "AIRFLOW_HOME": home,
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+            "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("include", "plugins", "spark_jobs")),
+        }
+        answer = subprocess.run(
+            [sys.executable, __file__, work],
+            input=json.dumps(modules or []),
+            env={**os.environ, **settings},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+def main(pairs: int) -> dict:
+    """Pairs of the two, one after the other, so that what else the machine does meets both."""
+    modules = child("parse")["modules"]
+    found = [(child("parse"), child("bare", modules)) for _ in range(pairs)]
+    tasks = found[0][0]["tasks"]
+    return {
+        "pairs": pairs,
+        "tasks": tasks,
+        "parse_cpu_seconds": round(statistics.median(parsed["cpu"] for parsed, _ in found), 2),
+        "bare_import_cpu_seconds": round(statistics.median(imported["cpu"] for _, imported in found), 2),
+        "ratio": round(statistics.median(parsed["cpu"] / imported["cpu"] for parsed, imported in found), 3),
+        "cpu_ms_a_task": round(1000 * statistics.median(parsed["again"] for parsed, _ in found) / tasks, 2),
+        "connections": sorted({event for parsed, _ in found for event in parsed["connected"]}),
+    }
+
+
+if __name__ == "__main__":
+    argument = sys.argv[1] if len(sys.argv) > 1 else "5"
+    if argument in ("parse", "bare"):
+        modules = json.load(sys.stdin)
+        print(json.dumps(parse() if argument == "parse" else bare(modules)))
+        sys.exit()
+    result = main(int(argument))
+    print(json.dumps(result, indent=1))
+    holds = result["ratio"] <= RATIO and result["cpu_ms_a_task"] <= TASK_MS and not result["connections"]
+    sys.exit(0 if holds else 1)
