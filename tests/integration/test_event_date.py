@@ -59,16 +59,19 @@ def test_a_key_with_two_dates_has_the_same_rows_in_any_order_and_is_held_back_fr
     assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["2.0000"]
 
 
-def test_an_order_with_two_dates_is_held_back_though_its_fact_is_one_row(tables, raw, raw_root):
-    order = {"order_id": "O1", "updated_at": "2026-01-16T10:00:00Z", "status": "paid", "currency": "EUR", "lines": []}
-    for day in (DAY, NEXT):
-        put(raw, "orders", day, order | {"ordered_at": f"{day}T10:00:00Z"})
-        run_day(tables, raw_root, "orders", day)
-        for name in ("dim_customer", "fact_orders"):
+def test_an_order_with_two_dates_has_a_row_for_each_and_is_held_back(tables, raw, raw_root):
+    order = {"order_id": "O1", "updated_at": "2026-01-16T10:00:00Z", "currency": "EUR", "lines": []}
+    for number, status in enumerate(("placed", "paid", "shipped")):
+        for day in (DAY, NEXT):
+            again = {"status": status, "updated_at": f"2026-01-{16 + number}T10:00:00Z"}
+            put(raw, "orders", day, order | again | {"ordered_at": f"{day}T10:00:00Z"})
+            run_day(tables, raw_root, "orders", day)
+        for name in ("dim_customer", "fact_orders", "payment_reconciliation"):
             refresh(tables, gold_table(name))
-    assert tables.read("gold.fact_orders").count() == 1
+    assert [row.status for row in tables.read("gold.fact_orders").collect()] == ["shipped", "shipped"]
+    assert [row.order_status for row in tables.read("gold.payment_reconciliation").collect()] == ["shipped"]
     assert blocking(tables, "gold.fact_orders") == [
-        "gold.fact_orders: keys (order_id) of silver.orders came with several dates (1 such, audit keys_have_one_date)"
+        "gold.fact_orders: a key has several rows (1 such, audit key_is_unique)"
     ]
 
 
