@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -59,9 +60,11 @@ class Bench(Workspace):
 
     def cpu_seconds(self) -> float:
         """Of the Spark server with its Python workers, and of this process."""
-        server = self.processes.find("spark")
-        processes = [psutil.Process(), server, *server.children(recursive=True)]
-        return sum(sum(process.cpu_times()[:4]) for process in processes)
+        server, seconds = self.processes.find("spark"), 0.0
+        for process in (psutil.Process(), server, *server.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                seconds += sum(process.cpu_times()[:4])
+        return seconds
 
 
 def as_job(space: Bench, layer: str, name: str, day: date, work: Callable[[Tables, str], ledger.Counts]) -> None:

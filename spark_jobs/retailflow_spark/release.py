@@ -75,10 +75,13 @@ def publish(tables: Tables, databricks_run_id: str) -> Choice:
     while True:
         number, published = newest(tables)
         choice = _choose(tables, published)
-        if not choice.versions or _advance(tables, number + 1, published, choice.versions, databricks_run_id):
+        if not choice.versions:
+            break
+        if _advance(tables, number + 1, published, choice.versions, databricks_run_id):
+            number, published = number + 1, {**published, **choice.versions}
             break  # else another run published meanwhile: look again
     _report(tables, choice, databricks_run_id)
-    show(tables)
+    show(tables, number, published)
     return choice
 
 
@@ -94,7 +97,7 @@ def carry(tables: Tables, databricks_run_id: str) -> None:
         moved = {n: newest for n, (newest, change) in since.items() if newest > published[n] and change is None}
         if not moved or _advance(tables, number + 1, published, moved, databricks_run_id):
             break
-    show(tables)
+    show(tables, *newest(tables))
 
 
 def newest(tables: Tables) -> tuple[int, Versions]:
@@ -103,29 +106,27 @@ def newest(tables: Tables) -> tuple[int, Versions]:
     return (row.release, dict(row.versions)) if row else (0, {})
 
 
-def show(tables: Tables) -> None:
-    """Make the views show the newest release, also one that a run published and died before it showed it."""
-    while True:
-        number, versions = newest(tables)
-        if number == 0 or _shown(tables) == number:
-            return
+def show(tables: Tables, number: int, versions: Versions) -> None:
+    """Make the views show this release, the newest, also where the run that published it died before it showed it."""
+    while _shown(tables) < number:
         contracts = [contract for contract in gold_tables() if contract.table.name in versions]
         branches = (_branch(tables, contract, versions[contract.table.name], contracts) for contract in contracts)
         # CREATE OR REPLACE would drop the view first: open-source Spark has none for a moment.
         verb = "ALTER VIEW" if _exists(tables, tables.path(_RELEASED)) else "CREATE VIEW IF NOT EXISTS"
         union = " UNION ALL ".join(f"SELECT {number} AS release, {branch}" for branch in branches)
         tables.spark.sql(f"{verb} {tables.path(_RELEASED)} AS {union}")
-        for view in outdated_views(tables):
+        for view in outdated_views(tables, versions):
             tables.spark.sql(view)
         # An older release may have been shown last, by a run that read the pointer before the newest was there.
+        number, versions = newest(tables)
 
 
-def outdated_views(tables: Tables) -> list[str]:
+def outdated_views(tables: Tables, released: Versions) -> list[str]:
     """The statements that make the views `gold.*` what contracts and the group of `tables` say; none where they do.
 
     In them a restricted column is NULL to a reader who is not in the group (docs/adr/0008).
     """
-    released, outdated = newest(tables)[1], []
+    outdated = []
     for contract in (contract for contract in gold_tables() if contract.table.name in released):
         view = f"{tables.catalog}.gold.{contract.name}"
         columns = (masked(c, f"{contract.name}.{c.name}", tables.restricted_group) for c in contract.table.columns)

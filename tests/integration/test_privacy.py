@@ -10,7 +10,7 @@ from pipeline import put, run_day
 
 from retailflow.contracts import gold_table
 from retailflow_spark.publish import refresh
-from retailflow_spark.release import outdated_views, publish
+from retailflow_spark.release import newest, outdated_views, publish
 from retailflow_spark.tables import Tables
 
 DAY = date(2026, 1, 15)
@@ -53,7 +53,7 @@ def seen(tables, columns, place: str = "gold") -> tuple:
 def release_for(built, group: str | None) -> Tables:
     tables = Tables(built.spark, built.catalog, group)
     publish(tables, "1")
-    for view in outdated_views(tables):  # a group that changes without a release
+    for view in outdated_views(tables, newest(tables)[1]):  # a group that changes without a release
         tables.spark.sql(view)
     return tables
 
@@ -86,8 +86,9 @@ def test_no_reader_finds_out_what_is_restricted_by_a_condition(built):
 
 def test_a_view_is_replaced_when_the_group_changes_and_only_then(built):
     tables = release_for(built, "readers")
-    assert outdated_views(tables) == []
-    (statement,) = outdated_views(Tables(tables.spark, tables.catalog, "others"))
+    released = newest(tables)[1]
+    assert outdated_views(tables, released) == []
+    (statement,) = outdated_views(Tables(tables.spark, tables.catalog, "others"), released)
     assert statement.startswith("CREATE OR REPLACE VIEW spark_catalog.gold.dim_customer ")
     assert "CASE WHEN is_account_group_member('others') THEN dim_customer.email END AS email" in statement
 
