@@ -94,7 +94,7 @@ def carry(tables: Tables, databricks_run_id: str) -> None:
     while True:
         number, published = newest(tables)
         since = {name: tables.since(name, version) for name, version in published.items()}
-        moved = {n: newest for n, (newest, change) in since.items() if newest > published[n] and change is None}
+        moved = {name: last for name, (last, change) in since.items() if last > published[name] and change is None}
         if not moved or _advance(tables, number + 1, published, moved, databricks_run_id):
             break
     show(tables, *newest(tables))
