@@ -13,11 +13,14 @@ SETTINGS = {
 }
 _SQL = "org.apache.spark.sql.execution.ui."
 _READ = {"number of files read": "files_read", "size of files read": "bytes_read"}
-_WRITTEN = "internal.metrics.output.bytesWritten"
+_OF_STAGES = {
+    "internal.metrics.output.bytesWritten": "bytes_written",
+    "internal.metrics.diskBytesSpilled": "bytes_spilled",
+}
 
 
 def counted(folder: Path, begin: float, end: float) -> Counter[str]:
-    """Jobs and stages, files and bytes read of tables and of Delta's logs (`log_`), bytes written, tables by name.
+    """Jobs, stages, bytes written and spilled; files and bytes read, of tables, of each by name, and of logs (`log_`).
 
     Args:
         begin, end: seconds since the epoch; what began between them counts.
@@ -37,8 +40,8 @@ def counted(folder: Path, begin: float, end: float) -> Counter[str]:
         elif kind == "SparkListenerStageCompleted" and begin <= event["Stage Info"]["Submission Time"] / 1000 < end:
             found["stages"] += 1
             for one in event["Stage Info"]["Accumulables"]:
-                if one["Name"] == _WRITTEN:
-                    found["bytes_written"] += int(one["Value"])
+                if name := _OF_STAGES.get(one["Name"]):
+                    found[name] += int(one["Value"])
     return found
 
 

@@ -7,12 +7,12 @@ what `tests/laws/test_thirty_days.py` proves; it reads the files of RAW day by d
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from graphlib import TopologicalSorter
 
 import pyarrow as pa
 from pyspark.sql import functions as F
+from space import gold_order
 
-from retailflow.contracts import EntityContract, entities, gold_table, gold_tables
+from retailflow.contracts import EntityContract, entities, gold_table
 from retailflow.contracts.model import ORDER
 from retailflow.raw import RawStore, counted, day_path
 from retailflow_spark import release
@@ -21,13 +21,6 @@ from retailflow_spark.bronze import decoded, decoded_schema, stored_columns
 from retailflow_spark.publish import refresh
 from retailflow_spark.quality import accepted, judge, newest_per_key, rejected
 from retailflow_spark.tables import Tables
-
-
-def gold_order() -> list[str]:
-    """The names of GOLD's tables, sources first."""
-    built_from = {contract.table.name: contract.sources for contract in gold_tables()}
-    order = TopologicalSorter(built_from).static_order()
-    return [name.removeprefix("gold.") for name in order if name in built_from]
 
 
 def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> None:

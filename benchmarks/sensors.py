@@ -1,22 +1,20 @@
-"""Many deferred sensors: `python benchmarks/sensors.py [COUNT]` (500). Exit code 1 when a claim does not hold.
+"""Sensors that wait hold no worker slot, and each fires within its poke interval + 5 s of its `_SUCCESS`: many at once.
 
-Claims: sensors that wait hold no worker slot; each fires within its poke interval + 5 s of its `_SUCCESS`. Real Airflow
-(LocalExecutor, one triggerer) and Azurite. Fired is when Airflow, asked each second, no longer has it as deferred.
+Real Airflow (LocalExecutor, one triggerer) and Azurite. Fired is when Airflow, asked each second, no longer has it as
+deferred.
 """
 
-import json
 import sqlite3
-import sys
 import tempfile
 import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / folder) for folder in ("include", "spark_jobs", "local")]
+from space import ROOT
+from targets import Target
 
-from retailflow_local.workspace import Workspace  # noqa: E402
+from retailflow_local.workspace import Workspace
 
 DAG, POKE_SECONDS, GRACE_SECONDS = "many_sensors", 20, 5
 
@@ -35,7 +33,14 @@ def states(space: Bench) -> dict[int, str]:
         return dict(database.execute(query).fetchall())
 
 
-def measure(space: Bench, count: int) -> dict[str, float]:
+def measure(count: int = 500) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        space = Bench(Path(folder))
+        with space.running(airflow=True):
+            return of(space, count)
+
+
+def of(space: Bench, count: int) -> dict[str, float]:
     client, raw = space.airflow_client(), space.raw_store()
     client.wait_for_dag(DAG)
     client.trigger(DAG, datetime.now(UTC), {"count": count})
@@ -70,11 +75,12 @@ def measure(space: Bench, count: int) -> dict[str, float]:
     }
 
 
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder))
-        with bench.running(airflow=True):
-            result = measure(bench, int(sys.argv[1]) if len(sys.argv) > 1 else 500)
-    print(json.dumps(result, indent=1))
-    is_right = result["worker_slots_held_while_deferred"] == 0
-    sys.exit(0 if is_right and result["seconds_to_fire_slowest"] <= POKE_SECONDS + GRACE_SECONDS else 1)
+def targets(figures: dict) -> list[Target]:
+    return [
+        Target("Worker slots held by sensors that wait", 0, figures["worker_slots_held_while_deferred"]),
+        Target(
+            "Seconds from `_SUCCESS` until the slowest fires",
+            POKE_SECONDS + GRACE_SECONDS,
+            figures["seconds_to_fire_slowest"],
+        ),
+    ]

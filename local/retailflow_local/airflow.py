@@ -240,6 +240,10 @@ class AirflowClient:
         url = f"{self._url}/api/v2/dags/{quote(dag_id)}/clearTaskInstances"
         self._checked(self._session.post(url, json=body, timeout=60))
 
+    def tasks(self, dag_id: str) -> list[dict[str, Any]]:
+        """Each with `task_id` and `downstream_task_ids`."""
+        return self._get(f"dags/{quote(dag_id)}/tasks")["tasks"]
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Each with `task_id`, `state`, `start_date`, `end_date`, `try_number`, `map_index`, `note`."""
         url = f"{self._runs(dag_id)}/{quote(run_id)}/taskInstances"

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerProcess
@@ -49,12 +50,19 @@ class Workspace:
 
 
 class Runner:
-    """`redact` is applied to every text a job left before it is stored."""
+    """`redact` is applied to every text a job left before it is stored; a task waits `start_seconds` for compute."""
 
     def __init__(
-        self, store: Store, workspace: Workspace, redact: Callable[[str], str], max_concurrent: int, preload: list[str]
+        self,
+        store: Store,
+        workspace: Workspace,
+        redact: Callable[[str], str],
+        max_concurrent: int,
+        preload: list[str],
+        start_seconds: float,
     ) -> None:
         self._store, self._workspace, self._redact = store, workspace, redact
+        self._start_seconds = start_seconds
         self._pool = ThreadPoolExecutor(max_concurrent, thread_name_prefix="task")
         self._lock = threading.Lock()  # guards _live
         self._fork_lock = threading.Lock()  # multiprocessing reads an exit code once, from whichever thread looks first
@@ -80,7 +88,14 @@ class Runner:
 
     def submit(self, run: RunRow) -> None:
         for task in run.tasks:
-            self._pool.submit(self._carry_out, run.run_id, task.run_id)
+            if self._start_seconds:
+                threading.Timer(self._start_seconds, self._enqueue, (run.run_id, task.run_id)).start()
+            else:
+                self._enqueue(run.run_id, task.run_id)
+
+    def _enqueue(self, run_id: int, task_id: int) -> None:
+        with suppress(RuntimeError):  # the server has closed meanwhile, and canceled it
+            self._pool.submit(self._carry_out, run_id, task_id)
 
     def cancel(self, task: TaskRow, message: str = "Run canceled by the user") -> None:
         """Ask for the end of a task; it is terminal once its processes are gone. Nothing happens to an ended one."""

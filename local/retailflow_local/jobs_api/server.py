@@ -35,6 +35,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--state", type=Path, required=True, help="directory of the run database and the logs")
     parser.add_argument("--workspace-files", type=Path, required=True, help="what /Workspace/retailflow/ names")
     parser.add_argument("--max-concurrent-runs", type=int, default=3)
+    parser.add_argument(
+        "--start-seconds", type=float, default=0, help="how long each task waits for compute, as in the cloud"
+    )
     parser.add_argument("--spark-remote", help="the Spark Connect server, as sc://127.0.0.1:15002")
     parser.add_argument("--preload", default=_PRELOAD, help="modules imported once, before any task: a,b,c")
     parser.add_argument("--faults", action="store_true", help="serve POST /_faults (tests only)")
@@ -67,7 +70,7 @@ def main() -> None:
         workspace = Workspace(options.workspace_files, logs, environment, remote)
         store = Store(options.state / "runs.sqlite")
         preload = [name for name in options.preload.split(",") if name]
-        runner = Runner(store, workspace, vault.redact, options.max_concurrent_runs, preload)
+        runner = Runner(store, workspace, vault.redact, options.max_concurrent_runs, preload, options.start_seconds)
         statements = Statements(Warehouse(remote))
         service = Service(token, base_url, options.workspace_files, store, runner, statements, vault, workspace.log)
         app = create_app(service, options.faults)

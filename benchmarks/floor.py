@@ -1,0 +1,103 @@
+"""A day costs little more than reading it and writing it: its jobs beside a floor program, and the same day again.
+
+The floor reads the day's files in RAW once with Spark's own readers, and writes the rows that the day left in BRONZE,
+SILVER and GOLD once, in the same session; it judges, compares and proves nothing. Second day of a workspace, without
+Airflow and without a process a job.
+"""
+
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from space import LOCAL, Space, gold_order, run_day, space
+from targets import Target
+
+from retailflow.contracts import entities
+from retailflow.raw import day_path
+from retailflow_local.simulator.files import deliver_day
+from retailflow_local.simulator.world import ENTITIES, World
+from retailflow_spark.tables import Tables
+
+DAY = date(2026, 1, 15)
+ROWS_AT_SCALE_1 = 72_000
+SIZES = (10_000, 1_000_000)
+TABLES = 2 * len(entities()) + len(gold_order())
+LIMITS = {10_000: 3.0, 1_000_000: 1.5}
+
+
+def measure(*sizes: int) -> dict:
+    return {str(rows): of_size(rows) for rows in sizes or SIZES}
+
+
+def of_size(rows: int) -> dict:
+    """The counters of a day of about so many records, of the same day again, and of the floor."""
+    with space(heap="6g" if rows > 100_000 else None) as made:
+        raw, world = made.raw_store(), World(7, rows / ROWS_AT_SCALE_1)
+        for day in (DAY - timedelta(days=1), DAY):
+            deliver_day(raw, world, day, entities=ENTITIES)
+        run_day(made, DAY - timedelta(days=1))
+        with made.tables() as tables:
+            before = versions(tables)
+        found = {"day": made.measured(lambda: run_day(made, DAY)), "again": made.measured(lambda: run_day(made, DAY))}
+        with made.tables() as tables:
+            written = {name: frame.persist() for name, frame in left(tables, before).items()}
+            count = sum(frame.count() for frame in written.values())
+            found["floor"] = made.measured(lambda: floor(made, tables, written))
+        return found | {"rows_left": count}
+
+
+def versions(tables: Tables) -> dict[str, int]:
+    names = [table.name for contract in entities() for table in contract.kept] + [
+        f"gold.{name}" for name in gold_order()
+    ]
+    return {name: tables.version(name) for name in names}
+
+
+def left(tables: Tables, before: dict[str, int]) -> dict[str, DataFrame]:
+    """What the day left, by table: its slice of BRONZE, and what it inserted or changed elsewhere."""
+    of_day = F.col("ingestion_date") == F.lit(DAY)
+    slices = {one.bronze.name: tables.read(one.bronze.name).where(of_day) for one in entities()}
+    now = versions(tables)
+    changed = {
+        name: tables.changes(name, version + 1, now[name], "insert", "update_postimage")
+        for name, version in before.items()
+        if now[name] > version
+    }
+    return slices | changed
+
+
+def floor(made: Space, tables: Tables, written: dict[str, DataFrame]) -> None:
+    for contract in entities():
+        folder = f"{LOCAL.raw.root}/{day_path(contract.name, DAY)}"
+        reader = tables.spark.read.option("pathGlobFilter", "batch_*")
+        names = ", ".join(f"{column.name} STRING" for column in contract.feed_columns)
+        if contract.format == "parquet":
+            frame = reader.parquet(folder)
+        elif contract.format == "csv":
+            frame = reader.schema(names).csv(folder, header=True)
+        elif contract.format.startswith("ndjson"):
+            frame = reader.schema(names).json(folder)
+        else:
+            frame = reader.schema(f"{contract.name} ARRAY<STRUCT<{names}>>").json(folder, multiLine=True)
+        frame.write.format("noop").mode("overwrite").save()
+    for name, frame in written.items():
+        frame.coalesce(1).write.format("delta").save(str(made.root / "floor" / name))
+
+
+def targets(figures: dict) -> list[Target]:
+    found = []
+    for rows, of in figures.items():
+        cpu = {part: of[part]["cpu_seconds"] for part in ("day", "again", "floor")}
+        limit = LIMITS.get(int(rows), max(LIMITS.values()))
+        found += [
+            Target(
+                f"CPU of a day of {rows} records, as a multiple of the floor",
+                limit,
+                round(cpu["day"] / cpu["floor"], 2),
+            ),
+            Target(
+                f"CPU of the same day again, {rows} records, of the first", 0.3, round(cpu["again"] / cpu["day"], 2)
+            ),
+            Target(f"Spark jobs a table, day of {rows} records", 6, round(of["day"]["jobs"] / TABLES, 1)),
+        ]
+    return found

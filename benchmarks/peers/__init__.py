@@ -1,0 +1,159 @@
+"""Peers that do the same work, beside ours: a day of payments as received, and the newest of each event, typed.
+
+dbt-spark with incremental models on the same Spark server, dbt-duckdb, and Polars with delta-rs. Ours, BRONZE and
+SILVER, also checks each file against its manifest, judges each record, counts the balance and keeps a ledger. A first
+day makes the tables and warms all; of the days after it, whose results are compared by digest, CPU is counted in turn.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+from space import Space, space, to_bronze, to_silver
+from targets import Target
+
+from retailflow.contracts import entity
+from retailflow.raw import Part, complete, deliver, ulid
+from retailflow_local.virtual_environments import virtual_environment
+
+HERE = Path(__file__).parent
+PEERS = ("dbt_spark", "dbt_duckdb", "polars")
+SIZES = (1_000_000, 10_000_000)
+DAYS = [date(2026, 1, 14) + timedelta(days=number) for number in range(3)]
+LIMITS = {"dbt_spark": 0.5, "dbt_duckdb": 2.0, "polars": 2.0}  # of ours to theirs
+LARGE_LIMITS = {"dbt_spark": 0.5, "dbt_duckdb": 1.0, "polars": 1.0}  # from ten million rows on
+# Numbers and text, which all engines write alike.
+_PLAIN = """
+  SELECT payment_event_id, payment_id, order_id, event_type, CAST(amount * 10000 AS BIGINT) AS amount, currency, method,
+    provider, unix_micros(occurred_at) AS occurred_at, unix_micros(recorded_at) AS recorded_at,
+    CAST(occurred_date AS STRING) AS occurred_date, CAST(ingestion_date AS STRING) AS ingestion_date
+  FROM {table}
+"""
+
+
+class Worker:
+    """A peer's process."""
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        self._process = process
+
+    def ask(self, work: str, **order: Any) -> Any:
+        print(json.dumps({"work": work, **order}), file=self._process.stdin, flush=True)
+        for line in self._process.stdout:
+            if line.startswith("answer "):
+                return json.loads(line.removeprefix("answer "))
+        raise RuntimeError(f"The peer ended at {work}: see what it said above.")
+
+    def cpu_seconds(self) -> float:
+        seconds, own = 0.0, psutil.Process(self._process.pid)
+        for process in (own, *own.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                seconds += sum(process.cpu_times()[:4])
+        return seconds
+
+
+@contextmanager
+def worker(made: Space) -> Iterator[Worker]:
+    python = virtual_environment(HERE, "peers") / "bin" / "python"
+    settings = {
+        "SPARK_REMOTE": made.spark_remote,
+        "PEERS_DUCKDB": str(made.root / "peers.duckdb"),
+        "DBT_TARGET_PATH": str(made.root / "dbt"),
+        "DBT_LOG_PATH": str(made.root / "dbt"),
+        "PYTHONWARNINGS": "ignore",
+    }
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([python, HERE / "worker.py"], env={**os.environ, **settings}, **pipes) as process:
+        try:
+            yield Worker(process)
+        finally:
+            process.stdin.close()
+
+
+def measure(*sizes: int) -> dict:
+    return {str(rows): of_size(rows) for rows in sizes or SIZES}
+
+
+def of_size(rows: int) -> dict:
+    """CPU seconds of a day of so many payments by each, and of ours to theirs; medians of the days after the first."""
+    with space(heap="6g") as made, ExitStack() as stack:
+        workers = {peer: stack.enter_context(worker(made)) for peer in PEERS}
+        found = {name: [] for name in ("ours", *PEERS)}
+        for number, day in enumerate(DAYS):
+            folder = delivered(made, workers["polars"], day, number, rows)
+            work = {"ours": partial(ours, made, day)} | {
+                peer: partial(workers[peer].ask, peer, folder=str(folder), day=str(day), root=str(made.root / "polars"))
+                for peer in PEERS
+            }
+            for name, do in work.items():
+                found[name].append(cpu_of(made, workers, do))
+            assert len(set(digests(made, workers, day).values())) == 1, digests(made, workers, day)
+        cpu = {name: round(statistics.median(seconds[1:]), 1) for name, seconds in found.items()}
+        ratios = {
+            peer: round(statistics.median(a / b for a, b in zip(found["ours"][1:], found[peer][1:], strict=True)), 2)
+            for peer in PEERS
+        }
+        return {"cpu_seconds": cpu, "ours_to_theirs": ratios}
+
+
+def delivered(made: Space, generator: Worker, day: date, number: int, rows: int) -> Path:
+    """The day's files, in a folder for the peers and in RAW for ours: a tenth of them corrects the day before."""
+    folder, corrected = made.root / "feed" / str(day), rows // 10 if number else 0
+    first = number * rows
+    counts = generator.ask(
+        "files", folder=str(folder), day=str(day), first=first - corrected, new_from=first, end=first + rows
+    )
+    at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    files = zip(sorted(folder.iterdir()), counts, strict=True)
+    parts = [Part(f".{path.stem}.ndjson", path.read_bytes(), count) for path, count in files]
+    deliver(made.raw_store(), "payments", day, ulid(at, str(day)), at, parts)
+    complete(made.raw_store(), "payments", day)
+    return folder
+
+
+def ours(made: Space, day: date) -> None:
+    to_bronze(made, entity("payments"), day)
+    to_silver(made, entity("payments"), day)
+
+
+def cpu_of(made: Space, workers: dict[str, Worker], do) -> float:
+    """CPU seconds of all processes, of which the others rest."""
+
+    def spent() -> float:
+        return made.cpu_seconds() + sum(one.cpu_seconds() for one in workers.values())
+
+    before = spent()
+    do()
+    return spent() - before
+
+
+def digests(made: Space, workers: dict[str, Worker], day: date) -> dict[str, str]:
+    """Of each one's second table."""
+    found = {}
+    for name, table in {"ours": "silver.payments", "dbt_spark": "peers.silver_payments"}.items():
+        with made.tables() as tables:
+            folder = made.root / "digest" / f"{name}-{day}"
+            tables.spark.sql(_PLAIN.format(table=table)).write.mode("overwrite").parquet(str(folder))
+            found[name] = workers["polars"].ask("digest", folder=str(folder))
+    for name in ("dbt_duckdb", "polars"):
+        folder = made.root / "digest" / f"{name}-{day}"
+        folder.mkdir(parents=True, exist_ok=True)
+        workers[name].ask(f"export_{name}", root=str(made.root / "polars"), folder=str(folder))
+        found[name] = workers[name].ask("digest", folder=str(folder))
+    return found
+
+
+def targets(figures: dict) -> list[Target]:
+    return [
+        Target(f"CPU of ours as a multiple of {peer}'s, {rows} payments", limit, of["ours_to_theirs"][peer])
+        for rows, of in figures.items()
+        for peer, limit in (LARGE_LIMITS if int(rows) >= SIZES[-1] else LIMITS).items()
+    ]

@@ -1,0 +1,108 @@
+"""A large day on two cores and 8 GiB: 10,000,000 clicks and 1,000,000 order lines through BRONZE, SILVER and GOLD.
+
+CPU of each table, what was spilled, and the most memory that Spark with its Python workers had. The server has the
+settings of a cluster and 4 GiB of heap; the products, shops and customers of the day are unknown members.
+"""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+
+import psutil
+from space import Space, space, to_bronze, to_silver
+from targets import Target
+
+from retailflow.contracts import entity, gold_table
+from retailflow.raw import Part, deliver, join_pages, ulid
+from retailflow_local.simulator import encode
+from retailflow_local.simulator.orders import fates, order_at
+from retailflow_local.simulator.web import VISITS, browsing
+from retailflow_local.simulator.world import World
+from retailflow_spark.publish import refresh
+
+DAY = date(2026, 1, 15)
+CLICKS = 10_000_000
+CLICKS_AT_SCALE_1 = 49_000  # and some 5,000 order lines
+MEMORY_GIB = 8
+FEEDS = ("clickstream", "orders")
+GOLD = ("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales", "fact_web_sessions")
+
+
+def measure(clicks: int = CLICKS) -> dict:
+    world = World(7, clicks / CLICKS_AT_SCALE_1)
+    with space(heap="4g") as made, memory(made) as peak:
+        raw = made.raw_store()
+        rows = {"clickstream": 0, "orders": 0}
+        with ProcessPoolExecutor(2) as pool:
+            chunks = {
+                "clickstream": pool.map(partial(clicks_of, world), range(0, world.count(VISITS), 8_000)),
+                "orders": pool.map(partial(orders_of, world), range(0, world.count(2000), 8_000)),
+            }
+            for feed, parts in chunks.items():
+                for number, part in enumerate(parts):
+                    at = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC) + timedelta(days=1, seconds=number)
+                    deliver(raw, feed, DAY, ulid(at, feed, str(number)), at, [part])
+                    rows[feed] += part.records
+        found = {"records": rows}
+        for feed in FEEDS:
+            found[f"bronze.{feed}"] = made.measured(partial(to_bronze, made, entity(feed), DAY))
+            found[f"silver.{feed}"] = made.measured(partial(to_silver, made, entity(feed), DAY))
+        for name in GOLD:
+            found[f"gold.{name}"] = made.measured(partial(built, made, name))
+        with made.tables() as tables:
+            found["order_lines"] = tables.read("gold.fact_sales").count()
+        return found | {"peak_memory_gib": round(max(peak) / 2**30, 2)}
+
+
+def built(made: Space, name: str) -> None:
+    with made.tables() as tables:
+        refresh(tables, gold_table(name))
+
+
+def clicks_of(world: World, start: int) -> Part:
+    """A file of the collector: the events of the day of some visits."""
+    visits = range(start, min(start + 8_000, world.count(VISITS)))
+    events = (event for index in visits for event in browsing(world, DAY, index))
+    of_day = [event for event in events if event["received_at"].startswith(str(DAY))]
+    return Part(".ndjson.gz", encode.zipped(encode.ndjson(of_day)), len(of_day))
+
+
+def orders_of(world: World, start: int) -> Part:
+    """A file of pages: some orders that were placed on the day."""
+    orders = [order_at(world, fate, DAY) for fate in fates(world, DAY)[start : start + 8_000]]
+    pages = [encode.page("orders", orders, offset) for offset in range(0, len(orders), encode.PAGE_LIMIT)]
+    return Part(".json", join_pages(pages), len(orders))
+
+
+@contextmanager
+def memory(made: Space) -> Iterator[list[int]]:
+    """The resident bytes of the Spark server with its Python workers, twice a second."""
+    found, is_over = [0], threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(0.5):
+            with suppress(psutil.NoSuchProcess):
+                server = made.processes.find("spark")
+                processes = (server, *server.children(recursive=True))
+                found.append(sum(process.memory_info().rss for process in processes))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def targets(figures: dict) -> list[Target]:
+    clicks, lines = figures["records"]["clickstream"], figures["order_lines"]
+    day = f"a day of {clicks} clicks and {lines} order lines"
+    spilled = sum(one.get("bytes_spilled", 0) for one in figures.values() if isinstance(one, dict))
+    return [
+        Target(f"GiB of memory of Spark and its Python workers at most, {day}", MEMORY_GIB, figures["peak_memory_gib"]),
+        Target(f"Bytes spilled to disk, {day}", 0, spilled, reported=True),
+    ]

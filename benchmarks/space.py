@@ -1,0 +1,158 @@
+"""A workspace that counts: its Spark writes an event log, its blob store what it is asked, and a day's jobs run in it
+without Airflow or a process each.
+"""
+
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import event_log
+import psutil
+
+from retailflow.contracts import entities, gold_table, gold_tables
+from retailflow.environments import load_environment
+from retailflow_local.spark_server import session
+from retailflow_local.state import Simulation
+from retailflow_local.workspace import Workspace
+from retailflow_spark import bronze, drift, ledger, publish, release, silver
+from retailflow_spark.job import Run
+from retailflow_spark.maintenance import LAYERS, maintain_layer
+from retailflow_spark.tables import Tables
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCAL = load_environment("local")
+# What a cluster has by default and the local workspace, made for small days, has not (docs/adr/0003).
+LARGE_DAYS = {
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.codegen.wholeStage": "true",
+    "spark.sql.codegen.factoryMode": "FALLBACK",
+    "spark.sql.shuffle.partitions": "8",
+}
+_C1_ONLY = "-XX:TieredStopAtLevel=1"
+_sessions = []  # Spark Connect's client can lock itself out when an old session is collected while another one asks
+
+
+class Space(Workspace):
+    """A local workspace that counts; for large days with a larger heap and the settings of a cluster."""
+
+    def __init__(self, root: Path, heap: str | None = None) -> None:
+        super().__init__(root)
+        self.heap = heap
+        self.start_seconds = 0  # that a run waits for compute
+
+    def command(self, name, on_step=lambda *_: None):
+        command, environment = super().command(name, on_step)
+        if name == "azurite":
+            return tuple(part for part in command if part != "--silent"), environment
+        if name == "jobs":
+            return (*command, f"--start-seconds={self.start_seconds}"), environment
+        if name != "spark":
+            return command, environment
+        self.log.mkdir(parents=True, exist_ok=True)
+        settings = {**event_log.SETTINGS, "spark.eventLog.dir": self.log.as_uri()}
+        if self.heap:
+            settings |= LARGE_DAYS
+            command = [f"-Xmx{self.heap}" if part.startswith("-Xmx") else part for part in command if part != _C1_ONLY]
+        options = [f"--conf={key}={value}" for key, value in settings.items()]
+        return (*command[:-2], *options, *command[-2:]), environment
+
+    @property
+    def log(self) -> Path:
+        return self.root / "events"
+
+    def cpu_seconds(self) -> float:
+        """Of the Spark server with its Python workers, and of this process."""
+        server, seconds = self.processes.find("spark"), 0.0
+        for process in (psutil.Process(), server, *server.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                seconds += sum(process.cpu_times()[:4])
+        return seconds
+
+    def measured(self, work: Callable[[], object]) -> Counter[str]:
+        """What Spark did meanwhile and what it asked of RAW, with CPU and wall seconds."""
+        began, cpu, told = time.time(), self.cpu_seconds(), self.processes.log("azurite").stat().st_size
+        work()
+        ended, spent = time.time(), self.cpu_seconds() - cpu
+        time.sleep(2)  # the logs are written behind the work
+        found = event_log.counted(self.log, began, ended) | self._looks(told)
+        return found | Counter(cpu_seconds=round(spent, 1), wall_seconds=round(ended - began, 1))
+
+    def _looks(self, told: int) -> Counter[str]:
+        """Requests to RAW since its log was so long that only look what is there: lists, and heads of blobs."""
+        lines = self.processes.log("azurite").read_bytes()[told:].decode().splitlines()
+        return Counter(raw_looks=sum('"HEAD ' in line or "comp=list" in line for line in lines))
+
+    @contextmanager
+    def tables(self) -> Iterator[Tables]:
+        """In a session of their own, as each job has one."""
+        with session(self.spark_remote) as spark:
+            _sessions.append(spark)
+            yield Tables(spark, LOCAL.catalog)
+
+
+@contextmanager
+def space(heap: str | None = None, airflow: bool = False) -> Iterator[Space]:
+    """One that runs for the block and is gone after it; its world is small."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Space(Path(folder), heap)
+        with made.running(airflow=airflow, simulation=Simulation(scale=0.02, trouble="none")):
+            yield made
+
+
+def as_job(space: Space, layer: str, name: str, day: date, work: Callable[[Tables, str], ledger.Counts]) -> None:
+    """What an entry script does, in a session of its own, but without starting a process."""
+    run = Run(LOCAL, layer, name, day, "bench", 1, str(uuid.uuid4().int % 10**12), datetime.now(UTC))
+    with space.tables() as tables:
+        ledger.record(tables, run, "1.0.0", work(tables, run.databricks_run_id))
+
+
+def to_bronze(space: Space, contract, day: date) -> None:
+    def work(tables: Tables, run_id: str) -> ledger.Counts:
+        counts = bronze.load_day(tables, LOCAL.raw.root, contract, day)
+        drift.notice(tables, contract, day, run_id)
+        return counts
+
+    as_job(space, "bronze", contract.name, day, work)
+
+
+def to_silver(space: Space, contract, day: date) -> None:
+    as_job(space, "silver", contract.name, day, lambda tables, run_id: silver.load_day(tables, contract, day, run_id))
+
+
+def to_gold(space: Space, name: str, day: date) -> None:
+    def work(tables: Tables, run_id: str) -> ledger.Counts:
+        contract = gold_table(name)
+        counts = publish.refresh(tables, contract)
+        if release.is_last(contract):
+            release.check_held(tables, release.publish(tables, run_id), contract.table.name)
+        return counts
+
+    as_job(space, "gold", name, day, work)
+
+
+def run_day(space: Space, day: date) -> None:
+    """All feeds and all tables of a day, one after the other."""
+    for contract in entities():
+        to_bronze(space, contract, day)
+        to_silver(space, contract, day)
+    for name in gold_order():
+        to_gold(space, name, day)
+
+
+def gold_order() -> list[str]:
+    """The names of GOLD's tables, sources first."""
+    built_from = {contract.table.name: contract.sources for contract in gold_tables()}
+    order = TopologicalSorter(built_from).static_order()
+    return [name.removeprefix("gold.") for name in order if name in built_from]
+
+
+def keep_up(space: Space) -> None:
+    for layer in LAYERS:
+        with space.tables() as tables:
+            maintain_layer(tables, layer, "1")
