@@ -31,7 +31,7 @@ def measure() -> dict:
     clicks, orders = entity("clickstream"), entity("orders")
     dimension, versions = gold_table("dim_customer"), entity("customers").versions
     with space() as made, made.tables() as tables:
-        deliver_day(made.raw_store(), World(7, 1), DAY, entities=["clickstream", "orders"])
+        deliver_day(made.raw_store(), World(7, 0.2), DAY, entities=["clickstream", "orders"])
 
         def load() -> None:
             bronze.load_day(tables, LOCAL.raw.root, clicks, DAY)
@@ -67,7 +67,9 @@ def customers(tables: Tables, count: int, updated_on: str) -> DataFrame:
     def value(name: str, kind: str) -> Column:
         if kind == "STRING":
             return F.substring(F.md5(F.concat(number, F.lit(name + updated_on))), 1, 12)
-        return F.lit(None).cast(kind) if kind.startswith("STRUCT") else (F.col("id") % 1000).cast(kind)
+        if kind in ("BIGINT", "BOOLEAN"):
+            return (F.col("id") % 1000).cast(kind)
+        return F.lit(None if kind.startswith("STRUCT") else "1990-01-01").cast(kind)
 
     columns = [known.get(column.name, value(column.name, column.type)).alias(column.name) for column in table.columns]
     return tables.spark.range(count).select(columns)
