@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import psutil
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from retailflow_local import postgres
 from retailflow_local.azurite import connection_string
@@ -181,6 +183,8 @@ class AirflowClient:
     def __init__(self, url: str, password: str, user: str = USER) -> None:
         self._url = url
         self._session = requests.Session()
+        # What only asks is asked again: a machine that does much at once can let Airflow's server wait for a minute.
+        self._session.mount(url, HTTPAdapter(max_retries=Retry(total=4, allowed_methods=["GET"], backoff_factor=1)))
         answer = self._session.post(f"{url}/auth/token", json={"username": user, "password": password}, timeout=30)
         if not answer.ok:
             raise WorkspaceError(f"Airflow at {url} refused the workspace's own password: {answer.text}")
