@@ -449,6 +449,18 @@ def test_only_so_many_runs_work_at_once_and_the_rest_wait_in_order(tmp_path: Pat
         assert server.output(server.run(canceled))["logs"] == ""
 
 
+def test_a_task_waits_for_its_compute_as_long_as_the_server_is_told(tmp_path: Path) -> None:
+    with serving(tmp_path, "--start-seconds", "2") as server:
+        begun, canceled = server.submit("print('begun')"), server.submit(FOREVER)
+        server.request("POST", "/api/2.2/jobs/runs/cancel", json={"run_id": canceled})
+        assert server.ended(canceled)["state"]["result_state"] == "CANCELED"
+        assert server.run(begun)["state"]["life_cycle_state"] == "PENDING"
+        run = server.ended(begun)
+        assert run["state"]["result_state"] == "SUCCESS"
+        assert run["tasks"][0]["setup_duration"] >= 2000
+        server.submit(FOREVER)  # still waits when the server ends
+
+
 def test_an_idempotency_token_gives_the_same_run_even_after_the_server_was_killed(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         active = server.submit("import os; print(os.getpid())\n" + FOREVER, idempotency_token="day-1/silver/try-1")

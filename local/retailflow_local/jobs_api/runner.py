@@ -88,10 +88,12 @@ class Runner:
 
     def submit(self, run: RunRow) -> None:
         for task in run.tasks:
-            if self._start_seconds:
-                threading.Timer(self._start_seconds, self._enqueue, (run.run_id, task.run_id)).start()
-            else:
+            if not self._start_seconds:
                 self._enqueue(run.run_id, task.run_id)
+                continue
+            later = threading.Timer(self._start_seconds, self._enqueue, (run.run_id, task.run_id))
+            later.daemon = True  # it does not hold up the server's end
+            later.start()
 
     def _enqueue(self, run_id: int, task_id: int) -> None:
         with suppress(RuntimeError):  # the server has closed meanwhile, and canceled it
