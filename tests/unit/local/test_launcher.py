@@ -43,7 +43,7 @@ def checkout(tmp_path):
         printf '%s\\n' "$*" >>"{root}/calls"
         [[ -e "{root}/broken" ]] && exit 1
         mkdir -p "{root}/.venv/bin"
-        printf '#!/bin/bash\\necho started "$@"\\n' >"{root}/.venv/bin/python"
+        printf '#!/bin/bash\\necho started "$@" $PYTHONDONTWRITEBYTECODE\\n' >"{root}/.venv/bin/python"
         chmod +x "{root}/.venv/bin/python" """,
     )
     executable(root / "bin" / "python3.11", f'exec "{sys.executable}" "$@"')
@@ -65,6 +65,10 @@ def test_the_second_start_asks_uv_for_nothing(checkout):
     assert launch(checkout).stdout == "started -m retailflow_local.cli up now\n"
     assert launch(checkout).stdout == "started -m retailflow_local.cli up now\n"
     assert len(calls(checkout)) == 1
+
+
+def test_python_keeps_its_bytecode_where_an_image_asks_for_none(checkout):
+    assert launch(checkout, PYTHONDONTWRITEBYTECODE="1").stdout == "started -m retailflow_local.cli up now\n"
 
 
 def test_a_changed_lock_prepares_the_environment_again(checkout):
