@@ -17,4 +17,6 @@ if sys.argv[1:3] == ["dags", "test"]:
 if sys.argv[1:2] == ["scheduler"]:
     # Tasks are forks of it. What each would import, 2 seconds of CPU, twice for a deferrable task, is here once.
     import airflow.providers.databricks.operators.databricks
-    import airflow.providers.microsoft.azure.sensors.wasb  # noqa: F401
+    import airflow.providers.microsoft.azure.sensors.wasb
+    import airflow.providers.smtp.hooks.smtp
+    import openlineage.client.event_v2  # noqa: F401
