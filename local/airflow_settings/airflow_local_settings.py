@@ -18,5 +18,5 @@ if sys.argv[1:2] == ["scheduler"]:
     # Tasks are forks of it. What each would import, 2 seconds of CPU, twice for a deferrable task, is here once.
     import airflow.providers.databricks.operators.databricks
     import airflow.providers.microsoft.azure.sensors.wasb
-    import airflow.providers.smtp.hooks.smtp
+    import airflow.providers.smtp.hooks.smtp  # noqa: F401
     import openlineage.client.event_v2  # noqa: F401
