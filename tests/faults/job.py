@@ -18,7 +18,7 @@ from pathlib import Path
 from pyspark.sql.connect.client import SparkConnectClient
 
 SPARK_JOBS = Path(__file__).resolve().parents[2] / "spark_jobs"
-_STATEMENT = re.compile(r"(MERGE|CREATE TABLE|CREATE OR REPLACE VIEW)\b[\w\s]*? spark_catalog\.(\S+)")
+_STATEMENT = re.compile(r"(MERGE|CREATE TABLE|(?:CREATE(?: OR REPLACE)?|ALTER) VIEW)\b[\w\s]*? spark_catalog\.(\S+)")
 
 
 def point_of(command) -> str | None:
