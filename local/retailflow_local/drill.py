@@ -195,6 +195,7 @@ def run(root: Path, cases: Iterable[Case]) -> bool:
         for number, case in enumerate(cases, 1):
             console.print(f"[bold]{number}. {case.name}[/bold]")
             to_mail, to_repair = drill.play(case)
+            console.print(f"  {to_mail:.0f} s to the e-mail, {to_repair:.0f} s to the repair")
             table.add_row(case.name, f"{to_mail:.0f} s", f"{to_repair:.0f} s")
         run_id = drill.client.trigger("retailflow_data_tests", datetime.now(UTC))
         ended = lambda: drill.client.dag_run("retailflow_data_tests", run_id)["state"]  # noqa: E731

@@ -6,14 +6,16 @@ from datetime import UTC, datetime, time, timedelta
 import psutil
 import requests
 
-from retailflow.contracts import entities
+from retailflow.contracts import entities, gold_tables
 from retailflow.raw import Part, batches_path, complete, deliver, ulid
 from retailflow_local.drill import Case, Drill, day
 from retailflow_local.simulator.encode import csv, ndjson, zipped
 from retailflow_local.simulator.files import deliver_day
 
 UNSTARTED, LATE, DOWN, STUCK = day(0), day(1), day(2), day(3)
-_BUSY = ("scheduled", "queued", "running", "deferred", "up_for_retry")
+_OF_PAYMENTS = {"raw.payments", "bronze.payments", "silver.payments"} | {
+    contract.table.name for contract in gold_tables() if "silver.payments" in contract.sources
+}
 SILVER = {f"silver.{entity.name}" for entity in entities()}
 
 
@@ -124,9 +126,8 @@ def hung_job(drill: Drill) -> None:
     """The process of the job stands still: it neither ends nor fails."""
     deliver_day(drill.raw, drill.world, STUCK, leave_open=["payments"])
     drill.trigger_day(STUCK)
-    _all_but(STUCK, "payments")(drill)
-    busy = lambda: {task for task, state in drill.states(STUCK).items() if state in _BUSY}  # noqa: E731
-    drill.wait(lambda: busy() == {"raw.payments"}, "all that does not need payments")
+    left = lambda: {task for task, state in drill.states(STUCK).items() if state != "success"}  # noqa: E731
+    drill.wait(lambda: left() == _OF_PAYMENTS, "all that does not need payments")
     before = {process.pid for process in drill.workspace.processes.members(["jobs"])}
     complete(drill.raw, "payments", STUCK)
 
