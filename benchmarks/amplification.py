@@ -94,14 +94,9 @@ def added(made: Space, tables: Tables, table: Table, write: Callable[[], object]
 
 def of_commit(path: Path) -> int:
     actions = [json.loads(line) for line in path.read_text().splitlines()]
-    found = 0
-    for action in actions:
-        file = action.get("add") or action.get("cdc")
-        if file and not (vector := file.get("deletionVector")):
-            found += file["size"]
-        elif file:
-            found += vector["sizeInBytes"]
-    return found
+    files = [file for action in actions if (file := action.get("add") or action.get("cdc"))]
+    vectors = [file.get("deletionVector") for file in files]  # of a file that was there before, which is named again
+    return sum(v["sizeInBytes"] if v else file["size"] for file, v in zip(files, vectors, strict=True))
 
 
 def targets(figures: dict) -> list[Target]:

@@ -46,9 +46,7 @@ def run(made: Space, client: AirflowClient, day: date) -> dict[str, float]:
     assert found["state"] == "success", found
     began, ended = (datetime.fromisoformat(found[name]) for name in ("start_date", "end_date"))
     after = {task["task_id"]: task["downstream_task_ids"] for task in client.tasks(DAG)}
-    spent = {
-        task: seconds for name, seconds in jobs(made) for task, of_day in [name.split("/")[1:3]] if of_day == str(day)
-    }
+    spent = {task: seconds for task, of_day, seconds in jobs(made) if of_day == str(day)}
 
     @cache
     def longest(task: str) -> float:
@@ -63,10 +61,10 @@ def run(made: Space, client: AirflowClient, day: date) -> dict[str, float]:
     }
 
 
-def jobs(made: Space) -> list[tuple[str, float]]:
-    """The name and the seconds of each run."""
+def jobs(made: Space) -> list[tuple[str, str, float]]:
+    """The task, the day and the seconds of each run."""
     runs = WorkspaceClient(host=made.jobs_url, token=made.jobs_token).jobs.list_runs()
-    return [(one.run_name, (one.end_time - one.start_time) / 1000) for one in runs if one.end_time]
+    return [(*one.run_name.split("/")[1:3], (one.end_time - one.start_time) / 1000) for one in runs if one.end_time]
 
 
 def targets(figures: dict) -> list[Target]:

@@ -68,11 +68,8 @@ class Space(Workspace):
 
     def cpu_seconds(self) -> float:
         """Of the Spark server with its Python workers, and of this process."""
-        server, seconds = self.processes.find("spark"), 0.0
-        for process in (psutil.Process(), server, *server.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                seconds += sum(process.cpu_times()[:4])
-        return seconds
+        server = self.processes.find("spark")
+        return cpu_seconds(psutil.Process(), server, *server.children(recursive=True))
 
     def measured(self, work: Callable[[], object]) -> Counter[str]:
         """What Spark did meanwhile and what it asked of RAW, with CPU and wall seconds."""
@@ -96,6 +93,15 @@ class Space(Workspace):
             yield Tables(spark, LOCAL.catalog)
 
 
+def cpu_seconds(*processes: psutil.Process) -> float:
+    """Of these processes and the children that they have waited for."""
+    seconds = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            seconds += sum(process.cpu_times()[:4])
+    return seconds
+
+
 @contextmanager
 def space(heap: str | None = None, airflow: bool = False) -> Iterator[Space]:
     """One that runs for the block and is gone after it; its world is small."""
@@ -105,27 +111,27 @@ def space(heap: str | None = None, airflow: bool = False) -> Iterator[Space]:
             yield made
 
 
-def as_job(space: Space, layer: str, name: str, day: date, work: Callable[[Tables, str], ledger.Counts]) -> None:
+def as_job(made: Space, layer: str, name: str, day: date, work: Callable[[Tables, str], ledger.Counts]) -> None:
     """What an entry script does, in a session of its own, but without starting a process."""
     run = Run(LOCAL, layer, name, day, "bench", 1, str(uuid.uuid4().int % 10**12), datetime.now(UTC))
-    with space.tables() as tables:
+    with made.tables() as tables:
         ledger.record(tables, run, "1.0.0", work(tables, run.databricks_run_id))
 
 
-def to_bronze(space: Space, contract, day: date) -> None:
+def to_bronze(made: Space, contract, day: date) -> None:
     def work(tables: Tables, run_id: str) -> ledger.Counts:
         counts = bronze.load_day(tables, LOCAL.raw.root, contract, day)
         drift.notice(tables, contract, day, run_id)
         return counts
 
-    as_job(space, "bronze", contract.name, day, work)
+    as_job(made, "bronze", contract.name, day, work)
 
 
-def to_silver(space: Space, contract, day: date) -> None:
-    as_job(space, "silver", contract.name, day, lambda tables, run_id: silver.load_day(tables, contract, day, run_id))
+def to_silver(made: Space, contract, day: date) -> None:
+    as_job(made, "silver", contract.name, day, lambda tables, run_id: silver.load_day(tables, contract, day, run_id))
 
 
-def to_gold(space: Space, name: str, day: date) -> None:
+def to_gold(made: Space, name: str, day: date) -> None:
     def work(tables: Tables, run_id: str) -> ledger.Counts:
         contract = gold_table(name)
         counts = publish.refresh(tables, contract)
@@ -133,16 +139,16 @@ def to_gold(space: Space, name: str, day: date) -> None:
             release.check_held(tables, release.publish(tables, run_id), contract.table.name)
         return counts
 
-    as_job(space, "gold", name, day, work)
+    as_job(made, "gold", name, day, work)
 
 
-def run_day(space: Space, day: date) -> None:
+def run_day(made: Space, day: date) -> None:
     """All feeds and all tables of a day, one after the other."""
     for contract in entities():
-        to_bronze(space, contract, day)
-        to_silver(space, contract, day)
+        to_bronze(made, contract, day)
+        to_silver(made, contract, day)
     for name in gold_order():
-        to_gold(space, name, day)
+        to_gold(made, name, day)
 
 
 def gold_order() -> list[str]:
@@ -152,7 +158,7 @@ def gold_order() -> list[str]:
     return [name.removeprefix("gold.") for name in order if name in built_from]
 
 
-def keep_up(space: Space) -> None:
+def keep_up(made: Space) -> None:
     for layer in LAYERS:
-        with space.tables() as tables:
+        with made.tables() as tables:
             maintain_layer(tables, layer, "1")

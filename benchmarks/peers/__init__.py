@@ -10,14 +10,14 @@ import os
 import statistics
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
-from space import Space, space, to_bronze, to_silver
+from space import Space, cpu_seconds, space, to_bronze, to_silver
 from targets import Target
 
 from retailflow.contracts import entity
@@ -53,11 +53,8 @@ class Worker:
         raise RuntimeError(f"The peer ended at {work}: see what it said above.")
 
     def cpu_seconds(self) -> float:
-        seconds, own = 0.0, psutil.Process(self._process.pid)
-        for process in (own, *own.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                seconds += sum(process.cpu_times()[:4])
-        return seconds
+        own = psutil.Process(self._process.pid)
+        return cpu_seconds(own, *own.children(recursive=True))
 
 
 @contextmanager

@@ -88,14 +88,14 @@ class Runner:
 
     def submit(self, run: RunRow) -> None:
         for task in run.tasks:
-            if not self._start_seconds:
-                self._enqueue(run.run_id, task.run_id)
-                continue
-            later = threading.Timer(self._start_seconds, self._enqueue, (run.run_id, task.run_id))
-            later.daemon = True  # it does not hold up the server's end
-            later.start()
+            if self._start_seconds:
+                later = threading.Timer(self._start_seconds, self._submit_late, (run.run_id, task.run_id))
+                later.daemon = True  # it does not hold up the server's end
+                later.start()
+            else:
+                self._pool.submit(self._carry_out, run.run_id, task.run_id)
 
-    def _enqueue(self, run_id: int, task_id: int) -> None:
+    def _submit_late(self, run_id: int, task_id: int) -> None:
         with suppress(RuntimeError):  # the server has closed meanwhile, and canceled it
             self._pool.submit(self._carry_out, run_id, task_id)
 
