@@ -108,15 +108,20 @@ def browser():
         yield chromium
 
 
+def signed_in(browser, server: Server, user: str, **settings):
+    context = browser.new_context(viewport={"width": 1500, "height": 1000}, **settings)
+    context.add_cookies([{"name": "_token", "value": server.token(user), "url": server.url}])
+    return context
+
+
 @pytest.fixture
 def visit(browser, server):
     """`visit(path, user="oncall", **context)`: the page as a user sees it. Errors on its console fail the test."""
     contexts, faults = [], []
 
     def go(path: str, user: str = "oncall", **settings):
-        context = browser.new_context(viewport={"width": 1500, "height": 1000}, **settings)
+        context = signed_in(browser, server, user, **settings)
         contexts.append(context)
-        context.add_cookies([{"name": "_token", "value": server.token(user), "url": server.url}])
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)

@@ -2,17 +2,19 @@
 
 import sys
 import tempfile
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / folder) for folder in ("include", "plugins", "tests/support")]
+sys.path += [str(ROOT / folder) for folder in ("include", "plugins", "tests/support", "tests/dags")]
 
 from chromium import launched  # noqa: E402
-from conftest import Server, serving  # noqa: E402
+from conftest import Server, serving, signed_in  # noqa: E402
 from fake_ledger import LAST  # noqa: E402
 from playwright.sync_api import Browser  # noqa: E402
+from test_incident import DAY, Recorded, card, run  # noqa: E402
+
+from retailflow_airflow.incident import html  # noqa: E402
 
 PAGES = {
     "page-grid-light": (f"/retailflow/?date={LAST}", "light", False),
@@ -24,8 +26,7 @@ PAGES = {
 
 def pictures_of_page(browser: Browser, server: Server) -> None:
     for name, (path, scheme, is_whole) in PAGES.items():
-        context = browser.new_context(viewport={"width": 1500, "height": 980}, color_scheme=scheme)
-        context.add_cookies([{"name": "_token", "value": server.token("oncall"), "url": server.url}])
+        context = signed_in(browser, server, "oncall", color_scheme=scheme)
         page = context.new_page()
         server.settled(path.removeprefix("/retailflow"), "oncall")  # it reads the ledger behind the first that asks
         page.goto(server.url + path)
@@ -44,37 +45,21 @@ def pictures_of_mail(browser: Browser) -> None:
 
 
 def incident_mail() -> str:
-    """The e-mail of a day of orders whose records do not add up."""
-    from retailflow.environments import load_environment
-    from retailflow_airflow.incident import Event, Facts, Ledger, collect, html
-
-    day = date(2026, 1, 15)
+    """The e-mail of a day of orders whose records do not add up, the first since a release of code and contract."""
+    before = [DAY - timedelta(days=back) for back in range(28, 0, -1)]
+    runs = [run("bronze", day, 2094, 2094, None) for day in before] + [
+        run("silver", day, 2094, 1894, 12) for day in before
+    ]
+    runs.append(run("bronze", DAY, 2113, 2113, None, code="0.2.0", contract="1.1.0"))
+    marts = ("gold.daily_revenue_mart", "gold.fact_orders", "gold.fact_sales", "gold.payment_reconciliation")
+    made_for = [{"name": mart, "last_date": before[-1]} for mart in marts]
+    published = [{"name": mart, "published_at": datetime(2026, 1, 15, 4, 52, tzinfo=UTC)} for mart in marts]
     error = (
         "BalanceError: orders of 2026-01-15 does not balance: 2,113 records are 1,902 current, 96 superseded, 81 "
         "duplicate and 33 quarantined. Clear bronze and silver of that date; if it stays so, rows were changed by hand."
     )
-    said = {"event": Event.FAILED, "subject": "silver.orders", "ingestion_date": day, "dag_id": "retailflow_daily"}
-    said |= {"run_id": "scheduled__2026-01-16T02:00:00+00:00", "task_id": "silver.orders", "state": "failed"}
-    said |= {"try_number": 4, "error": error, "databricks_url": "https://databricks.example/jobs/1/runs/12"}
-    before = [day - timedelta(days=back) for back in range(28, 0, -1)]
-    counts = {"bronze": (2094, 2094, None), "silver": (2094, 1894, 12)}
-    runs = [ran(layer, back, *counted, back == before[-1]) for back in before for layer, counted in counts.items()]
-    runs.append(ran("bronze", day, 2113, 2113, None, True))
-    marts = ("daily_revenue_mart", "fact_orders", "fact_sales", "payment_reconciliation")
-    made_for = [{"name": f"gold.{mart}", "last_date": before[-1]} for mart in marts]
-    published = [{"name": f"gold.{mart}", "published_at": datetime(2026, 1, 15, 4, 52, tzinfo=UTC)} for mart in marts]
-    answers = iter((runs, made_for, published))
-    warehouse = SimpleNamespace(rows=lambda statement, **parameters: next(answers))
-    return html(collect(Facts(**said), load_environment("prod"), Ledger(warehouse)))
-
-
-def ran(layer: str, day: date, read: int, written: int, quarantined: int | None, is_new: bool) -> dict:
-    """A row of the ledger; new is the code and the contract of the last day before."""
-    started = datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1, hours=2, minutes=14)
-    counted = {"rows_read": read, "rows_written": written, "rows_quarantined": quarantined}
-    code, contract = ("0.2.0", "1.1.0") if is_new else ("0.1.0", "1.0.0")
-    versions = {"code_version": code, "contract_version": contract}
-    return {"layer": layer, "ingestion_date": day, **counted, **versions, "started_at": started}
+    link = "https://databricks.example/jobs/1/runs/12"
+    return html(card(Recorded(runs, made_for, published), error=error, databricks_url=link))
 
 
 if __name__ == "__main__":
