@@ -229,18 +229,9 @@ class AirflowClient:
         return None if answer.status_code == 404 else self._checked(answer)["value"]
 
     def backfill(self, dag_id: str, first: datetime, last: datetime, **options: Any) -> None:
-        """Start a backfill. Options are the API's: max_active_runs, run_backwards, reprocess_behavior, …
-
-        On SQLite Airflow refuses one, and leaves nothing of it, where another process wrote meanwhile; so it is asked
-        again, for up to a minute.
-        """
+        """Start a backfill. Options are the API's: max_active_runs, run_backwards, reprocess_behavior, …"""
         body = {"dag_id": dag_id, "from_date": first.isoformat(), "to_date": last.isoformat(), **options}
-        for _ in range(12):
-            answer = self._session.post(f"{self._url}/api/v2/backfills", json=body, timeout=60)
-            if answer.status_code != 503:
-                break
-            time.sleep(5)
-        self._checked(answer)
+        self._checked(self._session.post(f"{self._url}/api/v2/backfills", json=body, timeout=60))
 
     def backfills(self, dag_id: str) -> list[dict[str, Any]]:
         """Each with `completed_at`, null until its last run has ended."""
