@@ -82,7 +82,11 @@ def added(made: Space, tables: Tables, table: Table, write: Callable[[], object]
     now = tables.version(table.name)
     folder = Path(urlparse(tables.spark.sql(f"DESCRIBE DETAIL {tables.path(table.name)}").first().location).path)
     commits = [of_commit(folder / "_delta_log" / f"{version:020}.json") for version in range(before + 1, now + 1)]
-    rows = tables.changes(table.name, before + 1, now, "insert", "update_postimage").drop(*table.partition)
+    if table.name.startswith("bronze."):
+        rows = tables.read_day(table, DAY)
+    else:
+        rows = tables.changes(table.name, before + 1, now, "insert", "update_postimage")
+    rows = rows.drop(*table.partition)
     once = made.root / "once" / uuid.uuid4().hex
     rows.coalesce(1).write.parquet(str(once))
     return {

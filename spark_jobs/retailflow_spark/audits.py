@@ -5,14 +5,14 @@ blocking one holds its table back; a warning is reported.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from retailflow.contracts import GoldContract, gold_tables
+from retailflow.contracts import GoldContract, Table, gold_tables
 from retailflow_spark.balance import open_dates
 from retailflow_spark.gold.fact_web_sessions import with_visitor
 from retailflow_spark.gold.payment_reconciliation import of_some_order
@@ -55,61 +55,88 @@ class State:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """That rows break an audit. A blocking one holds `table` back; else it is a warning."""
+class Rule:
+    """What must hold of a table. Where rows break a blocking one, the table is held back; else it is a warning."""
 
-    table: str
-    audit: str
-    sentence: str
-    count: int
+    name: str
+    sentence: str  # says what is wrong with the rows that break it
     is_blocking: bool = True
 
+
+_UNIQUE = Rule("key_is_unique", "a key has several rows")
+_GAP_FREE = Rule("intervals_are_gap_free", "the versions of a key leave a gap or overlap")
+_BALANCES = Rule("balance_closes", "records of a feed it is built from are lost or doubled")
+_EQUAL = Rule("mart_equals_facts", f"its sums are not those of {FACTS}")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """That rows of `table` break a rule."""
+
+    table: str
+    rule: Rule
+    count: int
+
     def __str__(self) -> str:
-        return f"{self.table}: {self.sentence} ({self.count:,} such, audit {self.audit})"
+        return f"{self.table}: {self.rule.sentence} ({self.count:,} such, audit {self.rule.name})"
 
 
 @dataclass(frozen=True)
 class Audit:
-    """One query about `table`. `looks_at` are the GOLD tables it reads; `find` says what is broken in a state."""
+    """One query about `table`. `looks_at` are the GOLD tables it reads; `broken` counts the rows that break each rule:
+    one row with an array of BIGINT.
+    """
 
     table: str
     looks_at: tuple[str, ...]
-    find: Callable[[State], list[Finding]]
+    rules: tuple[Rule, ...]
+    broken: Callable[[State], DataFrame]
+
+
+def find(asked: Sequence[Audit], state: State) -> list[tuple[Audit, Finding]]:
+    """What is broken in a state, by the audit that says so: all are asked in one query."""
+    numbered = (one.broken(state).toDF("counts").withColumn("number", F.lit(n)) for n, one in enumerate(asked))
+    rows = sorted(reduce(DataFrame.union, numbered).collect(), key=lambda row: row.number) if asked else []
+    return [
+        (asked[row.number], Finding(asked[row.number].table, rule, count))
+        for row in rows
+        for rule, count in zip(asked[row.number].rules, row.counts, strict=True)
+        if count
+    ]
 
 
 def audits() -> Iterator[Audit]:
     """All audits, from the contracts and from what the tables mean."""
     for contract in gold_tables():
         name = contract.table.name
-        yield Audit(name, (name,), partial(_rows, contract=contract))
+        warnings = (Rule(one.name, one.reason, is_blocking=False) for one in contract.table.warnings)
+        yield Audit(name, (name,), (_UNIQUE, *warnings), partial(_rows, table=contract.table))
         if name in DIMENSIONS.values():
-            yield Audit(name, (name,), partial(_intervals, name=name))
+            yield Audit(name, (name,), (_GAP_FREE,), partial(_intervals, name=name))
         for sk in sorted(DIMENSIONS.keys() & set(contract.table.column_names)):
             if name != DIMENSIONS[sk]:
-                yield Audit(name, (name, DIMENSIONS[sk]), partial(_resolved, name=name, sk=sk))
+                rule = Rule(f"{sk}_resolves", f"rows have a {sk} that {DIMENSIONS[sk]} has not")
+                yield Audit(name, (name, DIMENSIONS[sk]), (rule,), partial(_unresolved, name=name, sk=sk))
         if any(source.startswith("silver.") for source in contract.sources):
-            yield Audit(name, (name,), partial(_balances, contract=contract))
+            yield Audit(name, (name,), (_BALANCES,), partial(_open_dates, contract=contract))
         if name in _HIDES_ROWS_OF:
-            yield Audit(name, (name,), partial(_keys_have_one_date, name=name))
-    yield Audit(MART, (MART, FACTS), _mart_equals_facts)
+            source, key, *_ = _HIDES_ROWS_OF[name]
+            rule = Rule("keys_have_one_date", f"keys ({key}) of {source} came with several dates")
+            yield Audit(name, (name,), (rule,), partial(_with_several_dates, name=name))
+    yield Audit(MART, (MART, FACTS), (_EQUAL,), _unlike_facts)
 
 
-def _rows(state: State, contract: GoldContract) -> list[Finding]:
-    """Keys are unique, and the contract's warnings, over the keys that change."""
-    name, key, warnings = contract.table.name, contract.table.key, contract.table.warnings
-    touched = state.changed(name).select(*key).distinct()
-    broken_ones = (F.count_if(F.expr(f"NOT ({warning.expression})")).alias(warning.name) for warning in warnings)
-    rows = state[name].join(touched, list(key), "left_semi")
-    per_key = rows.groupBy(*key).agg(F.count("*").alias("_rows"), *broken_ones)
-    repeated, *broken = per_key.agg(
-        F.count_if(F.col("_rows") > 1), *(F.coalesce(F.sum(w.name), F.lit(0)) for w in warnings)
-    ).first()
-    found = [Finding(name, "key_is_unique", "a key has several rows", repeated)]
-    found += [Finding(name, w.name, w.reason, n, is_blocking=False) for w, n in zip(warnings, broken, strict=True)]
-    return [finding for finding in found if finding.count]
+def _rows(state: State, table: Table) -> DataFrame:
+    """Keys with several rows, and rows that the contract warns of, over the keys that change."""
+    touched = state.changed(table.name).select(*table.key).distinct()
+    warned = (F.count_if(F.expr(f"NOT ({one.expression})")).alias(one.name) for one in table.warnings)
+    rows = state[table.name].join(touched, list(table.key), "left_semi")
+    per_key = rows.groupBy(*table.key).agg(F.count("*").alias("_rows"), *warned)
+    sums = (F.coalesce(F.sum(one.name), F.lit(0)) for one in table.warnings)
+    return _counts(per_key, F.count_if(F.col("_rows") > 1), *sums)
 
 
-def _intervals(state: State, name: str) -> list[Finding]:
+def _intervals(state: State, name: str) -> DataFrame:
     key = f"{name.removeprefix('gold.dim_')}_id"
     touched = state.changed(name).select(key).distinct()
     in_time = Window.partitionBy(key).orderBy("valid_from")
@@ -124,46 +151,43 @@ def _intervals(state: State, name: str) -> list[Finding]:
             (F.col("is_current") != after.isNull()).alias("is_misnamed"),
         )
     )
-    wrong = judged.where("starts_wrong OR ends_wrong OR is_empty OR is_misnamed")
-    return _if_any(wrong.count(), name, "intervals_are_gap_free", "the versions of a key leave a gap or overlap")
+    return _counts(judged.where("starts_wrong OR ends_wrong OR is_empty OR is_misnamed"))
 
 
-def _resolved(state: State, name: str, sk: str) -> list[Finding]:
+def _unresolved(state: State, name: str, sk: str) -> DataFrame:
     """Changed facts without their version, and any facts whose version a change of the dimension took away."""
     dimension = DIMENSIONS[sk]
     versions = state[dimension].select(sk)
     lost = state.changed(name).select(sk).distinct().join(versions, sk, "left_anti")
     gone = state.changed(dimension).select(sk).distinct().join(versions, sk, "left_anti")
-    orphans = state[name].select(sk).join(lost.union(gone).distinct(), sk, "left_semi")
-    return _if_any(orphans.count(), name, f"{sk}_resolves", f"rows have a {sk} that {dimension} has not")
+    return _counts(state[name].select(sk).join(lost.union(gone).distinct(), sk, "left_semi"))
 
 
-def _mart_equals_facts(state: State) -> list[Finding]:
+def _unlike_facts(state: State) -> DataFrame:
     dates = state.changed(MART).select("business_date").union(state.changed(FACTS).select("business_date")).distinct()
     shown = state[MART].join(dates, "business_date", "left_semi")
     sold = state[FACTS].join(dates, "business_date", "left_semi").withColumnRenamed("quantity", "unit_count")
     sums = F.struct(*(F.sum(name).cast("decimal(38,4)").alias(name) for name in _SUMMED))
     sides = (side.groupBy(*_GROUP).agg(sums.alias(which)) for side, which in ((shown, "shown"), (sold, "sold")))
     both = next(sides).join(next(sides), list(_GROUP), "full")
-    unequal = both.where(~F.col("shown").eqNullSafe(F.col("sold")))
-    return _if_any(unequal.count(), MART, "mart_equals_facts", f"its sums are not those of {FACTS}")
+    return _counts(both.where(~F.col("shown").eqNullSafe(F.col("sold"))))
 
 
-def _balances(state: State, contract: GoldContract) -> list[Finding]:
+def _open_dates(state: State, contract: GoldContract) -> DataFrame:
     """Dates whose newest check found records lost or doubled."""
     feeds = {s.removeprefix("silver.").removesuffix("_versions") for s in contract.sources if s.startswith("silver.")}
-    sentence = "records of a feed it is built from are lost or doubled"
-    return _if_any(sum(state.open_dates[feed] for feed in feeds), contract.table.name, "balance_closes", sentence)
+    count = sum(state.open_dates[feed] for feed in feeds)
+    return state.tables.spark.range(1).select(F.array(F.lit(count).cast("bigint")))
 
 
-def _keys_have_one_date(state: State, name: str) -> list[Finding]:
+def _with_several_dates(state: State, name: str) -> DataFrame:
     """Over what changes: SILVER has a row a key and date, and a feed must give a key one date (docs/adr/0005)."""
     source, key, with_scope, scope = _HIDES_ROWS_OF[name]
     touched = state.changed(name).select(scope).distinct()
     rows = with_scope(state.tables.read(source)).join(touched, scope, "left_semi")
-    twice = rows.groupBy(key).agg(F.count("*").alias("rows")).where("rows > 1")
-    return _if_any(twice.count(), name, "keys_have_one_date", f"keys ({key}) of {source} came with several dates")
+    return _counts(rows.groupBy(key).agg(F.count("*").alias("rows")).where("rows > 1"))
 
 
-def _if_any(count: int, table: str, audit: str, sentence: str) -> list[Finding]:
-    return [Finding(table, audit, sentence, count)] if count else []
+def _counts(broken: DataFrame, *counts: Column) -> DataFrame:
+    """One row: these counts over the rows, or their number."""
+    return broken.agg(F.array(*(counts or (F.count("*"),))))

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from retailflow.contracts import Column, GoldContract, Table, gold_tables
 from retailflow.contracts.ddl import create_view
 from retailflow.contracts.privacy import masked
-from retailflow_spark.audits import Audit, Finding, State, audits
+from retailflow_spark.audits import Audit, Finding, State, audits, find
 from retailflow_spark.balance import ROW_BALANCE
 from retailflow_spark.publish import forget, watermarks
 from retailflow_spark.tables import Tables
@@ -146,7 +146,7 @@ def check_held(tables: Tables, choice: Choice, name: str) -> None:
     if name in choice.held:
         forget(tables, name)
     concerned = [held for held in choice.held if name in (held, *dependants(held))]
-    if found := [finding for finding in choice.findings if finding.is_blocking and finding.table in concerned]:
+    if found := [finding for finding in choice.findings if finding.rule.is_blocking and finding.table in concerned]:
         raise AuditError(f"Held back, readers keep the last good version. {'; '.join(map(str, found))}")
 
 
@@ -175,8 +175,8 @@ def _choose(tables: Tables, published: Mapping[str, int]) -> Choice:
     while choice.versions:
         state = State(tables, {**published, **choice.versions}, published)
         asked = [audit for audit in audits() if _concerns(audit, state.wanted, choice.versions)]
-        found = [(audit, finding) for audit in asked for finding in audit.find(state)]
-        failed = [(audit, finding) for audit, finding in found if finding.is_blocking]
+        found = find(asked, state)
+        failed = [(audit, finding) for audit, finding in found if finding.rule.is_blocking]
         # Of a table that a run is about to rebuild, what is wrong with it as it still stands is no news.
         choice.findings += [finding for audit, finding in failed or found if audit.table not in behind]
         for audit, _ in failed:
@@ -210,14 +210,15 @@ def _advance(tables: Tables, number: int, published: Versions, moved: Versions, 
 def _report(tables: Tables, choice: Choice, databricks_run_id: str) -> None:
     now = datetime.now(UTC)
     rows = [
-        {"audit": found.audit, "name": found.table, "is_blocking": found.is_blocking, "broken_count": found.count}
-        | {"sentence": found.sentence, "databricks_run_id": databricks_run_id, "audited_at": now}
+        {"audit": found.rule.name, "name": found.table, "is_blocking": found.rule.is_blocking}
+        | {"broken_count": found.count, "sentence": found.rule.sentence}
+        | {"databricks_run_id": databricks_run_id, "audited_at": now}
         for found in choice.findings
     ]
     if rows:
         tables.append_once(rows, AUDITS, f"audits/{databricks_run_id}")
     for found in choice.findings:
-        print(f"{'held back' if found.is_blocking else 'warning'}: {found}")
+        print(f"{'held back' if found.rule.is_blocking else 'warning'}: {found}")
     if choice.versions:
         print(f"published: {', '.join(sorted(choice.versions))}")
 

@@ -9,7 +9,7 @@ from pipeline import empty_catalog, everything, put, run_day
 from retailflow.contracts import entity, gold_table
 from retailflow.contracts.model import Check
 from retailflow_spark import silver
-from retailflow_spark.audits import State, audits
+from retailflow_spark.audits import State, audits, find
 from retailflow_spark.balance import Balance, balances
 from retailflow_spark.publish import refresh
 
@@ -79,4 +79,4 @@ def blocking(tables, name: str) -> list[str]:
     """What audits of the table alone find in it as it is built."""
     state = State(tables, {name: tables.version(name)}, {})
     asked = [audit for audit in audits() if audit.looks_at == (name,)]
-    return [str(finding) for audit in asked for finding in audit.find(state) if finding.is_blocking]
+    return [str(finding) for _, finding in find(asked, state) if finding.rule.is_blocking]

@@ -9,7 +9,6 @@ import pytest
 
 from retailflow.contracts import entity
 from retailflow.environments import load_environment
-from retailflow_spark.audits import Finding
 from retailflow_spark.balance import ROW_BALANCE
 from retailflow_spark.drift import DRIFT
 from retailflow_spark.job import Run
@@ -60,9 +59,9 @@ def test_the_newest_entry_of_each_holds_and_the_first_says_whether_it_was_in_tim
     notice = {"entity": "orders", "ingestion_date": DAY, "column": "colour", "kind": "added", "first_file": "a"}
     two = ({"record_count": n, "databricks_run_id": str(n), "noticed_at": NOW.replace(hour=n)} for n in (2, 1))
     add(tables, DRIFT, *(notice | one for one in two))
-    found = Finding("gold.fact_sales", "key_is_unique", "a key has several rows", 3)
-    finding = {"audit": found.audit, "name": found.table, "is_blocking": True, "broken_count": 3}
-    add(tables, AUDITS, finding | {"sentence": found.sentence, "databricks_run_id": "11", "audited_at": NOW})
+    finding = {"audit": "key_is_unique", "name": "gold.fact_sales", "is_blocking": True, "broken_count": 3}
+    finding |= {"sentence": "a key has several rows", "databricks_run_id": "11"}
+    add(tables, AUDITS, finding | {"audited_at": NOW})
     released = {"versions": {"gold.fact_sales": 4}, "moved": [], "databricks_run_id": "11", "published_at": NOW}
     add(tables, RELEASES, released | {"release": 1}, released | {"release": 2, "versions": {"gold.fact_sales": 5}})
 

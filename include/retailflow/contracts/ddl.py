@@ -4,13 +4,11 @@ from collections.abc import Collection
 
 from retailflow.contracts.model import Column, Table
 
-_PROPERTIES = {
-    # Read by GOLD (what changed since), and by MERGE and DELETE (write the change, not the file).
-    "delta.enableChangeDataFeed": "true",
-    "delta.enableDeletionVectors": "true",
-    # Change feeds and published versions are read by their number: a feed may rest for long, and then go on.
-    "delta.logRetentionDuration": "interval 365 days",
-}
+# Change feeds and published versions are read by their number: a feed may rest for long, and then go on.
+_PROPERTIES = {"delta.logRetentionDuration": "interval 365 days"}
+# Of tables that are merged into. GOLD reads what changed; MERGE writes the change, not the file. The others, which are
+# replaced by day or appended to, have neither: a query of a table with deletion vectors asks twice for its files.
+_MERGED = {"delta.enableChangeDataFeed": "true", "delta.enableDeletionVectors": "true"}
 
 
 def create_table(table: Table, path: str) -> str:
@@ -19,6 +17,7 @@ def create_table(table: Table, path: str) -> str:
     partition = f"\nPARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
     properties = {
         **_PROPERTIES,
+        **(_MERGED if table.name.startswith(("silver.", "gold.")) else {}),
         "delta.deletedFileRetentionDuration": f"interval {table.retention_days} days",  # for VACUUM
         **_statistics(table),
         "retailflow.key": ",".join(table.key),
