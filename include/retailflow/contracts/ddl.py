@@ -4,8 +4,12 @@ from collections.abc import Collection
 
 from retailflow.contracts.model import Column, Table
 
-# Change feeds and published versions are read by their number: a feed may rest for long, and then go on.
-_PROPERTIES = {"delta.logRetentionDuration": "interval 365 days"}
+_PROPERTIES = {
+    # Change feeds and published versions are read by their number: a feed may rest for long, and then go on.
+    "delta.logRetentionDuration": "interval 365 days",
+    # Every state of a table names the runs that wrote it once (`append_once`); without an end they were ever more.
+    "delta.setTransactionRetentionDuration": "interval 30 days",
+}
 # Of tables that are merged into. GOLD reads what changed; MERGE writes the change, not the file. The others, which are
 # replaced by day or appended to, have neither: a query of a table with deletion vectors asks twice for its files.
 _MERGED = {"delta.enableChangeDataFeed": "true", "delta.enableDeletionVectors": "true"}
