@@ -1,4 +1,4 @@
-"""Airflow imports this when it starts: a database of its own for `airflow dags test`, and warm tasks.
+"""Airflow imports this when it starts: a database of its own for `airflow dags test`, warm tasks, backfills on SQLite.
 
 `dags test` runs the tasks itself. In the common database the workspace's scheduler and triggerer would take the same
 tasks up, and each would change the other's task instances under its hands.
@@ -7,7 +7,21 @@ tasks up, and each would change the other's task instances under its hands.
 import os
 import sys
 
+from sqlalchemy import Connection, Engine, event
+
 __all__ = []
+
+
+@event.listens_for(Engine, "savepoint")
+def _write_first(connection: Connection, _name: str | None) -> None:
+    """Airflow makes each run of a backfill in a savepoint, and reads before it writes there.
+
+    SQLite refuses the first write after a read, at once, where another process wrote between the two. Who begins as a
+    writer waits for its turn instead; and as the runs are one transaction now, they all come to be, or none.
+    """
+    if connection.dialect.name == "sqlite" and not connection.connection.driver_connection.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
 
 if sys.argv[1:3] == ["dags", "test"]:
     SQL_ALCHEMY_CONN = os.environ["RETAILFLOW_DAGS_TEST_DATABASE"]

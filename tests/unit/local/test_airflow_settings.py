@@ -1,4 +1,5 @@
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,23 @@ from retailflow_local.state import PREFERRED_PORTS, Secrets
 from retailflow_local.workspace import REPOSITORY, inherited
 
 PRINT_DATABASE = "import airflow_local_settings as s; print(getattr(s, 'SQL_ALCHEMY_CONN', 'the common one'))"
+WRITE_IN_A_SAVEPOINT = """
+import sqlite3, sys
+import airflow_local_settings
+import sqlalchemy
+
+other = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+with sqlalchemy.create_engine(f"sqlite:///{sys.argv[1]}").connect() as own:
+    with own.begin_nested():
+        own.exec_driver_sql("SELECT * FROM runs").fetchall()
+        try:
+            other.execute("INSERT INTO runs VALUES ('other')")
+        except sqlite3.OperationalError as error:
+            print("other:", error)
+        own.exec_driver_sql("INSERT INTO runs VALUES ('own')")
+    own.commit()
+print(other.execute("SELECT name FROM runs").fetchall())
+"""
 
 
 @pytest.mark.parametrize(
@@ -21,10 +39,21 @@ PRINT_DATABASE = "import airflow_local_settings as s; print(getattr(s, 'SQL_ALCH
     ],
 )
 def test_only_dags_test_keeps_its_runs_apart_from_the_running_scheduler(arguments, database):
+    assert said_by(PRINT_DATABASE, *arguments) == database
+
+
+def test_on_sqlite_who_makes_a_backfill_is_not_refused_where_another_process_writes_meanwhile(tmp_path):
+    path = tmp_path / "airflow.db"
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE runs (name TEXT)")
+    assert said_by(WRITE_IN_A_SAVEPOINT, str(path)) == "other: database is locked\n[('own',)]"
+
+
+def said_by(program: str, *arguments: str) -> str:
     kept_apart = {"RETAILFLOW_DAGS_TEST_DATABASE": "sqlite:////home/dags_test.db"}
     environment = os.environ | kept_apart | {"PYTHONPATH": str(REPOSITORY / "local" / "airflow_settings")}
-    command = [sys.executable, "-c", PRINT_DATABASE, *arguments]
-    assert subprocess.check_output(command, env=environment, text=True).strip() == database
+    return subprocess.check_output([sys.executable, "-c", program, *arguments], env=environment, text=True).strip()
 
 
 def test_airflow_listens_on_loopback_only_and_calls_nobody():
