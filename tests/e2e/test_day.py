@@ -22,7 +22,7 @@ from retailflow_local.simulator.trouble import Trouble, planted
 from retailflow_local.spark_server import session
 from retailflow_local.workspace import PROCESSES, REPOSITORY
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
 DAG = "retailflow_daily"
 

@@ -28,7 +28,7 @@ def test_a_day_and_a_backfill_of_five_on_postgresql_end_green_and_leave_no_proce
             days = [FIRST + timedelta(days=number) for number in range(6)]
             for day in days:
                 deliver_day(workspace.raw_store(), stack.world, day)
-            alone = stack.wait(stack.trigger(FIRST), lambda states: states["run"] == "success", 1200)
+            alone = stack.wait(stack.trigger(FIRST), lambda states: states["run"] == "success")
             assert set(alone.values()) == {"success"}
 
             first, last = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (days[1], days[-1]))

@@ -26,9 +26,9 @@ class Stack:
     def states(self, run_id: str) -> dict[str, str]:
         return {task["task_id"]: task["state"] for task in self.airflow.task_instances(DAG, run_id)}
 
-    def wait(self, run_id: str, until: Callable[[dict[str, str]], bool], seconds: float = 600) -> dict[str, str]:
+    def wait(self, run_id: str, until: Callable[[dict[str, str]], bool]) -> dict[str, str]:
         """The task states once `until` holds for them; the run's own state stands under `run`."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + 1800  # on two busy cores a day takes a quarter of an hour
         while True:
             states = self.states(run_id) | {"run": self.airflow.dag_run(DAG, run_id)["state"]}
             if until(states):
