@@ -145,7 +145,7 @@ def prepare(
         shutil.copyfile(home / "airflow.db", home / "dags_test.db")
         with closing(sqlite3.connect(home / "airflow.db")) as metadata:
             # By default readers and a writer lock each other out, and Airflow is both all the time: its API
-            # refused a backfill while no task ran, and did not answer for a minute to one who marked a run.
+            # did not answer for a minute to one who marked a run.
             metadata.execute("PRAGMA journal_mode=WAL")
     marker.write_text(version("apache-airflow"))
 
