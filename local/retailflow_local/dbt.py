@@ -61,7 +61,7 @@ def outputs(root: Path) -> dict[Path, str]:
     }
     head = "# Written by ./retailflow contracts schemas from the contracts of GOLD.\n"
     text = yaml.safe_dump({"sources": [source]}, sort_keys=False, allow_unicode=True, width=120)
-    return {root / PROJECT.relative_to(REPOSITORY) / "models" / "sources.yml": head + text}
+    return {root / PROJECT.relative_to(REPOSITORY) / "properties" / "sources.yml": head + text}
 
 
 def _source(contract: GoldContract) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from retailflow_local.dbt import PROJECT, outputs
 from retailflow_local.workspace import REPOSITORY
 
 MODELS = {path.stem: path.read_text() for path in (PROJECT / "models").glob("*.sql")}
-_SAID = yaml.safe_load((PROJECT / "models" / "models.yml").read_text())
+_SAID = yaml.safe_load((PROJECT / "properties" / "models.yml").read_text())
 DOCUMENTED = {model["name"]: model for model in _SAID["models"]}
 
 

@@ -88,4 +88,4 @@ def sql(metric: Metric) -> str:
 
 
 def _document(name: str) -> dict[str, Any]:
-    return yaml.safe_load((PROJECT / "models" / name).read_text())
+    return yaml.safe_load((PROJECT / "properties" / name).read_text())

@@ -55,7 +55,7 @@ def pages(tables: "Tables", compiled: Path) -> Iterator[Page]:
         yield from _of_feed(contract, lineage.of_silver(tables, contract))
     for contract in gold_tables():
         yield _page(contract, contract.table, lineage.of_gold(tables, contract))
-    for model in yaml.safe_load((PROJECT / "models" / "models.yml").read_text())["models"]:
+    for model in yaml.safe_load((PROJECT / "properties" / "models.yml").read_text())["models"]:
         yield _of_model(model, compiled / f"{model['name']}.sql", tables.spark)
 
 
