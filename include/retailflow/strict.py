@@ -1,8 +1,14 @@
-"""The base of every settings model: unknown keys are refused, and the refusal names the keys there are."""
+"""What all settings have in common: how their YAML is read, and that unknown keys are refused by a sentence that names
+the keys there are.
+"""
 
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
+
+# The one in C reads them in a tenth of the time, and the DAG processor reads them at every parse.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Strict(BaseModel):

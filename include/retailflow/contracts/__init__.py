@@ -13,13 +13,12 @@ from typing import TypeVar
 import yaml
 
 from retailflow.contracts.model import Check, Column, EntityContract, GoldContract, Table, parse
+from retailflow.strict import LOADER
 
 __all__ = ["Check", "Column", "EntityContract", "GoldContract", "Table", "built_from", "contract_files", "entities",
            "entity", "gold_table", "gold_tables", "table"]  # fmt: skip
 
 _Contract = TypeVar("_Contract", EntityContract, GoldContract)
-# The C loader reads all contracts in a tenth of the time, and the DAG processor reads them at every parse.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def contract_files() -> list[Traversable]:
@@ -30,7 +29,7 @@ def contract_files() -> list[Traversable]:
 
 @cache
 def _all() -> dict[str, EntityContract | GoldContract]:
-    parsed = (parse(yaml.load(item.read_text("utf-8"), _LOADER), item.name) for item in contract_files())
+    parsed = (parse(yaml.load(item.read_text("utf-8"), LOADER), item.name) for item in contract_files())
     return {contract.name: contract for contract in parsed}
 
 

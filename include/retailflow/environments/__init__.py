@@ -16,7 +16,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from retailflow.compute import Compute
-from retailflow.strict import Strict
+from retailflow.strict import LOADER, Strict
 
 SELECTOR = "RETAILFLOW_ENV"
 DEFAULT = "local"
@@ -139,7 +139,7 @@ def parse_environment(name: str, text: str, variables: Mapping[str, str]) -> Env
     """Validate the text of `<name>.yaml`. Raises SettingsError."""
     file = f"environments/{name}.yaml"
     try:
-        settings = yaml.safe_load(text)
+        settings = yaml.load(text, LOADER)
     except yaml.YAMLError as error:
         raise SettingsError(f"{file} is not YAML: {' '.join(str(error).split())}.") from error
     try:
