@@ -17,9 +17,15 @@ from retailflow_local.workspace import Workspace
 
 ENVIRONMENTS = REPOSITORY / "include" / "dbt"
 PROJECT = ENVIRONMENTS / "retailflow"
+_PROPERTIES = PROJECT / "properties"
 _QUIET = {"PYTHONWARNINGS": "ignore:Failed to set spark.sql.catalogImplementation"}  # it is asked for at each query
 _GRACE_HOURS = 6  # a run late by that is no reason to warn
 _BUILT = "SELECT max(started_at) FROM ops.task_runs WHERE layer = 'gold' AND name = '{name}'"
+
+
+def properties(name: str) -> dict[str, Any]:
+    """A file of what dbt is told of the models, such as `models.yml`."""
+    return yaml.safe_load((_PROPERTIES / name).read_text())
 
 
 def run(workspace: Workspace, arguments: Sequence[str]) -> int:
@@ -61,7 +67,7 @@ def outputs(root: Path) -> dict[Path, str]:
     }
     head = "# Written by ./retailflow contracts schemas from the contracts of GOLD.\n"
     text = yaml.safe_dump({"sources": [source]}, sort_keys=False, allow_unicode=True, width=120)
-    return {root / PROJECT.relative_to(REPOSITORY) / "properties" / "sources.yml": head + text}
+    return {root / _PROPERTIES.relative_to(REPOSITORY) / "sources.yml": head + text}
 
 
 def _source(contract: GoldContract) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-import yaml
 from chromium import launched
 
 from retailflow.contracts import entities, entity, gold_tables
@@ -71,7 +70,7 @@ def test_the_marts_of_dbt_pass_their_tests_and_the_report_shows_them(stack):
     with session(stack.workspace.spark_remote) as spark:
         query = "SELECT sum(net_amount) AS net FROM spark_catalog.gold.fact_sales WHERE currency = 'EUR'"
         revenue = spark.sql(query).first().net
-        for model in yaml.safe_load((dbt.PROJECT / "properties" / "models.yml").read_text())["models"]:
+        for model in dbt.properties("models.yml")["models"]:
             shown = spark.sql(f"DESCRIBE spark_catalog.marts.{model['name']}").collect()
             wanted = {column["name"]: column["description"] for column in model["columns"]}
             assert {row.col_name: row.comment for row in shown} == wanted

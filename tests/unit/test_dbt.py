@@ -6,12 +6,11 @@ import pytest
 import yaml
 
 from retailflow.contracts import gold_tables
-from retailflow_local.dbt import PROJECT, outputs
+from retailflow_local.dbt import PROJECT, outputs, properties
 from retailflow_local.workspace import REPOSITORY
 
 MODELS = {path.stem: path.read_text() for path in (PROJECT / "models").glob("*.sql")}
-_SAID = yaml.safe_load((PROJECT / "properties" / "models.yml").read_text())
-DOCUMENTED = {model["name"]: model for model in _SAID["models"]}
+DOCUMENTED = {model["name"]: model for model in properties("models.yml")["models"]}
 
 
 def test_the_sources_are_the_contracts_of_gold():

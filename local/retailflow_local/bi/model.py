@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
-
-import yaml
 
 from retailflow.contracts import Column, gold_table
 from retailflow.contracts.privacy import RESTRICTED
-from retailflow_local.dbt import PROJECT
+from retailflow_local.dbt import properties
 
 FACTS = "sales"
 
@@ -48,7 +45,7 @@ RELATIONS = (
 @cache
 def tables() -> tuple[Table, ...]:
     """Sales, then its dimensions. Restricted columns are left out: they are NULL to nearly everybody."""
-    model = next(one for one in _document("models.yml")["models"] if one["name"] == FACTS)
+    model = next(one for one in properties("models.yml")["models"] if one["name"] == FACTS)
     columns = tuple(Column(c["name"], c["data_type"].upper(), c["description"]) for c in model["columns"])
     return (Table("marts", FACTS, model["description"], columns), *map(_dimension, (name for _, name, _ in RELATIONS)))
 
@@ -62,7 +59,7 @@ def _dimension(name: str) -> Table:
 @cache
 def metrics() -> tuple[Metric, ...]:
     """In their order. Raises: ValueError for a kind that has no counterpart elsewhere."""
-    document = _document("metrics.yml")
+    document = properties("metrics.yml")
     measures = {measure["name"]: measure for measure in document["semantic_models"][0]["measures"]}
     found: dict[str, Metric] = {}
     for item in document["metrics"]:
@@ -85,7 +82,3 @@ def sql(metric: Metric) -> str:
         part, whole = map(sql, metric.ratio)
         return f"{part} / nullif({whole}, 0)"
     return f"COUNT(DISTINCT {metric.column})" if metric.is_distinct else f"SUM({metric.column})"
-
-
-def _document(name: str) -> dict[str, Any]:
-    return yaml.safe_load((PROJECT / "properties" / name).read_text())

@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from retailflow.contracts import Column, EntityContract, GoldContract, Table, entities, gold_tables
 from retailflow_local import lineage
-from retailflow_local.dbt import PROJECT
+from retailflow_local.dbt import properties
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -55,7 +53,7 @@ def pages(tables: "Tables", compiled: Path) -> Iterator[Page]:
         yield from _of_feed(contract, lineage.of_silver(tables, contract))
     for contract in gold_tables():
         yield _page(contract, contract.table, lineage.of_gold(tables, contract))
-    for model in yaml.safe_load((PROJECT / "properties" / "models.yml").read_text())["models"]:
+    for model in properties("models.yml")["models"]:
         yield _of_model(model, compiled / f"{model['name']}.sql", tables.spark)
 
 
