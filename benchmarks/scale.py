@@ -25,7 +25,7 @@ from retailflow_spark.publish import refresh
 
 DAY = date(2026, 1, 15)
 CLICKS = 10_000_000
-CLICKS_AT_SCALE_1 = 49_000  # and some 5,000 order lines
+CLICKS_AT_SCALE_1 = 40_000  # that arrive on their day; and some 5,000 order lines
 MEMORY_GIB = 8
 FEEDS = ("clickstream", "orders")
 GOLD = ("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales", "fact_web_sessions")
