@@ -1,14 +1,16 @@
 """A day costs what its data costs, not what the years behind it do: the same day, and the upkeep, behind two histories.
 
-All feeds through all layers, then the upkeep of all tables, each history in a workspace of its own.
+All feeds through all layers, then the upkeep of all tables, each history in a workspace of its own. Its RAW has the
+measured day and the one before; the years before them are built from a folder.
 """
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date, timedelta
+from functools import partial
 
 import history
-from space import LOCAL, keep_up, run_day, space
+from space import keep_up, run_day, space
 from targets import Target
 
 from retailflow_local.simulator.files import deliver_day
@@ -16,7 +18,7 @@ from retailflow_local.simulator.world import ENTITIES, World
 
 MEASURED = date(2026, 1, 15)
 SEED, SCALE = 7, 0.02
-LENGTHS = (30, 730)
+LENGTHS = (730, 30)  # the one that takes long to build first
 GATED = {
     "jobs": "Spark jobs",
     "files_read": "data files read",
@@ -34,10 +36,11 @@ def behind(days: int) -> dict[str, Counter[str]]:
     with space() as made:
         raw, world = made.raw_store(), World(SEED, SCALE)
         before = [MEASURED - timedelta(days=number) for number in range(days, 0, -1)]
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda day: deliver_day(raw, world, day, entities=ENTITIES), before[:-1]))
+        years = history.Folder(made.root / "years")
+        with ProcessPoolExecutor(2) as pool:
+            list(pool.map(partial(deliver_day, years, world, entities=ENTITIES), before[:-1], chunksize=8))
         with made.tables() as tables:
-            history.build(tables, raw, LOCAL.raw.root, before[:-1])
+            history.build(tables, years, years.root.as_uri(), before[:-1])
         for day in (before[-1], MEASURED):
             deliver_day(raw, world, day, entities=ENTITIES)
         run_day(made, before[-1])  # warm, and in the state that day after day leaves

@@ -81,7 +81,8 @@ def orders_of(world: World, start: int) -> Part:
 @contextmanager
 def memory(made: Space) -> Iterator[dict[str, float]]:
     """The most GiB since it was last cleared, looked at twice a second: the Spark server's, its Python workers', and
-    of both together. Pages that several have in common are counted once.
+    of both together. Pages that workers have in common are counted once, and not those of the server that a process
+    of `chmod` has for the moment before it is one.
     """
     found, is_over = {}, threading.Event()
 
