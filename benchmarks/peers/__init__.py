@@ -62,7 +62,7 @@ def worker(made: Space) -> Iterator[Worker]:
     python = virtual_environment(HERE, "peers") / "bin" / "python"
     settings = {
         "SPARK_REMOTE": made.spark_remote,
-        "PEERS_DUCKDB": str(made.root / "peers.duckdb"),
+        "PEERS_DUCKDB": str(made.root / "marts.duckdb"),
         "DBT_TARGET_PATH": str(made.root / "dbt"),
         "DBT_LOG_PATH": str(made.root / "dbt"),
         "PYTHONWARNINGS": "ignore",
