@@ -27,6 +27,7 @@ from retailflow_local.virtual_environments import virtual_environment
 HERE = Path(__file__).parent
 PEERS = ("dbt_spark", "dbt_duckdb", "polars")
 SIZES = (1_000_000, 10_000_000)
+FIRST_DAY = 1_000_000
 DAYS = [date(2026, 1, 14) + timedelta(days=number) for number in range(3)]
 LIMITS = {"dbt_spark": 0.5, "dbt_duckdb": 2.0, "polars": 2.0}  # of ours to theirs
 LARGE_LIMITS = {"dbt_spark": 0.5, "dbt_duckdb": 1.0, "polars": 1.0}  # from ten million rows on
@@ -80,15 +81,16 @@ def measure(*sizes: int) -> dict:
 
 
 def of_size(rows: int) -> dict:
-    """CPU seconds of a day of so many payments by each, and of ours to theirs; medians of the days after the first, of
-    which a large size has one.
+    """CPU seconds of a day of so many payments by each, and of ours to theirs; medians of the days after the first. A
+    large size has one such day, and a first of a million.
     """
-    days = DAYS[:2] if rows >= SIZES[-1] else DAYS
+    counts, first = (FIRST_DAY, rows) if rows >= SIZES[-1] else (rows, rows, rows), 0
     with space(heap="6g") as made, ExitStack() as stack:
         workers = {peer: stack.enter_context(worker(made)) for peer in PEERS}
         found = {name: [] for name in ("ours", *PEERS)}
-        for number, day in enumerate(days):
-            folder = delivered(made, workers["polars"], day, number, rows)
+        for day, count in zip(DAYS, counts, strict=False):
+            folder = delivered(made, workers["polars"], day, first, count)
+            first += count
             work = {"ours": partial(ours, made, day)} | {
                 peer: partial(workers[peer].ask, peer, folder=str(folder), day=str(day), root=str(made.root / "polars"))
                 for peer in PEERS
@@ -104,10 +106,11 @@ def of_size(rows: int) -> dict:
         return {"cpu_seconds": cpu, "ours_to_theirs": ratios}
 
 
-def delivered(made: Space, generator: Worker, day: date, number: int, rows: int) -> Path:
-    """The day's files, in a folder for the peers and in RAW for ours: a tenth of them corrects the day before."""
-    folder, corrected = made.root / "feed" / str(day), rows // 10 if number else 0
-    first = number * rows
+def delivered(made: Space, generator: Worker, day: date, first: int, rows: int) -> Path:
+    """The day's files, in a folder for the peers and in RAW for ours: so many new events after the `first` ones, and a
+    tenth as many that correct the day before.
+    """
+    folder, corrected = made.root / "feed" / str(day), rows // 10 if first else 0
     counts = generator.ask(
         "files", folder=str(folder), day=str(day), first=first - corrected, new_from=first, end=first + rows
     )
