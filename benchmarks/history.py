@@ -32,7 +32,11 @@ class Folder(RawStore):
 
     def create(self, path: str, payload: bytes) -> bool:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_bytes(payload)
+        try:
+            with (self.root / path).open("xb") as file:
+                file.write(payload)
+        except FileExistsError:
+            return False
         return True
 
     def read(self, path: str) -> bytes:

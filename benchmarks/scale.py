@@ -90,9 +90,8 @@ def memory(made: Space) -> Iterator[dict[str, float]]:
         while not is_over.wait(0.5):
             with suppress(psutil.NoSuchProcess):
                 server = made.processes.find("spark")
-                own, *others = (
-                    one.memory_full_info().pss / 2**30 for one in (server, *server.children(recursive=True))
-                )
+                workers = [one for one in server.children(recursive=True) if "python" in one.name()]
+                own, *others = (one.memory_full_info().pss / 2**30 for one in (server, *workers))
                 now = {"server_gib": own, "workers_gib": sum(others), "memory_gib": own + sum(others)}
                 found.update({name: round(max(found.get(name, 0), gib), 2) for name, gib in now.items()})
 

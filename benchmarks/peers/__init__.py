@@ -84,7 +84,8 @@ def of_size(rows: int) -> dict:
     """CPU seconds of a day of so many payments by each, and of ours to theirs; medians of the days after the first. A
     large size has one such day, and a first of a million.
     """
-    counts, first = (FIRST_DAY, rows) if rows >= SIZES[-1] else (rows, rows, rows), 0
+    counts = (FIRST_DAY, rows) if rows >= SIZES[-1] else (rows, rows, rows)
+    first = 0
     with space(heap="6g") as made, ExitStack() as stack:
         workers = {peer: stack.enter_context(worker(made)) for peer in PEERS}
         found = {name: [] for name in ("ours", *PEERS)}
