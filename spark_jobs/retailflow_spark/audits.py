@@ -1,57 +1,24 @@
 """What must hold of GOLD before readers see it.
 
-An audit is asked of the state that a publication would leave, and looks only at what the publication would change. A
-blocking one holds its table back; a warning is reported.
+An audit is asked of the state that a publication would leave, and looks only at what the publication would change: by
+literals, which a first query finds out, since a join skips no file. A blocking one holds its table back; a warning is
+reported.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial, reduce
+from functools import partial, reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from retailflow.contracts import GoldContract, Table, gold_tables
-from retailflow_spark.balance import open_dates
-from retailflow_spark.gold.fact_web_sessions import with_visitor
-from retailflow_spark.gold.payment_reconciliation import of_some_order
+from retailflow.contracts import GoldContract, gold_tables, table
 from retailflow_spark.gold.scd2 import beginning, end
-from retailflow_spark.tables import Tables
+from retailflow_spark.state import DIMENSIONS, SOURCES, Source, State
 
-DIMENSIONS = {"customer_sk": "gold.dim_customer", "product_sk": "gold.dim_product"}
 MART, FACTS = "gold.daily_revenue_mart", "gold.fact_sales"
 _SUMMED = ("unit_count", "gross_amount", "discount_amount", "net_amount", "tax_amount")
-# Where a key with two rows in SILVER would not show as one with two here: rows are added up, or one takes the other's
-# place. Per table its source, the key of that, and the column that both have.
-_HIDES_ROWS_OF = {
-    "gold.fact_web_sessions": ("silver.clickstream", "event_id", with_visitor, "anonymous_id"),
-    "gold.payment_reconciliation": ("silver.payments", "payment_event_id", of_some_order, "order_id"),
-}
 _GROUP = ("business_date", "channel", "store_id", "currency")
-
-
-class State:
-    """GOLD as a publication would leave it: each table at its `wanted` version. `published` is what readers see now."""
-
-    def __init__(self, tables: Tables, wanted: Mapping[str, int], published: Mapping[str, int]) -> None:
-        self.tables, self.wanted, self.published = tables, wanted, published
-
-    def __getitem__(self, name: str) -> DataFrame:
-        return self.tables.read(name, self.wanted[name])
-
-    @cached_property
-    def open_dates(self) -> Counter[str]:
-        """Per feed, the ingestion dates whose newest check found records lost or doubled."""
-        return Counter(feed for feed, _ in open_dates(self.tables))
-
-    def changed(self, name: str) -> DataFrame:
-        """The rows that would be inserted, deleted or updated (before and after); all of a table new to readers."""
-        if name not in self.published:
-            return self[name]
-        if self.wanted[name] == self.published[name]:
-            return self[name].limit(0)
-        return self.tables.changes(name, self.published[name] + 1, self.wanted[name])
 
 
 @dataclass(frozen=True)
@@ -110,7 +77,7 @@ def audits() -> Iterator[Audit]:
     for contract in gold_tables():
         name = contract.table.name
         warnings = (Rule(one.name, one.reason, is_blocking=False) for one in contract.table.warnings)
-        yield Audit(name, (name,), (_UNIQUE, *warnings), partial(_rows, table=contract.table))
+        yield Audit(name, (name,), (_UNIQUE, *warnings), partial(_rows, contract=contract))
         if name in DIMENSIONS.values():
             yield Audit(name, (name,), (_GAP_FREE,), partial(_intervals, name=name))
         for sk in sorted(DIMENSIONS.keys() & set(contract.table.column_names)):
@@ -119,20 +86,24 @@ def audits() -> Iterator[Audit]:
                 yield Audit(name, (name, DIMENSIONS[sk]), (rule,), partial(_unresolved, name=name, sk=sk))
         if any(source.startswith("silver.") for source in contract.sources):
             yield Audit(name, (name,), (_BALANCES,), partial(_open_dates, contract=contract))
-        if name in _HIDES_ROWS_OF:
-            source, key, *_ = _HIDES_ROWS_OF[name]
-            rule = Rule("keys_have_one_date", f"keys ({key}) of {source} came with several dates")
-            yield Audit(name, (name,), (rule,), partial(_with_several_dates, name=name))
+        for source in SOURCES.get(name, ()):
+            key = ", ".join(table(source.name).key)
+            rule = Rule("keys_have_one_date", f"keys ({key}) of {source.name} came with several dates")
+            yield Audit(name, (name,), (rule,), partial(_with_several_dates, name=name, source=source))
     yield Audit(MART, (MART, FACTS), (_EQUAL,), _unlike_facts)
 
 
-def _rows(state: State, table: Table) -> DataFrame:
-    """Keys with several rows, and rows that the contract warns of, over the keys that change."""
-    touched = state.changed(table.name).select(*table.key).distinct()
-    warned = (F.count_if(F.expr(f"NOT ({one.expression})")).alias(one.name) for one in table.warnings)
-    rows = state[table.name].join(touched, list(table.key), "left_semi")
-    per_key = rows.groupBy(*table.key).agg(F.count("*").alias("_rows"), *warned)
-    sums = (F.coalesce(F.sum(one.name), F.lit(0)) for one in table.warnings)
+def _rows(state: State, contract: GoldContract) -> DataFrame:
+    """Keys with several rows, and rows that the contract warns of, over the keys that change.
+
+    Where these have a date, within it: that a key has one date only is for `_with_several_dates` to say.
+    """
+    name, key, warnings = contract.table.name, contract.table.key, contract.table.warnings
+    touched = state.changed(name).select(*key).distinct()
+    warned = (F.count_if(F.expr(f"NOT ({one.expression})")).alias(one.name) for one in warnings)
+    rows = state.of_changed_dates(name).join(touched, list(key), "left_semi")
+    per_key = rows.groupBy(*key).agg(F.count("*").alias("_rows"), *warned)
+    sums = (F.coalesce(F.sum(one.name), F.lit(0)) for one in warnings)
     return _counts(per_key, F.count_if(F.col("_rows") > 1), *sums)
 
 
@@ -158,15 +129,17 @@ def _unresolved(state: State, name: str, sk: str) -> DataFrame:
     """Changed facts without their version, and any facts whose version a change of the dimension took away."""
     dimension = DIMENSIONS[sk]
     versions = state[dimension].select(sk)
-    lost = state.changed(name).select(sk).distinct().join(versions, sk, "left_anti")
-    gone = state.changed(dimension).select(sk).distinct().join(versions, sk, "left_anti")
-    return _counts(state[name].select(sk).join(lost.union(gone).distinct(), sk, "left_semi"))
+    named = state.changed(name).select(sk)
+    facts = state.of_changed_dates(name)
+    if state.has_gone(dimension):
+        named, facts = named.union(state.changed(dimension).select(sk)), state[name]
+    absent = named.distinct().join(versions, sk, "left_anti")
+    return _counts(facts.select(sk).join(absent, sk, "left_semi"))
 
 
 def _unlike_facts(state: State) -> DataFrame:
-    dates = state.changed(MART).select("business_date").union(state.changed(FACTS).select("business_date")).distinct()
-    shown = state[MART].join(dates, "business_date", "left_semi")
-    sold = state[FACTS].join(dates, "business_date", "left_semi").withColumnRenamed("quantity", "unit_count")
+    shown = state.of_changed_dates(MART, FACTS)
+    sold = state.of_changed_dates(FACTS, MART).withColumnRenamed("quantity", "unit_count")
     sums = F.struct(*(F.sum(name).cast("decimal(38,4)").alias(name) for name in _SUMMED))
     sides = (side.groupBy(*_GROUP).agg(sums.alias(which)) for side, which in ((shown, "shown"), (sold, "sold")))
     both = next(sides).join(next(sides), list(_GROUP), "full")
@@ -180,12 +153,10 @@ def _open_dates(state: State, contract: GoldContract) -> DataFrame:
     return state.tables.spark.range(1).select(F.array(F.lit(count).cast("bigint")))
 
 
-def _with_several_dates(state: State, name: str) -> DataFrame:
+def _with_several_dates(state: State, name: str, source: Source) -> DataFrame:
     """Over what changes: SILVER has a row a key and date, and a feed must give a key one date (docs/adr/0005)."""
-    source, key, with_scope, scope = _HIDES_ROWS_OF[name]
-    touched = state.changed(name).select(scope).distinct()
-    rows = with_scope(state.tables.read(source)).join(touched, scope, "left_semi")
-    return _counts(rows.groupBy(key).agg(F.count("*").alias("rows")).where("rows > 1"))
+    per_key = state.rows_of(source, name).groupBy(*table(source.name).key).agg(F.count("*").alias("rows"))
+    return _counts(per_key.where("rows > 1"))
 
 
 def _counts(broken: DataFrame, *counts: Column) -> DataFrame:

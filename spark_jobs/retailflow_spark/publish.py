@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, GoldContract, Table, table
-from retailflow_spark.gold.scope import of_dates
+from retailflow_spark.gold.scope import bounded
 from retailflow_spark.ledger import Counts
 from retailflow_spark.tables import Tables, date_in
 
@@ -92,18 +93,40 @@ def _follow(tables: Tables, contract: GoldContract, since: Mapping[str, tuple[in
         source: inputs[source].limit(0) if first is None else tables.changes(source, first, newest)
         for source, (newest, first) in since.items()
     }
-    scope = transform.scope(changed, inputs)
-    keys = scope.limit(_KEYS + 1).toArrow()
-    if not keys.num_rows:
+    for name in (name for name in changed if name.startswith("gold.dim_")):
+        changed[name], _ = _fetched(changed[name])
+    scope, keys = _fetched(transform.scope(changed, inputs))
+    if keys is not None and not keys.num_rows:
         return 0
-    if is_short := keys.num_rows <= _KEYS:
-        scope = tables.spark.createDataFrame(keys, scope.schema)
     day, prune = contract.scope_date, None
+    if keys is None and day:
+        keys = scope.select(day).distinct().toArrow()
+    inputs = bounded_inputs(contract, inputs, scope, keys)
     if day:
-        dates = (keys if is_short else scope.select(day).distinct().toArrow())[day].unique().to_pylist()
-        inputs = {name: of_dates(inputs[name], name, dates) for name in inputs}
-        prune = date_in(f"t.{day}", dates)
+        prune = date_in(f"t.{day}", keys[day].unique().to_pylist())
     return tables.make_equal(contract.table, transform.rows(inputs, scope), scope, prune).num_affected_rows
+
+
+def bounded_inputs(
+    contract: GoldContract, inputs: Mapping[str, DataFrame], scope: DataFrame, keys: pa.Table | None
+) -> Mapping[str, DataFrame]:
+    """Of the sources and of the table itself, what rows in scope are made of, as far as literals tell.
+
+    Args:
+        keys: the rows of `scope`, or its dates, where they are fetched.
+    """
+    transform = _transform(contract)
+    if hasattr(transform, "bounded"):  # it is made of other dates or keys than its own
+        return transform.bounded(inputs, scope)
+    return inputs if keys is None else bounded(inputs, contract, keys)
+
+
+def _fetched(frame: DataFrame) -> tuple[DataFrame, pa.Table | None]:
+    """The rows as literals of a query, and themselves; the frame as it is where they are too many."""
+    rows = frame.limit(_KEYS + 1).toArrow()
+    if rows.num_rows > _KEYS:
+        return frame, None
+    return frame.sparkSession.createDataFrame(rows, frame.schema), rows
 
 
 def _transform(contract: GoldContract) -> ModuleType:

@@ -16,9 +16,10 @@ from pyspark.sql import functions as F
 from retailflow.contracts import Column, GoldContract, Table, gold_tables
 from retailflow.contracts.ddl import create_view
 from retailflow.contracts.privacy import masked
-from retailflow_spark.audits import Audit, Finding, State, audits, find
+from retailflow_spark.audits import Audit, Finding, audits, find
 from retailflow_spark.balance import ROW_BALANCE
 from retailflow_spark.publish import forget, watermarks
+from retailflow_spark.state import State
 from retailflow_spark.tables import Tables
 
 RELEASES = Table(

@@ -5,11 +5,11 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Table
@@ -232,7 +232,7 @@ class Tables:
         """
         current = self.read(table.name).alias("t").where(prune or "true")
         if scope is not None:
-            current = current.join(scope, on=scope.columns, how="left_semi")
+            current = having(current, scope)
         difference(current, wanted, table).createOrReplaceTempView("difference")
         names = table.column_names
         identity = " AND ".join(f"t.{name} = s.{name}" for name in table.identity)
@@ -243,6 +243,17 @@ class Tables:
             f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{n} = s.{n}' for n in names)} "
             f"WHEN NOT MATCHED AND NOT s.{_DELETE} THEN INSERT ({', '.join(names)}) VALUES ({_of('s', names)})",
         )
+
+
+def having(frame: DataFrame, keys: DataFrame) -> DataFrame:
+    """The rows whose values of the columns of `keys` are one of its rows; a null is a null."""
+    wanted = keys.toDF(*(f"_{name}" for name in keys.columns))
+    return frame.join(wanted, same(keys.columns), "left_semi")
+
+
+def same(names: Iterable[str]) -> Column:
+    """Whether columns of two tables are the same, those of the second with a `_` before their names."""
+    return reduce(Column.__and__, (F.col(name).eqNullSafe(F.col(f"_{name}")) for name in names))
 
 
 def newest_first(frame: DataFrame, moment: str) -> Iterator[DataFrame]:

@@ -9,9 +9,10 @@ from pipeline import empty_catalog, everything, put, run_day
 from retailflow.contracts import entity, gold_table
 from retailflow.contracts.model import Check
 from retailflow_spark import silver
-from retailflow_spark.audits import State, audits, find
+from retailflow_spark.audits import audits, find
 from retailflow_spark.balance import Balance, balances
 from retailflow_spark.publish import refresh
+from retailflow_spark.state import State
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
@@ -71,7 +72,8 @@ def test_an_order_with_two_dates_has_a_row_for_each_and_is_held_back(tables, raw
     assert [row.status for row in tables.read("gold.fact_orders").collect()] == ["shipped", "shipped"]
     assert [row.order_status for row in tables.read("gold.payment_reconciliation").collect()] == ["shipped"]
     assert blocking(tables, "gold.fact_orders") == [
-        "gold.fact_orders: a key has several rows (1 such, audit key_is_unique)"
+        "gold.fact_orders: a key has several rows (1 such, audit key_is_unique)",
+        "gold.fact_orders: keys (order_id) of silver.orders came with several dates (1 such, audit keys_have_one_date)",
     ]
 
 

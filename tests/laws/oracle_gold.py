@@ -62,6 +62,10 @@ class Gold:
             line
             | {"customer": _held(customers, line["customer_id"], line["sold_at"])}
             | {"product": _held(products, line["product_id"], line["sold_at"])}
+            | {
+                "awaited_count": int(line["customer_id"] not in (None, *customers))
+                + (line["product_id"] not in products)
+            }
             for line in (*self._online(), *self._in_stores())
         ]
 

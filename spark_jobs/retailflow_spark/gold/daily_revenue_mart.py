@@ -12,11 +12,9 @@ from retailflow_spark.gold.scope import distinct_keys, within
 
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
     """`business_date` of changed lines, and of lines whose product version changed its category in place."""
-    images = changed["gold.dim_product"].groupBy("product_sk").agg(F.count_distinct(_category()).alias("categories"))
-    recategorised = images.where(F.col("categories") > 1).select("product_sk")
     return distinct_keys(
         changed["gold.fact_sales"].select("business_date"),
-        tables["gold.fact_sales"].join(recategorised, "product_sk", "left_semi").select("business_date"),
+        _recategorised(tables["gold.fact_sales"], changed["gold.dim_product"]).select("business_date"),
     )
 
 
@@ -47,6 +45,20 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
             .alias("returned_amount"),
         )
     )
+
+
+def _recategorised(lines: DataFrame, products: DataFrame) -> DataFrame:
+    versions = products.groupBy("product_sk").agg(
+        F.count_distinct(_category()).alias("categories"),
+        F.min("valid_from").cast("date").alias("since"),
+        F.max("valid_to").cast("date").alias("until"),
+    )
+    moved = versions.where("categories > 1")
+    bounds = moved.agg(F.min("since").alias("since"), F.max("until").alias("until")).first()
+    if not bounds.since:
+        return lines.limit(0)
+    days = F.date_sub(F.lit(bounds.since), 1), F.date_add(F.lit(bounds.until), 1)  # in any time zone
+    return lines.where(F.col("business_date").between(*days)).join(moved, "product_sk", "left_semi")
 
 
 def _category() -> Column:

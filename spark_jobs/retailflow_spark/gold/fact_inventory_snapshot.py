@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.lookup import misplaced, with_version
+from retailflow_spark.gold.lookup import awaited_count, misplaced, with_version
 from retailflow_spark.gold.money import LINE
 from retailflow_spark.gold.scope import distinct_keys, within
 
@@ -15,7 +15,7 @@ KEY = ("store_id", "product_id", "snapshot_date")
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
     """The keys of changed snapshots, and of stored ones that now belong to another version of their product."""
     facts, products = tables["gold.fact_inventory_snapshot"], tables["gold.dim_product"]
-    moved = misplaced(facts, changed["gold.dim_product"], products, "product", _end_of_day())
+    moved = misplaced(facts, changed["gold.dim_product"], products, "product", _end_of_day(), "snapshot_date")
     return distinct_keys(changed["silver.inventory"].select(*KEY), moved.select(*KEY))
 
 
@@ -25,7 +25,9 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     available = F.col("quantity_on_hand") - F.col("quantity_reserved")
     return with_version(stock, tables["gold.dim_product"], "product", _end_of_day()).select(
         *KEY,
-        *("product_sk", "quantity_on_hand", "quantity_reserved", "quantity_on_order"),
+        "product_sk",
+        awaited_count("product").alias("awaited_count"),
+        *("quantity_on_hand", "quantity_reserved", "quantity_on_order"),
         available.alias("available_quantity"),
         "reorder_point",
         (available < F.col("reorder_point")).alias("is_below_reorder_point"),

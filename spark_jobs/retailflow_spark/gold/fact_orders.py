@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.lookup import misplaced, with_version
+from retailflow_spark.gold.lookup import awaited_count, misplaced, with_version
 from retailflow_spark.gold.money import LINE, SUM, gross, or_zero
 from retailflow_spark.gold.scope import distinct_keys, within
 
@@ -14,8 +14,8 @@ SCOPE = ("order_id", "business_date")
 
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
     """`order_id` and `business_date` of changed orders, and of stored ones whose customer's version is another now."""
-    facts, moment = tables["gold.fact_orders"], F.col("ordered_at")
-    moved = misplaced(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", moment)
+    facts, moment = tables["gold.fact_orders"], (F.col("ordered_at"), "business_date")
+    moved = misplaced(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", *moment)
     keys = distinct_keys(changed["silver.orders"].select("order_id", "ordered_date"), moved.select(*SCOPE))
     return keys.toDF(*SCOPE)
 
@@ -44,6 +44,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
         "order_id",
         F.to_date("ordered_at").alias("business_date"),
         *("ordered_at", "updated_at", "status", "customer_id", "customer_sk"),
+        awaited_count("customer").alias("awaited_count"),
         F.col("shipping.address.country").alias("country"),
         F.col("shipping.method").alias("shipping_method"),
         *("coupon_codes", "is_counted", "line_count", "unit_count"),

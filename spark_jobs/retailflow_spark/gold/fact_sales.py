@@ -6,15 +6,15 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from retailflow_spark.gold.dim_store import ONLINE_ID
-from retailflow_spark.gold.lookup import misplaced, with_version
+from retailflow_spark.gold.lookup import awaited_count, misplaced, with_version
 from retailflow_spark.gold.money import LINE, gross, or_zero
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
 from retailflow_spark.gold.scope import distinct_keys, within
 
 COLUMNS = (
     *("channel", "sale_id", "line_number", "business_date", "sold_at", "sold_at_local", "store_id", "register_id"),
-    *("customer_id", "product_id", "customer_sk", "product_sk", "quantity", "unit_price", "gross_amount"),
-    *("discount_amount", "net_amount", "tax_amount", "currency", "is_return", "is_after_closing"),
+    *("customer_id", "product_id", "customer_sk", "product_sk", "awaited_count", "quantity", "unit_price"),
+    *("gross_amount", "discount_amount", "net_amount", "tax_amount", "currency", "is_return", "is_after_closing"),
 )
 
 
@@ -24,10 +24,10 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
     A changed dimension moves a line to another version of its customer or product, or its moment of sale to another
     time zone. All its other changes touch no fact.
     """
-    facts, moment = tables["gold.fact_sales"], F.col("sold_at")
+    facts, moment = tables["gold.fact_sales"], (F.col("sold_at"), "business_date")
     moved = [
-        misplaced(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", moment),
-        misplaced(facts, changed["gold.dim_product"], tables["gold.dim_product"], "product", moment),
+        misplaced(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", *moment),
+        misplaced(facts, changed["gold.dim_product"], tables["gold.dim_product"], "product", *moment),
         _moved_by_store(facts, changed["gold.dim_store"], tables["gold.dim_store"]),
     ]
     return distinct_keys(
@@ -52,7 +52,8 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
         }
     )
     lines = with_version(lines, tables["gold.dim_customer"], "customer", F.col("sold_at"))
-    return with_version(lines, tables["gold.dim_product"], "product", F.col("sold_at")).select(*COLUMNS)
+    lines = with_version(lines, tables["gold.dim_product"], "product", F.col("sold_at"))
+    return lines.withColumn("awaited_count", awaited_count("customer", "product")).select(*COLUMNS)
 
 
 def _sale(changed: DataFrame, channel: str, sale_id: str, business_date: str) -> DataFrame:
@@ -116,6 +117,9 @@ def _at_store(sales: DataFrame, stores: DataFrame) -> DataFrame:
 
 
 def _moved_by_store(facts: DataFrame, changed: DataFrame, stores: DataFrame) -> DataFrame:
-    touched = facts.where(F.col("channel") == "store").join(changed.select("store_id"), "store_id", "left_semi")
+    images, states = F.count("*"), F.count_distinct(F.struct("timezone", "closed_on"))  # of an update two images
+    counted = changed.groupBy("store_id").agg(images.alias("images"), states.alias("states"))
+    ids = [row.store_id for row in counted.where("images % 2 = 1 OR states > 1").collect()]
+    touched = facts.where((F.col("channel") == "store") & F.col("store_id").isin(ids)) if ids else facts.limit(0)
     was = touched.withColumn("_was", F.struct("sold_at", "is_after_closing"))
     return _at_store(was, stores).where(F.col("_was") != F.struct("sold_at", "is_after_closing"))

@@ -1,23 +1,65 @@
-"""gold.fact_web_sessions: one row per visit to the web shop."""
+"""gold.fact_web_sessions: one row per visit to the web shop.
+
+The events of a visitor are streams: one for each session_id, which is a session wherever its events are, and one of
+those without, which silence cuts into sessions. What an event changes of that stream is bounded in time.
+"""
 
 from collections.abc import Mapping
+from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from retailflow_spark.gold.scope import within
+from retailflow_spark.tables import same
 
 EVENT_TYPES = ("page_view", "product_view", "search", "add_to_cart", "remove_from_cart", "checkout", "purchase")
+STREAM = ("anonymous_id", "session_id")
 
 
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
-    """`anonymous_id` of every visitor with a changed event: one late event can join or split the others' sessions."""
-    return with_visitor(changed["silver.clickstream"]).select("anonymous_id").distinct()
+    """Streams with a changed event, and each `session_date` on which a session of theirs may begin, as stored or anew.
+
+    Without a session_id these are the dates from the first changed event, or the beginning of a stored session that
+    reaches it, to half an hour after the last. What begins there ends where it did, or by a changed event.
+    """
+    touched = (
+        with_visitor(changed["silver.clickstream"])
+        .groupBy(*STREAM)
+        .agg((F.min("occurred_at") - _silence()).alias("first"), (F.max("occurred_at") + _silence()).alias("last"))
+    )
+    has_no_id = F.col("session_id").isNull()
+    bounds = touched.agg(
+        F.min("session_id").alias("least"),
+        F.max("session_id").alias("greatest"),
+        F.min(F.when(has_no_id, F.col("first"))).cast("date").alias("since"),
+        F.max(F.when(has_no_id, F.col("last"))).cast("date").alias("until"),
+    ).first()
+    in_time = (F.col("ended_at") >= F.lit(bounds.since)) & (F.col("started_at") < F.date_add(F.lit(bounds.until), 1))
+    stored = tables["gold.fact_web_sessions"].where(of_streams(bounds.least, bounds.greatest, in_time))
+    stored = stored.select(*(F.col(name).alias(f"_{name}") for name in (*STREAM, "started_at", "ended_at")))
+    reaches = (F.col("_ended_at") >= F.col("first")) & (F.to_date("_started_at") <= F.to_date("last"))
+    is_near = same(STREAM) & (F.col("session_id").isNotNull() | reaches)
+    found = touched.join(stored, is_near, "left")
+    last = F.when(has_no_id, F.col("last")).otherwise(F.greatest("last", "_ended_at"))
+    spans = found.groupBy(*STREAM).agg(F.min(F.least("first", "_started_at")).alias("first"), F.max(last).alias("last"))
+    return spans.select(*STREAM, F.explode(F.sequence(F.to_date("first"), F.to_date("last"))).alias("session_date"))
+
+
+def bounded(tables: Mapping[str, DataFrame], scope: DataFrame) -> dict[str, DataFrame]:
+    """The events that the sessions in scope can be made of: a session begins where none is half an hour before."""
+    bounds = scope.agg(
+        F.min("session_id").alias("least"),
+        F.max("session_id").alias("greatest"),
+        F.min(F.when(F.col("session_id").isNull(), F.col("session_date"))).alias("since"),
+    ).first()
+    events = tables["silver.clickstream"].where(of_streams(bounds.least, bounds.greatest, since(bounds.since)))
+    return {**tables, "silver.clickstream": events}
 
 
 def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The sessions of the visitors in scope."""
-    events = _with_session(within(with_visitor(tables["silver.clickstream"]), scope, "anonymous_id"))
+    """The sessions in scope."""
+    events = _with_session(within(with_visitor(tables["silver.clickstream"]), scope, *STREAM))
     is_purchase = F.col("event_type") == "purchase"
     sessions = events.groupBy("anonymous_id", "session_id", "_visit").agg(
         F.min_by("event_id", _in_time()).alias("_first_event_id"),
@@ -35,7 +77,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     # A session without an id of its own is named by its first event. As JSON, no two identities are the same text.
     first_event = F.when(F.col("session_id").isNull(), F.col("_first_event_id")).alias("event_id")
     identity = F.to_json(F.struct("anonymous_id", "session_id", first_event))
-    return sessions.select(
+    described = sessions.select(
         F.md5(identity).alias("session_sk"),
         *("anonymous_id", "session_id", "customer_id", "started_at", "ended_at"),
         F.to_date("started_at").alias("session_date"),
@@ -46,6 +88,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
         *(F.col(f"device.{part}").alias(f"device_{part}") for part in ("type", "os", "browser")),
         *(F.col(f"utm.{part}").alias(f"utm_{part}") for part in ("source", "medium", "campaign")),
     )
+    return within(described, scope, *STREAM, "session_date")
 
 
 def with_visitor(events: DataFrame) -> DataFrame:
@@ -53,13 +96,27 @@ def with_visitor(events: DataFrame) -> DataFrame:
     return events.withColumn("anonymous_id", F.coalesce("anonymous_id", "session_id", "event_id"))
 
 
+def of_streams(least: str | None, greatest: str | None, in_time: Column) -> Column:
+    """Whether a row is of these streams, by literals, which skip files: by session_id, or of none and in time."""
+    return F.col("session_id").between(least, greatest) | (F.col("session_id").isNull() & in_time)
+
+
+def since(day: date | None) -> Column:
+    """Whether an event may belong to a session that begins on this day or later, or shows that it began before."""
+    return F.col("occurred_at") >= F.date_sub(F.lit(day), 1)
+
+
 def _with_session(events: DataFrame) -> DataFrame:
     """`_visit` numbers what 30 minutes of silence set apart among a visitor's events without session id, else 0."""
     stream = Window.partitionBy("anonymous_id", "session_id").orderBy("occurred_at", "event_id")
     last = F.lag("occurred_at").over(stream)
-    is_new = F.col("session_id").isNull() & (F.col("occurred_at") >= last + F.expr("INTERVAL 30 MINUTES"))
+    is_new = F.col("session_id").isNull() & (F.col("occurred_at") >= last + _silence())
     opened = events.withColumn("_is_new", F.coalesce(is_new, F.lit(False)).cast("int"))
     return opened.withColumn("_visit", F.sum("_is_new").over(stream))
+
+
+def _silence() -> Column:
+    return F.expr("INTERVAL 30 MINUTES")
 
 
 def _in_time() -> Column:

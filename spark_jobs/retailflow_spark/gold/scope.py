@@ -1,23 +1,45 @@
-"""Scope keys: the keys whose rows of a GOLD table are to be recomputed."""
+"""Scope keys: the keys whose rows of a GOLD table are to be recomputed.
 
+A join with keys skips no file, however few they are. What is read of a table that years stand in is therefore also
+bounded by literals: by dates where the keys have one, else by the range of the keys.
+"""
+
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import reduce
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow.contracts import table
+from retailflow.contracts import GoldContract, table
+from retailflow_spark.tables import having
 
 
 def within(frame: DataFrame, scope: DataFrame | None, *keys: str) -> DataFrame:
     """The rows of `frame` whose keys are in scope; all of them where `scope` is None."""
-    return frame if scope is None else frame.join(scope.select(*keys), list(keys), "left_semi")
+    return frame if scope is None else having(frame, scope.select(*keys))
 
 
-def of_dates(frame: DataFrame, name: str, dates: list[date]) -> DataFrame:
-    """The rows of these dates, of a table that is partitioned. Literals skip files, where a join with keys does not."""
-    partition = table(name).partition
-    return frame.where(F.col(partition[0]).isin(dates)) if partition else frame
+def bounded(frames: Mapping[str, DataFrame], contract: GoldContract, keys: pa.Table) -> dict[str, DataFrame]:
+    """Of each table by name, what the rows of these keys of a GOLD table can be made of, as far as literals tell."""
+    if day := contract.scope_date:
+        return of_dates(frames, keys[day].unique().to_pylist())
+    key = contract.scope[0]
+    least, greatest = pc.min_max(keys[key]).as_py().values()
+    # A transform may put a key in the place of none.
+    has_key = F.col(key).between(F.lit(least), F.lit(greatest)) | F.col(key).isNull()
+    return {name: frame.where(has_key) if key in frame.columns else frame for name, frame in frames.items()}
+
+
+def of_dates(frames: Mapping[str, DataFrame], dates: Iterable[date]) -> dict[str, DataFrame]:
+    """The rows of these dates, of the tables that are partitioned."""
+    days = {name: table(name).partition for name in frames}
+    return {
+        name: frame.where(F.col(days[name][0]).isin(list(dates))) if days[name] else frame
+        for name, frame in frames.items()
+    }
 
 
 def distinct_keys(*frames: DataFrame) -> DataFrame:

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from retailflow import contracts
-from retailflow_spark.gold.scope import of_dates
+from retailflow_spark.publish import bounded_inputs
+from retailflow_spark.tables import having
 
 Told = list[tuple[str | None, ...]]
 Literals = tuple[pa.Table, StructType]
@@ -115,18 +116,14 @@ class Recompute:
         return tell(self._keys)
 
     def equals_a_rebuild(self) -> bool:
-        untouched = self._before[self._target].join(self._keys, self._keys.columns, "left_anti")
-        anew = self._module.rows(self._tables_of_dates(), self._keys)
+        stored = self._before[self._target]
+        untouched = stored.exceptAll(having(stored, self._keys))
+        contract = contracts.gold_table(self._target.removeprefix("gold."))
+        tables = bounded_inputs(contract, self._tables, self._keys, self._keys.toArrow())
+        anew = self._module.rows(tables, self._keys)
         rebuilt = self._after[self._target]
         assert tell(rebuilt.where(_broken(self._target))) == []
         return tell(untouched.select(*rebuilt.columns).unionAll(anew)) == tell(rebuilt)
-
-    def _tables_of_dates(self) -> dict[str, DataFrame]:
-        day = contracts.gold_table(self._target.removeprefix("gold.")).scope_date
-        if day is None:
-            return self._tables
-        dates = self._keys.toArrow()[day].unique().to_pylist()
-        return {name: of_dates(frame, name, dates) for name, frame in self._tables.items()}
 
 
 def _broken(table: str) -> str:

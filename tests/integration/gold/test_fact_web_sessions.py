@@ -1,3 +1,6 @@
+from datetime import datetime, timedelta
+from random import Random
+
 import pytest
 
 
@@ -83,5 +86,46 @@ def test_a_late_event_joins_two_sessions_of_its_visitor_and_leaves_the_others(wo
     assert before.tell("fact_web_sessions", "anonymous_id", "event_count") == [("A1", "1"), ("A1", "1"), ("A2", "1")]
     assert after.tell("fact_web_sessions", "anonymous_id", "event_count") == [("A1", "3"), ("A2", "1")]
     run = recompute("fact_web_sessions", before, after)
-    assert run.scope == [("A1",)]
+    assert run.scope == [("A1", None, "2026-01-15")]
     assert run.equals_a_rebuild()
+
+
+def test_of_a_visitor_only_the_sessions_near_a_changed_event_are_recomputed(world, recompute):
+    long_ago = [event("E1", "10:00:00", day="2025-01-01"), event("E2", "10:00:00", day="2025-01-01", session_id="V1")]
+    before = world(clickstream=[*long_ago, event("E3", "23:50:00")])
+    after = world(clickstream=[*long_ago, event("E3", "23:50:00"), event("E4", "00:10:00", day="2026-01-16")])
+    run = recompute("fact_web_sessions", before, after)
+    assert run.scope == [("A1", None, "2026-01-15"), ("A1", None, "2026-01-16")]
+    assert run.equals_a_rebuild()
+
+
+def test_a_session_with_an_id_is_found_however_long_ago_it_began(world, recompute):
+    began = event("E1", "10:00:00", day="2025-01-01", session_id="V1")
+    before = world(clickstream=[began])
+    run = recompute("fact_web_sessions", before, world(clickstream=[began, event("E2", "10:00:00", session_id="V1")]))
+    assert run.equals_a_rebuild()
+
+
+def test_events_that_come_go_and_move_give_the_sessions_of_a_rebuild(world, recompute):
+    """Each visitor is a case: some events over four days, dense around midnight, of which some come, go or move."""
+    dice = Random(8)
+    before, after = [], []
+    for visitor in range(200):
+        for number in range(dice.randrange(1, 12)):
+            id_ = dice.choice((None, None, "V1", "V2"))
+            was, becomes = (_at(dice, f"{visitor}-{number}", f"A{visitor}", id_) for _ in range(2))
+            fate = dice.random()
+            before += [was] if fate < 0.8 else []
+            after += [was] if fate < 0.6 else [becomes] if fate > 0.7 else []
+    run = recompute("fact_web_sessions", world(clickstream=before), world(clickstream=after))
+    assert run.equals_a_rebuild()
+
+
+def _at(dice: Random, event_id: str, visitor: str, session_id: str | None) -> dict:
+    """An event at some of the steps of 10 minutes around a midnight, or of an hour elsewhere."""
+    minutes = (
+        dice.choice((0, 1440, 2880)) + 10 * dice.randrange(-6, 7) if dice.random() < 0.7 else 60 * dice.randrange(72)
+    )
+    moment = datetime(2026, 1, 15) + timedelta(minutes=minutes)
+    named = {"anonymous_id": visitor, "session_id": session_id and f"{visitor}-{session_id}"}
+    return event(event_id, f"{moment:%H:%M:%S}", day=f"{moment:%Y-%m-%d}", **named)
