@@ -48,6 +48,7 @@ class Folder(RawStore):
 
 def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> None:
     """All tables as they are after those dates, whose feeds RAW has. The catalog is empty before."""
+    tables.spark.conf.set("spark.sql.shuffle.partitions", "1")  # one file a date, as upkeep leaves them
     for contract in entities():
         tables.create([contract.bronze, contract.quarantine, *contract.kept, ROW_BALANCE])
         _append(tables, contract.bronze, _received(tables, raw, raw_root, contract, dates))

@@ -138,6 +138,12 @@ MUTATIONS = [
         f"{INTEGRATION}/gold/test_fact_sales.py::test_a_new_version_recomputes_only_the_sales_it_takes_over",
     ),
     Mutation(
+        8,
+        "facts of a changed member are looked for by literals",
+        _replaced("retailflow_spark.gold.lookup._concerned", lambda facts, *_: facts),
+        "tests/laws/test_flat_days.py::test_a_day_reads_no_file_of_a_date_that_it_does_not_touch",
+    ),
+    Mutation(
         9,
         "arguments of a job are compared with what is allowed",
         _replaced("retailflow_spark.job._form", lambda kind, pattern: str),

@@ -81,7 +81,7 @@ def _buying(dice: Dice, day: date) -> Iterator[list[dict]]:
         if fate.is_return_only or dice.unit("telephone", fate.order_id) < 0.3:
             continue
         rng = dice.rng("buy", fate.order_id)
-        visit = _Visit(dice, rng, fate.order_id, fate.customer_id)
+        visit = _Visit(dice, rng, f"{day}-{fate.order_id}", fate.customer_id)
         products = [line["product_id"] for line in order_at(dice, fate, day)["lines"] if line["quantity"] > 0][:3]
         steps = [("page_view", "/", None)]
         for product in products:
@@ -96,7 +96,10 @@ def _buying(dice: Dice, day: date) -> Iterator[list[dict]]:
 
 
 class _Visit:
-    """Builds the events of one visit; device and campaign are one object for all of them."""
+    """Builds the events of one visit; device and campaign are one object for all of them.
+
+    Its name begins with its day, and so do session ids, as a collector gives them that has them in the order of time.
+    """
 
     def __init__(self, dice: Dice, rng: Random, name: str, customer_id: str | None) -> None:
         self._rng = rng

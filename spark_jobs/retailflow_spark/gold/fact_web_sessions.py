@@ -23,11 +23,22 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
     Without a session_id these are the dates from the first changed event, or the beginning of a stored session that
     reaches it, to half an hour after the last. What begins there ends where it did, or by a changed event.
     """
-    touched = (
-        with_visitor(changed["silver.clickstream"])
-        .groupBy(*STREAM)
-        .agg((F.min("occurred_at") - _silence()).alias("first"), (F.max("occurred_at") + _silence()).alias("last"))
+    moment, has_no_id = F.col("occurred_at"), F.col("session_id").isNull()
+    first, last = F.min(moment) - _silence(), F.max(moment) + _silence()
+    events = with_visitor(changed["silver.clickstream"])
+    touched = events.groupBy(*STREAM).agg(first.alias("first"), last.alias("last"))
+    reaches = (F.col("_ended_at") >= F.col("first")) & (F.to_date("_started_at") <= F.to_date("last"))
+    near = same(STREAM) & (reaches | ~has_no_id)
+    found = touched.join(_stored(tables["gold.fact_web_sessions"], touched), near, "left")
+    until = F.when(has_no_id, F.col("last")).otherwise(F.greatest("last", "_ended_at"))
+    spans = found.groupBy(*STREAM).agg(
+        F.min(F.least("first", "_started_at")).alias("since"), F.max(until).alias("until")
     )
+    return spans.select(*STREAM, F.explode(F.sequence(F.to_date("since"), F.to_date("until"))).alias("session_date"))
+
+
+def _stored(sessions: DataFrame, touched: DataFrame) -> DataFrame:
+    """The streams and extents of stored sessions, as far as literals tell which a changed event may belong to."""
     has_no_id = F.col("session_id").isNull()
     bounds = touched.agg(
         F.min("session_id").alias("least"),
@@ -36,14 +47,8 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
         F.max(F.when(has_no_id, F.col("last"))).cast("date").alias("until"),
     ).first()
     in_time = (F.col("ended_at") >= F.lit(bounds.since)) & (F.col("started_at") < F.date_add(F.lit(bounds.until), 1))
-    stored = tables["gold.fact_web_sessions"].where(of_streams(bounds.least, bounds.greatest, in_time))
-    stored = stored.select(*(F.col(name).alias(f"_{name}") for name in (*STREAM, "started_at", "ended_at")))
-    reaches = (F.col("_ended_at") >= F.col("first")) & (F.to_date("_started_at") <= F.to_date("last"))
-    is_near = same(STREAM) & (F.col("session_id").isNotNull() | reaches)
-    found = touched.join(stored, is_near, "left")
-    last = F.when(has_no_id, F.col("last")).otherwise(F.greatest("last", "_ended_at"))
-    spans = found.groupBy(*STREAM).agg(F.min(F.least("first", "_started_at")).alias("first"), F.max(last).alias("last"))
-    return spans.select(*STREAM, F.explode(F.sequence(F.to_date("first"), F.to_date("last"))).alias("session_date"))
+    found = sessions.where(of_streams(bounds.least, bounds.greatest, in_time))
+    return found.select(*(F.col(name).alias(f"_{name}") for name in (*STREAM, "started_at", "ended_at")))
 
 
 def bounded(tables: Mapping[str, DataFrame], scope: DataFrame) -> dict[str, DataFrame]:
