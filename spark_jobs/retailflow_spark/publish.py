@@ -93,8 +93,9 @@ def _follow(tables: Tables, contract: GoldContract, since: Mapping[str, tuple[in
         source: inputs[source].limit(0) if first is None else tables.changes(source, first, newest)
         for source, (newest, first) in since.items()
     }
-    for name in (name for name in changed if name.startswith("gold.dim_")):
-        changed[name], _ = _fetched(changed[name])
+    for name, (_, first) in since.items():
+        if name.startswith("gold.dim_") and first is not None:
+            changed[name], _ = _fetched(changed[name])
     scope, keys = _fetched(transform.scope(changed, inputs))
     if keys is not None and not keys.num_rows:
         return 0

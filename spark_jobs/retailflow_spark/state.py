@@ -13,6 +13,7 @@ from retailflow.contracts import gold_table
 from retailflow_spark.balance import open_dates
 from retailflow_spark.gold.fact_web_sessions import STREAM, since, with_visitor
 from retailflow_spark.gold.payment_reconciliation import of_some_order
+from retailflow_spark.gold.scope import in_range
 from retailflow_spark.tables import Tables, having
 
 DIMENSIONS = {"customer_sk": "gold.dim_customer", "product_sk": "gold.dim_product"}
@@ -25,7 +26,11 @@ class Source:
     name: str
     columns: Mapping[str, str]  # each as SQL over the rows of GOLD; the source is read by the range of the last
     taken_in: Callable[[DataFrame], DataFrame] = lambda rows: rows
-    in_time: Callable[[date], Column] = lambda first: F.lit(True)  # of rows without the last, by GOLD's first date
+    in_time: Callable[[date], Column] | None = None  # of rows without the last, by GOLD's first date
+
+    @property
+    def ranged(self) -> str:
+        return list(self.columns)[-1]
 
 
 SOURCES = {
@@ -69,12 +74,11 @@ class State:
 
     def rows_of(self, source: Source, name: str) -> DataFrame:
         """The rows of a source that changed rows of this table are made of, whatever their dates are."""
-        moved, ranged = self._moved[name], F.col(list(source.columns)[-1])
-        in_range = ranged.between(*moved.ranges[SOURCES[name].index(source)])
-        in_time = ranged.isNull() & source.in_time(min(moved.dates, default=None))
+        moved = self._moved[name]
+        in_time = source.in_time and source.in_time(min(moved.dates, default=None))
+        possible = in_range(source.ranged, *moved.ranges[SOURCES[name].index(source)], in_time)
         touched = self.changed(name).select(*(F.expr(sql).alias(column) for column, sql in source.columns.items()))
-        possible = self.tables.read(source.name).where(in_range | in_time)
-        return having(source.taken_in(possible), touched.distinct())
+        return having(source.taken_in(self.tables.read(source.name).where(possible)), touched.distinct())
 
     def has_gone(self, dimension: str) -> bool:
         """Whether a version of a dimension that readers see would not be there any more."""
@@ -90,7 +94,7 @@ class State:
 
     def _survey(self, name: str) -> DataFrame:
         changed, day = self.changed(name), gold_table(name.removeprefix("gold.")).scope_date
-        values = [F.expr(list(source.columns.values())[-1]) for source in SOURCES.get(name, ())]
+        values = [F.expr(source.columns[source.ranged]) for source in SOURCES.get(name, ())]
         ranges = F.array(*(F.array(F.min(value), F.max(value)) for value in values))
         gone = F.lit(0)
         for sk in (sk for sk, dimension in DIMENSIONS.items() if dimension == name):

@@ -10,7 +10,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.scope import within
+from retailflow_spark.gold.scope import in_range, within
 from retailflow_spark.tables import same
 
 EVENT_TYPES = ("page_view", "product_view", "search", "add_to_cart", "remove_from_cart", "checkout", "purchase")
@@ -47,7 +47,7 @@ def _stored(sessions: DataFrame, touched: DataFrame) -> DataFrame:
         F.max(F.when(has_no_id, F.col("last"))).cast("date").alias("until"),
     ).first()
     in_time = (F.col("ended_at") >= F.lit(bounds.since)) & (F.col("started_at") < F.date_add(F.lit(bounds.until), 1))
-    found = sessions.where(of_streams(bounds.least, bounds.greatest, in_time))
+    found = sessions.where(in_range("session_id", bounds.least, bounds.greatest, in_time))
     return found.select(*(F.col(name).alias(f"_{name}") for name in (*STREAM, "started_at", "ended_at")))
 
 
@@ -58,8 +58,8 @@ def bounded(tables: Mapping[str, DataFrame], scope: DataFrame) -> dict[str, Data
         F.max("session_id").alias("greatest"),
         F.min(F.when(F.col("session_id").isNull(), F.col("session_date"))).alias("since"),
     ).first()
-    events = tables["silver.clickstream"].where(of_streams(bounds.least, bounds.greatest, since(bounds.since)))
-    return {**tables, "silver.clickstream": events}
+    possible = in_range("session_id", bounds.least, bounds.greatest, since(bounds.since))
+    return {**tables, "silver.clickstream": tables["silver.clickstream"].where(possible)}
 
 
 def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
@@ -99,11 +99,6 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
 def with_visitor(events: DataFrame) -> DataFrame:
     """Events of nobody in particular belong to their session's visitor, or stand alone."""
     return events.withColumn("anonymous_id", F.coalesce("anonymous_id", "session_id", "event_id"))
-
-
-def of_streams(least: str | None, greatest: str | None, in_time: Column) -> Column:
-    """Whether a row is of these streams, by literals, which skip files: by session_id, or of none and in time."""
-    return F.col("session_id").between(least, greatest) | (F.col("session_id").isNull() & in_time)
 
 
 def since(day: date | None) -> Column:

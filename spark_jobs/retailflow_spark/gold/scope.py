@@ -4,13 +4,13 @@ A join with keys skips no file, however few they are. What is read of a table th
 bounded by literals: by dates where the keys have one, else by the range of the keys.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Mapping
 from functools import reduce
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from retailflow.contracts import GoldContract, table
@@ -25,21 +25,20 @@ def within(frame: DataFrame, scope: DataFrame | None, *keys: str) -> DataFrame:
 def bounded(frames: Mapping[str, DataFrame], contract: GoldContract, keys: pa.Table) -> dict[str, DataFrame]:
     """Of each table by name, what the rows of these keys of a GOLD table can be made of, as far as literals tell."""
     if day := contract.scope_date:
-        return of_dates(frames, keys[day].unique().to_pylist())
+        dates = keys[day].unique().to_pylist()
+        days = {name: table(name).partition for name in frames}
+        return {
+            name: frame.where(F.col(*days[name]).isin(dates)) if days[name] else frame for name, frame in frames.items()
+        }
     key = contract.scope[0]
-    least, greatest = pc.min_max(keys[key]).as_py().values()
-    # A transform may put a key in the place of none.
-    has_key = F.col(key).between(F.lit(least), F.lit(greatest)) | F.col(key).isNull()
-    return {name: frame.where(has_key) if key in frame.columns else frame for name, frame in frames.items()}
+    possible = in_range(key, *pc.min_max(keys[key]).as_py().values())
+    return {name: frame.where(possible) if key in frame.columns else frame for name, frame in frames.items()}
 
 
-def of_dates(frames: Mapping[str, DataFrame], dates: Iterable[date]) -> dict[str, DataFrame]:
-    """The rows of these dates, of the tables that are partitioned."""
-    days = {name: table(name).partition for name in frames}
-    return {
-        name: frame.where(F.col(days[name][0]).isin(list(dates))) if days[name] else frame
-        for name, frame in frames.items()
-    }
+def in_range(key: str, least: Any, greatest: Any, if_none: Column | None = None) -> Column:
+    """Whether a key lies between two, or is null and `if_none` holds: a transform may put one in the place of none."""
+    is_none = F.col(key).isNull() if if_none is None else F.col(key).isNull() & if_none
+    return F.col(key).between(least, greatest) | is_none
 
 
 def distinct_keys(*frames: DataFrame) -> DataFrame:
