@@ -17,7 +17,7 @@ import psutil
 
 from retailflow.contracts import entities, gold_table, gold_tables
 from retailflow.environments import load_environment
-from retailflow_local.spark_server import session
+from retailflow_local.spark_client import session
 from retailflow_local.state import Simulation
 from retailflow_local.workspace import Workspace
 from retailflow_spark import bronze, drift, ledger, publish, release, silver
@@ -35,7 +35,6 @@ LARGE_DAYS = {
     "spark.sql.shuffle.partitions": "8",
 }
 _C1_ONLY = "-XX:TieredStopAtLevel=1"
-_sessions = []  # Spark Connect's client can lock itself out when an old session is collected while another one asks
 
 
 class Space(Workspace):
@@ -89,7 +88,6 @@ class Space(Workspace):
     def tables(self) -> Iterator[Tables]:
         """In a session of their own, as each job has one."""
         with session(self.spark_remote) as spark:
-            _sessions.append(spark)
             yield Tables(spark, LOCAL.catalog)
 
 

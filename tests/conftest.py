@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from retailflow.raw import RawStore
 from retailflow_local import verification
+from retailflow_local.spark_client import session
 from retailflow_local.workspace import REPOSITORY, Workspace
 from retailflow_spark.tables import Tables
 
@@ -47,11 +48,9 @@ def workspace(tmp_path_factory) -> Iterator[Workspace]:
 
 @pytest.fixture(scope="session")
 def spark(workspace) -> Iterator[SparkSession]:
-    session = SparkSession.builder.remote(workspace.spark_remote).create()
-    session.conf.set("spark.sql.session.timeZone", "UTC")
-    session.conf.set("spark.sql.shuffle.partitions", "1")
-    yield session
-    session.stop()
+    with session(workspace.spark_remote) as spark:
+        spark.conf.set("spark.sql.shuffle.partitions", "1")
+        yield spark
 
 
 @pytest.fixture

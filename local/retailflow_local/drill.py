@@ -22,7 +22,7 @@ from retailflow_local.console import console, steps
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.mail_sink.mailbox import Mailbox, body
 from retailflow_local.simulator.world import World
-from retailflow_local.spark_server import session
+from retailflow_local.spark_client import session
 from retailflow_local.state import Simulation
 from retailflow_local.workspace import Workspace
 

@@ -15,7 +15,7 @@ from retailflow_local.airflow import AirflowClient, process_name
 from retailflow_local.console import console, steps
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.options import calendar_date
-from retailflow_local.spark_server import session
+from retailflow_local.spark_client import session
 from retailflow_local.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from rich.table import Table
 from retailflow.contracts import entities, gold_tables
 from retailflow_local.adventureworks.oracle import Amounts, Compared, compare, source_totals
 from retailflow_local.console import console
-from retailflow_local.spark_server import session
+from retailflow_local.spark_client import session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

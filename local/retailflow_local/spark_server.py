@@ -2,19 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from retailflow.contracts import entities, gold_tables
 from retailflow_local.azurite import ACCOUNT, ACCOUNT_KEY
-from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import HOST
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from retailflow_local.spark_client import session
 
 HEAP = "1536m"
 
@@ -187,24 +181,3 @@ def create_schemas(remote: str) -> None:
     with session(remote) as spark:
         for schema in sorted(layers | {"gold_build", "ops"}):
             spark.sql(f"CREATE SCHEMA IF NOT EXISTS spark_catalog.{schema}")
-
-
-@contextmanager
-def session(remote: str) -> Iterator["SparkSession"]:
-    """A session that is released at the end of the block, while the server still runs.
-
-    The client's own patience with a server that is gone, ten minutes, would hold up Ctrl-C and the exit of Python.
-    """
-    from pyspark.errors import PySparkException
-    from pyspark.sql import SparkSession
-    from pyspark.sql.connect.client.retries import DefaultPolicy
-
-    spark = SparkSession.builder.remote(remote).create()
-    spark.client.set_retry_policies([DefaultPolicy(max_retries=4, max_backoff=500)])
-    try:
-        yield spark
-    except PySparkException as error:
-        sentence = str(error).partition("JVM stacktrace")[0].strip()
-        raise WorkspaceError(f"Spark refused a query; its log has the rest. {sentence}") from error
-    finally:
-        spark.stop()

@@ -10,7 +10,7 @@ from retailflow_local.console import console
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.jobs_api.errors import ApiError
 from retailflow_local.jobs_api.warehouse import query_of
-from retailflow_local.spark_server import session
+from retailflow_local.spark_client import session
 from retailflow_local.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from retailflow.raw import batches_path, complete
 from retailflow_local import analytics, bi, contract_tests, cost, dbt, dictionary
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble, planted
-from retailflow_local.spark_server import session
+from retailflow_local.spark_client import session
 from retailflow_local.workspace import PROCESSES, REPOSITORY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from retailflow.contracts import entities, gold_tables
 from retailflow_local import cli, quarantine
 from retailflow_local.simulator.files import deliver_day
-from retailflow_local.spark_server import create_schemas, session
+from retailflow_local.spark_client import session
+from retailflow_local.spark_server import create_schemas
 
 pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(3600)]
 

@@ -13,7 +13,7 @@ import psutil
 import requests
 from pipeline import empty_catalog
 
-from retailflow_local.spark_server import session
+from retailflow_local.spark_client import session
 from retailflow_local.workspace import Workspace
 from retailflow_spark.tables import Tables
 

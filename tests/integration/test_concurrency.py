@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 from pipeline import empty_catalog, everything, put, run_day
-from pyspark.sql import SparkSession
 
 from retailflow.contracts import gold_table
+from retailflow_local.spark_client import session
 from retailflow_spark.publish import refresh
 from retailflow_spark.release import newest, publish
 from retailflow_spark.tables import Tables
@@ -56,12 +56,8 @@ def test_runs_at_once_leave_what_they_leave_one_after_the_other(workspace, table
     deliver_days(raw, days)
 
     def alone(numbers: list[int]) -> None:
-        spark = SparkSession.builder.remote(workspace.spark_remote).create()
-        spark.conf.set("spark.sql.session.timeZone", "UTC")
-        try:
+        with session(workspace.spark_remote) as spark:
             run(Tables(spark, tables.catalog), raw_root, [day(number) for number in numbers])
-        finally:
-            spark.stop()
 
     with ThreadPoolExecutor(len(runs)) as pool:
         list(pool.map(alone, runs))

@@ -4,8 +4,9 @@ from itertools import count
 from threading import Event, Thread
 
 import pytest
-from pyspark.sql import SparkSession
 from shop import BOTH, BUILT, MART, Shop
+
+from retailflow_local.spark_client import session
 
 
 @pytest.mark.full
@@ -19,17 +20,16 @@ def test_no_statement_sees_a_mixture_or_what_failed_its_audit(workspace, tables,
     seen, failures, has_moved, is_done = [], [], Event(), Event()
 
     def read() -> None:
-        spark = SparkSession.builder.remote(workspace.spark_remote).create()
         try:
-            is_last = False
-            while not is_last:
-                is_last = len(seen) >= reads - 1 and has_moved.is_set()  # it begins after a move
-                seen.append(tuple(map(str, spark.sql(BOTH).first())))
+            with session(workspace.spark_remote) as spark:
+                is_last = False
+                while not is_last:
+                    is_last = len(seen) >= reads - 1 and has_moved.is_set()  # it begins after a move
+                    seen.append(tuple(map(str, spark.sql(BOTH).first())))
         except Exception as error:
             failures.append(error)
         finally:
             is_done.set()
-            spark.stop()
 
     reader = Thread(target=read)
     reader.start()

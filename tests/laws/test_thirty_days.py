@@ -15,7 +15,7 @@ from importlib import import_module
 
 import pytest
 from pipeline import everything, run_day
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from retailflow.contracts import entities, gold_table, gold_tables
 from retailflow.contracts.model import ORDER
@@ -23,6 +23,7 @@ from retailflow_local.simulator.dice import WORLD_BEGINS
 from retailflow_local.simulator.files import deliver_day, deliver_late
 from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import ENTITIES, World
+from retailflow_local.spark_client import session
 from retailflow_spark import bronze
 from retailflow_spark.publish import refresh
 from retailflow_spark.quality import accepted, judge, newest_per_key, rejected
@@ -45,21 +46,17 @@ def test_thirty_days_in_any_order_equal_a_clean_rebuild(workspace, tables, raw):
 
     def run_feed(feed: str, days: list, chance: random.Random) -> None:
         """Each day has its batch; some have a late one before or after their run; some run again."""
-        session = SparkSession.builder.remote(workspace.spark_remote).create()
-        session.conf.set("spark.sql.session.timeZone", "UTC")
-        session.conf.set("spark.sql.shuffle.partitions", "1")
-        try:
+        with session(workspace.spark_remote) as spark:
+            spark.conf.set("spark.sql.shuffle.partitions", "1")
             for day in days:
                 deliver_day(raw, WORLD, day, Trouble.some(), [feed])
                 late = chance.choice(("none", "none", "none", "before", "after"))
                 if late == "after":
-                    run_day(Tables(session, tables.catalog), raw.root, feed, day)
+                    run_day(Tables(spark, tables.catalog), raw.root, feed, day)
                 if late != "none":
                     deliver_late(raw, WORLD, feed, day)
-                run_day(Tables(session, tables.catalog), raw.root, feed, day)
-            run_day(Tables(session, tables.catalog), raw.root, feed, chance.choice(days))
-        finally:
-            session.stop()
+                run_day(Tables(spark, tables.catalog), raw.root, feed, day)
+            run_day(Tables(spark, tables.catalog), raw.root, feed, chance.choice(days))
 
     for start in range(0, DAYS, 6):
         with ThreadPoolExecutor(2) as pool:

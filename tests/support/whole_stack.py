@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from retailflow_local.airflow import AirflowClient
 from retailflow_local.simulator.world import World
-from retailflow_local.spark_server import session
+from retailflow_local.spark_client import session
 from retailflow_local.workspace import Workspace
 
 DAG = "retailflow_daily"

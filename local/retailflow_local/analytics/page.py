@@ -9,7 +9,7 @@ from retailflow_local import dbt
 from retailflow_local.analytics import charts, queries
 from retailflow_local.downloads import Progress
 from retailflow_local.errors import WorkspaceError
-from retailflow_local.spark_server import session
+from retailflow_local.spark_client import session
 from retailflow_local.workspace import Workspace
 
 if TYPE_CHECKING:

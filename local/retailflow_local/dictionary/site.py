@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader
 from retailflow_local import dbt
 from retailflow_local.dictionary.tables import LAYERS, Field, Page, pages
 from retailflow_local.downloads import Progress
-from retailflow_local.spark_server import session
+from retailflow_local.spark_client import session
 from retailflow_local.workspace import Workspace
 from retailflow_spark.tables import Tables
 

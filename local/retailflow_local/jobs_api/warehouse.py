@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from retailflow_local.jobs_api.errors import invalid
+from retailflow_local.spark_client import close_session, open_session
 
 if TYPE_CHECKING:
     from pyspark.errors import PySparkException
@@ -110,7 +111,8 @@ class Warehouse:
             except PySparkException as error:
                 if is_last or _is_refused(error):
                     raise _failure(error) from error
-                self._forget()
+                for session in self._forget():
+                    close_session(session, is_server_gone=True)
         raise AssertionError
 
     def interrupt(self, tag: str) -> None:
@@ -122,7 +124,7 @@ class Warehouse:
 
     def close(self) -> None:
         for session in self._forget():
-            session.stop()
+            close_session(session)
 
     def _forget(self) -> list["SparkSession"]:
         with self._lock:
@@ -132,12 +134,7 @@ class Warehouse:
     def _session(self, schema: str | None) -> "SparkSession":
         with self._lock:
             if schema not in self._sessions:
-                from pyspark.sql import SparkSession
-                from pyspark.sql.connect.client.retries import DefaultPolicy
-
-                session = SparkSession.builder.remote(self._remote).create()
-                # The client's own patience with a server that is gone is ten minutes.
-                session.client.set_retry_policies([DefaultPolicy(max_retries=4, max_backoff=500)])
+                session = open_session(self._remote)
                 for name, value in _SETTINGS.items():
                     session.conf.set(name, value)
                 if schema is not None:

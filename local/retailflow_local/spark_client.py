@@ -1,0 +1,53 @@
+"""Sessions on the workspace's Spark Connect server, opened and closed here and nowhere else.
+
+pyspark closes a session once more when the garbage collector finds it, also one that was stopped. That may happen in
+any thread. In the thread that serves a gRPC channel it deadlocks: closing waits for requests that only this thread can
+answer, and every query of the process waits with them. So nothing is left for the collector to close.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from retailflow_local.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def open_session(remote: str) -> "SparkSession":
+    """A new session in UTC. Its client gives up after seconds where the server is gone; pyspark's own would wait for
+    ten minutes, and hold up Ctrl-C and the exit of Python.
+    """
+    from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    spark = SparkSession.builder.remote(remote).create()
+    spark.client.set_retry_policies([DefaultPolicy(max_retries=4, max_backoff=500)])
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    return spark
+
+
+def close_session(spark: "SparkSession", *, is_server_gone: bool = False) -> None:
+    """Release the session on the server, unless that is gone, and close its channel, for good."""
+    spark.release_session_on_close = not is_server_gone
+    spark.stop()
+    spark.client.close = lambda: None  # what the collector would call
+
+
+@contextmanager
+def session(remote: str) -> Iterator["SparkSession"]:
+    """A session that is closed at the end of the block, while the server still runs.
+
+    Raises: WorkspaceError with Spark's sentence where it refuses a query.
+    """
+    from pyspark.errors import PySparkException
+
+    spark = open_session(remote)
+    try:
+        yield spark
+    except PySparkException as error:
+        sentence = str(error).partition("JVM stacktrace")[0].strip()
+        raise WorkspaceError(f"Spark refused a query; its log has the rest. {sentence}") from error
+    finally:
+        close_session(spark)
