@@ -13,13 +13,13 @@ from urllib.parse import urlparse
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from space import LOCAL, Space, space, to_silver
+from space import Space, space, to_silver
 from targets import Target
 
 from retailflow.contracts import Table, entity, gold_table
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.world import World
-from retailflow_spark import bronze
+from retailflow_spark.bronze import load as bronze
 from retailflow_spark.publish import refresh
 from retailflow_spark.tables import Tables
 
@@ -34,13 +34,13 @@ def measure() -> dict:
         deliver_day(made.raw_store(), World(7, 0.2), DAY, entities=["clickstream", "orders"])
 
         def load() -> None:
-            bronze.load_day(tables, LOCAL.raw.root, clicks, DAY)
+            bronze.load_day(tables, made.raw_store(), clicks, DAY)
 
         found = {
             "a new day of BRONZE": added(made, tables, clicks.bronze, load),
             "the same day of BRONZE replaced": added(made, tables, clicks.bronze, load),
         }
-        bronze.load_day(tables, LOCAL.raw.root, orders, DAY)
+        bronze.load_day(tables, made.raw_store(), orders, DAY)
         found["new rows of SILVER"] = added(made, tables, orders.silver, lambda: to_silver(made, orders, DAY))
         tables.create([versions])
         tables.append(customers(tables, CUSTOMERS, "2026-01-01"), versions)

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pyarrow as pa
 from pyspark.sql import functions as F
+from retailflow_spark.balance import ROW_BALANCE
 from space import gold_order
 
 from retailflow.contracts import EntityContract, entities, gold_table
 from retailflow.contracts.model import ORDER
-from retailflow.raw import RawStore, counted, day_path
+from retailflow.manifests import counted
+from retailflow.raw import RawStore, day_path
 from retailflow_spark import release
-from retailflow_spark.balance import ROW_BALANCE
-from retailflow_spark.bronze import decoded, decoded_schema, stored_columns
+from retailflow_spark.bronze.load import decoded, decoded_schema, stored_columns
 from retailflow_spark.publish import refresh
-from retailflow_spark.quality import accepted, judge, newest_per_key, rejected
+from retailflow_spark.silver.validate import invalid, latest_per_key, valid, validate
 from retailflow_spark.tables import Tables
 
 
@@ -52,11 +53,11 @@ def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> No
     for contract in entities():
         tables.create([contract.bronze, contract.quarantine, *contract.kept, ROW_BALANCE])
         _append(tables, contract.bronze, _received(tables, raw, raw_root, contract, dates))
-        judged = judge(tables.read(contract.bronze.name), contract)
-        _append(tables, contract.quarantine, rejected(judged, contract))
+        validated = validate(tables.read(contract.bronze.name), contract)
+        _append(tables, contract.quarantine, invalid(validated, contract))
         for table in contract.kept:
-            newest = newest_per_key(accepted(judged, contract), table.identity, (contract.version_column, *ORDER))
-            _append(tables, table, newest)
+            latest = latest_per_key(valid(validated, contract), table.key, (contract.version_column, *ORDER))
+            _append(tables, table, latest)
         _ledger(tables, contract)
     for name in gold_order():
         refresh(tables, gold_table(name))
@@ -70,7 +71,7 @@ def _received(tables: Tables, raw: RawStore, raw_root: str, contract: EntityCont
         for manifest in counted(raw.manifests(contract.name, day))
         for file in manifest.files
     }
-    records_of = partial(decoded, form=contract.format, entity=contract.name, columns=contract.feed_columns)
+    records_of = partial(decoded, form=contract.format, feed=contract.name, columns=contract.feed_columns)
 
     def records(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         for batch in batches:

@@ -17,7 +17,8 @@ from space import Space, space, to_bronze, to_silver
 from targets import Target
 
 from retailflow.contracts import entity, gold_table
-from retailflow.raw import Part, deliver, join_pages, ulid
+from retailflow.manifests import ulid
+from retailflow.raw import Part, deliver, join_pages
 from retailflow_local.simulator import encode
 from retailflow_local.simulator.orders import fates, order_at
 from retailflow_local.simulator.web import VISITS, browsing

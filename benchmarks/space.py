@@ -20,9 +20,12 @@ from retailflow.environments import load_environment
 from retailflow_local.spark_client import session
 from retailflow_local.state import Simulation
 from retailflow_local.workspace import Workspace
-from retailflow_spark import bronze, drift, ledger, publish, release, silver
+from retailflow_spark import ledger, publish, release
+from retailflow_spark.bronze import drift
+from retailflow_spark.bronze import load as bronze
 from retailflow_spark.job import Run
 from retailflow_spark.maintenance import LAYERS, maintain_layer
+from retailflow_spark.silver import load as silver
 from retailflow_spark.tables import Tables
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,7 +121,7 @@ def as_job(made: Space, layer: str, name: str, day: date, work: Callable[[Tables
 
 def to_bronze(made: Space, contract, day: date) -> None:
     def work(tables: Tables, run_id: str) -> ledger.Counts:
-        counts = bronze.load_day(tables, LOCAL.raw.root, contract, day)
+        counts = bronze.load_day(tables, made.raw_store(), contract, day)
         drift.notice(tables, contract, day, run_id)
         return counts
 

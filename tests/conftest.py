@@ -1,5 +1,6 @@
 """What the tests stand on: one local workspace a run (real Spark Connect, Delta, Azurite, Jobs API), clean tables."""
 
+import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -17,13 +18,22 @@ from retailflow_spark.tables import Tables
 
 collect_ignore = ["data"]  # they need live tables: the DAG retailflow_data_tests runs them
 _RUNNING = "RETAILFLOW_TEST_WORKSPACE"  # of a test that runs other tests
+_SECONDS = Path(__file__).with_name("seconds.json")  # that each file of the short suite took when it was last recorded
 _outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+_seconds: dict[str, float] = defaultdict(float)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that two processes end at about the same time. New files are taken for long ones."""
+    known = json.loads(_SECONDS.read_text())
+    items.sort(key=lambda item: -known.get(_file(item.nodeid), float("inf")))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """A test counts once: by its call, or by the setup that skipped or failed it."""
+    _seconds[_file(report.nodeid)] += report.duration
     if report.when == "call" or not report.passed:
-        _outcomes[report.nodeid.partition("::")[0]][report.outcome] += 1
+        _outcomes[_file(report.nodeid)][report.outcome] += 1
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -34,6 +44,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if verification.is_recording() and not is_choice and not is_inner:
         command = "test --full" if options.markexpr == "full" else "test"
         verification.record(REPOSITORY, {f"{command} {file}": counts for file, counts in _outcomes.items()})
+        if command == "test":
+            known = json.loads(_SECONDS.read_text()) | {file: round(taken) for file, taken in _seconds.items()}
+            present = {file: known[file] for file in sorted(known) if (REPOSITORY / file).exists()}
+            _SECONDS.write_text(json.dumps(present, indent=1) + "\n")
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,8 @@ from space import Space, cpu_seconds, space, to_bronze, to_silver
 from targets import Target
 
 from retailflow.contracts import entity
-from retailflow.raw import Part, complete, deliver, ulid
+from retailflow.manifests import ulid
+from retailflow.raw import Part, complete, deliver
 from retailflow_local.virtual_environments import virtual_environment
 
 HERE = Path(__file__).parent

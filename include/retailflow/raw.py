@@ -1,45 +1,30 @@
 """The RAW layer: where a delivery stands, what makes it visible, and how it is written once and never changed.
 
 A delivery is data files, then a manifest naming them, then `_SUCCESS`. Only what a manifest names exists for readers,
-so a writer killed at any point leaves nothing half-visible.
+so a writer killed at any point leaves nothing half-visible. A batch is withdrawn by one more manifest; nothing is ever
+changed or deleted, except by an erasure.
 """
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from retailflow.manifests import (
+    BadManifest,
+    Manifest,
+    RawFile,
+    check_consistency,
+    counting_for,
+    neighbours,
+    parse_manifest,
+)
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
 SUCCESS = "_SUCCESS"
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-class RawFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str = Field(pattern=r"^batch_[0-9A-Za-z_.\-]+$")
-    bytes: int = Field(ge=0)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    records: int = Field(ge=0)
-
-
-class Manifest(BaseModel):
-    """One delivered batch. `records` counts records (an order, a line, an event), not pages or files.
-
-    One that `redacts` another stands in its place: the other no longer counts, and its data goes (redaction.py).
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    batch_id: str = Field(pattern=rf"^[{_CROCKFORD}]{{26}}$")
-    entity: str
-    ingestion_date: date
-    created_at: datetime
-    files: tuple[RawFile, ...]
-    redacts: str | None = Field(default=None, pattern=rf"^[{_CROCKFORD}]{{26}}$")
 
 
 @dataclass(frozen=True)
@@ -59,40 +44,21 @@ def batches_path(entity: str, ingestion_date: date) -> str:
     return f"{day_path(entity, ingestion_date)}/_batches"
 
 
-def ulid(moment: datetime, *identity: str) -> str:
-    """A ULID that is the same for the same moment and identity, so that a repeated delivery has the same name.
-
-    48 bits of milliseconds and 80 bits, here of a digest instead of chance (ULID specification, Crockford base 32).
-    """
-    milliseconds = int(moment.timestamp() * 1000)
-    digest = hashlib.sha256("\0".join(identity).encode()).digest()[:10]
-    number = int.from_bytes(milliseconds.to_bytes(6, "big") + digest, "big")
-    return _in_base_32(number)
-
-
-def next_ulid(batch_id: str) -> str:
-    """The ULID that sorts right after this one."""
-    number = 0
-    for digit in batch_id:
-        number = number * 32 + _CROCKFORD.index(digit)
-    return _in_base_32(number + 1)
-
-
-def _in_base_32(number: int) -> str:
-    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
-
-
 class RawStore:
-    """The RAW container. Everything is created conditionally; nothing here can overwrite."""
+    """The RAW container. Everything is created conditionally; nothing here can overwrite.
 
-    def __init__(self, container: "ContainerClient") -> None:
+    `root` is the container's URI for Spark.
+    """
+
+    def __init__(self, container: "ContainerClient", root: str = "") -> None:
         self._container = container
+        self.root = root
 
     @classmethod
-    def from_connection_string(cls, connection_string: str, container: str) -> "RawStore":
+    def from_connection_string(cls, connection_string: str, container: str, root: str = "") -> "RawStore":
         from azure.storage.blob import ContainerClient
 
-        return cls(ContainerClient.from_connection_string(connection_string, container))
+        return cls(ContainerClient.from_connection_string(connection_string, container), root)
 
     def create(self, path: str, payload: bytes) -> bool:
         """Write a blob if there is none of that name. False, and nothing changed, where there is one already."""
@@ -132,8 +98,18 @@ class RawStore:
         return True
 
     def manifests(self, entity: str, ingestion_date: date) -> list[Manifest]:
-        names = self.names(batches_path(entity, ingestion_date) + "/")
-        return [Manifest.model_validate_json(self.read(name)) for name in names]
+        """The day's manifests, by batch, those that do not count any more included.
+
+        Raises: BadManifest.
+        """
+        prefix = batches_path(entity, ingestion_date) + "/"
+        names = [name for name in self.names(prefix) if name.endswith(".json")]
+        found = [parse_manifest(name, self.read(name)) for name in names]
+        for name, manifest in zip(names, found, strict=True):
+            if (manifest.entity, manifest.ingestion_date) != (entity, ingestion_date):
+                raise BadManifest(f"{name} says another feed or date than its folder")
+        check_consistency(prefix, found)
+        return found
 
 
 def deliver(
@@ -164,15 +140,35 @@ def publish(store: RawStore, manifest: Manifest) -> Manifest:
     """Write a manifest, which makes its files visible. Returns the one that holds: the first of its batch."""
     path = f"{batches_path(manifest.entity, manifest.ingestion_date)}/{manifest.batch_id}.json"
     if not store.create(path, manifest.model_dump_json(indent=1, exclude_none=True).encode()):
-        return Manifest.model_validate_json(store.read(path))
+        return parse_manifest(path, store.read(path))
     return manifest
 
 
-def counted(manifests: Iterable[Manifest]) -> list[Manifest]:
-    """The batches that count: those that none of the others redacts."""
-    manifests = list(manifests)
-    redacted = {manifest.redacts for manifest in manifests}
-    return [manifest for manifest in manifests if manifest.batch_id not in redacted]
+def supersede(store: RawStore, old: Manifest, files: Iterable[RawFile]) -> Manifest:
+    """Write a manifest of these files in the place of another one. Returns the one that holds: the first to do so.
+
+    Its batch sorts next to the old one, so that no other record changes its place in the total order.
+    """
+    for batch_id in neighbours(old.batch_id):
+        wanted = old.model_copy(update={"batch_id": batch_id, "files": tuple(files), "supersedes": old.batch_id})
+        held = publish(store, wanted)
+        if held.supersedes == old.batch_id:
+            return held
+    raise AssertionError("unreachable: ULIDs do not end")
+
+
+def withdraw(store: RawStore, entity: str, ingestion_date: date, batch_id: str) -> Manifest:
+    """Let a batch count as never delivered: a manifest that supersedes it and names no files. Safe to repeat.
+
+    Its files stay where they are. Returns: the manifest of the withdrawal.
+
+    Raises: KeyError where the day has no such batch; BadManifest.
+    """
+    while True:
+        live = counting_for(store.manifests(entity, ingestion_date), batch_id)
+        if live.is_withdrawal:
+            return live
+        supersede(store, live.model_copy(update={"created_at": datetime.now(UTC)}), ())
 
 
 def complete(store: RawStore, entity: str, ingestion_date: date) -> None:

@@ -7,7 +7,8 @@ import psutil
 import requests
 
 from retailflow.contracts import entities, gold_tables
-from retailflow.raw import Part, batches_path, complete, deliver, ulid
+from retailflow.manifests import ulid
+from retailflow.raw import Part, batches_path, complete, deliver
 from retailflow_local.drill import Case, Drill, day
 from retailflow_local.simulator.encode import csv, ndjson, zipped
 from retailflow_local.simulator.files import deliver_day

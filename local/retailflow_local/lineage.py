@@ -39,9 +39,9 @@ def of_gold(tables: "Tables", contract: GoldContract) -> dict[str, list[str]]:
 
 def of_silver(tables: "Tables", contract: EntityContract) -> dict[str, list[str]]:
     """Per column, the columns of BRONZE. A nested one is text there, so a field is found by its column."""
-    from retailflow_spark.quality import accepted, judge
+    from retailflow_spark.silver.validate import valid, validate
 
-    rows = accepted(judge(tables.read(contract.bronze.name), contract), contract)
+    rows = valid(validate(tables.read(contract.bronze.name), contract), contract)
     made = of(rows.select(*contract.silver.column_names))
     return {name: sorted({".".join(source.split(".")[:3]) for source in found}) for name, found in made.items()}
 

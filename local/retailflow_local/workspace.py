@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import requests
 
+from retailflow.environments import load_environment
 from retailflow.raw import RawStore
 from retailflow_local import airflow, azurite, commands, postgres, spark_server
 from retailflow_local.commands import REPOSITORY, inherited
@@ -190,7 +191,7 @@ class Workspace:
             raise WorkspaceError("The Spark server does not run. Start the workspace with ./retailflow up.")
 
     def raw_store(self) -> RawStore:
-        return RawStore(azurite.container(self.ports["azurite"]))
+        return RawStore(azurite.container(self.ports["azurite"]), load_environment("local").raw.root)
 
     def airflow_client(self) -> airflow.AirflowClient:
         return airflow.AirflowClient(self.airflow_url, self.airflow_password)

@@ -1,6 +1,6 @@
 """SILVER of orders by AUTO CDC, and what the contract expects. Only Databricks runs this file: open source has neither.
 
-The rules are not said here: a row's faults are those that `judge` found, whose records stand in quarantine.
+The rules are not said here: a row breaks those that `validate` found, and its record is in quarantine.
 """
 
 from pyspark import pipelines as dp
@@ -10,23 +10,23 @@ from retailflow_spark.lakeflow import described, feed, path
 
 orders = feed("orders")
 silver = orders.contract.silver
-JUDGED = "orders_lakeflow_judged"
+VALIDATED = "orders_lakeflow_validated"
 
 
 @dp.expect_all_or_drop(orders.drops())
-def judged():
-    return orders.judged()
+def validated():
+    return orders.validated()
 
 
 for name, condition in orders.warnings().items():
-    judged = dp.expect(name, condition)(judged)
-dp.temporary_view(name=JUDGED)(judged)
+    validated = dp.expect(name, condition)(validated)
+dp.temporary_view(name=VALIDATED)(validated)
 
 dp.create_streaming_table(**described(silver))
 dp.create_auto_cdc_flow(
     target=path(silver),
-    source=JUDGED,
-    keys=list(silver.identity),
+    source=VALIDATED,
+    keys=list(silver.key),
     sequence_by=F.struct(*orders.order),
     column_list=silver.column_names,
     stored_as_scd_type=1,

@@ -9,7 +9,7 @@ orders = feed("orders")
 
 @dp.materialized_view(**described(orders.contract.silver))
 def silver():
-    return orders.newest()
+    return orders.latest()
 
 
 @dp.materialized_view(**described(orders.files_table))

@@ -12,9 +12,9 @@ from functools import partial, reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from retailflow.contracts import GoldContract, gold_tables, table
+from retailflow.contracts import GoldContract, gold_tables
 from retailflow_spark.gold.scd2 import beginning, end
-from retailflow_spark.state import DIMENSIONS, SOURCES, Source, State
+from retailflow_spark.state import DIMENSIONS, State
 
 MART, FACTS = "gold.daily_revenue_mart", "gold.fact_sales"
 _SUMMED = ("unit_count", "gross_amount", "discount_amount", "net_amount", "tax_amount")
@@ -86,17 +86,13 @@ def audits() -> Iterator[Audit]:
                 yield Audit(name, (name, DIMENSIONS[sk]), (rule,), partial(_unresolved, name=name, sk=sk))
         if any(source.startswith("silver.") for source in contract.sources):
             yield Audit(name, (name,), (_BALANCES,), partial(_open_dates, contract=contract))
-        for source in SOURCES.get(name, ()):
-            key = ", ".join(table(source.name).key)
-            rule = Rule("keys_have_one_date", f"keys ({key}) of {source.name} came with several dates")
-            yield Audit(name, (name,), (rule,), partial(_with_several_dates, name=name, source=source))
     yield Audit(MART, (MART, FACTS), (_EQUAL,), _unlike_facts)
 
 
 def _rows(state: State, contract: GoldContract) -> DataFrame:
     """Keys with several rows, and rows that the contract warns of, over the keys that change.
 
-    Where these have a date, within it: that a key has one date only is for `_with_several_dates` to say.
+    Where these have a date, within it: SILVER has one date a key.
     """
     name, key, warnings = contract.table.name, contract.table.key, contract.table.warnings
     touched = state.changed(name).select(*key).distinct()
@@ -151,12 +147,6 @@ def _open_dates(state: State, contract: GoldContract) -> DataFrame:
     feeds = {s.removeprefix("silver.").removesuffix("_versions") for s in contract.sources if s.startswith("silver.")}
     count = sum(state.open_dates[feed] for feed in feeds)
     return state.tables.spark.range(1).select(F.array(F.lit(count).cast("bigint")))
-
-
-def _with_several_dates(state: State, name: str, source: Source) -> DataFrame:
-    """Over what changes: SILVER has a row a key and date, and a feed must give a key one date (docs/adr/0005)."""
-    per_key = state.rows_of(source, name).groupBy(*table(source.name).key).agg(F.count("*").alias("rows"))
-    return _counts(per_key.where("rows > 1"))
 
 
 def _counts(broken: DataFrame, *counts: Column) -> DataFrame:

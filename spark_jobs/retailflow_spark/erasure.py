@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, EntityContract, Table, entities
-from retailflow.raw import Manifest, RawStore, counted, next_ulid
+from retailflow.manifests import Manifest, counted, neighbours
+from retailflow.raw import RawStore
 from retailflow_spark.redaction import CUSTOMER, redact, sweep
 from retailflow_spark.tables import Tables
 
@@ -100,7 +101,7 @@ def redact_day(tables: Tables, store: RawStore, contract: EntityContract, ingest
 
 def _receipt(tables: Tables, batch: Manifest, count: int, run_id: str) -> None:
     """Before the deed, so that none is without one."""
-    new = next_ulid(batch.batch_id)
+    new = next(neighbours(batch.batch_id))
     row = {"entity": batch.entity, "ingestion_date": batch.ingestion_date, "batch_id": new, "redacts": batch.batch_id}
     row |= {"record_count": count, "databricks_run_id": run_id, "redacted_at": datetime.now(UTC)}
     tables.append_once([row], REDACTIONS, f"redactions/{new}")

@@ -10,7 +10,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from retailflow.environments import Environment, Source
-from retailflow.raw import Part, RawStore, complete, deliver, is_complete, join_pages, ulid
+from retailflow.manifests import ulid
+from retailflow.raw import Part, RawStore, complete, deliver, is_complete, join_pages
 from retailflow_spark.secrets import open_raw, secret
 
 PAGE_SIZE = 500

@@ -1,6 +1,6 @@
 """The datasets of a feed as a declarative pipeline has them (docs/LAKEFLOW.md): BRONZE, quarantine, SILVER.
 
-The rules are the jobs' own: bronze.py decodes, quality.py judges. The query function of a pipeline may neither run nor
+The rules are the jobs' own: `bronze` decodes, `silver` validates. The query function of a pipeline may neither run nor
 analyse a query, so nothing here asks a frame for its columns.
 """
 
@@ -17,9 +17,10 @@ from pyspark.sql.types import BinaryType, DateType, LongType, StringType, Struct
 from retailflow.contracts import Column, EntityContract, Table, entity
 from retailflow.contracts.ddl import column_definition
 from retailflow.contracts.model import ORDER
-from retailflow.raw import Manifest, counted, day_path
-from retailflow_spark import bronze
-from retailflow_spark.quality import REASONS, accepted, judge, newest_per_key, reasons, rejected
+from retailflow.manifests import Manifest, counted, parse_manifest
+from retailflow.raw import day_path
+from retailflow_spark.bronze.load import decoded, decoded_schema, stored_columns
+from retailflow_spark.silver.validate import REASONS, invalid, latest_per_key, reasons, valid, validate
 
 RAW_ROOT = "retailflow.raw_root"  # the setting of a pipeline that says where RAW is
 KEEPS_STATE = {
@@ -65,10 +66,10 @@ class Feed:
 
         Raises, when executed: BadFile for a file that is not what its manifest says.
         """
-        schema = bronze.decoded_schema(self.contract).add("ingestion_date", DateType())
+        schema = decoded_schema(self.contract).add("ingestion_date", DateType())
         files = self._raw(self.spark.readStream, "{batch_*,_batches/*.json}")
         records = files.groupBy("day").transformWithStateInPandas(_Decoder(self.contract), schema, "append", "none")
-        return records.select(*bronze.stored_columns(self.contract, F.col("ingestion_date")))
+        return records.select(*stored_columns(self.contract, F.col("ingestion_date")))
 
     def files(self) -> DataFrame:
         """What `files_table` holds. The two counts differ where BRONZE lacks records, or has some that do not count."""
@@ -77,7 +78,7 @@ class Feed:
         def named(frame: pd.DataFrame) -> pd.DataFrame:
             found = [
                 (f"{day_path(name, manifest.ingestion_date)}/{file.name}", file.records)
-                for manifest in _batches(frame["content"])
+                for manifest in _batches(zip(frame["name"], frame["content"], strict=True))
                 for file in manifest.files
             ]
             return pd.DataFrame(found, columns=_SAID.names)
@@ -90,25 +91,25 @@ class Feed:
             "_source_file", *(F.coalesce(name, F.lit(0)).alias(name) for name in ("record_count", "stored_count"))
         )
 
-    def judged(self) -> DataFrame:
+    def validated(self) -> DataFrame:
         """A stream of the records of BRONZE, typed, with what is wrong with them."""
-        return judge(self.spark.readStream.table(path(self.contract.bronze)), self.contract)
+        return validate(self.spark.readStream.table(path(self.contract.bronze)), self.contract)
 
     def quarantine(self) -> DataFrame:
         """A stream of the records that break the contract, with the reasons."""
-        return rejected(self.judged(), self.contract)
+        return invalid(self.validated(), self.contract)
 
-    def newest(self) -> DataFrame:
-        """The newest valid record of each key, from all of BRONZE: SILVER where there is no AUTO CDC."""
-        judged = judge(self.spark.read.table(path(self.contract.bronze)), self.contract)
-        return newest_per_key(accepted(judged, self.contract), self.contract.silver.identity, self.order)
+    def latest(self) -> DataFrame:
+        """The latest valid record of each key, from all of BRONZE: SILVER where there is no AUTO CDC."""
+        validated = validate(self.spark.read.table(path(self.contract.bronze)), self.contract)
+        return latest_per_key(valid(validated, self.contract), self.contract.silver.key, self.order)
 
     def drops(self) -> dict[str, str]:
-        """Expectations of `judged`, by name: one a sentence that quarantine can give. A row that misses one is bad."""
+        """Expectations of `validated`, by name: one for each reason of quarantine. A row that misses one is invalid."""
         return {reason: f"NOT array_contains({REASONS}, '{_escaped(reason)}')" for reason in reasons(self.contract)}
 
     def warnings(self) -> dict[str, str]:
-        """Expectations of `judged`, by name: a row that misses one is valid, and counted."""
+        """Expectations of `validated`, by name: a row that misses one is valid, and counted."""
         return {check.reason: f"coalesce({check.expression}, true)" for check in self.contract.silver.warnings}
 
     def _raw(self, reader: DataFrameReader | DataStreamReader, pattern: str) -> DataFrame:
@@ -134,7 +135,7 @@ class _Decoder(StatefulProcessor):
             for name, content in zip(frame["name"], frame["content"], strict=True):
                 self._kept.updateValue((name,), (content,))
         kept = {name: content for (name,), (content,) in self._kept.iterator()}
-        for manifest in _batches(content for name, content in kept.items() if not name.startswith("batch_")):
+        for manifest in _batches(one for one in kept.items() if not one[0].startswith("batch_")):
             # Spark's reader may pass over an empty file.
             if all(file.name in kept or file.bytes == 0 for file in manifest.files):
                 yield from self._records(manifest, kept)
@@ -145,20 +146,18 @@ class _Decoder(StatefulProcessor):
         contract, folder = self._contract, day_path(self._contract.name, manifest.ingestion_date)
         for file in manifest.files:
             content = kept.get(file.name, b"")
-            batches = bronze.decoded(
-                content, folder, manifest, file, contract.format, contract.name, contract.feed_columns
-            )
-            for batch in batches:
+            columns = contract.feed_columns
+            for batch in decoded(content, folder, manifest, file, contract.format, contract.name, columns):
                 yield batch.to_pandas().assign(ingestion_date=manifest.ingestion_date)
 
     def close(self) -> None:
         pass
 
 
-def _batches(contents: Iterable[bytes]) -> list[Manifest]:
-    """The batches of a day that count, by their manifests."""
-    once = set(contents)  # a Blob endpoint may list a folder twice: as a blob, and as the prefix of others
-    return counted(Manifest.model_validate_json(content) for content in once)
+def _batches(named: Iterable[tuple[str, bytes]]) -> list[Manifest]:
+    """The batches of a day that count, by the names and contents of their manifests."""
+    once = dict(named)  # a Blob endpoint may list a folder twice: as a blob, and as the prefix of others
+    return counted(parse_manifest(name, content) for name, content in once.items())
 
 
 def feed(name: str) -> Feed:

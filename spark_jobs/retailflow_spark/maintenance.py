@@ -11,13 +11,13 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Table, entities, gold_tables
-from retailflow_spark.balance import ROW_BALANCE, checked
-from retailflow_spark.drift import DRIFT
+from retailflow_spark.bronze.drift import DRIFT
 from retailflow_spark.erasure import ERASURES, REDACTIONS
 from retailflow_spark.job_runs import JOB_RUNS
 from retailflow_spark.ledger import TASK_RUNS
 from retailflow_spark.publish import WATERMARKS, trim, watermarks
 from retailflow_spark.release import AUDITS, RELEASES, carry, newest
+from retailflow_spark.silver.balance import ROW_BALANCE, checked
 from retailflow_spark.tables import Tables
 
 LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the tables

@@ -90,7 +90,9 @@ def _follow(tables: Tables, contract: GoldContract, since: Mapping[str, tuple[in
     """Write what follows from the sources' commits, by their newest and the first to look at; returns as `_build`."""
     transform, inputs = _transform(contract), _inputs(tables, contract)
     changed = {
-        source: inputs[source].limit(0) if first is None else tables.changes(source, first, newest)
+        source: inputs[source].limit(0)
+        if first is None
+        else tables.value_changes(source, first, newest, table(source).value_names)
         for source, (newest, first) in since.items()
     }
     for name, (_, first) in since.items():

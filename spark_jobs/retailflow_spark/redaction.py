@@ -14,8 +14,10 @@ from datetime import date
 from typing import Any
 
 from retailflow.contracts import Column, EntityContract
-from retailflow.raw import Manifest, RawFile, RawStore, counted, day_path, next_ulid, publish
-from retailflow_spark.formats import decode, json_records
+from retailflow.manifests import Manifest, RawFile, counted
+from retailflow.raw import RawStore, day_path, supersede
+from retailflow_spark.bronze.decode import decode
+from retailflow_spark.bronze.json_records import split
 
 CUSTOMER = "customer_id"
 _PERSONAL = ("restricted", "confidential")
@@ -48,8 +50,7 @@ def redact(
             store.create(f"{folder}/{name}", payload)
             file = RawFile(name=name, bytes=len(payload), sha256=digest, records=records)
         files.append(file)
-    new = {"batch_id": next_ulid(manifest.batch_id), "files": tuple(files), "redacts": manifest.batch_id}
-    return publish(store, manifest.model_copy(update=new))
+    return supersede(store, manifest, files)
 
 
 def sweep(store: RawStore, entity: str, ingestion_date: date) -> list[str]:
@@ -89,8 +90,7 @@ def _is_among(wanted: Iterable, found: Iterable) -> bool:
 
 def _json(payload: bytes, contract: EntityContract, theirs: Collection[int]) -> tuple[bytes, int]:
     if contract.format == "json_pages":
-        records = json_records(payload, contract.format, contract.name)
-        kept = _kept([text.encode() for text, _ in records], contract, theirs)
+        kept = _kept(split(payload, contract.format, contract.name), contract, theirs)
         return b'[{"%s":[%s]}]' % (contract.name.encode(), b",".join(kept)), len(kept)
     is_gzip = contract.format == "ndjson_gzip"
     text = gzip.decompress(payload) if is_gzip else payload

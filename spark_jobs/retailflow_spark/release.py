@@ -17,8 +17,8 @@ from retailflow.contracts import Column, GoldContract, Table, gold_tables
 from retailflow.contracts.ddl import create_view
 from retailflow.contracts.privacy import masked
 from retailflow_spark.audits import Audit, Finding, audits, find
-from retailflow_spark.balance import ROW_BALANCE
 from retailflow_spark.publish import forget, watermarks
+from retailflow_spark.silver.balance import ROW_BALANCE
 from retailflow_spark.state import State
 from retailflow_spark.tables import Tables
 

@@ -19,7 +19,7 @@ def open_raw(environment: Environment) -> RawStore:
     credential = environment.raw.credential
     if isinstance(credential, ConnectionString):
         connection_string = secret(environment, credential.connection_string_secret)
-        return RawStore.from_connection_string(connection_string, environment.raw.container)
+        return RawStore.from_connection_string(connection_string, environment.raw.container, environment.raw.root)
     from azure.identity import ClientSecretCredential
     from azure.storage.blob import ContainerClient
 
@@ -28,7 +28,8 @@ def open_raw(environment: Environment) -> RawStore:
         secret(environment, credential.client_id_secret),
         secret(environment, credential.client_secret_secret),
     )
-    return RawStore(ContainerClient(credential.account_url, environment.raw.container, credential=principal))
+    container = ContainerClient(credential.account_url, environment.raw.container, credential=principal)
+    return RawStore(container, environment.raw.root)
 
 
 @cache

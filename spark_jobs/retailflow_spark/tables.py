@@ -16,6 +16,7 @@ from retailflow.contracts import Table
 from retailflow.contracts.ddl import add_columns, create_table
 
 _DELETE = "_delete"
+CHANGE, COMMIT = "_change_type", "_commit_version"  # of a change feed
 _LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 # The last two: two runs create one table.
 _CONFLICT = re.compile(
@@ -75,19 +76,29 @@ class Tables:
         changes = (c.version for c in commits if c.version > version and c.operation not in _UPKEEP)
         return commits[0].version, min(changes, default=None)
 
-    def changes(self, name: str, first: int, last: int, *kinds: str) -> DataFrame:
-        """The rows that commits `first` to `last` inserted, deleted, or updated (before and after), or those of kinds.
+    def change_feed(self, name: str, first: int, last: int) -> DataFrame:
+        """The rows that commits `first` to `last` inserted, deleted, or updated (before and after).
 
-        Kinds are Delta's: insert, delete, update_preimage, update_postimage.
+        Besides the table's columns: `_change_type` (insert, delete, update_preimage, update_postimage),
+        `_commit_version` and `_commit_timestamp`.
         """
-        feed = (
-            self.spark.read.option("readChangeFeed", "true")
-            .option("startingVersion", first)
-            .option("endingVersion", last)
-            .table(self.path(name))
-        )
-        wanted = feed.where(F.col("_change_type").isin(*kinds)) if kinds else feed
-        return wanted.drop("_change_type", "_commit_version", "_commit_timestamp")
+        reader = self.spark.read.option("readChangeFeed", "true")
+        return reader.option("startingVersion", first).option("endingVersion", last).table(self.path(name))
+
+    def changes(self, name: str, first: int, last: int, *kinds: str) -> DataFrame:
+        """The rows of `change_feed`, or those of these kinds, without its own columns."""
+        feed = self.change_feed(name, first, last)
+        wanted = feed.where(F.col(CHANGE).isin(*kinds)) if kinds else feed
+        return wanted.drop(CHANGE, COMMIT, "_commit_timestamp")
+
+    def value_changes(self, name: str, first: int, last: int, values: list[str]) -> DataFrame:
+        """The rows of `change_feed` by these columns, but those that are the same before and after.
+
+        A row that is brought again as it was, from another file and date, changes nothing that is made of it.
+        """
+        sign = F.when(F.col(CHANGE).isin("insert", "update_postimage"), 1).otherwise(-1)
+        net = self.change_feed(name, first, last).groupBy(*values).agg(F.sum(sign).alias("_net"))
+        return net.where("_net <> 0").select(*values)
 
     def create(self, tables: Iterable[Table]) -> None:
         """Create the tables that are not there, and add the columns that a contract has gained since to the others."""
@@ -109,6 +120,27 @@ class Tables:
     def replace_day(self, frame: DataFrame, table: Table, ingestion_date: date) -> None:
         """Make the slice of one ingestion date hold exactly these rows."""
         self._write(frame, table, "overwrite", replaceWhere=f"ingestion_date = DATE '{ingestion_date:%Y-%m-%d}'")
+
+    def replace_day_in_sequence(self, frame: DataFrame, table: Table, ingestion_date: date, sequence: int) -> bool:
+        """Make the slice of one ingestion date hold these rows, unless one of a higher `sequence` already does.
+
+        Returns: False where another run wrote meanwhile. It is not repeated, since the frame may be older than that.
+        """
+        identity = f"{table.name}/{ingestion_date:%Y-%m-%d}"
+        options = {
+            "replaceWhere": f"ingestion_date = DATE '{ingestion_date:%Y-%m-%d}'",
+            "txnAppId": identity,
+            "txnVersion": str(sequence),
+        }
+        writer = frame.select(*table.column_names).write.format("delta").mode("overwrite").options(**options)
+        try:
+            writer.saveAsTable(self.path(table.name))
+        except PySparkException as error:
+            if not _CONFLICT.search(str(error)):
+                raise
+            return False
+        self._note(table.name)
+        return True
 
     def append(self, frame: DataFrame, table: Table) -> None:
         self._write(frame, table, "append")
@@ -200,7 +232,17 @@ class Tables:
             return False
         return True
 
-    def merge_newest(self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None) -> Row:
+    def delete_same(self, table: Table, rows: DataFrame, columns: tuple[str, ...], prune: str) -> Row:
+        """Delete the rows that have the same values in these columns. `prune` as of `upsert_latest`."""
+        rows.createOrReplaceTempView("unwanted")
+        same_values = " AND ".join(f"t.{name} = s.{name}" for name in columns)
+        return self._merge(
+            table,
+            f"MERGE INTO {self.path(table.name)} t USING unwanted s ON {same_values} AND {prune} "
+            "WHEN MATCHED THEN DELETE",
+        )
+
+    def upsert_latest(self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None) -> Row:
         """Keep, for each identity, the row that is greatest by `order`, of those in the table and these.
 
         Args:
@@ -226,7 +268,7 @@ class Tables:
 
         Args:
             scope: the distinct values of some columns of the table; None is the whole table.
-            prune: as of `merge_newest`, true also for every row of the table that is in scope.
+            prune: as of `upsert_latest`, true also for every row of the table that is in scope.
 
         Returns: Delta's counts: num_affected_rows, num_inserted_rows, num_updated_rows, num_deleted_rows.
         """

@@ -21,7 +21,7 @@ from retailflow_local.simulator.trouble import Trouble, planted
 from retailflow_local.spark_client import session
 from retailflow_local.workspace import PROCESSES, REPOSITORY
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
+pytestmark = pytest.mark.e2e
 
 DAG = "retailflow_daily"
 
@@ -30,6 +30,7 @@ BROKEN_DAY = date(2026, 1, 20)
 ALL = [table.name for contract in (*entities(), *gold_tables()) for table in contract.tables]
 
 
+@pytest.mark.timeout(900)
 def test_a_day_runs_whole_and_a_late_feed_holds_back_only_its_own(stack):
     deliver_day(stack.workspace.raw_store(), stack.world, DAY, Trouble.some(), leave_open=["payments"])
     run_id = stack.trigger(DAY)

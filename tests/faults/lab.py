@@ -97,10 +97,11 @@ class Lab:
 
     def clean(self, job: Job, day: date) -> Rows:
         """A run in this process, with nothing in its way. Returns what is then in the tables."""
-        from retailflow_spark import bronze, silver
+        from retailflow_spark.bronze import load as bronze
+        from retailflow_spark.silver import load as silver
 
         if job.script == "bronze":
-            bronze.load_day(self.tables, self.raw.root, entity(job.name), day)
+            bronze.load_day(self.tables, self.raw, entity(job.name), day)
         elif job.script == "silver":
             silver.load_day(self.tables, entity(job.name), day, f"clean-{job.name}-{day}")
         else:

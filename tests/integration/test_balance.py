@@ -8,9 +8,9 @@ from pipeline import put, run_day
 
 from retailflow.contracts import entity
 from retailflow_spark import ledger
-from retailflow_spark.balance import ROW_BALANCE, Balance, BalanceError, balances, open_dates
 from retailflow_spark.job import Run
 from retailflow_spark.ledger import Counts
+from retailflow_spark.silver.balance import ROW_BALANCE, Balance, BalanceError, count_date, open_dates
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
@@ -23,60 +23,58 @@ PAID = {
 
 def newest_check(tables, day: date):
     rows = tables.read("ops.row_balance").where(f"ingestion_date = '{day}'")
-    return rows.orderBy("checked_at", ascending=False).first()
+    return rows.orderBy("silver_version", "checked_at", ascending=False).first()
 
 
-def test_each_record_is_counted_as_what_became_of_it(tables, raw, raw_root):
+def test_each_record_is_counted_as_what_became_of_it(tables, raw):
     corrected = PAID | {"amount": "2", "recorded_at": "2026-01-15T11:00:00Z"}
     put(raw, "payments", DAY, PAID, corrected, corrected, PAID | {"currency": "?"}, "no json", PAID)
-    run_day(tables, raw_root, "payments", DAY)
-    assert balances(tables, PAYMENTS, [DAY])[DAY] == Balance(
+    run_day(tables, raw, "payments", DAY)
+    assert count_date(tables, PAYMENTS, DAY).balance == Balance(
         record=6, current=1, superseded=1, duplicate=2, quarantined=2
     )
 
 
-def test_a_later_day_that_wins_has_the_earlier_day_counted_again(tables, raw, raw_root):
+def test_a_later_day_that_wins_has_the_earlier_day_counted_again(tables, raw):
     put(raw, "payments", DAY, PAID, PAID | {"payment_event_id": "E2"})
-    run_day(tables, raw_root, "payments", DAY)
+    run_day(tables, raw, "payments", DAY)
     assert newest_check(tables, DAY).current_count == 2
     put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
-    run_day(tables, raw_root, "payments", NEXT)
+    run_day(tables, raw, "payments", NEXT)
     checked = newest_check(tables, DAY)
     assert (checked.current_count, checked.superseded_count, checked.is_closed) == (1, 1, True)
 
 
-def test_what_a_third_day_brings_does_not_change_what_the_first_was_told(tables, raw, raw_root):
+def test_what_a_third_day_brings_does_not_change_what_the_first_was_told(tables, raw):
     newer = PAID | {"recorded_at": "2026-01-17T10:00:00Z"}
     for number, record in enumerate((PAID, PAID, newer)):
         put(raw, "payments", DAY + timedelta(days=number), record)
-        run_day(tables, raw_root, "payments", DAY + timedelta(days=number))
+        run_day(tables, raw, "payments", DAY + timedelta(days=number))
     checked = newest_check(tables, DAY)
-    assert balances(tables, PAYMENTS, [DAY])[DAY] == Balance(
+    assert count_date(tables, PAYMENTS, DAY).balance == Balance(
         record=1, current=0, superseded=1, duplicate=0, quarantined=0
     )
     assert (checked.superseded_count, checked.duplicate_count) == (1, 0)
 
 
-def test_the_earlier_day_is_counted_again_though_the_run_that_won_died_before_it_counted(
-    tables, raw, raw_root, monkeypatch
-):
+def test_the_earlier_day_is_counted_again_though_the_run_that_won_died_before_it_counted(tables, raw, monkeypatch):
     put(raw, "payments", DAY, PAID, PAID | {"payment_event_id": "E2"})
-    run_day(tables, raw_root, "payments", DAY)
+    run_day(tables, raw, "payments", DAY)
     put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("retailflow_spark.silver.check", Mock(side_effect=KeyboardInterrupt))
-        run_day(tables, raw_root, "payments", NEXT)
-    run_day(tables, raw_root, "payments", NEXT)
+        patch.setattr("retailflow_spark.silver.load.check", Mock(side_effect=KeyboardInterrupt))
+        run_day(tables, raw, "payments", NEXT)
+    run_day(tables, raw, "payments", NEXT)
     checked = newest_check(tables, DAY)
     assert (checked.current_count, checked.superseded_count, checked.is_closed) == (1, 1, True)
 
 
-def test_an_earlier_day_is_counted_again_however_long_ago_the_last_check_was(tables, raw, raw_root):
+def test_an_earlier_day_is_counted_again_however_long_ago_the_last_check_was(tables, raw):
     put(raw, "payments", DAY, PAID)
-    run_day(tables, raw_root, "payments", DAY)
+    run_day(tables, raw, "payments", DAY)
     tables.spark.sql(f"UPDATE {tables.path('ops.row_balance')} SET checked_at = checked_at - INTERVAL 400 DAYS")
     put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
-    run_day(tables, raw_root, "payments", NEXT)
+    run_day(tables, raw, "payments", NEXT)
     assert newest_check(tables, DAY).superseded_count == 1
 
 
@@ -91,13 +89,13 @@ def test_a_date_is_open_until_a_newer_check_of_it_closes(tables):
     assert open_dates(tables) == [("payments", NEXT)]
 
 
-def test_a_row_that_vanishes_from_silver_fails_the_next_run_of_its_day(tables, raw, raw_root, monkeypatch):
+def test_a_row_that_vanishes_from_silver_fails_the_next_run_of_its_day(tables, raw, monkeypatch):
     put(raw, "payments", DAY, PAID)
     monkeypatch.setattr(
-        "retailflow_spark.silver.accepted", lambda judged, c: judged.limit(0).select(*c.silver.column_names)
+        "retailflow_spark.silver.load.valid", lambda validated, c: validated.limit(0).select(*c.silver.column_names)
     )
     with pytest.raises(BalanceError, match="payments of 2026-01-15 does not balance: 1 records are 0 current"):
-        run_day(tables, raw_root, "payments", DAY)
+        run_day(tables, raw, "payments", DAY)
     assert not newest_check(tables, DAY).is_closed
 
 
@@ -112,8 +110,8 @@ def test_a_try_is_in_the_ledger_once_however_often_its_answer_is_lost(tables):
     ]
 
 
-def test_the_ledger_names_the_versions_of_what_the_run_wrote(tables, raw, raw_root):
+def test_the_ledger_names_the_versions_of_what_the_run_wrote(tables, raw):
     put(raw, "payments", DAY, PAID)
-    run_day(tables, raw_root, "payments", DAY)
+    run_day(tables, raw, "payments", DAY)
     first, last = tables.commits["silver.payments"]
     assert last == tables.version("silver.payments") == first

@@ -8,6 +8,7 @@ import pytest
 from pipeline import empty_catalog, everything, put, run_day
 
 from retailflow.contracts import gold_table
+from retailflow.raw import RawStore
 from retailflow_local.spark_client import session
 from retailflow_spark.publish import refresh
 from retailflow_spark.release import newest, publish
@@ -35,10 +36,10 @@ def deliver_days(raw, days: int) -> None:
         put(raw, "payments", day(number), *records, records[0], {"payment_event_id": f"bad {number}"})
 
 
-def run(tables: Tables, raw_root: str, days: list[date]) -> None:
+def run(tables: Tables, raw: RawStore, days: list[date]) -> None:
     """What a DAG run does, for each of these days."""
     for moment in days:
-        run_day(tables, raw_root, "payments", moment)
+        run_day(tables, raw, "payments", moment)
         refresh(tables, gold_table("payment_reconciliation"))
         publish(tables, str(uuid.uuid4()))
 
@@ -51,13 +52,13 @@ def run(tables: Tables, raw_root: str, days: list[date]) -> None:
         pytest.param([[4], [0, 1, 2], [3, 2, 1], [0, 3], [0, 1, 2, 3, 4]], id="five", marks=pytest.mark.full),
     ],
 )
-def test_runs_at_once_leave_what_they_leave_one_after_the_other(workspace, tables, raw, raw_root, runs):
+def test_runs_at_once_leave_what_they_leave_one_after_the_other(workspace, tables, raw, runs):
     days = 1 + max(number for numbers in runs for number in numbers)
     deliver_days(raw, days)
 
     def alone(numbers: list[int]) -> None:
         with session(workspace.spark_remote) as spark:
-            run(Tables(spark, tables.catalog), raw_root, [day(number) for number in numbers])
+            run(Tables(spark, tables.catalog), raw, [day(number) for number in numbers])
 
     with ThreadPoolExecutor(len(runs)) as pool:
         list(pool.map(alone, runs))
@@ -66,7 +67,7 @@ def test_runs_at_once_leave_what_they_leave_one_after_the_other(workspace, table
     _, versions = newest(tables)
 
     empty_catalog(tables.spark)
-    run(tables, raw_root, [day(number) for number in range(days)])
+    run(tables, raw, [day(number) for number in range(days)])
     assert at_once == {name: everything(tables, name) for name in NAMES}
     assert sorted(shown) == at_once["gold.payment_reconciliation"]
     assert versions.keys() == {"gold.payment_reconciliation"}

@@ -9,7 +9,8 @@ from pipeline import empty_catalog, everything, put
 
 from retailflow.contracts import entity
 from retailflow.contracts.model import Check
-from retailflow_spark import bronze, silver
+from retailflow_spark.bronze import load as bronze
+from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
@@ -23,9 +24,9 @@ def customer(name: str, updated_at: str, customer_id: str = "C1") -> dict:
     }
 
 
-def load(tables, raw_root: str, contract, *days: date) -> None:
+def load(tables, raw, contract, *days: date) -> None:
     for day in days:
-        bronze.load_day(tables, raw_root, contract, day)
+        bronze.load_day(tables, raw, contract, day)
         silver.load_day(tables, contract, day, str(uuid.uuid4()))
 
 
@@ -34,10 +35,10 @@ def state(tables) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def delivered(raw, raw_root) -> str:
+def delivered(raw):
     put(raw, "customers", DAY, customer("Ada", "15T08:00"), customer("Test", "15T09:00", "C2"))
     put(raw, "customers", NEXT, customer("Test", "16T08:00"), customer("Bo", "16T08:00", "C3"))
-    return raw_root
+    return raw
 
 
 def test_a_stricter_contract_takes_back_its_rows_and_the_version_before_returns(tables, delivered, monkeypatch):

@@ -9,10 +9,13 @@ import pytest
 from pipeline import everything, put
 
 from retailflow.contracts import entity
-from retailflow.raw import Part, deliver, ulid
+from retailflow.manifests import ulid
+from retailflow.raw import Part, deliver
 from retailflow_local.simulator.encode import INVENTORY
-from retailflow_spark import bronze, drift, silver
-from retailflow_spark.formats import BadFile
+from retailflow_spark.bronze import drift
+from retailflow_spark.bronze import load as bronze
+from retailflow_spark.bronze.encoding import BadFile
+from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 16, 0, 30, tzinfo=UTC)
@@ -39,8 +42,8 @@ def put_stock(raw, schema: pa.Schema, *rows: dict) -> str:
     return put_file(raw, "inventory", ".parquet", sink.getvalue(), len(rows))
 
 
-def load(tables, raw_root: str, name: str, run: str) -> None:
-    bronze.load_day(tables, raw_root, entity(name), DAY)
+def load(tables, raw: str, name: str, run: str) -> None:
+    bronze.load_day(tables, raw, entity(name), DAY)
     drift.notice(tables, entity(name), DAY, run)
 
 
@@ -49,13 +52,13 @@ def notices(tables) -> list[tuple]:
     return [(row.databricks_run_id, row.kind, row.column, row.record_count, row.first_file) for row in rows]
 
 
-def test_new_and_lost_fields_are_noticed_once_per_run_and_a_plain_day_leaves_no_trace(tables, raw, raw_root, capsys):
+def test_new_and_lost_fields_are_noticed_once_per_run_and_a_plain_day_leaves_no_trace(tables, raw, capsys):
     put(raw, "payments", DAY, PAID, PAID | {"payment_event_id": "E2"})
-    load(tables, raw_root, "payments", "1")
+    load(tables, raw, "payments", "1")
     assert not tables.spark.catalog.tableExists(tables.path("ops.drift"))
     lost = {name: value for name, value in PAID.items() if name != "provider"}
     second = put(raw, "payments", DAY, lost | {"gift_note": None, "tier": 2}, lost | {"tier": {"a": 1}}, "cut")
-    load(tables, raw_root, "payments", "2")
+    load(tables, raw, "payments", "2")
     drift.notice(tables, entity("payments"), DAY, "2")  # its answer was lost
     file = f"payments/ingestion_date=2026-01-15/{second.files[0].name}"
     assert notices(tables) == [
@@ -64,19 +67,18 @@ def test_new_and_lost_fields_are_noticed_once_per_run_and_a_plain_day_leaves_no_
         ("2", "missing", "provider", 3, file),
     ]
     said = capsys.readouterr().out
-    assert f"drift: payments 2026-01-15 has a new field tier in 2 records ({file})\n" in said
-    assert f"drift: payments 2026-01-15 lacks provider in 3 records ({file})\n" in said
+    assert f"payments 2026-01-15 has 2 fields that the contract does not name (first in {file}); ops.drift" in said
+    assert f"payments 2026-01-15 has 1 fields of the contract that whole files lack (first in {file})" in said
+    assert "tier" not in said
 
 
-def test_an_optional_parquet_column_that_is_lost_stays_null_and_one_retyped_is_judged_value_by_value(
-    tables, raw, raw_root
-):
+def test_an_optional_parquet_column_that_is_lost_stays_null_and_one_retyped_is_judged_value_by_value(tables, raw):
     index = INVENTORY.get_field_index("quantity_on_hand")
     retyped = INVENTORY.set(index, pa.field("quantity_on_hand", pa.string()))
     retyped = retyped.remove(INVENTORY.get_field_index("reorder_point")).append(pa.field("shelf", pa.string()))
     rows = [{**STOCK, "product_id": p, "quantity_on_hand": q, "shelf": "7"} for p, q in (("P1", "5"), ("P2", "many"))]
     file = put_stock(raw, retyped, *rows)
-    load(tables, raw_root, "inventory", "1")
+    load(tables, raw, "inventory", "1")
     silver.load_day(tables, entity("inventory"), DAY, "1")
     kept = tables.read("silver.inventory").select("product_id", "quantity_on_hand", "reorder_point").collect()
     assert [tuple(row) for row in kept] == [("P1", 5, None)]
@@ -85,35 +87,35 @@ def test_an_optional_parquet_column_that_is_lost_stays_null_and_one_retyped_is_j
     assert notices(tables) == [("1", "added", "shelf", 2, file), ("1", "missing", "reorder_point", 2, file)]
 
 
-def test_a_file_that_lacks_or_retypes_what_is_required_fails_its_day_which_stays_as_it_was(tables, raw, raw_root):
+def test_a_file_that_lacks_or_retypes_what_is_required_fails_its_day_which_stays_as_it_was(tables, raw):
     put_stock(raw, INVENTORY, STOCK)
-    load(tables, raw_root, "inventory", "1")
+    load(tables, raw, "inventory", "1")
     before = everything(tables, "bronze.inventory")
     index = INVENTORY.get_field_index("recorded_at")
     file = put_stock(raw, INVENTORY.set(index, pa.field("recorded_at", pa.int64())), {**STOCK, "recorded_at": 1})
     batch = file.partition("batch_")[2].removesuffix(".parquet")
     with pytest.raises(BadFile) as failure:
-        load(tables, raw_root, "inventory", "2")
+        load(tables, raw, "inventory", "2")
     assert str(failure.value) == (
         f"{file} has recorded_at as int64; the contract requires it as TIMESTAMP. If the source is to stay so, change "
-        f"the contract. Have it delivered again as a new batch, and take _batches/{batch}.json out of RAW."
+        f"the contract. Have it delivered again as a new batch, and withdraw this one: inventory 2026-01-15 {batch}."
     )
     assert everything(tables, "bronze.inventory") == before
 
 
-def test_the_only_file_of_a_day_that_is_empty_or_missing_fails_with_its_name(spark, raw, raw_root):
+def test_the_only_file_of_a_day_that_is_empty_or_missing_fails_with_its_name(spark, raw):
     file = put_file(raw, "stores", ".csv", b"", 0)
-    manifests = bronze.read_manifests(spark, raw_root, "stores", DAY)
+    manifests = raw.manifests("stores", DAY)
     with pytest.raises(BadFile, match=f"{file} is empty: a CSV file has at least its header"):
-        bronze.read_day(spark, raw_root, entity("stores"), DAY, manifests)
+        bronze.read_day(spark, raw, entity("stores"), DAY, manifests)
     file = put_file(raw, "payments", ".ndjson", b"{}\n", 1)
     raw._container.delete_blob(file)
-    manifests = bronze.read_manifests(spark, raw_root, "payments", DAY)
+    manifests = raw.manifests("payments", DAY)
     with pytest.raises(BadFile, match=f"{file} is named by a manifest and missing from RAW"):
-        bronze.read_day(spark, raw_root, entity("payments"), DAY, manifests)
+        bronze.read_day(spark, raw, entity("payments"), DAY, manifests)
 
 
-def test_an_empty_file_of_lines_is_a_delivery_without_records(spark, raw, raw_root):
+def test_an_empty_file_of_lines_is_a_delivery_without_records(spark, raw):
     put_file(raw, "payments", ".ndjson", b"", 0)
-    manifests = bronze.read_manifests(spark, raw_root, "payments", DAY)
-    assert bronze.read_day(spark, raw_root, entity("payments"), DAY, manifests).isEmpty()
+    manifests = raw.manifests("payments", DAY)
+    assert bronze.read_day(spark, raw, entity("payments"), DAY, manifests).isEmpty()

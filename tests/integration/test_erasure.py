@@ -86,7 +86,7 @@ def rebuild(tables, raw, plan) -> None:
     for name, days in plan.items():
         for day in map(date.fromisoformat, days):
             redact_day(tables, raw, entity(name), day, "1")
-            run_day(tables, raw.root, name, day)
+            run_day(tables, raw, name, day)
     build(tables)
     publish(tables, "2")
 
@@ -126,7 +126,7 @@ def before(module_tables, module_raw) -> dict:
     for day in DAYS:
         deliver(module_raw, day)
         for name in FEEDS:
-            run_day(module_tables, module_raw.root, name, day)
+            run_day(module_tables, module_raw, name, day)
         build(module_tables)
     publish(module_tables, "1")
     return {"revenue": revenue(module_tables), "others": of_others(module_tables)}
@@ -152,7 +152,7 @@ def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table
 def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, module_raw, before):
     """Of the visits alone, nothing but the request tells whose browser it was."""
     redact_day(module_tables, module_raw, entity("clickstream"), DAYS[0], "4")
-    run_day(module_tables, module_raw.root, "clickstream", DAYS[0])
+    run_day(module_tables, module_raw, "clickstream", DAYS[0])
     left = find(module_tables)
     assert left["clickstream"] == {str(DAYS[1]): 4}
     redact_day(module_tables, module_raw, entity("orders"), DAYS[0], "4")
@@ -184,7 +184,7 @@ def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, befor
 
 def test_who_comes_again_is_found_again(module_tables, module_raw, workspace, before):
     put(module_raw, "customers", DAYS[1], customer("C-CANARY", "Canaria", DAYS[1]))
-    run_day(module_tables, module_raw.root, "customers", DAYS[1])
+    run_day(module_tables, module_raw, "customers", DAYS[1])
     plan = find(module_tables)
     assert plan == {"customers": {str(DAYS[1]): 1}}
     rebuild(module_tables, module_raw, plan)
@@ -197,7 +197,7 @@ def test_a_replay_of_everything_from_raw_gives_the_same_tables(module_tables, mo
     clean = empty_catalog(module_tables.spark)
     for day in reversed(DAYS):
         for name in FEEDS:
-            run_day(clean, module_raw.root, name, day)
+            run_day(clean, module_raw, name, day)
     build(clean)
     assert {name: everything(clean, name) for name in TABLES} == erased
 

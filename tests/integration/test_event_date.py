@@ -1,18 +1,15 @@
-"""A feed that changes the date of a key, which it must never do, ends in the same rows in any order and is reported."""
+"""A feed that changes the date of a key: the latest record counts, in any order of arrival, and nothing is blocked."""
 
-from dataclasses import replace
 from datetime import date, timedelta
+from itertools import permutations
 
 import pytest
 from pipeline import empty_catalog, everything, put, run_day
 
 from retailflow.contracts import entity, gold_table
-from retailflow.contracts.model import Check
-from retailflow_spark import silver
-from retailflow_spark.audits import audits, find
-from retailflow_spark.balance import Balance, balances
 from retailflow_spark.publish import refresh
-from retailflow_spark.state import State
+from retailflow_spark.release import publish
+from retailflow_spark.silver.balance import Balance, count_date
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
@@ -20,65 +17,71 @@ PAID = {
     "payment_event_id": "E1", "order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR",
     "occurred_at": "2026-01-15T10:00:00Z", "recorded_at": "2026-01-15T10:00:00Z",
 }  # fmt: skip
-MOVED = PAID | {"occurred_at": "2026-01-16T10:00:00Z", "recorded_at": "2026-01-16T10:00:00Z"}
+MOVED = PAID | {"amount": "2", "occurred_at": "2026-01-16T10:00:00Z", "recorded_at": "2026-01-16T10:00:00Z"}
+BACK = PAID | {"amount": "3", "recorded_at": "2026-01-16T11:00:00Z"}
 PAYMENTS = entity("payments")
-ONE_DATE = Check("e1", "payment_event_id != 'E1' OR to_date(occurred_at) = '2026-01-15'", "E1 is of the 15th")
-MENDED = replace(PAYMENTS, checks=(*PAYMENTS.checks, ONE_DATE))
 
 
-@pytest.mark.full
-def test_a_key_with_two_dates_has_the_same_rows_in_any_order_and_is_held_back_from_readers(tables, raw, raw_root):
-    put(raw, "payments", DAY, PAID)
-    put(raw, "payments", NEXT, MOVED, PAID | {"amount": "2", "recorded_at": "2026-01-15T11:00:00Z"})
-    for day in (NEXT, DAY):
-        run_day(tables, raw_root, "payments", day)
-    late_first = everything(tables, "silver.payments")
-    tables = empty_catalog(tables.spark)
-    for day in (DAY, NEXT):
-        run_day(tables, raw_root, "payments", day)
-    assert everything(tables, "silver.payments") == late_first
-    rows = tables.read("silver.payments").orderBy("occurred_date").collect()
-    assert [(str(row.occurred_date), str(row.amount)) for row in rows] == [
-        ("2026-01-15", "2.0000"),
-        ("2026-01-16", "1.0000"),
-    ]
-    assert balances(tables, PAYMENTS, [DAY])[DAY] == Balance(
-        record=1, current=0, superseded=1, duplicate=0, quarantined=0
+def test_the_latest_record_of_a_key_is_its_row_whatever_date_it_names_and_each_record_is_accounted_for(
+    tables, raw, capsys
+):
+    other = PAID | {"payment_event_id": "E2"}
+    put(raw, "payments", DAY, PAID, other)
+    put(raw, "payments", NEXT, MOVED)
+    ended = set()
+    for days in permutations((DAY, NEXT)):
+        tables = empty_catalog(tables.spark)
+        for day in (*days, days[0]):
+            run_day(tables, raw, "payments", day)
+        ended.add(tuple(everything(tables, "silver.payments")))
+        rows = tables.read("silver.payments").orderBy("payment_event_id").collect()
+        assert [(row.payment_event_id, str(row.occurred_date), str(row.amount)) for row in rows] == [
+            ("E1", "2026-01-16", "2.0000"),
+            ("E2", "2026-01-15", "1.0000"),
+        ]
+        assert count_date(tables, PAYMENTS, DAY).balance == Balance(2, 1, 1, 0, 0)
+        assert count_date(tables, PAYMENTS, NEXT).balance == Balance(1, 1, 0, 0, 0)
+    assert len(ended) == 1
+    assert (
+        "warning: 1 keys of payments came with several event dates; the latest record counts" in capsys.readouterr().out
     )
-    assert balances(tables, PAYMENTS, [NEXT])[NEXT] == Balance(
-        record=2, current=2, superseded=0, duplicate=0, quarantined=0
-    )
 
-    refresh(tables, gold_table("payment_reconciliation"))
-    assert blocking(tables, "gold.payment_reconciliation") == [
-        "gold.payment_reconciliation: keys (payment_event_id) of silver.payments came with several dates "
-        "(1 such, audit keys_have_one_date)"
+
+def test_a_key_whose_date_goes_back_and_forth_has_one_row_in_gold_and_publication_goes_on(tables, raw):
+    for number, record in enumerate((PAID, MOVED, BACK)):
+        put(raw, "payments", DAY + timedelta(days=number), record)
+        run_day(tables, raw, "payments", DAY + timedelta(days=number))
+        refresh(tables, gold_table("payment_reconciliation"))
+    rows = tables.read("gold.payment_reconciliation").collect()
+    assert [(str(row.captured_amount), str(row.first_occurred_at)) for row in rows] == [
+        ("3.0000", "2026-01-15 10:00:00")
     ]
-    silver.load_day(tables, MENDED, NEXT, "mended")
-    refresh(tables, gold_table("payment_reconciliation"))
-    assert blocking(tables, "gold.payment_reconciliation") == []
-    assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["2.0000"]
+    assert publish(tables, "1").held == set()
 
 
-def test_an_order_with_two_dates_has_a_row_for_each_and_is_held_back(tables, raw, raw_root):
-    order = {"order_id": "O1", "updated_at": "2026-01-16T10:00:00Z", "currency": "EUR", "lines": []}
-    for number, status in enumerate(("placed", "paid", "shipped")):
-        for day in (DAY, NEXT):
-            again = {"status": status, "updated_at": f"2026-01-{16 + number}T10:00:00Z"}
-            put(raw, "orders", day, order | again | {"ordered_at": f"{day}T10:00:00Z"})
-            run_day(tables, raw_root, "orders", day)
-        for name in ("dim_customer", "fact_orders", "payment_reconciliation"):
+def test_an_order_with_two_dates_counts_once(tables, raw):
+    order = {
+        "order_id": "O1", "currency": "EUR", "status": "paid",
+        "lines": [{"line_number": 1, "product_id": "P1", "quantity": 1, "unit_price": "10"}],
+    }  # fmt: skip
+    built = ("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales", "daily_revenue_mart")
+    for number, moment in enumerate(("2026-01-15T23:59:59Z", "2026-01-16T00:00:01Z")):
+        put(raw, "orders", DAY, order | {"ordered_at": moment, "updated_at": f"2026-01-16T0{number}:00:00Z"})
+        run_day(tables, raw, "orders", DAY)
+        for name in built:
             refresh(tables, gold_table(name))
-    assert [row.status for row in tables.read("gold.fact_orders").collect()] == ["shipped", "shipped"]
-    assert [row.order_status for row in tables.read("gold.payment_reconciliation").collect()] == ["shipped"]
-    assert blocking(tables, "gold.fact_orders") == [
-        "gold.fact_orders: a key has several rows (1 such, audit key_is_unique)",
-        "gold.fact_orders: keys (order_id) of silver.orders came with several dates (1 such, audit keys_have_one_date)",
-    ]
+    for name in ("gold.fact_orders", "gold.fact_sales", "gold.daily_revenue_mart"):
+        assert [str(row.business_date) for row in tables.read(name).collect()] == ["2026-01-16"], name
+    assert publish(tables, "1").held == set()
 
 
-def blocking(tables, name: str) -> list[str]:
-    """What audits of the table alone find in it as it is built."""
-    state = State(tables, {name: tables.version(name)}, {})
-    asked = [audit for audit in audits() if audit.looks_at == (name,)]
-    return [str(finding) for _, finding in find(asked, state) if finding.rule.is_blocking]
+def test_a_run_that_died_before_it_deleted_the_older_row_leaves_that_to_the_next(tables, raw, monkeypatch):
+    put(raw, "payments", DAY, PAID)
+    put(raw, "payments", NEXT, MOVED)
+    run_day(tables, raw, "payments", DAY)
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr("retailflow_spark.silver.load.keep_latest_date", lambda *_: 1 / 0)
+        run_day(tables, raw, "payments", NEXT)
+    assert tables.read("silver.payments").count() == 2
+    run_day(tables, raw, "payments", DAY)
+    assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["2.0000"]

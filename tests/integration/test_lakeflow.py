@@ -6,7 +6,8 @@ import pytest
 from pipeline import everything, new_container, put, run_day
 
 from retailflow.contracts import entity
-from retailflow.raw import Part, deliver, ulid
+from retailflow.manifests import ulid
+from retailflow.raw import Part, deliver
 from retailflow_local.lakeflow import update
 from retailflow_local.simulator.files import parts
 from retailflow_local.simulator.trouble import Trouble
@@ -119,7 +120,7 @@ def simulated(raw, world: World, day: date, trouble: Trouble) -> None:
 
 def assert_as_the_jobs_have_it(tables, raw, *days: date) -> None:
     for day in days:
-        run_day(tables, raw.root, "orders", day)
+        run_day(tables, raw, "orders", day)
     for layer in LAYERS:
         assert everything(tables, f"{layer}.orders_lakeflow") == everything(tables, f"{layer}.orders"), layer
         assert tables.read(f"{layer}.orders_lakeflow").dtypes == tables.read(f"{layer}.orders").dtypes

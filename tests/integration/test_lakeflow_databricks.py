@@ -108,7 +108,7 @@ def deliver_and_run(tables, raw, *days_and_records) -> None:
     for day, *records in days_and_records:
         put(raw, "orders", day, *records)
     for day in {day for day, *_ in days_and_records}:
-        run_day(tables, raw.root, "orders", day)
+        run_day(tables, raw, "orders", day)
     tables.spark.sql("CREATE TABLE spark_catalog.bronze.orders_lakeflow USING delta AS SELECT * FROM bronze.orders")
 
 

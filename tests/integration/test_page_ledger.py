@@ -9,11 +9,11 @@ import pytest
 
 from retailflow.contracts import entity
 from retailflow.environments import load_environment
-from retailflow_spark.balance import ROW_BALANCE
-from retailflow_spark.drift import DRIFT
+from retailflow_spark.bronze.drift import DRIFT
 from retailflow_spark.job import Run
 from retailflow_spark.ledger import Counts, record
 from retailflow_spark.release import AUDITS, RELEASES
+from retailflow_spark.silver.balance import ROW_BALANCE
 
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 16, 2, 30, tzinfo=UTC)

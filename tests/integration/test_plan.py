@@ -9,9 +9,11 @@ from pipeline import put
 
 from retailflow.contracts import entity
 from retailflow.raw import complete
-from retailflow_spark import bronze, ledger, silver
+from retailflow_spark import ledger
+from retailflow_spark.bronze import load as bronze
 from retailflow_spark.job import Run
 from retailflow_spark.plan import Selection, select
+from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
@@ -33,7 +35,7 @@ def planned(tables, raw):
 
 
 @pytest.fixture
-def run(tables, raw_root):
+def run(tables, raw):
     """`run(entity, day)`: a date into BRONZE and the ledger, as the job does it; then into SILVER, where asked."""
 
     def through(name: str, day: date, *layers: str, contract_version: str = entity("payments").version) -> None:
@@ -41,7 +43,7 @@ def run(tables, raw_root):
         for layer in ("bronze", *layers):
             asked = Run(None, layer, name, day, "manual__1", 1, str(uuid.uuid4()), datetime.now(UTC))
             if layer == "bronze":
-                counts = bronze.load_day(tables, raw_root, contract, day)
+                counts = bronze.load_day(tables, raw, contract, day)
             else:
                 counts = silver.load_day(tables, contract, day, asked.databricks_run_id)
             ledger.record(tables, asked, contract.version, counts)

@@ -36,7 +36,7 @@ def members(spark):
 @pytest.fixture(scope="module")
 def built(module_tables, module_raw) -> Tables:
     put(module_raw, "customers", DAY, ADA)
-    run_day(module_tables, module_raw.root, "customers", DAY)
+    run_day(module_tables, module_raw, "customers", DAY)
     refresh(module_tables, gold_table("dim_customer"))
     return module_tables
 
@@ -101,7 +101,7 @@ def test_the_view_of_a_release_from_before_the_masks_is_replaced_by_the_next(bui
     )
     assert seen(tables, ["email"]) == ("ada@example.org",)
     put(module_raw, "customers", DAY, {**ADA, "email": "ada@example.com", "updated_at": "2026-01-15T09:00:00Z"})
-    run_day(tables, module_raw.root, "customers", DAY)
+    run_day(tables, module_raw, "customers", DAY)
     refresh(tables, gold_table("dim_customer"))
     publish(tables, "2")
     assert seen(tables, ["email"]) == (None,)

@@ -96,14 +96,14 @@ def test_a_constraint_of_the_contract_refuses_a_row_that_breaks_it(tables):
 
 
 @pytest.mark.parametrize("keys_fetched", [1, 2])
-def test_a_scope_of_more_keys_than_are_fetched_is_taken_in_whole(tables, raw, raw_root, monkeypatch, keys_fetched):
+def test_a_scope_of_more_keys_than_are_fetched_is_taken_in_whole(tables, raw, monkeypatch, keys_fetched):
     monkeypatch.setattr(publish, "_KEYS", keys_fetched)
     day = date(2026, 1, 15)
     for number, status in enumerate(("placed", "paid")):
         order = {"status": status, "currency": "EUR", "lines": [], "updated_at": f"2026-01-1{5 + number}T10:00:00Z"}
         dated = [order | {"order_id": f"O{n}", "ordered_at": f"2026-01-1{n}T09:00:00Z"} for n in (3, 4)]
         deliver(raw, "orders", day, *dated)
-        run_day(tables, raw_root, "orders", day)
+        run_day(tables, raw, "orders", day)
         for name in ("dim_customer", "fact_orders"):
             refresh(tables, gold_table(name))
     found = tables.read("gold.fact_orders").orderBy("order_id").collect()

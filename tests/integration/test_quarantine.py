@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from retailflow.contracts import entity, gold_table
 from retailflow.contracts.model import Check
 from retailflow_local import cli, quarantine
-from retailflow_spark import bronze, silver
+from retailflow_spark.bronze import load as bronze
 from retailflow_spark.publish import refresh
+from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)
 ORDERS = entity("orders")
@@ -72,11 +73,11 @@ def command(workspace, tables, monkeypatch):
 
 
 @pytest.mark.full
-def test_what_a_strict_contract_held_back_is_shown_and_retried_and_ends_in_gold(tables, raw, raw_root, command):
+def test_what_a_strict_contract_held_back_is_shown_and_retried_and_ends_in_gold(tables, raw, command):
     put(raw, "orders", DAY, order("O1", "EUR"), order("O2", "USD"))
     assert "0 records are in quarantine." in command("list")
     assert "Nothing there is in quarantine." in command("retry")
-    bronze.load_day(tables, raw_root, STRICT, DAY)
+    bronze.load_day(tables, raw, STRICT, DAY)
     silver.load_day(tables, STRICT, DAY, "1")
     build(tables)
     assert tables.read("gold.fact_orders").count() == 1
@@ -93,7 +94,7 @@ def test_what_a_strict_contract_held_back_is_shown_and_retried_and_ends_in_gold(
 
     healed = everything(tables, "gold.fact_orders")
     clean = empty_catalog(tables.spark)
-    run_day(clean, raw_root, "orders", DAY)
+    run_day(clean, raw, "orders", DAY)
     build(clean)
     assert healed == everything(clean, "gold.fact_orders")
     assert len(healed) == 2

@@ -5,10 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pipeline import everything, put, run_day
-
-from retailflow.contracts import entity
-from retailflow_spark import bronze
-from retailflow_spark.quality import REASONS, judge
+from received import reasons
 
 DAY = date(2026, 1, 15)
 PAYMENT = {
@@ -31,70 +28,69 @@ ORDER = {
 }
 
 
-def load(tables, raw, raw_root, name: str, day: date, *records: dict) -> None:
+def load(tables, raw, name: str, day: date, *records: dict) -> None:
     """One more batch for the day, then its BRONZE and SILVER."""
     put(raw, name, day, *records)
-    run_day(tables, raw_root, name, day)
+    run_day(tables, raw, name, day)
 
 
-def test_an_old_day_that_comes_later_never_undoes_a_newer_one(tables, raw, raw_root):
+def test_an_old_day_that_comes_later_never_undoes_a_newer_one(tables, raw):
     newer = PAYMENT | {"recorded_at": "2026-01-16T00:00:00Z", "amount": "2"}
-    load(tables, raw, raw_root, "payments", DAY + timedelta(days=1), newer)
-    load(tables, raw, raw_root, "payments", DAY, PAYMENT)
+    load(tables, raw, "payments", DAY + timedelta(days=1), newer)
+    load(tables, raw, "payments", DAY, PAYMENT)
     assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["2.0000"]
 
 
-def test_within_a_day_the_greatest_of_version_batch_file_and_position_wins(tables, raw, raw_root):
-    load(tables, raw, raw_root, "payments", DAY, PAYMENT | {"amount": "1"}, PAYMENT | {"amount": "3"})
+def test_within_a_day_the_greatest_of_version_batch_file_and_position_wins(tables, raw):
+    load(tables, raw, "payments", DAY, PAYMENT | {"amount": "1"}, PAYMENT | {"amount": "3"})
     # The later batch is the larger file, which Spark reads first.
     later = PAYMENT | {"amount": "7", "provider": "x" * 1000}
     put(raw, "payments", DAY, later, created_at=datetime(2026, 1, 17, tzinfo=UTC))
-    run_day(tables, raw_root, "payments", DAY)
+    run_day(tables, raw, "payments", DAY)
     assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["7.0000"]
     other = PAYMENT | {"payment_event_id": "E2"}
-    load(tables, raw, raw_root, "payments", DAY, other | {"amount": "1"}, other | {"amount": "3"})
+    load(tables, raw, "payments", DAY, other | {"amount": "1"}, other | {"amount": "3"})
     assert {str(row.amount) for row in tables.read("silver.payments").collect()} == {"7.0000", "3.0000"}
 
 
-def test_a_day_run_again_changes_no_row_of_any_table(tables, raw, raw_root):
-    load(tables, raw, raw_root, "payments", DAY, PAYMENT, PAYMENT | {"payment_event_id": "E2", "amount": "-1"})
+def test_a_day_run_again_changes_no_row_of_any_table(tables, raw):
+    load(tables, raw, "payments", DAY, PAYMENT, PAYMENT | {"payment_event_id": "E2", "amount": "-1"})
     names = ("bronze.payments", "silver.payments", "quarantine.payments")
     first = {name: everything(tables, name) for name in names}
     assert [len(rows) for rows in first.values()] == [2, 1, 1]
-    run_day(tables, raw_root, "payments", DAY)
+    run_day(tables, raw, "payments", DAY)
     assert {name: everything(tables, name) for name in names} == first
 
 
-def test_the_same_record_judged_by_mended_code_reaches_the_table(tables, raw, raw_root):
-    load(tables, raw, raw_root, "payments", DAY, PAYMENT)
+def test_the_same_record_judged_by_mended_code_reaches_the_table(tables, raw):
+    load(tables, raw, "payments", DAY, PAYMENT)
     tables.spark.sql("UPDATE spark_catalog.silver.payments SET amount = 0")
-    run_day(tables, raw_root, "payments", DAY)
+    run_day(tables, raw, "payments", DAY)
     assert [str(row.amount) for row in tables.read("silver.payments").collect()] == ["1.5000"]
 
 
 @pytest.mark.parametrize(
-    ("change", "reasons"),
+    ("change", "expected"),
     [
         ({"payment_event_id": None}, ["payment_event_id is missing"]),
-        ({"amount": "1.23456"}, ["amount is not a decimal with at most 4 decimals"]),
-        ({"amount": "1e3"}, ["amount is not a decimal with at most 4 decimals"]),
+        ({"amount": "1.23456"}, ["amount has more than 4 decimals"]),
+        ({"amount": "1e3"}, []),
         ({"amount": "0"}, ["amount is not positive"]),
         ({"currency": "eur"}, ["currency does not have the form ^[A-Z]{3}$"]),
         ({"event_type": "paid"}, ["event_type is not one of authorized, captured, refunded, voided, chargeback"]),
         ({"occurred_at": "2026-01-15T10:00:00"}, ["occurred_at is not a timestamp with offset (RFC 3339)"]),
         ({"occurred_at": "2026-02-30T10:00:00Z"}, ["occurred_at is not a timestamp with offset (RFC 3339)"]),
         ({"amount": "x", "currency": ""}, [
-            "amount is not a decimal with at most 4 decimals", "currency is missing",
-            "currency does not have the form ^[A-Z]{3}$",
+            "amount is not a decimal", "currency is missing",
         ]),
     ],
 )  # fmt: skip
-def test_a_record_that_breaks_the_contract_is_quarantined_with_its_reasons(spark, change, reasons):
-    assert judged(spark, "payments", PAYMENT | change) == reasons
+def test_a_record_that_breaks_the_contract_is_quarantined_with_its_reasons(spark, change, expected):
+    assert judged(spark, "payments", PAYMENT | change) == expected
 
 
 @pytest.mark.parametrize(
-    ("change", "reasons"),
+    ("change", "expected"),
     [
         ({}, []),
         ({"lines": None, "shipping": None}, []),
@@ -113,36 +109,29 @@ def test_a_record_that_breaks_the_contract_is_quarantined_with_its_reasons(spark
         ({"lines": [LINE | {"quantity": -1, "tax_amount": "-0.10", "discount_amount": "0"}]}, []),
     ],
 )  # fmt: skip
-def test_a_nested_field_is_judged_like_any_other(spark, change, reasons):
-    assert judged(spark, "orders", ORDER | change) == reasons
+def test_a_nested_field_is_judged_like_any_other(spark, change, expected):
+    assert judged(spark, "orders", ORDER | change) == expected
 
 
 def test_a_receipt_that_names_no_store_is_a_row(spark):
-    sale = {
-        "receipt_id": "R1", "line_number": "1", "revision": "1", "sold_at_local": "2026-01-15T10:00:00",
-        "product_id": "P1", "quantity": "1", "unit_price": "1", "currency": "EUR",
-    }  # fmt: skip
-    bronze_row = dict.fromkeys(entity("store_sales").bronze.column_names) | sale
-    schema = ", ".join(f"{column.name} {column.type}" for column in entity("store_sales").bronze.columns)
-    frame = spark.createDataFrame([tuple(bronze_row.values())], schema)
-    assert judge(frame, entity("store_sales")).first()[REASONS] == []
+    header = "receipt_id,line_number,revision,sold_at_local,product_id,quantity,unit_price,currency"
+    row = "R1,1,1,2026-01-15T10:00:00,P1,1,1,EUR"
+    assert reasons(spark, "store_sales", f"{header}\n{row}\n".encode(), 1) == [[]]
 
 
 def judged(spark, name: str, record: dict) -> list[str]:
-    """The reasons for one record, through BRONZE's own columns, without a table."""
-    contract = entity(name)
-    decoded_row = [(json.dumps(record), None, None, "B", "f", 0, datetime(2026, 1, 16))]
-    decoded = spark.createDataFrame(decoded_row, bronze.decoded_schema(contract))
-    frame = decoded.select(*bronze.stored_columns(contract, DAY))
-    return judge(frame, contract).first()[REASONS]
+    """The reasons for one record."""
+    listed = json.dumps(record) if name == "payments" else json.dumps([{name: [record]}])
+    (found,) = reasons(spark, name, listed.encode(), 1)
+    return found
 
 
-def test_customers_keep_every_version_and_the_newest_apart(tables, raw, raw_root):
+def test_customers_keep_every_version_and_the_newest_apart(tables, raw):
     def customer(at: str, city: str) -> dict:
         return {"customer_id": "C1", "updated_at": at, "address": {"city": city}}
 
     for day, at, city in ((DAY + timedelta(days=1), "2026-01-16T00:00:00Z", "B"), (DAY, "2026-01-15T00:00:00Z", "A")):
-        load(tables, raw, raw_root, "customers", day, customer(at, city))
+        load(tables, raw, "customers", day, customer(at, city))
     assert [row.address.city for row in tables.read("silver.customers").collect()] == ["B"]
     versions = tables.read("silver.customers_versions").orderBy("updated_at").collect()
     assert [row.address.city for row in versions] == ["A", "B"]

@@ -11,8 +11,8 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.balance import ROW_BALANCE
 from retailflow_spark.gold.scd2 import UNKNOWN_SK
+from retailflow_spark.silver.balance import ROW_BALANCE
 from retailflow_spark.tables import Tables
 
 from .oracle import VERSIONED, Oracle

@@ -13,8 +13,8 @@ from pipeline import put, run_day
 
 from retailflow.contracts import gold_table
 from retailflow.raw import RawStore
-from retailflow_spark.balance import BalanceError
 from retailflow_spark.publish import refresh
+from retailflow_spark.silver.balance import BalanceError
 from retailflow_spark.tables import Tables
 
 from .compare import Difference, differences
@@ -113,7 +113,7 @@ class Pipeline:
 
     def _load(self, feed: str, number: int) -> None:
         with suppress(BalanceError):  # the comparison tells which rows are wrong
-            run_day(self.tables, self.raw.root, feed, _date(number))
+            run_day(self.tables, self.raw, feed, _date(number))
         self._due[feed, number] = False
 
 

@@ -51,7 +51,7 @@ def sold(module_tables, module_raw):
     ]  # fmt: skip
     for name, records in (("store_sales", sales), ("stores", stores)):
         put(raw, name, DAY, *records)
-        run_day(tables, raw.root, name, DAY)
+        run_day(tables, raw, name, DAY)
     for name in ("dim_customer", "dim_product", "dim_store", "fact_sales", "daily_revenue_mart"):
         refresh(tables, gold_table(name))
     facts = tables.read("gold.fact_sales").select("sale_id", "sold_at", "business_date").toArrow().to_pylist()

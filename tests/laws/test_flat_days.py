@@ -61,7 +61,7 @@ def trade(tables: Tables, raw, day: date, number: int) -> None:
     }  # fmt: skip
     for name in FEEDS:
         put(raw, name, day, *records[name])
-        run_day(tables, raw.root, name, day)
+        run_day(tables, raw, name, day)
     for name in GOLD:
         refresh(tables, gold_table(name))
     publish(tables, str(number))

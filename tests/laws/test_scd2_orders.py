@@ -52,7 +52,7 @@ def found(module_tables, module_raw) -> dict[str, list[tuple]]:
             if record["updated_at"] == VERSIONS[4]["updated_at"]:
                 record["updated_at"] = VERSIONS[3]["updated_at"]
         put(raw, "customers", day, *sent, *tied)
-        run_day(tables, raw.root, "customers", day)
+        run_day(tables, raw, "customers", day)
         refresh(tables, gold_table("dim_customer"))
     columns = ("segment", "is_deleted", "valid_from", "valid_to", "is_current")
     rows = tables.read("gold.dim_customer").orderBy("customer_id", "valid_from")

@@ -24,9 +24,9 @@ from retailflow_local.simulator.files import deliver_day, deliver_late
 from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import ENTITIES, World
 from retailflow_local.spark_client import session
-from retailflow_spark import bronze
+from retailflow_spark.bronze import load as bronze
 from retailflow_spark.publish import refresh
-from retailflow_spark.quality import accepted, judge, newest_per_key, rejected
+from retailflow_spark.silver.validate import invalid, latest_per_key, valid, validate
 from retailflow_spark.tables import Tables
 
 DAYS = 30
@@ -52,11 +52,11 @@ def test_thirty_days_in_any_order_equal_a_clean_rebuild(workspace, tables, raw):
                 deliver_day(raw, WORLD, day, Trouble.some(), [feed])
                 late = chance.choice(("none", "none", "none", "before", "after"))
                 if late == "after":
-                    run_day(Tables(spark, tables.catalog), raw.root, feed, day)
+                    run_day(Tables(spark, tables.catalog), raw, feed, day)
                 if late != "none":
                     deliver_late(raw, WORLD, feed, day)
-                run_day(Tables(spark, tables.catalog), raw.root, feed, day)
-            run_day(Tables(spark, tables.catalog), raw.root, feed, chance.choice(days))
+                run_day(Tables(spark, tables.catalog), raw, feed, day)
+            run_day(Tables(spark, tables.catalog), raw, feed, chance.choice(days))
 
     for start in range(0, DAYS, 6):
         with ThreadPoolExecutor(2) as pool:
@@ -73,13 +73,13 @@ def rebuilt(tables: Tables, raw) -> Iterator[tuple[str, DataFrame]]:
     """What each table is to hold, from what it is built from, which is compared before it."""
     for contract in entities():
         batches = {day: raw.manifests(contract.name, day) for day in IN_ORDER}
-        days = [bronze.read_day(tables.spark, raw.root, contract, *batch) for batch in batches.items()]
+        days = [bronze.read_day(tables.spark, raw, contract, *batch) for batch in batches.items()]
         yield contract.bronze.name, reduce(DataFrame.unionByName, days).select(*contract.bronze.column_names)
-        judged = judge(tables.read(contract.bronze.name), contract)
-        yield contract.quarantine.name, rejected(judged, contract)
+        validated = validate(tables.read(contract.bronze.name), contract)
+        yield contract.quarantine.name, invalid(validated, contract)
         for table in contract.kept:
-            newest = newest_per_key(accepted(judged, contract), table.key, (contract.version_column, *ORDER))
-            yield table.name, newest.select(*table.column_names)
+            latest = latest_per_key(valid(validated, contract), table.key, (contract.version_column, *ORDER))
+            yield table.name, latest.select(*table.column_names)
     for contract in gold_tables():
         inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
         rows = import_module(f"retailflow_spark.gold.{contract.name}").rows(inputs, None)

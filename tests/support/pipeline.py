@@ -11,10 +11,12 @@ from datetime import UTC, date, datetime, timedelta
 from pyspark.sql import SparkSession
 
 from retailflow.contracts import entity
-from retailflow.raw import Manifest, Part, RawStore, deliver, ulid
+from retailflow.manifests import Manifest, ulid
+from retailflow.raw import Part, RawStore, deliver
 from retailflow_local import azurite
 from retailflow_local.workspace import Workspace
-from retailflow_spark import bronze, silver
+from retailflow_spark.bronze import load as bronze
+from retailflow_spark.silver import load as silver
 from retailflow_spark.tables import Tables
 
 
@@ -52,17 +54,15 @@ def _csv(records: Sequence[dict | str]) -> str:
     return content.getvalue()
 
 
-def run_day(tables, raw_root: str, name: str, day: date) -> None:
-    bronze.load_day(tables, raw_root, entity(name), day)
+def run_day(tables, raw: RawStore, name: str, day: date) -> None:
+    bronze.load_day(tables, raw, entity(name), day)
     silver.load_day(tables, entity(name), day, str(uuid.uuid4()))
 
 
 def new_container(workspace: Workspace) -> RawStore:
     """A RAW container of the caller's own; `root` is its URI for Spark."""
     container = azurite.container(workspace.ports["azurite"], f"raw-{uuid.uuid4().hex[:12]}")
-    store = RawStore(container)
-    store.root = f"abfs://{container.container_name}@devstoreaccount1.dfs.core.windows.net"
-    return store
+    return RawStore(container, f"abfs://{container.container_name}@devstoreaccount1.dfs.core.windows.net")
 
 
 def empty_catalog(spark: SparkSession) -> Tables:

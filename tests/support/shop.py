@@ -33,7 +33,7 @@ class Shop:
             "currency": "EUR", "lines": [{"line_number": 1, "product_id": "P1", "quantity": 1, "unit_price": price}],
         }  # fmt: skip
         put(self.raw, "orders", day, order)
-        run_day(self.tables, self.raw.root, "orders", day)
+        run_day(self.tables, self.raw, "orders", day)
 
     def build(self, *names: str) -> None:
         for name in names or BUILT:

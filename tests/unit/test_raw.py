@@ -7,7 +7,8 @@ import pytest
 from memory_store import MemoryStore
 from pydantic import ValidationError
 
-from retailflow.raw import Manifest, Part, deliver, join_pages, ulid
+from retailflow.manifests import Manifest, ulid
+from retailflow.raw import Part, deliver, join_pages
 
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 16, 0, 30, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 from memory_store import MemoryStore
 
 from retailflow.contracts import EntityContract, entities, entity
-from retailflow.raw import Part, counted, deliver, next_ulid, ulid
+from retailflow.manifests import counted, next_ulid, ulid
+from retailflow.raw import Part, deliver
 from retailflow_spark import redaction
 from retailflow_spark.redaction import CUSTOMER, RedactionError, redact, rewrite, sweep
 

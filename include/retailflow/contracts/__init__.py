@@ -16,7 +16,7 @@ from retailflow.contracts.model import Check, Column, EntityContract, GoldContra
 from retailflow.strict import LOADER
 
 __all__ = ["Check", "Column", "EntityContract", "GoldContract", "Table", "built_from", "contract_files", "entities",
-           "entity", "gold_table", "gold_tables", "table"]  # fmt: skip
+           "entity", "gold_table", "gold_tables", "reserved_ids", "table"]  # fmt: skip
 
 _Contract = TypeVar("_Contract", EntityContract, GoldContract)
 
@@ -58,6 +58,19 @@ def entity(name: str) -> EntityContract:
 def gold_table(name: str) -> GoldContract:
     """Raises: ValueError, naming the GOLD tables there are."""
     return _named(name, gold_tables(), "GOLD table")
+
+
+@cache
+def reserved_ids(reference: str) -> tuple[str, ...]:
+    """The ids that a column, such as `stores.store_id`, keeps for fixed members: to refer to one means `unknown`.
+
+    Raises: ValueError where there is no such column.
+    """
+    feed, _, name = reference.partition(".")
+    for column in entity(feed).feed_columns:
+        if column.name == name:
+            return column.reserved
+    raise ValueError(f"no contract describes the column {reference!r}")
 
 
 @cache

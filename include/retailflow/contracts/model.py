@@ -10,7 +10,12 @@ CLASSIFICATIONS = ("restricted", "confidential", "internal", "public")  # from w
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, or a field inside one. `type` is Spark SQL's; nested fields stand in `fields`."""
+    """A column of a table, or a field inside one. `type` is Spark SQL's; nested fields stand in `fields`.
+
+    `minimum` and `maximum` are numbers; of a date or moment `minimum` is the earliest that is plausible, and `latest`
+    an interval of Spark SQL, which begins when the batch was made. `reserved` are ids that a key may not have;
+    `references` names the column that an id refers to, as `stores.store_id`.
+    """
 
     name: str
     type: str
@@ -23,7 +28,20 @@ class Column:
     pattern: str | None = None
     minimum: str | None = None
     maximum: str | None = None
+    latest: str | None = None
+    max_length: int | None = None
+    reserved: tuple[str, ...] = ()
+    references: str | None = None
     fields: tuple["Column", ...] = ()
+
+    @property
+    def is_array(self) -> bool:
+        return self.type.startswith("ARRAY<")
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether its value is an object or an array."""
+        return self.is_array or bool(self.fields)
 
     @property
     def strictest(self) -> str | None:
@@ -65,8 +83,14 @@ class Table:
         return [column.name for column in self.columns]
 
     @property
+    def value_names(self) -> list[str]:
+        """The columns that say something of the row's subject, not of where its record came from."""
+        lineage = {column.name for column in _LINEAGE}
+        return [column.name for column in self.columns if column.name not in lineage]
+
+    @property
     def identity(self) -> tuple[str, ...]:
-        """The key and the partition: what tells rows apart also where a feed gives a key two dates (docs/adr/0005)."""
+        """The key and the partition: a merge looks for a row in the partition of its date alone (docs/adr/0005)."""
         return tuple(dict.fromkeys((*self.key, *self.partition)))
 
 
@@ -112,11 +136,12 @@ class EntityContract:
         """The feed as received: every field a string, a nested one its JSON text."""
         received = (Column(c.name, "STRING", c.description, classification=c.strictest) for c in self.feed_columns)
         rest = (
-            Column("_rescued_data", "STRING", "Fields the contract does not name, as a JSON object.",
+            Column("_rescued_data", "STRING", "Fields the contract does not name, as a JSON object by path.",
                    classification="confidential"),
             Column("_corrupt_record", "STRING", "The raw text of a record that could not be read.",
                    classification="restricted"),
-            Column("_missing_fields", "STRING", "Optional fields that the whole file lacks, comma-separated."),
+            Column("_corrupt_reason", "STRING", "Why it could not."),
+            Column("_missing_fields", "STRING", "Fields that the whole file lacks, by path, comma-separated."),
         )  # fmt: skip
         description = f"{self.description} As received."
         columns = (*received, *rest, *_LINEAGE)
@@ -263,6 +288,10 @@ def _column(prop: Mapping[str, Any]) -> Column:
         pattern=options.get("pattern"),
         minimum=_number(options.get("minimum")),
         maximum=_number(options.get("maximum")),
+        latest=_custom(prop).get("latest"),
+        max_length=options.get("maxLength"),
+        reserved=tuple(_custom(prop).get("reserved", ())),
+        references=next((one["to"] for one in prop.get("relationships", ())), None),
         fields=fields,
     )
 

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
-from retailflow.raw import Manifest, Part, RawStore, complete, deliver, join_pages, ulid
+from retailflow.manifests import Manifest, ulid
+from retailflow.raw import Part, RawStore, complete, deliver, join_pages
 from retailflow_local.simulator import encode
 from retailflow_local.simulator.late import late_records
 from retailflow_local.simulator.tills import trading_shops

@@ -1,4 +1,4 @@
-"""gold.dim_date: the calendar of 2015 to 2035."""
+"""gold.dim_date: the calendar of 1990 to 2049, which has every date of a valid record."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from retailflow_spark.gold.scope import within
 
-FIRST, LAST = "2015-01-01", "2035-12-31"
+FIRST, LAST = "1990-01-01", "2049-12-31"
 
 
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from retailflow_spark.gold.lookup import awaited_count, misplaced, with_version
-from retailflow_spark.gold.money import LINE
+from retailflow_spark.gold.money import SUM
 from retailflow_spark.gold.scope import distinct_keys, within
 
 KEY = ("store_id", "product_id", "snapshot_date")
@@ -32,7 +32,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
         "reorder_point",
         (available < F.col("reorder_point")).alias("is_below_reorder_point"),
         "unit_cost",
-        (F.col("quantity_on_hand") * F.col("unit_cost")).cast(LINE).alias("stock_value_amount"),
+        (F.col("quantity_on_hand") * F.col("unit_cost")).cast(SUM).alias("stock_value_amount"),
         "recorded_at",
     )
 

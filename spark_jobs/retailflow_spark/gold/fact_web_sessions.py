@@ -1,16 +1,18 @@
 """gold.fact_web_sessions: one row per visit to the web shop.
 
-The events of a visitor are streams: one for each session_id, which is a session wherever its events are, and one of
-those without, which silence cuts into sessions. What an event changes of that stream is bounded in time.
+The events of a visitor are streams: one for each session_id, and one of those without. Silence cuts a stream into
+sessions: 30 minutes without a session_id, 24 hours with one. So a session is bounded in time, and so is what an event
+changes.
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.scope import in_range, within
+from retailflow_spark.gold.scd2 import UNKNOWN_ID
+from retailflow_spark.gold.scope import distinct_keys, within
 from retailflow_spark.tables import same
 
 EVENT_TYPES = ("page_view", "product_view", "search", "add_to_cart", "remove_from_cart", "checkout", "purchase")
@@ -20,46 +22,53 @@ STREAM = ("anonymous_id", "session_id")
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
     """Streams with a changed event, and each `session_date` on which a session of theirs may begin, as stored or anew.
 
-    Without a session_id these are the dates from the first changed event, or the beginning of a stored session that
-    reaches it, to half an hour after the last. What begins there ends where it did, or by a changed event.
+    These are the days of the changed events, and those of the stored sessions that the events belong to or may join.
     """
-    moment, has_no_id = F.col("occurred_at"), F.col("session_id").isNull()
-    first, last = F.min(moment) - _silence(), F.max(moment) + _silence()
+    moment, day = F.col("occurred_at"), F.to_date("occurred_at").alias("_day")
     events = with_visitor(changed["silver.clickstream"])
-    touched = events.groupBy(*STREAM).agg(first.alias("first"), last.alias("last"))
-    reaches = (F.col("_ended_at") >= F.col("first")) & (F.to_date("_started_at") <= F.to_date("last"))
-    near = same(STREAM) & (reaches | ~has_no_id)
-    found = touched.join(_stored(tables["gold.fact_web_sessions"], touched), near, "left")
-    until = F.when(has_no_id, F.col("last")).otherwise(F.greatest("last", "_ended_at"))
-    spans = found.groupBy(*STREAM).agg(
-        F.min(F.least("first", "_started_at")).alias("since"), F.max(until).alias("until")
-    )
-    return spans.select(*STREAM, F.explode(F.sequence(F.to_date("since"), F.to_date("until"))).alias("session_date"))
+    touched = events.groupBy(*STREAM, day).agg(F.min(moment).alias("_first"), F.max(moment).alias("_last"))
+    touched = touched.withColumns({"_first": F.col("_first") - _silence(), "_last": F.col("_last") + _silence()})
+    stored = _stored(tables["gold.fact_web_sessions"], touched)
+    near = same(STREAM) & (F.col("_ended_at") >= F.col("_first")) & (F.col("_started_at") <= F.col("_last"))
+    joined = touched.join(stored, near)
+    extents = F.explode(F.sequence(F.to_date("_started_at"), F.to_date("_ended_at"))).alias("session_date")
+    return distinct_keys(touched.select(*STREAM, F.col("_day").alias("session_date")), joined.select(*STREAM, extents))
 
 
 def _stored(sessions: DataFrame, touched: DataFrame) -> DataFrame:
     """The streams and extents of stored sessions, as far as literals tell which a changed event may belong to."""
-    has_no_id = F.col("session_id").isNull()
-    bounds = touched.agg(
-        F.min("session_id").alias("least"),
-        F.max("session_id").alias("greatest"),
-        F.min(F.when(has_no_id, F.col("first"))).cast("date").alias("since"),
-        F.max(F.when(has_no_id, F.col("last"))).cast("date").alias("until"),
-    ).first()
-    in_time = (F.col("ended_at") >= F.lit(bounds.since)) & (F.col("started_at") < F.date_add(F.lit(bounds.until), 1))
-    found = sessions.where(in_range("session_id", bounds.least, bounds.greatest, in_time))
+    spans = F.explode(F.sequence(F.to_date("_first"), F.to_date("_last"))).alias("day")
+    days = sorted(row.day for row in touched.select(spans).distinct().collect())
+    possible = F.lit(False)
+    for first, last in _runs(days):
+        begins, ends = F.col("session_date") <= F.lit(last), F.col("ended_at") >= F.lit(first).cast("timestamp")
+        possible |= begins & ends
+    found = sessions.where(possible)
     return found.select(*(F.col(name).alias(f"_{name}") for name in (*STREAM, "started_at", "ended_at")))
 
 
+def _runs(days: list[date]) -> list[tuple[date, date]]:
+    """Days in order as the first and last of each that follow one another."""
+    found: list[tuple[date, date]] = []
+    for day in days:
+        if found and (day - found[-1][1]).days <= 1:
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
+
+
 def bounded(tables: Mapping[str, DataFrame], scope: DataFrame) -> dict[str, DataFrame]:
-    """The events that the sessions in scope can be made of: a session begins where none is half an hour before."""
-    bounds = scope.agg(
-        F.min("session_id").alias("least"),
-        F.max("session_id").alias("greatest"),
-        F.min(F.when(F.col("session_id").isNull(), F.col("session_date"))).alias("since"),
-    ).first()
-    possible = in_range("session_id", bounds.least, bounds.greatest, since(bounds.since))
-    return {**tables, "silver.clickstream": tables["silver.clickstream"].where(possible)}
+    """The events that the sessions in scope can be made of: of their days, and of a day before, which shows where one
+    begins.
+    """
+    dates = {row.session_date for row in scope.select("session_date").distinct().collect()}
+    sessions = within(tables["gold.fact_web_sessions"].where(F.col("session_date").isin(sorted(dates))), scope, *STREAM)
+    extents = F.explode(F.sequence("session_date", F.to_date("ended_at"))).alias("day")
+    dates |= {row.day for row in sessions.select(extents).distinct().collect()}
+    dates |= {day - timedelta(days=1) for day in dates}
+    events = tables["silver.clickstream"].where(F.col("occurred_date").isin(sorted(dates)))
+    return {**tables, "silver.clickstream": events}
 
 
 def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
@@ -68,7 +77,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     is_purchase = F.col("event_type") == "purchase"
     sessions = events.groupBy("anonymous_id", "session_id", "_visit").agg(
         F.min_by("event_id", _in_time()).alias("_first_event_id"),
-        F.max_by("customer_id", F.when(F.col("customer_id").isNotNull(), _in_time())).alias("customer_id"),
+        F.max_by("customer_id", F.when(F.col("customer_id") != UNKNOWN_ID, _in_time())).alias("customer_id"),
         F.min("occurred_at").alias("started_at"),
         F.max("occurred_at").alias("ended_at"),
         F.count("*").alias("event_count"),
@@ -79,9 +88,9 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
         _first_known("device", "type", "os", "browser").alias("device"),
         _first_known("utm", "source", "medium", "campaign").alias("utm"),
     )
-    # A session without an id of its own is named by its first event. As JSON, no two identities are the same text.
-    first_event = F.when(F.col("session_id").isNull(), F.col("_first_event_id")).alias("event_id")
-    identity = F.to_json(F.struct("anonymous_id", "session_id", first_event))
+    # A session is named by its first event, since silence may cut a session_id in two. As JSON, no two identities are
+    # the same text.
+    identity = F.to_json(F.struct("anonymous_id", "session_id", F.col("_first_event_id").alias("event_id")))
     described = sessions.select(
         F.md5(identity).alias("session_sk"),
         *("anonymous_id", "session_id", "customer_id", "started_at", "ended_at"),
@@ -101,22 +110,18 @@ def with_visitor(events: DataFrame) -> DataFrame:
     return events.withColumn("anonymous_id", F.coalesce("anonymous_id", "session_id", "event_id"))
 
 
-def since(day: date | None) -> Column:
-    """Whether an event may belong to a session that begins on this day or later, or shows that it began before."""
-    return F.col("occurred_at") >= F.date_sub(F.lit(day), 1)
-
-
 def _with_session(events: DataFrame) -> DataFrame:
-    """`_visit` numbers what 30 minutes of silence set apart among a visitor's events without session id, else 0."""
-    stream = Window.partitionBy("anonymous_id", "session_id").orderBy("occurred_at", "event_id")
-    last = F.lag("occurred_at").over(stream)
-    is_new = F.col("session_id").isNull() & (F.col("occurred_at") >= last + _silence())
+    """`_visit` numbers what silence sets apart in a stream."""
+    stream = Window.partitionBy(*STREAM).orderBy("occurred_at", "event_id")
+    is_new = F.col("occurred_at") >= F.lag("occurred_at").over(stream) + _silence()
     opened = events.withColumn("_is_new", F.coalesce(is_new, F.lit(False)).cast("int"))
     return opened.withColumn("_visit", F.sum("_is_new").over(stream))
 
 
 def _silence() -> Column:
-    return F.expr("INTERVAL 30 MINUTES")
+    """What ends a session."""
+    minutes = F.when(F.col("session_id").isNull(), F.lit(30)).otherwise(F.lit(24 * 60))
+    return F.make_dt_interval(mins=minutes)
 
 
 def _in_time() -> Column:

@@ -5,7 +5,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.scd2 import UNKNOWN_SK, beginning
+from retailflow_spark.gold.scd2 import UNKNOWN_ID, UNKNOWN_SK, beginning
 
 
 def with_version(facts: DataFrame, dimension: DataFrame, kind: str, moment: Column) -> DataFrame:
@@ -27,7 +27,8 @@ def with_version(facts: DataFrame, dimension: DataFrame, kind: str, moment: Colu
 
 def awaited_count(*kinds: str) -> Column:
     """How many of a fact's ids of these kinds name a member that its dimension does not have."""
-    absent = (F.col(f"{kind}_id").isNotNull() & (F.col(f"{kind}_sk") == UNKNOWN_SK) for kind in kinds)
+    named = (F.coalesce(F.col(f"{kind}_id") != UNKNOWN_ID, F.lit(False)) for kind in kinds)
+    absent = (is_named & (F.col(f"{kind}_sk") == UNKNOWN_SK) for is_named, kind in zip(named, kinds, strict=True))
     return reduce(Column.__add__, (one.cast("int") for one in absent))
 
 

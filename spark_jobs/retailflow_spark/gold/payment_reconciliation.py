@@ -27,9 +27,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
         F.min("occurred_at").alias("first_occurred_at"),
         F.max("occurred_at").alias("last_occurred_at"),
     )
-    # An order that came with two dates has two rows, with which it is held back (docs/adr/0005); one has to do here.
-    order = F.max_by(F.struct(F.col("status").alias("order_status"), "due_amount"), "business_date").alias("order")
-    due = orders.groupBy("order_id", "currency").agg(order).select("order_id", "currency", "order.*")
+    due = orders.select("order_id", "currency", F.col("status").alias("order_status"), "due_amount")
     difference = (F.col("due_amount") - F.col("captured_amount") + F.col("refunded_amount")).cast(SUM)
     amounts = ("due_amount", "captured_amount", "refunded_amount")
     return (

@@ -1,19 +1,19 @@
 """Scope keys: the keys whose rows of a GOLD table are to be recomputed.
 
-A join with keys skips no file, however few they are. What is read of a table that years stand in is therefore also
-bounded by literals: by dates where the keys have one, else by the range of the keys.
+A join with keys skips no file, however few they are. What is read of a table that has years in it is therefore also
+pruned by literals: by dates where the keys have one, else by spans of the keys.
 """
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from retailflow.contracts import GoldContract, table
+from retailflow_spark.gold.scd2 import UNKNOWN_ID
+from retailflow_spark.spans import near
 from retailflow_spark.tables import having
 
 
@@ -31,14 +31,11 @@ def bounded(frames: Mapping[str, DataFrame], contract: GoldContract, keys: pa.Ta
             name: frame.where(F.col(*days[name]).isin(dates)) if days[name] else frame for name, frame in frames.items()
         }
     key = contract.scope[0]
-    possible = in_range(key, *pc.min_max(keys[key]).as_py().values())
+    found = keys[key].unique().to_pylist()
+    possible = near(key, ((one, one) for one in found))
+    if UNKNOWN_ID in found:  # where the source has none
+        possible |= F.col(key).isNull()
     return {name: frame.where(possible) if key in frame.columns else frame for name, frame in frames.items()}
-
-
-def in_range(key: str, least: Any, greatest: Any, if_none: Column | None = None) -> Column:
-    """Whether a key lies between two, or is null and `if_none` holds: a transform may put one in the place of none."""
-    is_none = F.col(key).isNull() if if_none is None else F.col(key).isNull() & if_none
-    return F.col(key).between(least, greatest) | is_none
 
 
 def distinct_keys(*frames: DataFrame) -> DataFrame:

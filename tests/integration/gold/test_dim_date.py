@@ -5,10 +5,10 @@ def test_it_has_the_columns_of_its_contract(follows_its_contract):
     assert follows_its_contract("dim_date")
 
 
-def test_it_has_every_day_of_2015_to_2035(world):
+def test_it_has_every_day_of_1990_to_2049(world):
     days = world()["gold.dim_date"]
     bounds = days.agg(F.min("calendar_date"), F.max("calendar_date"), F.count_distinct("calendar_date"), F.count("*"))
-    assert [str(value) for value in bounds.first()] == ["2015-01-01", "2035-12-31", "7670", "7670"]
+    assert [str(value) for value in bounds.first()] == ["1990-01-01", "2049-12-31", "21915", "21915"]
 
 
 def test_a_day_at_the_turn_of_the_year_belongs_to_the_iso_year_of_its_thursday(world):

@@ -1,0 +1,139 @@
+"""Manifests of RAW: what a batch consists of, which batches count, and the names of batches (ULID)."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from itertools import count
+from typing import Annotated
+
+from pydantic import AliasChoices, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_REMEDY = "Nothing of the day is read until a right manifest stands in its place"
+BatchId = Annotated[str, Field(pattern=rf"^[{_CROCKFORD}]{{26}}$")]
+Sha256 = Annotated[str, BeforeValidator(lambda text: str(text).lower()), Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class BadManifest(ValueError):
+    """A manifest in RAW cannot be read, or says what cannot be; the message names it."""
+
+
+class RawFile(BaseModel):
+    """A data file as its manifest describes it. `records` are those of the file, whatever became of them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    name: str = Field(pattern=r"^batch_[0-9A-Za-z_.\-]+$")
+    bytes: int = Field(ge=0)
+    sha256: Sha256
+    records: int = Field(ge=0)
+
+
+class Manifest(BaseModel):
+    """One delivered batch. `records` counts records (an order, a line, an event), not pages or files.
+
+    A batch that another one `supersedes` does not count any more. One that supersedes and names no files withdraws a
+    batch; one that names files stands for a batch without the records of a person, whose data then goes
+    (redaction.py).
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    batch_id: BatchId
+    entity: str
+    ingestion_date: date
+    created_at: AwareDatetime
+    files: tuple[RawFile, ...]
+    supersedes: BatchId | None = Field(default=None, validation_alias=AliasChoices("supersedes", "redacts"))
+
+    @property
+    def is_withdrawal(self) -> bool:
+        return self.supersedes is not None and not self.files
+
+    @property
+    def records(self) -> int:
+        return sum(file.records for file in self.files)
+
+
+def parse_manifest(path: str, payload: bytes) -> Manifest:
+    """A manifest from its bytes: UTF-8 with or without byte order mark; unknown fields are passed over.
+
+    Raises: BadManifest, which names the path and the fields that are wrong, never their values.
+    """
+    while payload.startswith(_BYTE_ORDER_MARK):
+        payload = payload[len(_BYTE_ORDER_MARK) :]
+    if not payload.strip():
+        raise BadManifest(f"{path} is empty. {_REMEDY}")
+    try:
+        manifest = Manifest.model_validate(json.loads(payload.decode("utf-8")))
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg']}" for one in error.errors())
+        raise BadManifest(f"{path} is not a manifest ({'; '.join(wrong)}). {_REMEDY}") from None
+    except (ValueError, RecursionError):
+        raise BadManifest(f"{path} is not a whole JSON object; it may be cut off. {_REMEDY}") from None
+    if path.rpartition("/")[2] != f"{manifest.batch_id}.json":
+        raise BadManifest(f"{path} says another batch_id than its name. {_REMEDY}")
+    return manifest
+
+
+def check_consistency(prefix: str, manifests: Sequence[Manifest]) -> None:
+    """Raises: BadManifest where manifests of a day contradict each other."""
+    known = {manifest.batch_id for manifest in manifests}
+    for manifest in manifests:
+        path = f"{prefix}{manifest.batch_id}.json"
+        if manifest.supersedes is not None and manifest.supersedes not in known - {manifest.batch_id}:
+            raise BadManifest(f"{path} supersedes a batch that has no manifest of its own. {_REMEDY}")
+    live = counted(manifests)
+    if manifests and not live:
+        raise BadManifest(f"{prefix}: these manifests supersede each other in a circle. {_REMEDY}")
+    files = Counter(file.name for manifest in live for file in manifest.files)
+    for manifest in live:
+        if any(files[file.name] > 1 for file in manifest.files):
+            path = f"{prefix}{manifest.batch_id}.json"
+            raise BadManifest(f"{path} names a file that is named more than once, by it or another one. {_REMEDY}")
+
+
+def counted(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """The batches that count: those that no other one supersedes."""
+    manifests = list(manifests)
+    superseded = {manifest.supersedes for manifest in manifests}
+    return [manifest for manifest in manifests if manifest.batch_id not in superseded]
+
+
+def counting_for(manifests: Sequence[Manifest], batch_id: str) -> Manifest:
+    """The manifest that counts in the place of a batch: its own, or the last of those that supersede it.
+
+    Raises: KeyError where there is no such batch.
+    """
+    by_id = {manifest.batch_id: manifest for manifest in manifests}
+    by_old = {manifest.supersedes: manifest for manifest in manifests}
+    found = by_id[batch_id]
+    while found.batch_id in by_old:
+        found = by_old[found.batch_id]
+    return found
+
+
+def ulid(moment: datetime, *identity: str) -> str:
+    """A ULID that is the same for the same moment and identity, so that a repeated delivery has the same name.
+
+    48 bits of milliseconds and 80 bits, here of a digest instead of chance (ULID specification, Crockford base 32).
+    """
+    milliseconds = int(moment.timestamp() * 1000)
+    digest = hashlib.sha256("\0".join(identity).encode()).digest()[:10]
+    number = int.from_bytes(milliseconds.to_bytes(6, "big") + digest, "big")
+    return _in_base_32(number)
+
+
+def neighbours(batch_id: str) -> Iterator[str]:
+    """The ULIDs that sort next to this one, the nearest first: right after it, right before it, and so on."""
+    number = 0
+    for digit in batch_id:
+        number = number * 32 + _CROCKFORD.index(digit)
+    for distance in count(1):
+        yield _in_base_32(number + distance)
+        yield _in_base_32(number - distance)
+
+
+def _in_base_32(number: int) -> str:
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))

@@ -1,0 +1,1 @@
+"""RAW to BRONZE: what the sources sent, record by record, as received."""

@@ -1,0 +1,35 @@
+"""How the bytes of a RAW file become rows of BRONZE: one decoder a format, in plain Python and Arrow.
+
+The same code runs in the client, in Spark's workers and in the Lakeflow pipeline.
+"""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from retailflow.contracts import Column
+from retailflow_spark.bronze.csv_records import decode_csv
+from retailflow_spark.bronze.encoding import BadFile, check_size
+from retailflow_spark.bronze.json_records import JSON_FORMATS, decode_json, split
+from retailflow_spark.bronze.parquet_records import decode_parquet
+
+
+def decode(
+    payload: bytes, form: str, feed: str, columns: tuple[Column, ...], expected: int | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The records of one file in order, all as text, as `rows.Rows` describes them.
+
+    Args:
+        form: the contract's format. columns: the feed's columns in order, as the contract has them.
+        expected: the number of records by the manifest.
+
+    Raises: BadFile where the file as a whole cannot be read, or lacks what the contract requires.
+    """
+    check_size(payload)
+    if form in JSON_FORMATS:
+        return decode_json(split(payload, form, feed, expected), columns)
+    if form == "csv":
+        return decode_csv(payload, columns)
+    if form == "parquet":
+        return decode_parquet(payload, columns)
+    raise BadFile(f"the format {form!r} has no decoder; known are csv, parquet, {', '.join(sorted(JSON_FORMATS))}")

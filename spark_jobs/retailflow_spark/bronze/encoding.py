@@ -1,0 +1,108 @@
+"""Bytes of a file as text: UTF-8 with or without byte order marks, gzip with one or several members.
+
+A message never quotes what a file holds; it says how much, and at which position.
+"""
+
+import zlib
+
+MOST_BYTES = 300 * 2**20  # of a file, decompressed: a Python worker of serverless compute has 1 GB for twice of it
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NOT_UTF8 = "the record is not UTF-8; it seems to be Windows-1252 or another single-byte encoding"
+_GZIP = b"\x1f\x8b"
+_CHUNK = 16 * 1024
+_KNOWN_BEGINNINGS = (
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+    (_GZIP, "gzip"),
+    (b"PK\x03\x04", "a ZIP archive or an Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"PAR1", "Parquet"),
+    (b"%PDF", "a PDF"),
+)
+
+
+class BadFile(ValueError):
+    """A file breaks its contract as a whole: nothing of its day may be published."""
+
+
+def check_size(payload: bytes) -> bytes:
+    """Return the payload. Raises: BadFile where it is larger than a worker can hold."""
+    if len(payload) > MOST_BYTES:
+        raise BadFile(f"holds more than {MOST_BYTES // 2**20} MiB; have it delivered in several files")
+    return payload
+
+
+def without_marks(payload: bytes) -> bytes:
+    """The payload without the byte order marks at its beginning, however many there are."""
+    while payload.startswith(BYTE_ORDER_MARK):
+        payload = payload[len(BYTE_ORDER_MARK) :]
+    return payload
+
+
+def check_is_text(payload: bytes) -> None:
+    """Raises: BadFile where the file as a whole is something else than UTF-8 text, with what it seems to be."""
+    for beginning, kind in _KNOWN_BEGINNINGS:
+        if payload.startswith(beginning):
+            raise BadFile(f"is not UTF-8 text; it seems to be {kind}")
+    head = payload[:400]
+    if head.count(0) * 3 > len(head):
+        raise BadFile("is not UTF-8 text; it seems to be UTF-16 or UTF-32")
+
+
+def is_utf8(payload: bytes) -> bool:
+    if payload.isascii():
+        return True
+    try:
+        payload.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def whole_text(payload: bytes) -> str:
+    """The text of a file that is one value, such as a JSON document.
+
+    Raises: BadFile where it is not UTF-8.
+    """
+    check_is_text(payload)
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError as error:
+        kind = "Windows-1252 or another single-byte encoding"
+        raise BadFile(f"is not UTF-8 from byte {error.start} on; it seems to be {kind}") from None
+
+
+def gunzip(payload: bytes) -> bytes:
+    """The content of all members of a gzip file.
+
+    Raises: BadFile where it is cut off or damaged, has bytes that are no member, or is compressed twice.
+    """
+    if not payload:
+        raise BadFile("is empty: not even an empty gzip file")
+    view, position, found, size = memoryview(payload), 0, [], 0
+    while position < len(view):
+        if view[position : position + 2] != _GZIP:
+            what = "is not a gzip file" if position == 0 else f"has bytes after its last gzip member, at {position}"
+            raise BadFile(what)
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        while not member.eof:
+            chunk = view[position : position + _CHUNK]
+            if not chunk:
+                raise BadFile("is cut off: its last gzip member has no end")
+            try:
+                content = member.decompress(chunk, MOST_BYTES - size + 1)
+            except zlib.error:
+                raise BadFile(f"is damaged: its gzip member cannot be decompressed near byte {position}") from None
+            found.append(content)
+            size += len(content)
+            if size > MOST_BYTES:
+                raise BadFile(f"holds more than {MOST_BYTES // 2**20} MiB; have it delivered in several files")
+            position += len(chunk) - len(member.unused_data)
+    content = b"".join(found)
+    if content.startswith(_GZIP):
+        raise BadFile("is compressed twice")
+    return content

@@ -1,0 +1,184 @@
+"""The records of a feed and ingestion date as received, each once, with where it came from."""
+
+import hashlib
+import re
+import time
+from collections.abc import Iterable, Iterator
+from datetime import date
+from functools import partial
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampType
+
+from retailflow.contracts import Column, EntityContract
+from retailflow.manifests import BadManifest, Manifest, RawFile, counted
+from retailflow.raw import SUCCESS, RawStore, batch_ids, day_path
+from retailflow_spark.bronze.decode import decode
+from retailflow_spark.bronze.encoding import BadFile
+from retailflow_spark.bronze.rows import ASIDE
+from retailflow_spark.ledger import Counts
+from retailflow_spark.tables import Tables
+
+SMALL_DAY_BYTES = 8 * 2**20  # of RAW: so much is decoded by the client itself, which spares the start of workers
+_GZIP_FACTOR = 10
+_MILLISECONDS = 42  # bits of a moment
+_ATTEMPTS = 8
+_PLACE = (
+    StructField("_batch_id", StringType()),
+    StructField("_source_file", StringType()),
+    StructField("_position", LongType()),
+    StructField("_ingestion_ts", TimestampType()),
+)
+Named = list[tuple[Manifest, RawFile]]
+
+
+def load_day(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> Counts:
+    """Make the date's slice of BRONZE hold what RAW holds. Safe to repeat, also by several runs at once.
+
+    A batch may arrive while a run reads. So a run looks at the names of the manifests once more after it has written,
+    and a slice of more manifests is never replaced by one of fewer.
+
+    Raises: BadManifest or BadFile where a delivery of the day is not what it should be; the slice stays as it was.
+    """
+    tables.create([contract.bronze])
+    for _ in range(_ATTEMPTS):
+        manifests = store.manifests(contract.name, ingestion_date)
+        if not manifests:
+            raise BadManifest(
+                f"{day_path(contract.name, ingestion_date)} has no manifest, though {SUCCESS} may be there: nothing "
+                "says what was delivered. Have the source write it; for a day without records its `files` are empty"
+            )
+        records = read_day(tables.spark, store, contract, ingestion_date, counted(manifests))
+        sequence = (len(manifests) << _MILLISECONDS) + int(time.time() * 1000)
+        is_written = _replace(tables, contract, ingestion_date, records, sequence)
+        known = {manifest.batch_id for manifest in manifests}
+        if is_written and batch_ids(store, contract.name, ingestion_date) == known:
+            count = sum(manifest.records for manifest in counted(manifests))
+            return Counts(rows_read=count, rows_written=count, batches=sorted(known))
+    raise RuntimeError(f"{contract.name} {ingestion_date}: other runs or deliveries came in between each time")
+
+
+def _replace(tables: Tables, contract: EntityContract, ingestion_date: date, records: DataFrame, sequence: int) -> bool:
+    try:
+        return tables.replace_day_in_sequence(records, contract.bronze, ingestion_date, sequence)
+    except PySparkException as error:
+        if found := re.search(r"BadFile: (.+)", str(error)):  # Spark wraps what a worker raised in its own stack
+            raise BadFile(found[1]) from None
+        raise
+
+
+def read_day(
+    spark: SparkSession, store: RawStore, contract: EntityContract, ingestion_date: date, batches: Iterable[Manifest]
+) -> DataFrame:
+    """The records of these batches, as BRONZE holds them. Only files that a manifest names are read.
+
+    Raises: BadFile, at once or when executed, for a file that is missing or is not what its manifest and contract say.
+    """
+    files = [(manifest, file) for manifest in batches for file in manifest.files]
+    weight = _GZIP_FACTOR if contract.format.endswith("gzip") else 1
+    if sum(file.bytes for _, file in files) * weight <= SMALL_DAY_BYTES:
+        records = _read_here(spark, store, contract, ingestion_date, files)
+    else:
+        records = _read_in_workers(spark, store, contract, ingestion_date, files)
+    return records.select(*stored_columns(contract, F.lit(ingestion_date)))
+
+
+def _read_here(
+    spark: SparkSession, store: RawStore, contract: EntityContract, ingestion_date: date, files: Named
+) -> DataFrame:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    folder, found = day_path(contract.name, ingestion_date), []
+    for manifest, file in files:
+        try:
+            content = store.read(f"{folder}/{file.name}")
+        except (ResourceNotFoundError, KeyError):
+            raise _missing(folder, manifest, file) from None
+        found += decoded(content, folder, manifest, file, contract.format, contract.name, contract.feed_columns)
+    schema = decoded_schema(contract)
+    return spark.createDataFrame(pa.Table.from_batches(found) if found else [], schema)
+
+
+def _read_in_workers(
+    spark: SparkSession, store: RawStore, contract: EntityContract, ingestion_date: date, files: Named
+) -> DataFrame:
+    folder, schema = day_path(contract.name, ingestion_date), decoded_schema(contract)
+    records_of = partial(decoded, form=contract.format, feed=contract.name, columns=contract.feed_columns)
+    empty = [one for one in files if one[1].bytes == 0]  # Spark's reader skips these
+    named = {file.name: (manifest, file) for manifest, file in files if file.bytes}
+    paths = [f"{store.root}/{folder}/{name}" for name in named]
+    try:
+        stored = spark.read.format("binaryFile").load(paths).select("_metadata.file_name", "content")
+        stored.schema  # noqa: B018 - asks for the files now, so that an absent one is named
+    except AnalysisException as error:
+        if error.getCondition() != "PATH_NOT_FOUND":
+            raise
+        absent = [one for name, one in named.items() if not store.exists(f"{folder}/{name}")]
+        raise _missing(folder, *absent[0]) from None
+
+    def records(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for name, content in zip(batch.column(0), batch.column(1), strict=True):
+                yield from records_of(content.as_py(), folder, *named[name.as_py()])
+
+    return stored.mapInArrow(records, schema).union(_read_here(spark, store, contract, ingestion_date, empty))
+
+
+def decoded(
+    content: bytes, folder: str, manifest: Manifest, file: RawFile, form: str, feed: str, columns: tuple[Column, ...]
+) -> Iterator[pa.RecordBatch]:
+    """The records of a file with their places. Raises: BadFile where it is not what its manifest and contract say."""
+    path, position = f"{folder}/{file.name}", 0
+    try:
+        _verify(content, file)
+        for batch in decode(content, form, feed, columns, file.records):
+            yield _with_place(batch, manifest, path, position)
+            position += batch.num_rows
+        if position != file.records:
+            raise BadFile(f"holds {position} records; its manifest says {file.records}")
+    except BadFile as error:
+        raise _bad_file(path, str(error), manifest) from None
+
+
+def _verify(content: bytes, file: RawFile) -> None:
+    if len(content) != file.bytes:
+        raise BadFile(f"has {len(content)} bytes; its manifest says {file.bytes}")
+    found = hashlib.sha256(content).hexdigest()
+    if found != file.sha256:
+        raise BadFile(f"has the SHA-256 {found}; its manifest says {file.sha256}")
+
+
+def _missing(folder: str, manifest: Manifest, file: RawFile) -> BadFile:
+    return _bad_file(f"{folder}/{file.name}", "is named by a manifest and missing from RAW", manifest)
+
+
+def _bad_file(path: str, wrong: str, manifest: Manifest) -> BadFile:
+    batch = f"{manifest.entity} {manifest.ingestion_date} {manifest.batch_id}"
+    return BadFile(f"{path} {wrong}. Have it delivered again as a new batch, and withdraw this one: {batch}.")
+
+
+def _with_place(batch: pa.RecordBatch, manifest: Manifest, path: str, start: int) -> pa.RecordBatch:
+    rows = batch.num_rows
+    place = {
+        "_batch_id": pa.repeat(pa.scalar(manifest.batch_id), rows),
+        "_source_file": pa.repeat(pa.scalar(path), rows),
+        "_position": pa.array(range(start, start + rows), pa.int64()),
+        "_ingestion_ts": pa.repeat(pa.scalar(manifest.created_at, pa.timestamp("us", "UTC")), rows),
+    }
+    return pa.RecordBatch.from_arrays([*batch.columns, *place.values()], names=[*batch.schema.names, *place])
+
+
+def decoded_schema(contract: EntityContract) -> StructType:
+    """What `decoded` gives: the feed's columns and what stands beside them as text, and the place of the record."""
+    names = [*(column.name for column in contract.feed_columns), *ASIDE, "_missing_fields", "_record_md5"]
+    return StructType([*(StructField(name, StringType()) for name in names), *_PLACE])
+
+
+def stored_columns(contract: EntityContract, ingestion_date: SparkColumn) -> list[SparkColumn]:
+    """BRONZE's columns of a decoded record."""
+    known = {"ingestion_date": ingestion_date}
+    return [known.get(name, F.col(name)).alias(name) for name in contract.bronze.column_names]

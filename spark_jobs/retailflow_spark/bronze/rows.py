@@ -1,0 +1,126 @@
+"""The records of a file as rows of BRONZE, and what the file says of its fields."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from retailflow.contracts import Column
+from retailflow_spark.bronze.encoding import BadFile
+
+ROWS_PER_BATCH = 20_000
+# So many records without a required field are a source that renamed it; fewer may be bad records among others.
+ENOUGH_RECORDS = 100
+ASIDE = ("_rescued_data", "_corrupt_record", "_corrupt_reason")
+_UNIT, _NULL = "\x1f", "\x00"  # neither is in valid text
+_IF_MEANT = "If the source is to stay so, change the contract"
+
+
+@dataclass
+class Level:
+    """The fields that the contract has of one object, and which of them the file's records have shown so far.
+
+    `path` precedes the names of the fields: empty for a record, `shipping.` or `lines[].` inside one.
+    """
+
+    path: str
+    columns: dict[str, Column]
+    inner: dict[str, "Level"]
+    unseen: set[str]
+    records: int = 0  # that have such an object
+    _last: int = -1
+
+    @classmethod
+    def of(cls, columns: Iterable[Column], path: str = "") -> "Level":
+        named = {column.name: column for column in columns}
+        inner = {
+            name: cls.of(column.fields, f"{path}{name}{'[]' if column.is_array else ''}.")
+            for name, column in named.items()
+            if column.fields
+        }
+        return cls(path, named, inner, set(named))
+
+    def see(self, names: Iterable[str], record: int) -> None:
+        """Note the fields of an object in the record of that number."""
+        if record != self._last:
+            self.records, self._last = self.records + 1, record
+        if self.unseen:
+            self.unseen.difference_update(names)
+
+    def missing(self) -> str | None:
+        """The fields that no record of the file has, comma-separated; None where there is none.
+
+        One record alone says nothing of the file.
+
+        Raises: BadFile where so many records lack a required one that the source must have renamed it.
+        """
+        found, required = [], []
+        for level in self._levels():
+            if level.records > 1:
+                absent = [column for name, column in level.columns.items() if name in level.unseen]
+                found += [level.path + column.name for column in absent]
+                if level.records >= ENOUGH_RECORDS:
+                    required += [level.path + column.name for column in absent if column.required]
+        if required:
+            raise BadFile(f"lacks {', '.join(required)}, which the contract requires, in all its records. {_IF_MEANT}")
+        return ", ".join(found) or None
+
+    def _levels(self) -> Iterator["Level"]:
+        yield self
+        for level in self.inner.values():
+            yield from level._levels()
+
+
+@dataclass
+class Rows:
+    """Collects the records of a file, in order.
+
+    A row has the text of each column of the contract, `_rescued_data` (fields that the contract does not name, as a
+    JSON object by path), and for a record that cannot be read `_corrupt_record` with `_corrupt_reason` instead.
+    """
+
+    columns: tuple[Column, ...]
+    _rows: list[Sequence[str | None]] = field(default_factory=list)
+    _batches: list[pa.RecordBatch] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        return [*(column.name for column in self.columns), *ASIDE]
+
+    def add(self, values: Sequence[str | None], rescued: str | None) -> None:
+        self._append([*values, rescued, None, None])
+
+    def add_corrupt(self, text: str, reason: str) -> None:
+        self._append([*[None] * len(self.columns), None, text, reason])
+
+    def add_batch(self, columns: list[pa.Array]) -> None:
+        """Records that are columns already, in the order of `names`."""
+        self._flush()
+        self._batches.append(pa.record_batch(columns, names=self.names))
+
+    def finish(self, missing: str | None) -> Iterator[pa.RecordBatch]:
+        """The records, with the fields that the whole file lacks and a digest of each record as received."""
+        self._flush()
+        for batch in self._batches:
+            lacking = pa.repeat(pa.scalar(missing, pa.string()), batch.num_rows)
+            columns = [*batch.columns, lacking, _digests(batch)]
+            yield pa.record_batch(columns, names=[*batch.schema.names, "_missing_fields", "_record_md5"])
+
+    def _append(self, row: list[str | None]) -> None:
+        self._rows.append(row)
+        if len(self._rows) == ROWS_PER_BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            columns = [pa.array(values, pa.string()) for values in zip(*self._rows, strict=True)]
+            self._batches.append(pa.record_batch(columns, names=self.names))
+            self._rows = []
+
+
+def _digests(batch: pa.RecordBatch) -> pa.Array:
+    """Absent and null are the same to us, and so to the digest."""
+    said = pc.binary_join_element_wise(*batch.columns, _UNIT, null_handling="replace", null_replacement=_NULL)
+    return pa.array([hashlib.md5(text).hexdigest() for text in said.cast(pa.binary()).to_pylist()], pa.string())

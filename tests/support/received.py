@@ -1,0 +1,33 @@
+"""A file as BRONZE has it and as SILVER judges it, without a table."""
+
+import hashlib
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from retailflow.contracts import entity
+from retailflow.manifests import Manifest, RawFile
+from retailflow_spark.bronze.load import decoded, decoded_schema, stored_columns
+from retailflow_spark.silver.validate import REASONS, validate
+
+DAY = date(2026, 1, 15)
+MADE_AT = datetime(2026, 1, 16, tzinfo=UTC)
+
+
+def received(spark: SparkSession, name: str, payload: bytes, records: int) -> DataFrame:
+    """The rows of BRONZE of one file, made a day after its ingestion date."""
+    contract = entity(name)
+    file = RawFile(name="batch_1", bytes=len(payload), sha256=hashlib.sha256(payload).hexdigest(), records=records)
+    manifest = Manifest(batch_id="0" * 26, entity=name, ingestion_date=DAY, created_at=MADE_AT, files=(file,))
+    folder, columns = f"{name}/ingestion_date={DAY}", contract.feed_columns
+    batches = list(decoded(payload, folder, manifest, file, contract.format, name, columns))
+    frame = spark.createDataFrame(pa.Table.from_batches(batches), decoded_schema(contract))
+    return frame.select(*stored_columns(contract, F.lit(DAY)))
+
+
+def reasons(spark: SparkSession, name: str, payload: bytes, records: int) -> list[list[str]]:
+    """Why each record of a file is invalid, in order; nothing for a valid one."""
+    validated = validate(received(spark, name, payload, records), entity(name))
+    return [row[REASONS] for row in validated.orderBy("_position").select(REASONS).collect()]
