@@ -80,6 +80,15 @@ class RawStore:
         """The full paths of the blobs below a prefix, sorted."""
         return sorted(self._container.list_blob_names(name_starts_with=prefix))
 
+    def modified(self, prefix: str) -> dict[str, datetime]:
+        """When each blob below a prefix was written, by its full path."""
+        return {blob.name: blob.last_modified for blob in self._container.list_blobs(name_starts_with=prefix)}
+
+    def dates(self, entity: str) -> list[date]:
+        """The ingestion dates of a feed that have a folder, in order."""
+        folders = self._container.walk_blobs(name_starts_with=f"{entity}/ingestion_date=", delimiter="/")
+        return sorted(date.fromisoformat(folder.name.rstrip("/").rpartition("=")[2]) for folder in folders)
+
     def delete(self, path: str) -> bool:
         """Delete a blob; only for erasure, when a redacted batch stands for it. True also where it is gone already.
 

@@ -16,7 +16,7 @@ from retailflow_airflow.macros import parsed_date
 from retailflow_airflow.submit import payload, spark_task, submission
 
 LAYERS = ["bronze", "silver", "gold"]
-SELECTIONS = ["range", "late", "quarantined"]
+SELECTIONS = ["range", "late", "quarantined", "outdated"]
 LOOK_BACK_DAYS = 7  # where the form names no dates
 MOST_DAYS = 400
 MOST_ITEMS = 1000  # Airflow maps no task over more than 1,024 (core.max_map_length)
@@ -42,7 +42,7 @@ def form() -> dict[str, Param]:
     selected = (
         "Of these dates: range, all; late, those with a batch that came after their run; quarantined, those with "
     )
-    selected += "bad rows that an earlier contract judged."
+    selected += "invalid rows by an earlier contract; outdated, those built with another contract or code."
     names = [contract.name for contract in entities()]
     return {
         "selection": Param("range", enum=SELECTIONS, title="Selection", description=selected),

@@ -111,6 +111,7 @@ class Environment(Strict):
     sensor: Sensor
     retries: Retries
     schedule: Schedule
+    erasure_unconfirmed_records: int = Field(default=0, ge=0)  # an erasure of so many needs no confirmation
     alert_addresses: list[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]]
     docs_url: str | None = Field(default=None, pattern=r"^https://[^\s?#]+[^\s?#/]$")  # where mails find docs/
     tags: dict[Tag, Tag]

@@ -68,6 +68,15 @@ def decode_json(records: list[bytes], columns: tuple[Column, ...]) -> Iterator:
     return rows.finish(decoder.level.missing())
 
 
+def is_readable(record: bytes, columns: tuple[Column, ...]) -> bool:
+    """Whether BRONZE takes a record apart; else it keeps its whole text."""
+    try:
+        _Decoder(columns).read(record)
+    except Invalid:
+        return False
+    return True
+
+
 def split(payload: bytes, form: str, feed: str, expected: int | None = None) -> list[bytes]:
     """The text of each record of a file.
 
