@@ -16,6 +16,7 @@ from rich.table import Table
 
 from retailflow.environments import SettingsError, load_environment
 from retailflow_local import airflow as local_airflow
+from retailflow_local.change_plan import plan
 from retailflow_local.checks import commands
 from retailflow_local.console import console, errors, steps
 from retailflow_local.contracts import app as contracts
@@ -42,6 +43,7 @@ app.command()(commands.bundle)
 app.command()(commands.verification)
 app.command()(incident)
 app.command()(cost)
+app.command()(plan)
 app.command()(lakeflow)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 

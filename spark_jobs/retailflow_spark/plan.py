@@ -11,7 +11,7 @@ from retailflow.contracts import entities, entity
 from retailflow.environments import Environment
 from retailflow.raw import RawStore, batch_ids, is_complete
 from retailflow_spark.job import ingestion_date, one_of, options
-from retailflow_spark.ledger import TASK_RUNS
+from retailflow_spark.ledger import TASK_RUNS, built_with
 from retailflow_spark.tables import Tables
 
 # Per entity and ingestion date, the records that its newest BRONZE run read; None where it has never run.
@@ -25,7 +25,8 @@ class Selection:
 
     range: delivered; one that is not complete in RAW is left to the daily run, which waits for it.
     late: run before and complete, and a batch came that no BRONZE run has read.
-    quarantined: holding rows in quarantine that SILVER judged by another version of the contract than today's.
+    quarantined: holding rows in quarantine that SILVER validated by another version of the contract than today's.
+    outdated: whose BRONZE or SILVER was built with another contract or code than today's.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class _Known:
 
     rows_read: int | None
     contract_version: str
+    built_with: str | None
     batches: frozenset[str]
 
 
@@ -58,7 +60,7 @@ def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection]:
     one_entity = one_of("entity", [contract.name for contract in entities()])
     given = options(
         {
-            "selection": one_of("selection", ["range", "late", "quarantined"]),
+            "selection": one_of("selection", ["range", "late", "quarantined", "outdated"]),
             "entities": lambda text: tuple(one_entity(name) for name in text.split(",")),
             "first-date": ingestion_date,
             "last-date": ingestion_date,
@@ -78,6 +80,9 @@ def select(tables: Tables, raw: RawStore, selection: Selection) -> Plan:
         print(f"{len(list(selection.days)) - len(chosen)} dates are not complete in RAW and left out")
     elif selection.kind == "late":
         chosen = [day for day in bronze if batch_ids(raw, *day) - bronze[day].batches and is_complete(raw, *day)]
+    elif selection.kind == "outdated":
+        runs = {"bronze": bronze, "silver": silver}
+        chosen = sorted({day for layer, known in runs.items() for day in known if _is_outdated(layer, *day, known)})
     else:
         chosen = _quarantined(tables, silver)
     plan: Plan = {}
@@ -94,16 +99,22 @@ def _runs(tables: Tables, selection: Selection, layer: str) -> Runs:
     rows = tables.read(TASK_RUNS.name).where(
         is_asked & F.col("ingestion_date").between(F.lit(selection.first_date), F.lit(selection.last_date))
     )
-    newest = (F.max_by(name, "started_at").alias(name) for name in ("rows_read", "contract_version"))
+    newest = (F.max_by(name, "started_at").alias(name) for name in ("rows_read", "contract_version", "built_with"))
     batches = F.flatten(F.collect_set("batches")).alias("batches")
     return {
-        (row.name, row.ingestion_date): _Known(row.rows_read, row.contract_version, frozenset(row.batches))
+        (row.name, row.ingestion_date): _Known(
+            row.rows_read, row.contract_version, row.built_with, frozenset(row.batches)
+        )
         for row in rows.groupBy("name", "ingestion_date").agg(*newest, batches).collect()
     }
 
 
+def _is_outdated(layer: str, name: str, day: date, known: Runs) -> bool:
+    return known[name, day].built_with != built_with(layer, entity(name))
+
+
 def _quarantined(tables: Tables, silver: Runs) -> Iterator[Day]:
-    """The dates judged by another version of the contract, as far as quarantine holds rows of them."""
+    """The dates validated by another version of the contract, as far as quarantine holds rows of them."""
     outdated: dict[str, list[date]] = {}
     for (name, day), run in silver.items():
         if run.contract_version != entity(name).version:

@@ -8,6 +8,7 @@ import pytest
 from pipeline import put
 
 from retailflow.contracts import entity
+from retailflow.contracts.model import Check
 from retailflow.raw import complete
 from retailflow_spark import ledger
 from retailflow_spark.bronze import load as bronze
@@ -46,7 +47,7 @@ def run(tables, raw):
                 counts = bronze.load_day(tables, raw, contract, day)
             else:
                 counts = silver.load_day(tables, contract, day, asked.databricks_run_id)
-            ledger.record(tables, asked, contract.version, counts)
+            ledger.record(tables, asked, contract, counts)
 
     return through
 
@@ -95,3 +96,17 @@ def test_quarantine_is_looked_at_again_once_its_contract_has_changed(planned, ru
     assert planned("quarantined") == {"payments": {"2026-01-15": 2}}
     run("payments", DAY, "silver")
     assert planned("quarantined") == {}
+
+
+def test_dates_that_were_built_with_another_contract_or_code_are_found_until_they_are_replayed(
+    planned, run, raw, monkeypatch
+):
+    put(raw, "payments", DAY, PAID)
+    put(raw, "products", DAY)
+    run("payments", DAY, "silver")
+    run("products", DAY, "silver")
+    assert planned("outdated") == {}
+    checks = (*entity("payments").checks, Check("c", "amount > 100", "amount is small"))
+    stricter = replace(entity("payments"), checks=checks)
+    monkeypatch.setattr("retailflow_spark.plan.entity", lambda name: stricter if name == "payments" else entity(name))
+    assert planned("outdated") == {"payments": {"2026-01-15": 1}}
