@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from bad_records import CASES, SOUND, Case
 from pipeline import csv_text, everything, put, run_day
+from pyspark.sql import functions as F
 from received import received
 
 from retailflow.contracts import entity, gold_table
@@ -51,7 +52,10 @@ def judged(spark) -> dict[Case, dict]:
         extra = [None] if entity(feed).format == "csv" else []  # the row that names all fields of the header
         payload = file_of(feed, [case.record for case in cases])
         rows = validate(received(spark, feed, payload, len(cases) + len(extra)), entity(feed)).orderBy("_position")
-        found |= dict(zip(map(id, [*extra, *cases]), (row.asDict() for row in rows.collect()), strict=True))
+        values = {row._position: row.asDict() for row in rows.where(F.size(REASONS) == 0).collect()}
+        reasons = rows.select("_position", REASONS).collect()
+        for case, row in zip([*extra, *cases], reasons, strict=True):
+            found[id(case)] = values.get(row._position) or {REASONS: row[REASONS]}
     return {case: found[id(case)] for case in CASES}
 
 
