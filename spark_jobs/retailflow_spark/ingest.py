@@ -48,7 +48,7 @@ def deliver_pages(
 
 
 def as_parts(received: Iterable[Page], most_bytes: int) -> Iterator[Part]:
-    """The pages as files of at most so many bytes, but for a page that is larger itself. One file is held at a time.
+    """The pages as files of at most so many bytes, but for a page that is larger itself. One or two are held at a time.
 
     Nothing is left of pages without any record: a day without records is a batch without files.
     """

@@ -25,6 +25,7 @@ PAGE_SIZE = 500
 TIMEOUT_SECONDS = (5, 60)  # connect, read
 MOST_ATTEMPTS = 9  # at a page, where the source does not say when to come again
 _LONGEST_WAIT = 60  # seconds, by our own choice
+_SHORTEST_WAIT = 1  # where the source asks for less, time and again
 _SHARE = 0.8  # of a run's time; the rest is for the start of its compute and for what it writes at last
 _RETRIED = {429, 500, 502, 503, 504}
 _BROKEN = (
@@ -71,9 +72,11 @@ def pages(source: Source, entity: str, ingestion_date: date, token: str, limit: 
     """
     url = f"{source.base_url}/{entity}"
     start = datetime.combine(ingestion_date, time_of_day(), UTC)
-    window = (start - timedelta(hours=source.overlap_hours), start + timedelta(days=1))
-    query = dict(zip(("updated_from", "updated_until"), map(_rfc_3339, window), strict=True))
-    query["limit"] = str(PAGE_SIZE)
+    query = {
+        "updated_from": _rfc_3339(start - timedelta(hours=source.overlap_hours)),
+        "updated_until": _rfc_3339(start + timedelta(days=1)),
+        "limit": str(PAGE_SIZE),
+    }
     asked: set[str] = set()
     with requests.Session() as session:
         session.auth = _bearer(url, token)
@@ -83,12 +86,12 @@ def pages(source: Source, entity: str, ingestion_date: date, token: str, limit: 
                 raise SourceError(f"{what} those before it took {limit}")
             payload = _fetch(session, url, query, what, limit)
             content = _read(payload, entity, what)
-            yield Page(payload, len(content.records))
             cursor = _next_cursor(content, what)
-            if cursor is None:
-                return
             if cursor in asked:
                 raise SourceError(f"{what} its next_cursor was asked for before; the source goes in a circle")
+            yield Page(payload, len(content.records))
+            if cursor is None:
+                return
             asked.add(cursor)
             query["cursor"] = cursor
 
@@ -128,7 +131,7 @@ def _fetch(session: requests.Session, url: str, query: dict[str, str], what: str
                     raise SourceError(said)
                 wait = wait_asked_for(answer.headers.get("Retry-After"), datetime.now(UTC))
         except _BROKEN as error:
-            said = f"{what} does not answer: {type(error).__name__}"
+            said = f"{what} does not answer, or not to the end: {type(error).__name__}"
         except requests.RequestException as error:
             raise SourceError(f"{what} cannot be asked: {type(error).__name__}") from None
         if wait is None:
@@ -140,6 +143,8 @@ def _fetch(session: requests.Session, url: str, query: dict[str, str], what: str
         elif wait > limit.seconds_left:
             until = datetime.now(UTC) + timedelta(seconds=wait)
             raise SourceError(f"{said} and asks to wait until {until:%Y-%m-%d %H:%M} UTC, {limit}")
+        else:
+            wait = max(wait, _SHORTEST_WAIT)
         sleep(wait)
 
 

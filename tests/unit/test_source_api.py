@@ -145,8 +145,8 @@ def test_trouble_that_passes_is_waited_out(waits):
     ("answer", "why"),
     [
         (Answer(SECRET.encode(), 503), "answered 503 Service Unavailable"),
-        (Answer(page(O1), cut=9), "does not answer: ChunkedEncodingError"),
-        (Answer(page(O1), cut=1, is_chunked=True), "does not answer: ChunkedEncodingError"),
+        (Answer(page(O1), cut=9), "does not answer, or not to the end: ChunkedEncodingError"),
+        (Answer(page(O1), cut=1, is_chunked=True), "does not answer, or not to the end: ChunkedEncodingError"),
     ],
 )
 def test_trouble_that_stays_is_a_sentence_after_some_attempts(waits, answer, why):
@@ -160,7 +160,9 @@ def test_no_trace_shows_a_cursor(waits):
 
 def test_a_source_that_is_down_is_a_sentence(waits):
     nowhere = Source(base_url="http://127.0.0.1:9", token_secret="unused")
-    with pytest.raises(SourceError, match="1 of 2026-01-15: does not answer: ConnectionError, after 9 attempts"):
+    with pytest.raises(
+        SourceError, match="1 of 2026-01-15: does not answer, or not to the end: ConnectionError, after 9 attempts"
+    ):
         deliver_pages(MemoryStore(), "orders", DAY, nowhere, TOKEN, TimeLimit(30))
 
 
@@ -226,6 +228,12 @@ def test_what_retry_after_says_is_waited_however_often(waits):
     assert waits == [7.5] * 12
 
 
+def test_a_source_that_asks_for_no_time_at_all_is_not_asked_without_a_pause(waits):
+    with scripted_api(Answer(status=503, headers={"Retry-After": "0.001"}), page(O1)) as api:
+        fetch(MemoryStore(), api)
+    assert waits == [1]
+
+
 def test_a_wait_that_the_run_has_no_time_for_fails_at_once_and_says_until_when(waits):
     asked = datetime.now(UTC) + timedelta(days=1)
     said = email.utils.format_datetime(asked, usegmt=True)
@@ -268,6 +276,7 @@ def test_pages_are_stored_in_parts_of_the_size_that_is_set():
 def test_a_part_is_as_large_as_it_may_be_and_a_larger_page_is_one_by_itself():
     pages = [Page(b"x" * size, 1) for size in (48, 49, 49, 200, 1)]
     assert [len(part.payload) for part in as_parts(pages, 100)] == [100, 51, 202, 3]
+    assert [len(part.payload) for part in as_parts(pages, 99)] == [50, 51, 51, 202, 3]
 
 
 def test_only_some_parts_of_a_day_are_in_memory_at_once():
