@@ -27,6 +27,7 @@ from retailflow_local.lakeflow import lakeflow
 from retailflow_local.options import calendar_date
 from retailflow_local.quarantine import app as quarantine
 from retailflow_local.state import PREFERRED_PORTS, Simulation
+from retailflow_local.withdrawal import withdraw
 from retailflow_local.workspace import PROCESSES, REPOSITORY, TITLES, Workspace
 
 app = typer.Typer(
@@ -45,6 +46,7 @@ app.command()(incident)
 app.command()(cost)
 app.command()(plan)
 app.command()(lakeflow)
+app.command()(withdraw)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 

@@ -7,7 +7,7 @@ from pipeline import everything, new_container, put, run_day
 
 from retailflow.contracts import entity
 from retailflow.manifests import ulid
-from retailflow.raw import Part, deliver
+from retailflow.raw import Part, deliver, withdraw
 from retailflow_local.lakeflow import update
 from retailflow_local.simulator.files import parts
 from retailflow_local.simulator.trouble import Trouble
@@ -68,16 +68,17 @@ def test_updates_follow_what_comes_late_and_a_full_refresh_changes_nothing(works
 
 
 @pytest.mark.full
-def test_a_file_unlike_its_manifest_stops_the_update_until_its_batch_is_taken_out(workspace, tables, raw, capfd):
+def test_a_file_unlike_its_manifest_stops_the_update_until_its_batch_is_withdrawn(workspace, tables, raw, capfd):
     put(raw, "orders", DAY, ORDER)
     assert update(workspace, raw.root, full_refresh=True) == 0
     spoilt = deliver(raw, "orders", DAY, ulid(datetime.now(UTC), "x"), datetime.now(UTC), [Part(".json", b"[]", 3)])
     assert update(workspace, raw.root) == 1
     assert "holds 0 records; its manifest says 3" in capfd.readouterr().err
     assert sizes(tables)["bronze"] == 1
-    raw._container.delete_blob(f"orders/ingestion_date=2026-01-15/_batches/{spoilt.batch_id}.json")
-    put(raw, "orders", DAY, ORDER | {"order_id": "O2"})
-    assert update(workspace, raw.root) == 0
+    withdraw(raw, "orders", DAY, spoilt.batch_id)
+    for order_id in ("O2", "O3"):  # it does not come back with a later update either
+        put(raw, "orders", DAY, ORDER | {"order_id": order_id})
+        assert update(workspace, raw.root) == 0
     assert_as_the_jobs_have_it(tables, raw, DAY)
 
 

@@ -9,7 +9,7 @@ from pipeline import put
 
 from retailflow.contracts import entity
 from retailflow.contracts.model import Check
-from retailflow.raw import complete
+from retailflow.raw import complete, withdraw
 from retailflow_spark import ledger
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.job import Run
@@ -74,6 +74,18 @@ def test_a_late_batch_is_found_until_a_run_has_read_it(planned, run, raw):
     put(raw, "payments", DAY, LATE)
     assert planned("late") == {"payments": {"2026-01-15": 1}}
     assert planned("late", NEXT) == {}
+    run("payments", DAY)
+    assert planned("late") == {}
+
+
+def test_a_withdrawal_is_found_until_a_run_has_read_it(planned, run, raw):
+    put(raw, "payments", DAY, PAID)
+    complete(raw, "payments", DAY)
+    late = put(raw, "payments", DAY, LATE)
+    run("payments", DAY)
+    assert planned("late") == {}
+    withdraw(raw, "payments", DAY, late.batch_id)
+    assert planned("late") == {"payments": {"2026-01-15": 2}}
     run("payments", DAY)
     assert planned("late") == {}
 

@@ -7,8 +7,8 @@ _CLEAR = "Open the task in Airflow and press Clear, downstream tasks included; t
 _SENTENCES = {
     Kind.LATE_FEED: "Ask the source of the feed: its delivery is not complete. A task that waits goes on by itself "
     "when it is; one that has failed is safe to clear then.",
-    Kind.BAD_BATCH: "Have the source deliver the batch again under a new id and take the bad one's manifest away; "
-    f"nothing of it was read. {_CLEAR}.",
+    Kind.BAD_BATCH: "Withdraw the batch that the error names (./retailflow withdraw), and have it delivered again as a "
+    f"new one; nothing of it was read. {_CLEAR}.",
     Kind.DRIFT: "The feed no longer fits its contract. Agree with the source, or change the contract; then rebuild "
     "the day with this command.",
     Kind.QUALITY_GATE: "Readers keep the last good version: nothing is urgent for them. The statement says "
