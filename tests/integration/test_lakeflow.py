@@ -7,12 +7,13 @@ from pipeline import everything, new_container, put, run_day
 
 from retailflow.contracts import entity
 from retailflow.manifests import ulid
-from retailflow.raw import Part, deliver, withdraw
+from retailflow.raw import Part, day_path, deliver, withdraw
 from retailflow_local.lakeflow import update
 from retailflow_local.simulator.files import parts
 from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import World
-from retailflow_spark.redaction import redact, sweep
+from retailflow_spark.privacy.redaction import redact
+from retailflow_spark.privacy.subjects import Found, Subjects, digest
 
 DAY, NEXT = date(2026, 1, 15), date(2026, 1, 16)
 LAYERS = ("bronze", "silver", "quarantine")
@@ -102,8 +103,9 @@ def test_a_batch_waits_for_its_manifest_and_for_its_files(workspace, tables, raw
 def test_a_redacted_batch_is_noticed_and_takes_the_place_of_the_old_one_with_a_full_refresh(workspace, tables, raw):
     old = put(raw, "orders", DAY, ORDER | {"customer_id": "C1"}, ORDER | {"order_id": "O2"})
     assert update(workspace, raw.root, full_refresh=True) == 0
-    new = redact(raw, entity("orders"), old, {old.files[0].name: [0]})
-    sweep(raw, "orders", DAY)
+    gone = Subjects(frozenset({digest("C1")}))
+    new = redact(raw, entity("orders"), old, {old.files[0].name: {0: Found.BY_ID}}, gone)
+    raw.delete(f"{day_path('orders', DAY)}/{old.files[0].name}")
     assert update(workspace, raw.root) == 0
     account = {
         row._source_file.rpartition("/")[2]: (row.record_count, row.stored_count) for row in files_of(tables, DAY)
