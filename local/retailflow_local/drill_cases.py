@@ -13,6 +13,7 @@ from retailflow_local.console import console
 from retailflow_local.drill import Case, Drill, day
 from retailflow_local.simulator.encode import csv, ndjson, zipped
 from retailflow_local.simulator.files import deliver_day
+from retailflow_local.spark_client import session
 from retailflow_local.withdrawal import withdrawn
 
 UNSTARTED, LATE, DOWN, STUCK = day(0), day(1), day(2), day(3)
@@ -148,12 +149,11 @@ def hung_job(drill: Drill) -> None:
     drill.watch(STUCK)
 
 
-def two_dates(drill: Drill) -> None:
-    """A payment comes again with another date, which a feed must never do (docs/adr/0005)."""
-    paid = next(record for record in drill.world.records("payments", STUCK) if record["order_id"])
-    moved = paid | {"occurred_at": paid["occurred_at"].replace(str(STUCK), str(DOWN))}
-    drill.bad = _batch(drill, "payments", STUCK, "moved", Part(".ndjson", ndjson([moved]), 1))
-    drill.clear(STUCK, "bronze.payments")
+def rows_deleted(drill: Drill) -> None:
+    """Somebody deletes rows of BRONZE by hand, and the next run of the day counts its records."""
+    with session(drill.workspace.spark_remote) as spark:
+        spark.sql(f"DELETE FROM spark_catalog.bronze.payments WHERE ingestion_date = '{STUCK}' AND _position < 3")
+    drill.clear(STUCK, "silver.payments")
 
 
 CASES = (
@@ -204,10 +204,9 @@ CASES = (
         lambda drill: _whole(drill, STUCK),
     ),
     Case(
-        "A payment has two dates",
-        two_dates,
-        ("FAILED gold.payment_reconciliation",),
+        "Rows are deleted by hand",
+        rows_deleted,
+        ("FAILED silver.payments",),
         lambda drill: _whole(drill, STUCK),
-        lambda drill: _withdraw(drill, "payments", STUCK, drill.bad),
     ),
 )
