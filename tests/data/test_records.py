@@ -18,7 +18,7 @@ def test_no_date_has_more_than_a_tenth_of_its_records_in_quarantine(rows):
     many = rows(f"""
         SELECT entity, ingestion_date, last.quarantined_count, last.record_count FROM {NEWEST}
         WHERE last.quarantined_count > 10 AND last.quarantined_count * 10 > last.record_count""")
-    assert many == []
+    assert many == [], many
 
 
 def test_no_feed_has_far_more_invalid_records_than_on_the_days_before(rows):
@@ -31,7 +31,7 @@ def test_no_feed_has_far_more_invalid_records_than_on_the_days_before(rows):
           FROM {NEWEST}
           WINDOW before AS (PARTITION BY entity ORDER BY ingestion_date ROWS BETWEEN 28 PRECEDING AND 1 PRECEDING))
         WHERE age = 1 AND {FAR_ABOVE}""")
-    assert many == []
+    assert many == [], many
 
 
 def test_no_store_has_far_more_invalid_records_than_on_the_days_before(rows):
@@ -51,4 +51,4 @@ def test_no_store_has_far_more_invalid_records_than_on_the_days_before(rows):
         SELECT entity, ingestion_date, store_id, quarantined_count, record_count, usual
         FROM counts JOIN days USING (entity) LEFT JOIN usual USING (entity, store_id)
         WHERE age = 1 AND {FAR_ABOVE}""")
-    assert many == []
+    assert many == [], many
