@@ -56,7 +56,8 @@ def finish(tables: Tables, store: RawStore, settled_hours: int, run_id: str) -> 
             raise ErasureError(
                 f"{table.name} cannot lose its older versions: {reader}. Clear that task, then this one."
             )
-        tables.vacuum_now(table, settled_hours)
+        is_published = table.name.startswith("gold.")
+        tables.vacuum_now(table, settled_hours, lambda: carry(tables, run_id) if is_published else None)
     days = tables.read(requests.REDACTIONS.name).select("entity", "ingestion_date").distinct().collect()
     kept = [path for day in days for path in _sweep_again(tables, store, day, subjects, run_id)]
     if kept:
