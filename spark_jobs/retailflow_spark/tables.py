@@ -243,15 +243,16 @@ class Tables:
         """Write the files anew in which rows are only marked as deleted."""
         _repeated(lambda: self.spark.sql(f"REORG TABLE {self.path(name)} APPLY (PURGE)").collect())
 
-    def vacuum_now(self, table: Table, hours: int, before: Callable[[], None] = lambda: None) -> None:
+    def vacuum_now(self, table: Table, hours: int, before: Callable[[], None] | None = None) -> None:
         """Delete files that no version needs which is younger than that, whatever the table's retention is.
 
-        By the table's property for as long as it takes: serverless compute does not let a session shorten it. Delta then
-        refuses older versions to readers by number, who can move to the newest in `before`.
+        By the table's property for as long as it takes: serverless compute does not let a session shorten it. Meanwhile
+        Delta refuses older versions to who reads by number; `before` can move them to the newest.
         """
         try:
             self._retain(table, f"{hours} hours")
-            before()
+            if before:
+                before()
             self.vacuum(table.name)
         finally:
             self._retain(table, f"{table.retention_days} days")

@@ -1,6 +1,7 @@
 """The end of an erasure: no table holds the customers any more, and what older versions hold is deleted."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
@@ -56,8 +57,8 @@ def finish(tables: Tables, store: RawStore, settled_hours: int, run_id: str) -> 
             raise ErasureError(
                 f"{table.name} cannot lose its older versions: {reader}. Clear that task, then this one."
             )
-        is_published = table.name.startswith("gold.")
-        tables.vacuum_now(table, settled_hours, lambda: carry(tables, run_id) if is_published else None)
+        move = partial(carry, tables, run_id) if table.name.startswith("gold.") else None
+        tables.vacuum_now(table, settled_hours, before=move)
     days = tables.read(requests.REDACTIONS.name).select("entity", "ingestion_date").distinct().collect()
     kept = [path for day in days for path in _sweep_again(tables, store, day, subjects, run_id)]
     if kept:
