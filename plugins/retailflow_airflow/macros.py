@@ -27,8 +27,8 @@ def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
         # or of a person who chose it. `run_after` is the moment of the trigger, and stays so when a task is cleared.
         if logical and logical < triggered and day != logical:
             raise AirflowFailException(
-                f"ingestion_date {day} contradicts the logical date {logical}: start the run again with one of the two, "
-                "a backfill with --reprocess-behavior failed --dag-run-conf '{}'."
+                f"ingestion_date {day} contradicts the logical date {logical}: start the run again with one of the "
+                "two; a backfill with --reprocess-behavior failed --dag-run-conf '{}'."
             )
     else:
         day = logical or triggered - timedelta(days=1)

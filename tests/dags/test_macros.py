@@ -35,7 +35,7 @@ def test_a_form_that_contradicts_a_past_logical_date_is_refused(run_after):
     with pytest.raises(AirflowFailException) as refusal:
         ingestion_date(chosen, {"ingestion_date": "2026-01-03"})
     assert str(refusal.value) == (
-        "ingestion_date 2026-01-03 contradicts the logical date 2026-01-15: start the run again with one of the two, "
+        "ingestion_date 2026-01-03 contradicts the logical date 2026-01-15: start the run again with one of the two; "
         "a backfill with --reprocess-behavior failed --dag-run-conf '{}'."
     )
     assert ingestion_date(chosen, {"ingestion_date": "2026-01-15"}) == "2026-01-15"
