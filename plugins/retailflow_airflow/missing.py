@@ -21,6 +21,7 @@ from retailflow_airflow.incident import Ledger
 from retailflow_airflow.schedule import logical_dates
 
 DAILY = "retailflow_daily"
+REMEMBERED = "retailflow_watch"  # the Variable in which the watch keeps what it knows, that of days under "days"
 _REPLAY = "retailflow_replay"
 _AT_ONCE = 100  # logical dates of one question to Airflow, which stand in its address
 _log = logging.getLogger(__name__)

@@ -17,11 +17,10 @@ from retailflow_airflow import mail, missing
 from retailflow_airflow.failure import read_note
 from retailflow_airflow.incident import Event, Facts, Ledger, collect
 from retailflow_airflow.macros import parsed_date
-from retailflow_airflow.missing import DAILY
+from retailflow_airflow.missing import DAILY, REMEMBERED
 from retailflow_airflow.schedule import logical_dates
 from retailflow_airflow.warehouse import Warehouse
 
-REMEMBERED = "retailflow_watch"  # the Variable
 _OPEN_DAYS = 7  # so long a table that has missed its deadline is waited for
 _KEPT_DAYS = 30
 _WATCH_IS_LATE = """<p>A run of <b>retailflow_watch</b> was queued and has not ended in time.
