@@ -135,8 +135,8 @@ class Drill:
 
     def follow(self, card: Card) -> None:
         """Do what the card says, and nothing else."""
-        if card.command.startswith("airflow "):
-            command = airflow.command(*shlex.split(card.command)[1:])
+        if card.command.startswith("./retailflow airflow "):
+            command = airflow.command(*shlex.split(card.command)[2:])
             done = subprocess.run(
                 command, env=self.workspace.environment(), capture_output=True, text=True, check=False
             )

@@ -1,15 +1,17 @@
 """Which dates of which entities to rebuild, and how many rows that reads: from the ledger, RAW and quarantine."""
 
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from os.path import commonprefix
 
 from pyspark.sql import functions as F
 
 from retailflow.contracts import entities, entity
 from retailflow.environments import Environment
-from retailflow.raw import RawStore, batch_ids, is_complete
+from retailflow.raw import RawStore, batch_ids, day_path, is_complete
 from retailflow_spark.job import ingestion_date, one_of, options
 from retailflow_spark.ledger import TASK_RUNS, built_with
 from retailflow_spark.tables import Tables
@@ -75,20 +77,39 @@ def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection]:
 def select(tables: Tables, raw: RawStore, selection: Selection) -> Plan:
     """The dates to rebuild, in order. Reads names in RAW, not files."""
     bronze, silver = (_runs(tables, selection, layer) for layer in ("bronze", "silver"))
-    if selection.kind == "range":
-        chosen = [day for day in selection.days if is_complete(raw, *day)]
-        print(f"{len(list(selection.days)) - len(chosen)} dates are not complete in RAW and left out")
-    elif selection.kind == "late":
-        chosen = [day for day in bronze if batch_ids(raw, *day) - bronze[day].batches and is_complete(raw, *day)]
-    elif selection.kind == "outdated":
+    if selection.kind == "outdated":
         runs = {"bronze": bronze, "silver": silver}
         chosen = sorted({day for layer, known in runs.items() for day in known if _is_outdated(layer, *day, known)})
-    else:
+    elif selection.kind == "quarantined":
         chosen = _quarantined(tables, silver)
+    else:
+        listed = _Listed(raw, selection)
+        chosen = [day for day in selection.days if is_complete(listed, *day)]
+        if selection.kind == "late":
+            chosen = [day for day in chosen if day in bronze and batch_ids(listed, *day) - bronze[day].batches]
+        else:
+            print(f"{len(list(selection.days)) - len(chosen)} dates are not complete in RAW and left out")
     plan: Plan = {}
     for name, day in sorted(chosen):
         plan.setdefault(name, {})[day.isoformat()] = bronze[name, day].rows_read if (name, day) in bronze else None
     return plan
+
+
+class _Listed(RawStore):
+    """RAW as one listing for each entity shows it: no further call, however many dates are asked about."""
+
+    def __init__(self, raw: RawStore, selection: Selection) -> None:
+        ends = (selection.first_date, selection.last_date)
+        folders = ([day_path(name, day) for day in ends] for name in selection.entities)
+        # What the names of a week or of years have in common, such as `orders/ingestion_date=2026-0`.
+        self._names = sorted(name for prefix in map(commonprefix, folders) for name in raw.names(prefix))
+
+    def exists(self, path: str) -> bool:
+        return path in self.names(path)
+
+    def names(self, prefix: str) -> list[str]:
+        first, after = (bisect_left(self._names, end) for end in (prefix, f"{prefix}{chr(sys.maxunicode)}"))
+        return self._names[first:after]
 
 
 def _runs(tables: Tables, selection: Selection, layer: str) -> Runs:

@@ -80,9 +80,9 @@ def test_an_hour_without_late_batches_is_a_success_without_a_replay(run):
     assert asked[0].startswith("plan --selection late --entities clickstream,customers")
 
 
-def test_late_batches_start_a_replay_of_the_dates_that_were_looked_at(run):
+def test_late_batches_start_a_replay_from_the_first_to_the_last_date_that_was_found(run):
     run("retailflow_replay", {}, **RANGE)  # Airflow now knows it
-    ended, _ = run("retailflow_late_batches", PLAN, **RANGE)
+    ended, _ = run("retailflow_late_batches", PLAN, date_from="2026-01-01", date_to="2026-01-31")
     assert ended["success"] == {"plan", "read_found", "replay"}
     (started,) = DagRun.find(dag_id="retailflow_replay", state="queued")
     assert started.conf == {"selection": "late", **RANGE, "dry_run": False}

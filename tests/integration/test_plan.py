@@ -90,6 +90,20 @@ def test_a_withdrawal_is_found_until_a_run_has_read_it(planned, run, raw):
     assert planned("late") == {}
 
 
+def test_years_of_dates_cost_one_listing_for_each_feed(planned, run, raw, monkeypatch):
+    last = date(2027, 12, 31)
+    for day in (DAY, last):
+        put(raw, "payments", day, PAID)
+        complete(raw, "payments", day)
+        run("payments", day)
+        put(raw, "payments", day, LATE)
+    names, asked = raw.names, []
+    monkeypatch.setattr(raw, "names", lambda prefix: asked.append(prefix) or names(prefix))
+    monkeypatch.setattr(raw, "exists", lambda path: asked.append(path))
+    assert planned("late", DAY, last) == {"payments": {"2026-01-15": 1, "2027-12-31": 1}}
+    assert asked == ["payments/ingestion_date=202", "products/ingestion_date=202"]
+
+
 def test_a_date_that_has_not_run_or_is_not_complete_is_not_late(planned, run, raw):
     put(raw, "payments", DAY, PAID)
     complete(raw, "payments", DAY)
