@@ -98,8 +98,14 @@ def stored_manifest(path: str, payload: bytes, entity: str, ingestion_date: date
     except BadManifest as error:
         if not re.fullmatch(_BATCH_ID, batch_id):
             raise
-        about = {"batch_id": batch_id, "entity": entity, "ingestion_date": ingestion_date}
-        return Unreadable(**about, created_at=datetime.fromtimestamp(0, UTC), files=(), wrong=str(error))
+        return Unreadable(
+            batch_id=batch_id,
+            entity=entity,
+            ingestion_date=ingestion_date,
+            created_at=datetime.fromtimestamp(0, UTC),
+            files=(),
+            wrong=str(error),
+        )
     return manifest
 
 
@@ -112,22 +118,18 @@ def check_consistency(prefix: str, manifests: Sequence[Manifest]) -> None:
     by_id = {manifest.batch_id: manifest for manifest in manifests}
     superseded = Counter(manifest.supersedes for manifest in manifests if manifest.supersedes)
     files = Counter(file.name for manifest in live for file in manifest.files)
-    reached: set[str] = set()
     for manifest in live:
         path = f"{prefix}{manifest.batch_id}.json"
         if isinstance(manifest, Unreadable):
             raise BadManifest(manifest.wrong)
         if manifest.supersedes is not None and manifest.supersedes not in by_id:
             raise BadManifest(f"{path} supersedes a batch that has no manifest of its own. {_REMEDY}")
-        if superseded[manifest.supersedes] > 1:
+        if superseded[manifest.supersedes or ""] > 1:
             raise BadManifest(f"{path} supersedes a batch that another one supersedes too. {_REMEDY}")
         if any(files[file.name] > 1 for file in manifest.files):
             raise BadManifest(f"{path} names a file that is named more than once, by it or another one. {_REMEDY}")
-        while manifest and manifest.batch_id not in reached:
-            reached.add(manifest.batch_id)
-            manifest = by_id.get(manifest.supersedes or "")
-    if circle := sorted(by_id.keys() - reached):
-        raise BadManifest(f"{prefix}{circle[0]}.json and others supersede each other in a circle. {_REMEDY}")
+    for batch_id in sorted(by_id.keys() & superseded.keys()):
+        counting_for(manifests, batch_id)
 
 
 def counted(manifests: Iterable[Manifest]) -> list[Manifest]:
@@ -142,14 +144,13 @@ def counting_for(manifests: Sequence[Manifest], batch_id: str) -> Manifest:
 
     Raises: KeyError where there is no such batch; BadManifest where manifests supersede each other in a circle.
     """
-    by_id = {manifest.batch_id: manifest for manifest in manifests}
+    found = {manifest.batch_id: manifest for manifest in manifests}[batch_id]
     by_old = {manifest.supersedes: manifest for manifest in manifests}
-    found = by_id[batch_id]
     for _ in manifests:
         if found.batch_id not in by_old:
             return found
         found = by_old[found.batch_id]
-    raise BadManifest(f"{found.batch_id}.json and others supersede each other in a circle. {_REMEDY}")
+    raise BadManifest(f"the manifest of {batch_id} and others supersede each other in a circle. {_REMEDY}")
 
 
 def ulid(moment: datetime, *identity: str) -> str:

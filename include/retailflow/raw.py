@@ -160,10 +160,17 @@ def supersede(store: RawStore, old: Manifest, files: Iterable[RawFile]) -> Manif
 
     Its batch sorts next to the old one, so that no other record changes its place in the total order.
     """
-    about = {"entity": old.entity, "ingestion_date": old.ingestion_date, "created_at": old.created_at}
-    about |= {"files": tuple(files), "supersedes": old.batch_id}
+    named = tuple(files)
     for batch_id in neighbours(old.batch_id):
-        held = publish(store, Manifest(batch_id=batch_id, **about))
+        wanted = Manifest(
+            batch_id=batch_id,
+            entity=old.entity,
+            ingestion_date=old.ingestion_date,
+            created_at=old.created_at,
+            files=named,
+            supersedes=old.batch_id,
+        )
+        held = publish(store, wanted)
         if held.supersedes == old.batch_id:
             return held
     raise AssertionError("unreachable: ULIDs do not end")

@@ -82,8 +82,6 @@ def pages(source: Source, entity: str, ingestion_date: date, token: str, limit: 
         session.auth = _bearer(url, token)
         for number in count(1):
             what = f"{url}, page {number} of {ingestion_date}:"
-            if limit.seconds_left < 0:
-                raise SourceError(f"{what} those before it took {limit}")
             payload = _fetch(session, url, query, what, limit)
             content = _read(payload, entity, what)
             cursor = _next_cursor(content, what)
@@ -179,7 +177,7 @@ def _body(answer: requests.Response, what: str, limit: TimeLimit) -> bytes:
         if size > _MOST_BYTES:
             raise SourceError(f"{what} holds more than {MOST_BYTES // 2**20} MiB; ask for smaller pages")
         if limit.seconds_left < 0:
-            raise SourceError(f"{what} its answer has not ended, {limit}")
+            raise SourceError(f"{what} the source has not come to an end, {limit}")
     return b"".join(chunks)
 
 
