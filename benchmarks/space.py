@@ -112,11 +112,11 @@ def space(heap: str | None = None, airflow: bool = False) -> Iterator[Space]:
             yield made
 
 
-def as_job(made: Space, layer: str, name: str, day: date, work: Callable[[Tables, str], ledger.Counts]) -> None:
+def as_job(made: Space, layer: str, contract, day: date, work: Callable[[Tables, str], ledger.Counts]) -> None:
     """What an entry script does, in a session of its own, but without starting a process."""
-    run = Run(LOCAL, layer, name, day, "bench", 1, str(uuid.uuid4().int % 10**12), datetime.now(UTC))
+    run = Run(LOCAL, layer, contract.name, day, "bench", 1, str(uuid.uuid4().int % 10**12), datetime.now(UTC))
     with made.tables() as tables:
-        ledger.record(tables, run, "1.0.0", work(tables, run.databricks_run_id))
+        ledger.record(tables, run, contract, work(tables, run.databricks_run_id))
 
 
 def to_bronze(made: Space, contract, day: date) -> None:
@@ -125,22 +125,23 @@ def to_bronze(made: Space, contract, day: date) -> None:
         drift.notice(tables, contract, day, run_id)
         return counts
 
-    as_job(made, "bronze", contract.name, day, work)
+    as_job(made, "bronze", contract, day, work)
 
 
 def to_silver(made: Space, contract, day: date) -> None:
-    as_job(made, "silver", contract.name, day, lambda tables, run_id: silver.load_day(tables, contract, day, run_id))
+    as_job(made, "silver", contract, day, lambda tables, run_id: silver.load_day(tables, contract, day, run_id))
 
 
 def to_gold(made: Space, name: str, day: date) -> None:
+    contract = gold_table(name)
+
     def work(tables: Tables, run_id: str) -> ledger.Counts:
-        contract = gold_table(name)
         counts = publish.refresh(tables, contract)
         if release.is_last(contract):
             release.check_held(tables, release.publish(tables, run_id), contract.table.name)
         return counts
 
-    as_job(made, "gold", name, day, work)
+    as_job(made, "gold", contract, day, work)
 
 
 def run_day(made: Space, day: date) -> None:

@@ -39,7 +39,7 @@ with DAG(
             type=["null", "string"],
             format="date",
             title="Ingestion date",
-            description="The day to process, such as 2026-01-15; empty: the day of the logical date.",
+            description="The day to process, such as 2026-01-15; empty, as in a backfill: the day of the logical date.",
         )
     },
     **defaults(env),

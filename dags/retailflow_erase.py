@@ -1,22 +1,30 @@
 """Erases customers: from RAW, from every table, and from the files of older versions.
 
-**What it does.** `find` takes down who is asked for and looks for them in BRONZE, with all who were asked for before,
-since a source may send a person again. For each entity and date where they are, `redact.entity` writes RAW anew without
-them, and `bronze.entity` and `silver.entity` rebuild the date; `gold.*` follow. `finish` proves that no table holds
-them, and deletes the files of older versions once these have been replaced for some hours.
+**What it does.** `find` records the requested customers and counts their records in BRONZE and in files of RAW that no
+batch names, by feed and by how they were found. Nothing goes until that is confirmed. Then, for each feed and date,
+`redact.entity` writes RAW anew without them, and `bronze.entity` and `silver.entity` rebuild the date; `gold.*` follow.
+`finish` proves that no table holds them, and deletes the files of older versions once these have been replaced for some
+hours.
 
-**Normal.** Each night at 08:00 UTC; most nights only `find` and `finish` run. A request takes two nights: one to be
-gone from what anybody can read, one more for older versions. RAW may be immutable for some days longer; a request stays
-open until then. `ops.erasures` says how far each is, `ops.redactions` what was redacted.
+**Normal.** Each night at 08:00 UTC; most nights only `find` and `finish` run, and without any request they read no
+table. A confirmed request takes two nights: one to be gone from what anybody can read, one more for older versions. RAW
+may be immutable for some days longer; a request stays open until then. `ops.erasures` says how far each is,
+`ops.redactions` what was redacted. A person whom a source sends again is found in what BRONZE has received since.
 
-**Use it.** Trigger it with the SHA-256 of the customer ids, never with the ids: a form's values are kept
-(docs/runbooks/erase_a_customer.md).
+**Use it.** Trigger it with the SHA-256 of the customer ids, never with the ids: a form's values are kept. Read the
+numbers in the output of `find`, then trigger it again with the confirmation that is printed beside them
+(docs/runbooks/erase_a_customer.md). An erasure of few records, by the setting `erasure_unconfirmed_records`, needs
+none.
 
-**What becomes of a record** stands in its contract: `erasure: remove`, or `anonymise` where the sale has to stay.
+**Strangers.** The events of a browser go with its owner only if no other known customer used it, if it is no
+placeholder, and if it has no more events than a person makes (the contract of clickstream). `find` names the others.
+
+**What becomes of a record** is in its contract: `erasure: remove`, or `anonymise` where the sale has to stay. From a
+record of somebody else that mentions the person, only the mention goes.
 
 **Safe to clear.** Every task, at any time. What is redacted cannot be brought back.
 
-**Where to look.** `finish` says where somebody still is; a failed task's log ends with the job's own.
+**Where to look.** The output of `find` has the numbers; `finish` says where somebody still is.
 """
 
 from airflow.sdk import DAG, task, task_group
@@ -24,16 +32,16 @@ from airflow.sdk import DAG, task, task_group
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
-from retailflow_airflow.erase import CUSTOMERS, HOURS, form, read_plan
+from retailflow_airflow.erase import ASKED, HOURS, form, read_plan
 from retailflow_airflow.replay import MACROS, PLANNED_DATE, REBUILD_DOC, entity_task
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 from retailflow_airflow.wiring import gold_tasks
 
 env = load_environment()
-FIND = """Takes down who is to be erased, and finds them.
+FIND = """Records who is to be erased, counts their records, and takes a confirmation.
 
-- **Reads** BRONZE of the feeds with people in them; **writes** `ops.erasures`.
+- **Reads** BRONZE and RAW of the feeds with people in them; **writes** `ops.erasures`.
 - **Safe to clear**: always, and with it what follows.
 """
 FINISH = """Proves that no table holds them, and deletes the files of older versions.
@@ -55,7 +63,8 @@ with DAG(
     params=form(),
     **defaults(env, MACROS),
 ):
-    find = spark_task(env, "find", submission(env, "erase_find", ["--customers", CUSTOMERS], RUN_DATE), FIND)
+    asked = [part for option in ASKED.items() for part in option]
+    find = spark_task(env, "find", submission(env, "erase_find", asked, RUN_DATE), FIND)
     items = task.short_circuit(ignore_downstream_trigger_rules=False)(read_plan)(find.output["run_id"])
 
     @task_group(prefix_group_id=False)

@@ -1,15 +1,16 @@
 """Finds batches that came after their day had run, and has those days replayed.
 
-**What it does.** Each hour `plan` compares the names of the batches in RAW with those that BRONZE has read by the
-ledger, for the last seven days that are over. If it finds others, `replay` triggers `retailflow_replay` with the
-selection *late* and the same dates.
+**What it does.** Each hour `plan` compares the names of the batches in RAW with those that BRONZE has read by the run
+log, for the last seven days that are over; once a day, at 05:20 UTC, for all dates since the schedule's first. If it
+finds others, `replay` triggers `retailflow_replay` with the selection *late*, from the first to the last date found.
 
 **Why two DAGs.** The replay plans for itself when its turn comes, so a batch that is found twice is replayed once; and
 its list of runs shows what was rebuilt, not every hour in which nothing was.
 
 **Normal.** Nothing found: `replay` is skipped and the run is a success.
 
-**Older batches.** Trigger it with dates in the form.
+**Other dates.** Trigger it with dates in the form. A date that has never run is not late but missing, and
+`retailflow_watch` finds it.
 
 **Safe to clear.** Every task, at any time.
 
@@ -42,11 +43,11 @@ with DAG(
         trigger_dag_id="retailflow_replay",
         conf={
             "selection": "late",
-            "date_from": "{{ dates(dag_run, params)[0] }}",
-            "date_to": "{{ dates(dag_run, params)[1] }}",
+            "date_from": "{{ found_dates(ti)[0] }}",
+            "date_to": "{{ found_dates(ti)[1] }}",
             "dry_run": False,
         },
-        doc_md="""Starts `retailflow_replay` for the dates that were looked at.
+        doc_md="""Starts `retailflow_replay` for the dates that were found.
 
 - **Reads** nothing; **writes** nothing itself, and does not wait.
 - **Safe to clear**: always; the replay plans for itself.

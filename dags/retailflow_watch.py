@@ -1,9 +1,13 @@
-"""Tells by e-mail which tables missed their deadline, and when they have come.
+"""Mails which tables missed their deadline and which days were never run, and when they have come.
 
 **What it does.** Every 5 minutes `look` compares the time with the deadlines of the day before, from the contracts'
 `timeOfAvailability`, and with the states of the tasks of `retailflow_daily`. A table that is late is mailed once, with
-what holds it up; once more when it has come. A daily run that never started is late too. Old dates, such as those of a
-backfill, are not looked at.
+what holds it up; once more when it has come. A daily run that never started is late too.
+
+**Days that nobody ran.** It also finds each scheduled day since the first that has no finished run, whatever stopped
+it: Airflow, the paused DAG, a run that was deleted, a backfill that was cancelled. It mails them once, with the
+command that runs them, and once more when they have run. It asks only about days that are open, so a look stays small.
+Where the clock has ended, as on a laptop, no day is missing.
 
 **Failures.** They are not told from here: a task whose last try has failed sends its mail itself, at once.
 
@@ -30,7 +34,7 @@ env = load_environment()
 
 with DAG(
     dag_id="retailflow_watch",
-    description="E-mails about tables that miss their deadline.",
+    description="E-mails about tables that miss their deadline and days that nobody ran.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "*/5 * * * *"),
     deadline=own_deadline(env),

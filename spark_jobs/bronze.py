@@ -15,4 +15,4 @@ if __name__ == "__main__":
         tables = Tables(spark, run.environment.catalog)
         counts = load_day(tables, open_raw(run.environment), contract, run.date)
         drift.notice(tables, contract, run.date, run.databricks_run_id)
-        ledger.record(tables, run, contract.version, counts)
+        ledger.record(tables, run, contract, counts)

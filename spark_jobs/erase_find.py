@@ -1,17 +1,25 @@
-"""Who is to be erased, and where they are: `erase_find.py --env E --customers A,B` takes down the SHA-256 of their ids,
-or `none`, and ends its output with the dates to redact and rebuild: `PLAN {"orders": {"2026-01-15": 3}}`.
+"""Who is to be erased, and where they are: `erase_find.py --env E --customers A,B --browsers none --confirm none`.
+
+Digests are the SHA-256 of ids. The output says how many records of which feed an erasure would touch, and ends with
+what may be redacted: `PLAN {"orders": {"2026-01-15": 3}}`, or `PLAN {}` as long as that is not confirmed.
 """
 
 import json
 
-from retailflow_spark.erasure import find, request
-from retailflow_spark.job import customers, options, spark_session
+from retailflow_spark.job import confirmation, digests, options, spark_session
+from retailflow_spark.privacy.erase import find
+from retailflow_spark.secrets import open_raw
 from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
-    given = options({"customers": customers})
+    given = options({"customers": digests, "browsers": digests, "confirm": confirmation})
     with spark_session() as spark:
-        tables = Tables(spark, given.env.catalog)
-        request(tables, given.customers)
-        plan = find(tables)
+        plan = find(
+            Tables(spark, given.env.catalog),
+            open_raw(given.env),
+            customers=given.customers,
+            browsers=given.browsers,
+            confirm=given.confirm,
+            unconfirmed_records=given.env.erasure_unconfirmed_records,
+        )
     print("PLAN", json.dumps(plan))

@@ -1,7 +1,7 @@
 """The end of an erasure: `erase_finish.py --env E --settled-hours N --run-id ID` deletes what older versions hold."""
 
 from retailflow_spark.job import databricks_run_id, hours, options, spark_session
-from retailflow_spark.purge import finish
+from retailflow_spark.privacy.purge import finish
 from retailflow_spark.secrets import open_raw
 from retailflow_spark.tables import Tables
 

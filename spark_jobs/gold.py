@@ -18,4 +18,4 @@ if __name__ == "__main__":
         counts = refresh(tables, contract)
         if release.is_last(contract):
             release.check_held(tables, release.publish(tables, run.databricks_run_id), contract.table.name)
-        ledger.record(tables, run, contract.version, counts)
+        ledger.record(tables, run, contract, counts)

@@ -1,8 +1,9 @@
 """RAW of one entity and ingestion date without those to be erased: `redact.py --env E --entity N --date YYYY-MM-DD`."""
 
 from retailflow.contracts import entity
-from retailflow_spark.erasure import personal, redact_day
 from retailflow_spark.job import arguments, spark_session
+from retailflow_spark.privacy.erase import redact_day
+from retailflow_spark.privacy.requests import personal
 from retailflow_spark.secrets import open_raw
 from retailflow_spark.tables import Tables
 

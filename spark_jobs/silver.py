@@ -12,4 +12,4 @@ if __name__ == "__main__":
     with spark_session() as spark:
         tables = Tables(spark, run.environment.catalog)
         counts = load_day(tables, contract, run.date, run.databricks_run_id)
-        ledger.record(tables, run, contract.version, counts)
+        ledger.record(tables, run, contract, counts)

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import count
 from typing import Annotated
 
@@ -12,8 +13,9 @@ from pydantic import AliasChoices, AwareDatetime, BaseModel, BeforeValidator, Co
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_REMEDY = "Nothing of the day is read until a right manifest stands in its place"
-BatchId = Annotated[str, Field(pattern=rf"^[{_CROCKFORD}]{{26}}$")]
+_REMEDY = "Nothing of the day is read until this batch is withdrawn; have it delivered again as a new one"
+_BATCH_ID = rf"[{_CROCKFORD}]{{26}}"
+BatchId = Annotated[str, Field(pattern=f"^{_BATCH_ID}$")]
 Sha256 = Annotated[str, BeforeValidator(lambda text: str(text).lower()), Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -56,6 +58,12 @@ class Manifest(BaseModel):
         return sum(file.records for file in self.files)
 
 
+class Unreadable(Manifest):
+    """Stands for a manifest that cannot be read, so that its batch can be withdrawn; `wrong` is the sentence why."""
+
+    wrong: str
+
+
 def parse_manifest(path: str, payload: bytes) -> Manifest:
     """A manifest from its bytes: UTF-8 with or without byte order mark; unknown fields are passed over.
 
@@ -77,21 +85,49 @@ def parse_manifest(path: str, payload: bytes) -> Manifest:
     return manifest
 
 
+def stored_manifest(path: str, payload: bytes, entity: str, ingestion_date: date) -> Manifest:
+    """The manifest at a path of the folder of this feed and date, or what stands for one that cannot be read.
+
+    Raises: BadManifest where not even the name says which batch it is about.
+    """
+    batch_id = path.rpartition("/")[2].removesuffix(".json")
+    try:
+        manifest = parse_manifest(path, payload)
+        if (manifest.entity, manifest.ingestion_date) != (entity, ingestion_date):
+            raise BadManifest(f"{path} says another feed or date than its folder. {_REMEDY}")
+    except BadManifest as error:
+        if not re.fullmatch(_BATCH_ID, batch_id):
+            raise
+        about = {"batch_id": batch_id, "entity": entity, "ingestion_date": ingestion_date}
+        return Unreadable(**about, created_at=datetime.fromtimestamp(0, UTC), files=(), wrong=str(error))
+    return manifest
+
+
 def check_consistency(prefix: str, manifests: Sequence[Manifest]) -> None:
-    """Raises: BadManifest where manifests of a day contradict each other."""
-    known = {manifest.batch_id for manifest in manifests}
-    for manifest in manifests:
-        path = f"{prefix}{manifest.batch_id}.json"
-        if manifest.supersedes is not None and manifest.supersedes not in known - {manifest.batch_id}:
-            raise BadManifest(f"{path} supersedes a batch that has no manifest of its own. {_REMEDY}")
+    """Check that each manifest of a day can be read and contradicts no other. What is superseded may say anything.
+
+    Raises: BadManifest.
+    """
     live = counted(manifests)
-    if manifests and not live:
-        raise BadManifest(f"{prefix}: these manifests supersede each other in a circle. {_REMEDY}")
+    by_id = {manifest.batch_id: manifest for manifest in manifests}
+    superseded = Counter(manifest.supersedes for manifest in manifests if manifest.supersedes)
     files = Counter(file.name for manifest in live for file in manifest.files)
+    reached: set[str] = set()
     for manifest in live:
+        path = f"{prefix}{manifest.batch_id}.json"
+        if isinstance(manifest, Unreadable):
+            raise BadManifest(manifest.wrong)
+        if manifest.supersedes is not None and manifest.supersedes not in by_id:
+            raise BadManifest(f"{path} supersedes a batch that has no manifest of its own. {_REMEDY}")
+        if superseded[manifest.supersedes] > 1:
+            raise BadManifest(f"{path} supersedes a batch that another one supersedes too. {_REMEDY}")
         if any(files[file.name] > 1 for file in manifest.files):
-            path = f"{prefix}{manifest.batch_id}.json"
             raise BadManifest(f"{path} names a file that is named more than once, by it or another one. {_REMEDY}")
+        while manifest and manifest.batch_id not in reached:
+            reached.add(manifest.batch_id)
+            manifest = by_id.get(manifest.supersedes or "")
+    if circle := sorted(by_id.keys() - reached):
+        raise BadManifest(f"{prefix}{circle[0]}.json and others supersede each other in a circle. {_REMEDY}")
 
 
 def counted(manifests: Iterable[Manifest]) -> list[Manifest]:
@@ -104,14 +140,16 @@ def counted(manifests: Iterable[Manifest]) -> list[Manifest]:
 def counting_for(manifests: Sequence[Manifest], batch_id: str) -> Manifest:
     """The manifest that counts in the place of a batch: its own, or the last of those that supersede it.
 
-    Raises: KeyError where there is no such batch.
+    Raises: KeyError where there is no such batch; BadManifest where manifests supersede each other in a circle.
     """
     by_id = {manifest.batch_id: manifest for manifest in manifests}
     by_old = {manifest.supersedes: manifest for manifest in manifests}
     found = by_id[batch_id]
-    while found.batch_id in by_old:
+    for _ in manifests:
+        if found.batch_id not in by_old:
+            return found
         found = by_old[found.batch_id]
-    return found
+    raise BadManifest(f"{found.batch_id}.json and others supersede each other in a circle. {_REMEDY}")
 
 
 def ulid(moment: datetime, *identity: str) -> str:

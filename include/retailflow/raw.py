@@ -6,19 +6,20 @@ changed or deleted, except by an erasure.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING
 
 from retailflow.manifests import (
-    BadManifest,
     Manifest,
     RawFile,
     check_consistency,
     counting_for,
     neighbours,
-    parse_manifest,
+    stored_manifest,
+    ulid,
 )
 
 if TYPE_CHECKING:
@@ -80,6 +81,15 @@ class RawStore:
         """The full paths of the blobs below a prefix, sorted."""
         return sorted(self._container.list_blob_names(name_starts_with=prefix))
 
+    def modified(self, prefix: str) -> dict[str, datetime]:
+        """When each blob below a prefix was written, by its full path."""
+        return {blob.name: blob.last_modified for blob in self._container.list_blobs(name_starts_with=prefix)}
+
+    def dates(self, entity: str) -> list[date]:
+        """The ingestion dates of a feed that have a folder, in order."""
+        folders = self._container.walk_blobs(name_starts_with=f"{entity}/ingestion_date=", delimiter="/")
+        return sorted(date.fromisoformat(folder.name.rstrip("/").rpartition("=")[2]) for folder in folders)
+
     def delete(self, path: str) -> bool:
         """Delete a blob; only for erasure, when a redacted batch stands for it. True also where it is gone already.
 
@@ -100,23 +110,24 @@ class RawStore:
     def manifests(self, entity: str, ingestion_date: date) -> list[Manifest]:
         """The day's manifests, by batch, those that do not count any more included.
 
-        Raises: BadManifest.
+        Raises: BadManifest where one that counts cannot be read, or contradicts another.
         """
-        prefix = batches_path(entity, ingestion_date) + "/"
-        names = [name for name in self.names(prefix) if name.endswith(".json")]
-        found = [parse_manifest(name, self.read(name)) for name in names]
-        for name, manifest in zip(names, found, strict=True):
-            if (manifest.entity, manifest.ingestion_date) != (entity, ingestion_date):
-                raise BadManifest(f"{name} says another feed or date than its folder")
-        check_consistency(prefix, found)
+        found = self.stored_manifests(entity, ingestion_date)
+        check_consistency(batches_path(entity, ingestion_date) + "/", found)
         return found
+
+    def stored_manifests(self, entity: str, ingestion_date: date) -> list[Manifest]:
+        """The same whatever is wrong with them, for a repair. Raises: BadManifest where one has no batch's name."""
+        names = [name for name in self.names(batches_path(entity, ingestion_date) + "/") if name.endswith(".json")]
+        return [stored_manifest(name, self.read(name), entity, ingestion_date) for name in names]
 
 
 def deliver(
-    store: RawStore, entity: str, ingestion_date: date, batch_id: str, created_at: datetime, parts: list[Part]
+    store: RawStore, entity: str, ingestion_date: date, batch_id: str, created_at: datetime, parts: Iterable[Part]
 ) -> Manifest:
     """Write a batch: its data files, then the manifest that makes them visible. Returns the manifest that holds.
 
+    Each part is written before the next is asked for, so that an iterator never holds more than one in memory.
     Repeating a delivery, or two at once, is safe: the first manifest written wins and later ones change nothing.
 
     Raises:
@@ -140,7 +151,7 @@ def publish(store: RawStore, manifest: Manifest) -> Manifest:
     """Write a manifest, which makes its files visible. Returns the one that holds: the first of its batch."""
     path = f"{batches_path(manifest.entity, manifest.ingestion_date)}/{manifest.batch_id}.json"
     if not store.create(path, manifest.model_dump_json(indent=1, exclude_none=True).encode()):
-        return parse_manifest(path, store.read(path))
+        return stored_manifest(path, store.read(path), manifest.entity, manifest.ingestion_date)
     return manifest
 
 
@@ -149,9 +160,10 @@ def supersede(store: RawStore, old: Manifest, files: Iterable[RawFile]) -> Manif
 
     Its batch sorts next to the old one, so that no other record changes its place in the total order.
     """
+    about = {"entity": old.entity, "ingestion_date": old.ingestion_date, "created_at": old.created_at}
+    about |= {"files": tuple(files), "supersedes": old.batch_id}
     for batch_id in neighbours(old.batch_id):
-        wanted = old.model_copy(update={"batch_id": batch_id, "files": tuple(files), "supersedes": old.batch_id})
-        held = publish(store, wanted)
+        held = publish(store, Manifest(batch_id=batch_id, **about))
         if held.supersedes == old.batch_id:
             return held
     raise AssertionError("unreachable: ULIDs do not end")
@@ -160,15 +172,24 @@ def supersede(store: RawStore, old: Manifest, files: Iterable[RawFile]) -> Manif
 def withdraw(store: RawStore, entity: str, ingestion_date: date, batch_id: str) -> Manifest:
     """Let a batch count as never delivered: a manifest that supersedes it and names no files. Safe to repeat.
 
-    Its files stay where they are. Returns: the manifest of the withdrawal.
+    Its files stay where they are, and so does its manifest, which need not be readable.
+
+    Returns: the manifest of the withdrawal.
 
     Raises: KeyError where the day has no such batch; BadManifest.
     """
     while True:
-        live = counting_for(store.manifests(entity, ingestion_date), batch_id)
+        live = counting_for(store.stored_manifests(entity, ingestion_date), batch_id)
         if live.is_withdrawal:
             return live
         supersede(store, live.model_copy(update={"created_at": datetime.now(UTC)}), ())
+
+
+def ingested_batch_ids(entity: str, ingestion_date: date) -> Iterator[str]:
+    """The batches in which the ingestion delivers a day of an API, the first first: each follows a withdrawn one."""
+    day_end = datetime.combine(ingestion_date + timedelta(days=1), datetime.min.time(), UTC)
+    yield ulid(day_end, "ingest", entity)
+    yield from (ulid(day_end, "ingest", entity, str(number)) for number in count(2))
 
 
 def complete(store: RawStore, entity: str, ingestion_date: date) -> None:

@@ -240,8 +240,23 @@ class AirflowClient:
         self._checked(self._session.post(f"{self._url}/api/v2/backfills", json=body, timeout=60))
 
     def backfills(self, dag_id: str) -> list[dict[str, Any]]:
-        """Each with `completed_at`, null until its last run has ended."""
+        """Each with `id` and `completed_at`, null until its last run has ended or it was cancelled."""
         return self._get(f"backfills?dag_id={quote(dag_id)}")["backfills"]
+
+    def cancel_backfill(self, number: int) -> None:
+        """Start no more of its runs, for ever: the button of that name."""
+        self._checked(self._session.put(f"{self._url}/api/v2/backfills/{number}/cancel", timeout=60))
+
+    def mark_failed(self, dag_id: str, run_id: str) -> None:
+        """End a run as failed: *Mark Dag Run as…*."""
+        self._checked(
+            self._session.patch(f"{self._runs(dag_id)}/{quote(run_id)}", json={"state": "failed"}, timeout=60)
+        )
+
+    def clear_run(self, dag_id: str, run_id: str) -> None:
+        """Run all tasks of a run again: the button *Clear* of a run."""
+        url = f"{self._runs(dag_id)}/{quote(run_id)}/clear"
+        self._checked(self._session.post(url, json={"dry_run": False}, timeout=60))
 
     def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Run the task again, and what comes after it: the button of that name."""

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from retailflow.environments import SettingsError, load_environment
 from retailflow_local import airflow as local_airflow
+from retailflow_local.change_plan import plan
 from retailflow_local.checks import commands
 from retailflow_local.console import console, errors, steps
 from retailflow_local.contracts import app as contracts
@@ -26,6 +27,7 @@ from retailflow_local.lakeflow import lakeflow
 from retailflow_local.options import calendar_date
 from retailflow_local.quarantine import app as quarantine
 from retailflow_local.state import PREFERRED_PORTS, Simulation
+from retailflow_local.withdrawal import withdraw
 from retailflow_local.workspace import PROCESSES, REPOSITORY, TITLES, Workspace
 
 app = typer.Typer(
@@ -42,7 +44,9 @@ app.command()(commands.bundle)
 app.command()(commands.verification)
 app.command()(incident)
 app.command()(cost)
+app.command()(plan)
 app.command()(lakeflow)
+app.command()(withdraw)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 

@@ -96,8 +96,7 @@ def _lines(one: Difference, first: date, last: date) -> list[str]:
     if one.tables:
         lines.append(f"{'':4}tables    {', '.join(one.tables)}")
     if one.layer == "gold" and one.new:
-        forget = f"DELETE FROM ops.watermarks WHERE target = 'gold.{one.name}'"
-        lines.append(f"{'':4}backfill  no dates: {forget}; its next run then computes all of it")
+        lines.append(f"{'':4}backfill  no dates: the next run of the table builds all of it anew")
     elif one.layer and one.new:
         layers = "bronze, silver, gold" if one.layer == "bronze" else "silver, gold"
         lines.append(f"{'':4}backfill  {first} to {last} of {one.name}: retailflow_replay, layers {layers}")

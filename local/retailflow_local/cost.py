@@ -59,7 +59,7 @@ def cost(
     if days < 1:
         raise typer.BadParameter(f"{last} is before {first}.")
     environment = load_environment(env)
-    paces = known_paces(_client(environment), environment)
+    paces = known_paces(client_of(environment), environment)
     if not paces:
         raise WorkspaceError(f"ops.task_runs of {env} knows no run yet. Run a day first; a backfill is like it.")
     hours = [days * sum(getattr(pace, which) for pace in paces.values()) / 3600 for which in ("usual", "slow")]
@@ -79,19 +79,24 @@ def cost(
 
 def known_paces(client: "WorkspaceClient", env: Environment) -> dict[tuple[str, str], Pace]:
     """By layer and name, of the tasks that a day has. Raises: WorkspaceError where the warehouse does not answer."""
+    rows = ask(client, env, _STATEMENT)
+    found = {(layer, name): Pace(float(usual), float(slow)) for layer, name, usual, slow in rows}
+    return {task: found[task] for task in TASKS if task in found}
+
+
+def ask(client: "WorkspaceClient", env: Environment, statement: str) -> list[list[str]]:
+    """The rows of a query by the environment's SQL warehouse. Raises: WorkspaceError where it does not answer."""
     answer = client.statement_execution.execute_statement(
-        _STATEMENT, env.warehouse_id, catalog=env.catalog, wait_timeout="50s"
+        statement, env.warehouse_id, catalog=env.catalog, wait_timeout="50s"
     )
     if not (answer.result and answer.manifest):
         error = answer.status and answer.status.error
         said = error.message if error else "it has not answered within 50 s; ask again"
         raise WorkspaceError(f"The SQL warehouse {env.warehouse_id}: {said}")
-    rows = answer.result.data_array or []
-    found = {(layer, name): Pace(float(usual), float(slow)) for layer, name, usual, slow in rows}
-    return {task: found[task] for task in TASKS if task in found}
+    return answer.result.data_array or []
 
 
-def _client(env: Environment) -> "WorkspaceClient":
+def client_of(env: Environment) -> "WorkspaceClient":
     if env.name != "local":
         from retailflow_local.cloud import connect
 

@@ -135,28 +135,21 @@ class Drill:
 
     def follow(self, card: Card) -> None:
         """Do what the card says, and nothing else."""
-        if card.command.startswith("airflow "):
-            command = airflow.command(*shlex.split(card.command)[1:])
+        if card.command.startswith("./retailflow airflow "):
+            command = airflow.command(*shlex.split(card.command)[2:])
             done = subprocess.run(
                 command, env=self.workspace.environment(), capture_output=True, text=True, check=False
             )
             if done.returncode:
                 raise WorkspaceError(f"The card's command failed: {card.command}\n{done.stderr[-2000:]}")
-        elif card.command.startswith("SELECT ") and card.run_id:
-            self.client.clear(card.dag_id, card.run_id, f"bronze.{self._feed_named_by(card.command)}")
+        elif card.action.startswith("Clear bronze and silver") and card.run_id and card.task_id:
+            self.client.clear(card.dag_id, card.run_id, card.task_id.replace("silver.", "bronze."))
         elif re.search(r"\b[Cc]lear\b", card.action) and card.run_id and card.task_id:
             state = {t["task_id"]: t["state"] for t in self.client.task_instances(card.dag_id, card.run_id)}[
                 card.task_id
             ]
             if not (card.task_id.startswith("raw.") and state == "deferred"):  # "a task that waits goes on by itself"
                 self.client.clear(card.dag_id, card.run_id, card.task_id)
-
-    def _feed_named_by(self, statement: str) -> str:
-        with session(self.workspace.spark_remote) as spark:
-            said = spark.sql(statement).first().sentence
-        if found := re.search(r"\bsilver\.(\w+)", said):
-            return found[1]
-        raise WorkspaceError(f"The card's statement names no feed: {said}")
 
     def play(self, case: Case) -> tuple[float, float]:
         """Seconds to the first e-mail, and from there until all is well."""

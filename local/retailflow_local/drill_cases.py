@@ -6,12 +6,15 @@ from datetime import UTC, datetime, time, timedelta
 import psutil
 import requests
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import entities, entity, gold_tables
 from retailflow.manifests import ulid
-from retailflow.raw import Part, batches_path, complete, deliver
+from retailflow.raw import Part, complete, deliver
+from retailflow_local.console import console
 from retailflow_local.drill import Case, Drill, day
 from retailflow_local.simulator.encode import csv, ndjson, zipped
 from retailflow_local.simulator.files import deliver_day
+from retailflow_local.spark_client import session
+from retailflow_local.withdrawal import withdrawn
 
 UNSTARTED, LATE, DOWN, STUCK = day(0), day(1), day(2), day(3)
 _OF_PAYMENTS = {"raw.payments", "bronze.payments", "silver.payments"} | {
@@ -39,9 +42,10 @@ def _batch(drill: Drill, entity: str, date, name: str, part: Part) -> str:
     return deliver(drill.raw, entity, date, ulid(at, name), at, [part]).batch_id
 
 
-def _withdrawn(drill: Drill, entity: str, date, batch_id: str) -> None:
-    """What docs/runbooks/bad_batch.md has the source's operator do with a manifest."""
-    drill.raw._container.delete_blob(f"{batches_path(entity, date)}/{batch_id}.json")
+def _withdraw(drill: Drill, feed: str, date, batch_id: str) -> None:
+    """What `./retailflow withdraw --apply` does."""
+    for line in withdrawn(drill.raw, entity(feed), date, batch_id, is_dry_run=False):
+        console.print(f"  [dim]{line}[/dim]", soft_wrap=True)
 
 
 def never_started(drill: Drill) -> None:
@@ -67,7 +71,7 @@ def cut_file(drill: Drill) -> None:
 
 
 def file_again(drill: Drill) -> None:
-    _withdrawn(drill, "clickstream", LATE, drill.bad)
+    _withdraw(drill, "clickstream", LATE, drill.bad)
     _batch(drill, "clickstream", LATE, "again", Part(".ndjson.gz", zipped(ndjson(_events(drill))), 20))
 
 
@@ -80,7 +84,7 @@ def renamed_column(drill: Drill) -> None:
 
 def column_as_agreed(drill: Drill) -> None:
     records = drill.world.records("stores", LATE)
-    _withdrawn(drill, "stores", LATE, drill.bad)
+    _withdraw(drill, "stores", LATE, drill.bad)
     _batch(drill, "stores", LATE, "agreed", Part(".csv", csv("stores", records, new_column=False), len(records)))
 
 
@@ -145,12 +149,11 @@ def hung_job(drill: Drill) -> None:
     drill.watch(STUCK)
 
 
-def two_dates(drill: Drill) -> None:
-    """A payment comes again with another date, which a feed must never do (docs/adr/0005)."""
-    paid = next(record for record in drill.world.records("payments", STUCK) if record["order_id"])
-    moved = paid | {"occurred_at": paid["occurred_at"].replace(str(STUCK), str(DOWN))}
-    drill.bad = _batch(drill, "payments", STUCK, "moved", Part(".ndjson", ndjson([moved]), 1))
-    drill.clear(STUCK, "bronze.payments")
+def rows_deleted(drill: Drill) -> None:
+    """Somebody deletes rows of BRONZE by hand, and the next run of the day counts its records."""
+    with session(drill.workspace.spark_remote) as spark:
+        spark.sql(f"DELETE FROM spark_catalog.bronze.payments WHERE ingestion_date = '{STUCK}' AND _position < 3")
+    drill.clear(STUCK, "silver.payments")
 
 
 CASES = (
@@ -201,10 +204,9 @@ CASES = (
         lambda drill: _whole(drill, STUCK),
     ),
     Case(
-        "A payment has two dates",
-        two_dates,
-        ("FAILED gold.payment_reconciliation",),
+        "Rows are deleted by hand",
+        rows_deleted,
+        ("FAILED silver.payments",),
         lambda drill: _whole(drill, STUCK),
-        lambda drill: _withdrawn(drill, "payments", STUCK, drill.bad),
     ),
 )

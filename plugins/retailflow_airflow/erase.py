@@ -6,7 +6,11 @@ from airflow.sdk import Param
 
 from retailflow_airflow.replay import MOST_ITEMS, items, read_found
 
-CUSTOMERS = "{{ params.customers | join(',') or 'none' }}"
+ASKED = {
+    "--customers": "{{ params.customers | join(',') or 'none' }}",
+    "--browsers": "{{ params.browsers | join(',') or 'none' }}",
+    "--confirm": "{{ params.confirm or 'none' }}",
+}
 HOURS = "{{ params.settled_hours }}"
 _log = logging.getLogger(__name__)
 
@@ -15,15 +19,22 @@ def form() -> dict[str, Param]:
     """The fields of the trigger form; a trigger's conf has the same keys."""
     sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
     asked = "SHA-256 of the customer id, one a line: printf %s CUSTOMER_ID | sha256sum. Empty: those asked for before."
+    also = "Digests, as find printed them, of browsers that others used too and whose events are to go all the same."
+    code = "The code that find printed beside the numbers of records. Empty: only look."
     settled = "Files replaced for less stay: runs under way may need them. 0 only while nothing else runs."
+    confirm = {"type": ["null", "string"], "pattern": "^[0-9a-f]{12}$"}
     return {
         "customers": Param([], type="array", items=sha256, uniqueItems=True, title="Customers", description=asked),
+        "browsers": Param([], type="array", items=sha256, uniqueItems=True, title="Browsers", description=also),
+        "confirm": Param(None, **confirm, title="Confirmation", description=code),
         "settled_hours": Param(24, type="integer", minimum=0, maximum=9999, title="Hours", description=settled),
     }
 
 
 def read_plan(databricks_run_id: int) -> list[dict[str, str]]:
-    """Says where those to be erased were found, and returns each entity and date, by date. Empty on most nights.
+    """Says where those to be erased were found, and returns each feed and date, by date.
+
+    Empty on most nights, and as long as nobody has confirmed what `find` counted.
 
     - **Reads** the output of `find`, from Databricks; **writes** nothing.
     - **Safe to clear**: always, with `find`.

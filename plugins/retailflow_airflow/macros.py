@@ -15,15 +15,23 @@ def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
     over in UTC when it was triggered. Never `ds`, which does not exist without a logical date.
 
     Raises:
-        AirflowFailException: the form's value is not such a date, or the day is not over (the trigger form offers the
-            present as logical date, and half a day must not be declared complete); the task fails without a retry.
+        AirflowFailException: the form's value is not such a date, or contradicts the logical date, or the day is not
+            over (the trigger form offers the present as logical date, and half a day must not be declared complete);
+            the task fails without a retry.
     """
+    triggered = dag_run.run_after.astimezone(UTC).date()
+    logical = dag_run.logical_date.astimezone(UTC).date() if dag_run.logical_date else None
     if chosen := params.get("ingestion_date"):
         day = parsed_date("ingestion_date", chosen)
-    elif dag_run.logical_date:
-        day = dag_run.logical_date.astimezone(UTC).date()
+        # The present is no choice: the trigger form offers it. A past logical date is that of the clock, of a backfill,
+        # or of a person who chose it. `run_after` is the moment of the trigger, and stays so when a task is cleared.
+        if logical and logical < triggered and day != logical:
+            raise AirflowFailException(
+                f"ingestion_date {day} contradicts the logical date {logical}: start the run again with one of the "
+                "two; a backfill with --reprocess-behavior failed --dag-run-conf '{}'."
+            )
     else:
-        day = dag_run.run_after.astimezone(UTC).date() - timedelta(days=1)
+        day = logical or triggered - timedelta(days=1)
     if day >= datetime.now(UTC).date():
         raise AirflowFailException(f"{day} is not over in UTC: trigger again with an earlier ingestion_date.")
     return day.isoformat()

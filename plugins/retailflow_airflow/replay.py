@@ -11,14 +11,15 @@ from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from retailflow.contracts import built_from, entities, entity
-from retailflow.environments import Environment
+from retailflow.environments import Environment, load_environment
 from retailflow_airflow.macros import parsed_date
 from retailflow_airflow.submit import payload, spark_task, submission
 
 LAYERS = ["bronze", "silver", "gold"]
-SELECTIONS = ["range", "late", "quarantined"]
+SELECTIONS = ["range", "late", "quarantined", "outdated"]
 LOOK_BACK_DAYS = 7  # where the form names no dates
-MOST_DAYS = 400
+SWEEP_HOUR = 5  # UTC: the scheduled run of that hour looks at all dates of the schedule instead
+MOST_DAYS = 400  # of a range, in which every date is rebuilt
 MOST_ITEMS = 1000  # Airflow maps no task over more than 1,024 (core.max_map_length)
 IN_PARALLEL = 4  # Databricks runs of a layer; each is a job of its own
 PLANNED_DATE = "{{ planned(ti).date }}"
@@ -42,7 +43,7 @@ def form() -> dict[str, Param]:
     selected = (
         "Of these dates: range, all; late, those with a batch that came after their run; quarantined, those with "
     )
-    selected += "bad rows that an earlier contract judged."
+    selected += "invalid rows by an earlier contract; outdated, those built with another contract or code."
     names = [contract.name for contract in entities()]
     return {
         "selection": Param("range", enum=SELECTIONS, title="Selection", description=selected),
@@ -77,9 +78,12 @@ def dates(dag_run: Any, params: Mapping[str, Any]) -> tuple[date, date]:
         AirflowFailException: they are not dates, not over, in the wrong order or too many; fails without a retry.
     """
     chosen = [params.get(name) for name in ("date_from", "date_to")]
-    last_over = dag_run.run_after.astimezone(UTC).date() - timedelta(days=1)
+    started = dag_run.run_after.astimezone(UTC)
+    last_over = started.date() - timedelta(days=1)
     if not any(chosen) and params.get("selection") != "range":
-        return last_over - timedelta(days=LOOK_BACK_DAYS - 1), last_over
+        recent = last_over - timedelta(days=LOOK_BACK_DAYS - 1)
+        is_sweep = dag_run.run_type == "scheduled" and started.hour == SWEEP_HOUR
+        return min(recent, load_environment().schedule.first_date) if is_sweep else recent, last_over
     if not all(chosen):
         raise AirflowFailException("date_from and date_to are needed both: trigger again with them.")
     first, last = (parsed_date(name, text) for name, text in zip(("date_from", "date_to"), chosen, strict=True))
@@ -87,7 +91,7 @@ def dates(dag_run: Any, params: Mapping[str, Any]) -> tuple[date, date]:
         raise AirflowFailException(f"date_to {last} is before date_from {first}: trigger again with them in order.")
     if last >= datetime.now(UTC).date():
         raise AirflowFailException(f"{last} is not over in UTC: trigger again with an earlier date_to.")
-    if (count := (last - first).days + 1) > MOST_DAYS:
+    if params.get("selection") == "range" and (count := (last - first).days + 1) > MOST_DAYS:
         raise AirflowFailException(f"{first} to {last} are {count} days: trigger again with at most {MOST_DAYS}.")
     return first, last
 
@@ -97,7 +101,13 @@ def planned(ti: Any) -> dict[str, str]:
     return ti.xcom_pull(task_ids="read_plan")[ti.map_index]
 
 
-MACROS = {"dates": dates, "planned": planned}
+def found_dates(ti: Any) -> tuple[str, str]:
+    """The first and the last date that `read_found` returned."""
+    days = [day for found in ti.xcom_pull(task_ids="read_found").values() for day in found]
+    return min(days), max(days)
+
+
+MACROS = {"dates": dates, "planned": planned, "found_dates": found_dates}
 
 
 def plan_task(

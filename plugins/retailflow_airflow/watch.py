@@ -1,4 +1,4 @@
-"""When each table is to be there, and what is said when it is not: what `retailflow_watch` does at each look."""
+"""When each table is to be there, which days were never run, and what is mailed of it: what `retailflow_watch` does."""
 
 import logging
 import sys
@@ -13,15 +13,14 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Variabl
 
 from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
 from retailflow.environments import Environment, load_environment
-from retailflow_airflow import mail
+from retailflow_airflow import mail, missing
 from retailflow_airflow.failure import read_note
 from retailflow_airflow.incident import Event, Facts, Ledger, collect
 from retailflow_airflow.macros import parsed_date
+from retailflow_airflow.missing import DAILY, REMEMBERED
 from retailflow_airflow.schedule import logical_dates
 from retailflow_airflow.warehouse import Warehouse
 
-DAILY = "retailflow_daily"
-REMEMBERED = "retailflow_watch"  # the Variable
 _OPEN_DAYS = 7  # so long a table that has missed its deadline is waited for
 _KEPT_DAYS = 30
 _WATCH_IS_LATE = """<p>A run of <b>retailflow_watch</b> was queued and has not ended in time.
@@ -106,16 +105,17 @@ def own_deadline(env: Environment, after: timedelta = timedelta(minutes=15)) -> 
 
 
 def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = None) -> None:
-    """Mails each table that has missed its deadline, and each that has recovered, once.
+    """Mails, once each: tables that have missed their deadline, scheduled days that nobody ran, and what has recovered.
 
-    - **Reads** the states of the tasks of `retailflow_daily`, and the ledger for the cards; **writes** the Variable
+    - **Reads** the runs of `retailflow_daily` and the states of their tasks, and the run log; **writes** the Variable
       `retailflow_watch`, which says what was mailed.
     - **Safe to clear**: always.
     - **Where to look**: this task's log says what is late.
     """
     env, now = load_environment(environment), datetime.now(UTC)
     chosen = (params or {}).get("ingestion_date")
-    day = parsed_date("ingestion_date", chosen) if chosen else now.date() - timedelta(days=1)
+    yesterday = now.date() - timedelta(days=1)
+    day = parsed_date("ingestion_date", chosen) if chosen else yesterday
     mailed, post = _Mailed(), _Post(env, ti, Ledger(Warehouse(env)))
     for when in sorted(mailed.days_still_open(now.date()) | ({day} if chosen or env.schedule.has(day) else set())):
         due = [one for one in deadlines(when) if one.at <= now]
@@ -132,6 +132,12 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
         if back := [one for one in due if found.has(one.table) and mailed.event(one) is Event.MISSED]:
             post.send(Event.RECOVERED, back, found, back[0].table if found.run_id else None)
             mailed.remember(Event.RECOVERED, back)
+    if env.schedule.has(yesterday):  # else the clock has ended, as on a laptop: see missing.py
+        last = yesterday if deadlines(yesterday)[-1].at <= now else yesterday - timedelta(days=1)
+        found = missing.search(env.schedule, last, mailed.days, ti, post.ledger)
+        post.send_days(Event.MISSED, found.missing)
+        post.send_days(Event.RECOVERED, found.filled)
+        mailed.remember_days(found.known)
 
 
 @dataclass(frozen=True)
@@ -174,15 +180,23 @@ class _Post:
         card = collect(facts, self.env, self.ledger)
         mail.send(card, self.env, f"{event} {first.table} {first.ingestion_date}")
 
+    def send_days(self, event: Event, days: list[date]) -> None:
+        """One mail for these days; none where there are none."""
+        if days:
+            facts = Facts(event, DAILY, days[0], DAILY, days=tuple(days))
+            mail.send(collect(facts, self.env, None), self.env, f"{event} {','.join(map(str, days))}")
+
 
 class _Mailed:
     """What was mailed, per ingestion date and table, in an Airflow Variable: it outlives runs, restarts and DAG edits.
 
-    Only `retailflow_watch` writes it, one run at a time, after each mail. It keeps the dates that were last mailed.
+    Only `retailflow_watch` writes it, one run at a time, after each mail. It keeps the dates that were last mailed, and
+    under `days` what is known of scheduled days.
     """
 
     def __init__(self) -> None:
         self._events: dict[str, dict[str, str]] = Variable.get(REMEMBERED, default={}, deserialize_json=True)
+        self.days = missing.Known.read(self._events.pop("days", {}))
 
     def event(self, deadline: Deadline) -> Event | None:
         found = self._events.get(deadline.ingestion_date.isoformat(), {}).get(deadline.table)
@@ -198,4 +212,12 @@ class _Mailed:
             day = one.ingestion_date.isoformat()
             self._events[day] = {**self._events.pop(day, {}), one.table: event.value}
         self._events = dict(list(self._events.items())[-_KEPT_DAYS:])
-        Variable.set(REMEMBERED, self._events, serialize_json=True)
+        self._write()
+
+    def remember_days(self, known: missing.Known) -> None:
+        if known != self.days:
+            self.days = known
+            self._write()
+
+    def _write(self) -> None:
+        Variable.set(REMEMBERED, {**self._events, "days": self.days.kept}, serialize_json=True)

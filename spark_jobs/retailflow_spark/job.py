@@ -115,9 +115,14 @@ def _form(kind: str, pattern: str) -> Callable[[str], str]:
     return check
 
 
-def customers(text: str) -> list[str]:
-    """Comma-separated SHA-256 of customer ids, or `none`. Raises: ValueError."""
+def digests(text: str) -> list[str]:
+    """Comma-separated SHA-256 of ids, or `none`. Raises: ValueError."""
     return [] if text == "none" else [_sha256(part) for part in text.split(",")]
+
+
+def confirmation(text: str) -> str | None:
+    """The code that a look for records printed, or `none`. Raises: ValueError."""
+    return None if text == "none" else _code(text)
 
 
 def hours(text: str) -> int:
@@ -126,6 +131,7 @@ def hours(text: str) -> int:
 
 
 _sha256 = _form("SHA-256 in hexadecimal", r"[0-9a-f]{64}")
+_code = _form("confirmation, as the task find prints one", r"[0-9a-f]{12}")
 _hours = _form("number of hours", r"\d{1,4}")
 databricks_run_id = _form("Databricks run id", r"\d{1,20}")
 

@@ -139,7 +139,10 @@ class _Decoder(StatefulProcessor):
             # Spark's reader may pass over an empty file.
             if all(file.name in kept or file.bytes == 0 for file in manifest.files):
                 yield from self._records(manifest, kept)
-                for name in (f"{manifest.batch_id}.json", *(file.name for file in manifest.files)):
+                done = [file.name for file in manifest.files]
+                if manifest.supersedes is None:  # else it stays: the other one may be kept, and would count again
+                    done.append(f"{manifest.batch_id}.json")
+                for name in done:
                     self._kept.removeKey((name,))
 
     def _records(self, manifest: Manifest, kept: dict[str, bytes]) -> Iterator[pd.DataFrame]:

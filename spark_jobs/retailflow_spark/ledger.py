@@ -3,11 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from retailflow.contracts import Column, Table
+from retailflow import fingerprints
+from retailflow.contracts import Column, EntityContract, GoldContract, Table
 from retailflow_spark.job import Run
 from retailflow_spark.tables import Tables
 
+_PACKAGE = Path(__file__).parent
 _COUNTS = (
     Column("rows_read", "BIGINT", "Records or rows the run looked at."),
     Column("rows_written", "BIGINT", "Rows it inserted, updated or replaced."),
@@ -27,6 +30,7 @@ TASK_RUNS = Table(
         Column("databricks_run_id", "STRING", "The try as Databricks numbers it; unique.", required=True),
         Column("code_version", "STRING", "Version of our wheel.", required=True),
         Column("contract_version", "STRING", "Version of the contract.", required=True),
+        Column("built_with", "STRING", "Digest of the contract and the code that made the rows."),
         *_COUNTS,
         Column("batches", "ARRAY<STRING>", "Batches of RAW that the run read (BRONZE only)."),
         Column("versions_before", "MAP<STRING, BIGINT>", "Per table written, its Delta version before."),
@@ -55,7 +59,13 @@ class Counts:
         return ", ".join(f"{name} {count:,}" for name, count in said.items() if count is not None)
 
 
-def record(tables: Tables, run: Run, contract_version: str, counts: Counts) -> None:
+def built_with(layer: str, contract: EntityContract | GoldContract) -> str:
+    """What a run of this code builds the rows of a table with."""
+    make = {"bronze": fingerprints.of_bronze, "silver": fingerprints.of_silver, "gold": fingerprints.of_gold}[layer]
+    return make(contract, _PACKAGE)
+
+
+def record(tables: Tables, run: Run, contract: EntityContract | GoldContract, counts: Counts) -> None:
     """Add the run's row, once: a commit that landed while its answer was lost is not repeated."""
     tables.create([TASK_RUNS])
     before = {name: first - 1 for name, (first, _) in tables.commits.items()}
@@ -63,7 +73,8 @@ def record(tables: Tables, run: Run, contract_version: str, counts: Counts) -> N
     row = {
         **{"layer": run.layer, "name": run.name, "ingestion_date": run.date, "dag_run_id": run.dag_run_id},
         **{"try_number": run.try_number, "databricks_run_id": run.databricks_run_id},
-        **{"code_version": code_version(), "contract_version": contract_version},
+        **{"code_version": code_version(), "contract_version": contract.version},
+        **{"built_with": built_with(run.layer, contract)},
         **{column.name: getattr(counts, column.name) for column in _COUNTS},
         **{"batches": counts.batches, "versions_before": before, "versions_after": after},
         **{"started_at": run.started_at, "seconds": (datetime.now(UTC) - run.started_at).total_seconds()},

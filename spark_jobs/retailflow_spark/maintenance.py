@@ -12,19 +12,23 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import Table, entities, gold_tables
 from retailflow_spark.bronze.drift import DRIFT
-from retailflow_spark.erasure import ERASURES, REDACTIONS
 from retailflow_spark.job_runs import JOB_RUNS
 from retailflow_spark.ledger import TASK_RUNS
+from retailflow_spark.privacy.requests import ERASURES, REDACTIONS
 from retailflow_spark.publish import WATERMARKS, trim, watermarks
 from retailflow_spark.release import AUDITS, RELEASES, carry, newest
 from retailflow_spark.silver.balance import ROW_BALANCE, checked
+from retailflow_spark.silver.stores import INVALID_BY_STORE
 from retailflow_spark.tables import Tables
 
 LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the tables
     "bronze": tuple(contract.bronze for contract in entities()),
     "silver": tuple(table for contract in entities() for table in (contract.quarantine, *contract.kept)),
     "gold": tuple(contract.table for contract in gold_tables()),
-    "ops": (TASK_RUNS, JOB_RUNS, ROW_BALANCE, DRIFT, WATERMARKS, RELEASES, AUDITS, ERASURES, REDACTIONS),
+    "ops": (
+        *(TASK_RUNS, JOB_RUNS, ROW_BALANCE, INVALID_BY_STORE, DRIFT),
+        *(WATERMARKS, RELEASES, AUDITS, ERASURES, REDACTIONS),
+    ),
 }
 Needed = dict[str, tuple[int, str]]
 

@@ -1,17 +1,19 @@
 """Which dates of which entities to rebuild, and how many rows that reads: from the ledger, RAW and quarantine."""
 
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from os.path import commonprefix
 
 from pyspark.sql import functions as F
 
 from retailflow.contracts import entities, entity
 from retailflow.environments import Environment
-from retailflow.raw import RawStore, batch_ids, is_complete
+from retailflow.raw import RawStore, batch_ids, day_path, is_complete
 from retailflow_spark.job import ingestion_date, one_of, options
-from retailflow_spark.ledger import TASK_RUNS
+from retailflow_spark.ledger import TASK_RUNS, built_with
 from retailflow_spark.tables import Tables
 
 # Per entity and ingestion date, the records that its newest BRONZE run read; None where it has never run.
@@ -25,7 +27,8 @@ class Selection:
 
     range: delivered; one that is not complete in RAW is left to the daily run, which waits for it.
     late: run before and complete, and a batch came that no BRONZE run has read.
-    quarantined: holding rows in quarantine that SILVER judged by another version of the contract than today's.
+    quarantined: holding rows in quarantine that SILVER validated by another version of the contract than today's.
+    outdated: whose BRONZE or SILVER was built with another contract or code than today's.
     """
 
     kind: str
@@ -47,6 +50,7 @@ class _Known:
 
     rows_read: int | None
     contract_version: str
+    built_with: str | None
     batches: frozenset[str]
 
 
@@ -58,7 +62,7 @@ def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection]:
     one_entity = one_of("entity", [contract.name for contract in entities()])
     given = options(
         {
-            "selection": one_of("selection", ["range", "late", "quarantined"]),
+            "selection": one_of("selection", ["range", "late", "quarantined", "outdated"]),
             "entities": lambda text: tuple(one_entity(name) for name in text.split(",")),
             "first-date": ingestion_date,
             "last-date": ingestion_date,
@@ -73,17 +77,39 @@ def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection]:
 def select(tables: Tables, raw: RawStore, selection: Selection) -> Plan:
     """The dates to rebuild, in order. Reads names in RAW, not files."""
     bronze, silver = (_runs(tables, selection, layer) for layer in ("bronze", "silver"))
-    if selection.kind == "range":
-        chosen = [day for day in selection.days if is_complete(raw, *day)]
-        print(f"{len(list(selection.days)) - len(chosen)} dates are not complete in RAW and left out")
-    elif selection.kind == "late":
-        chosen = [day for day in bronze if batch_ids(raw, *day) - bronze[day].batches and is_complete(raw, *day)]
-    else:
+    if selection.kind == "outdated":
+        runs = {"bronze": bronze, "silver": silver}
+        chosen = sorted({day for layer, known in runs.items() for day in known if _is_outdated(layer, *day, known)})
+    elif selection.kind == "quarantined":
         chosen = _quarantined(tables, silver)
+    else:
+        listed = _Listed(raw, selection)
+        chosen = [day for day in selection.days if is_complete(listed, *day)]
+        if selection.kind == "late":
+            chosen = [day for day in chosen if day in bronze and batch_ids(listed, *day) - bronze[day].batches]
+        else:
+            print(f"{len(list(selection.days)) - len(chosen)} dates are not complete in RAW and left out")
     plan: Plan = {}
     for name, day in sorted(chosen):
         plan.setdefault(name, {})[day.isoformat()] = bronze[name, day].rows_read if (name, day) in bronze else None
     return plan
+
+
+class _Listed(RawStore):
+    """RAW as one listing for each entity shows it: no further call, however many dates are asked about."""
+
+    def __init__(self, raw: RawStore, selection: Selection) -> None:
+        ends = (selection.first_date, selection.last_date)
+        folders = ([day_path(name, day) for day in ends] for name in selection.entities)
+        # What the names of a week or of years have in common, such as `orders/ingestion_date=2026-0`.
+        self._names = sorted(name for prefix in map(commonprefix, folders) for name in raw.names(prefix))
+
+    def exists(self, path: str) -> bool:
+        return path in self.names(path)
+
+    def names(self, prefix: str) -> list[str]:
+        first, after = (bisect_left(self._names, end) for end in (prefix, f"{prefix}{chr(sys.maxunicode)}"))
+        return self._names[first:after]
 
 
 def _runs(tables: Tables, selection: Selection, layer: str) -> Runs:
@@ -94,16 +120,22 @@ def _runs(tables: Tables, selection: Selection, layer: str) -> Runs:
     rows = tables.read(TASK_RUNS.name).where(
         is_asked & F.col("ingestion_date").between(F.lit(selection.first_date), F.lit(selection.last_date))
     )
-    newest = (F.max_by(name, "started_at").alias(name) for name in ("rows_read", "contract_version"))
+    newest = (F.max_by(name, "started_at").alias(name) for name in ("rows_read", "contract_version", "built_with"))
     batches = F.flatten(F.collect_set("batches")).alias("batches")
     return {
-        (row.name, row.ingestion_date): _Known(row.rows_read, row.contract_version, frozenset(row.batches))
+        (row.name, row.ingestion_date): _Known(
+            row.rows_read, row.contract_version, row.built_with, frozenset(row.batches)
+        )
         for row in rows.groupBy("name", "ingestion_date").agg(*newest, batches).collect()
     }
 
 
+def _is_outdated(layer: str, name: str, day: date, known: Runs) -> bool:
+    return known[name, day].built_with != built_with(layer, entity(name))
+
+
 def _quarantined(tables: Tables, silver: Runs) -> Iterator[Day]:
-    """The dates judged by another version of the contract, as far as quarantine holds rows of them."""
+    """The dates validated by another version of the contract, as far as quarantine holds rows of them."""
     outdated: dict[str, list[date]] = {}
     for (name, day), run in silver.items():
         if run.contract_version != entity(name).version:

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, GoldContract, Table, table
 from retailflow_spark.gold.scope import bounded
-from retailflow_spark.ledger import Counts
+from retailflow_spark.ledger import Counts, built_with
 from retailflow_spark.tables import Tables, date_in
 
 WATERMARKS = Table(
@@ -36,6 +36,7 @@ WATERMARKS = Table(
 )
 
 
+BUILT_WITH = "retailflow.built_with"  # the property of a GOLD table with the digest of what made its rows
 _KEYS = 200_000  # keys to recompute; more of them stay a query, which is asked anew wherever they are needed
 
 
@@ -47,16 +48,31 @@ def refresh(tables: Tables, contract: GoldContract) -> Counts:
     """
     tables.create([WATERMARKS, contract.table, *map(table, contract.sources)])
     seen, written = _seen(tables, contract.table.name), 0
+    wanted = built_with("gold", contract)
+    is_outdated = tables.properties(contract.table.name).get(BUILT_WITH) != wanted
+    if is_outdated and seen:
+        print(f"{contract.table.name} was built with another contract or code: {_cost(tables, contract)}")
     while True:
         since = {source: tables.since(source, seen.get(source, 0)) for source in contract.sources}
         now = {source: version for source, (version, _) in since.items()}
-        if seen and seen.items() >= now.items():
+        if seen and seen.items() >= now.items() and not is_outdated:
             return Counts(rows_written=written)
-        is_new = not seen or not seen.keys() >= now.keys()
+        is_new = is_outdated or not seen.keys() >= now.keys()
         written += _build(tables, contract) if is_new else _follow(tables, contract, since)
         _remember(tables, contract.table.name, seen, now)
+        if is_outdated:
+            tables.create([contract.table])  # its new rows may keep a check that its old ones broke
+            tables.set_property(contract.table.name, BUILT_WITH, wanted)
+            is_outdated = False
         if _seen(tables, contract.table.name).items() >= now.items():
             return Counts(rows_written=written)
+
+
+def _cost(tables: Tables, contract: GoldContract) -> str:
+    """What a rebuild of the table reads, as a sentence."""
+    sizes = [tables.size(name) for name in (*contract.sources, contract.table.name)]
+    read = f"{sum(files for files, _ in sizes):,} files with {sum(size for _, size in sizes) / 2**20:,.1f} MiB"
+    return f"all of it is compared with its sources, {read}"
 
 
 def watermarks(tables: Tables) -> list[Row]:

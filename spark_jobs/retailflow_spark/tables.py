@@ -12,8 +12,7 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from retailflow.contracts import Table
-from retailflow.contracts.ddl import add_columns, create_table
+from retailflow.contracts import Table, ddl
 
 _DELETE = "_delete"
 CHANGE, COMMIT = "_change_type", "_commit_version"  # of a change feed
@@ -23,7 +22,15 @@ _CONFLICT = re.compile(
     r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception|_NON_EMPTY_LOCATION|ALREADY_EXISTS"
 )
 _ATTEMPTS = 8
-_UPKEEP = ("OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES")  # commits that change no row
+# Commits that change no row.
+_UPKEEP = (
+    *("OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UPGRADE PROTOCOL"),
+    *("ADD COLUMNS", "CHANGE COLUMN", "ADD CONSTRAINT", "DROP CONSTRAINT"),
+)
+
+
+class TableError(RuntimeError):
+    """A table cannot follow its contract. It is as it was."""
 
 
 class Tables:
@@ -60,6 +67,11 @@ class Tables:
     def history(self, name: str, count: int) -> DataFrame:
         """The newest commits: `version`, `timestamp`, `operation` and more."""
         return self.spark.sql(f"DESCRIBE HISTORY {self.path(name)} LIMIT {count}")
+
+    def size(self, name: str) -> tuple[int, int]:
+        """How many files the table has, and their bytes."""
+        detail = self.spark.sql(f"DESCRIBE DETAIL {self.path(name)}").first()
+        return detail.numFiles, detail.sizeInBytes
 
     def since(self, name: str, version: int) -> tuple[int, int | None]:
         """The newest commit, and the first after `version` that changes a row; None where there is only upkeep.
@@ -101,21 +113,51 @@ class Tables:
         return net.where("_net <> 0").select(*values)
 
     def create(self, tables: Iterable[Table]) -> None:
-        """Create the tables that are not there, and add the columns that a contract has gained since to the others."""
+        """Create the tables that are not there, and let the others follow their contracts: columns, types that hold all
+        values, comments, properties, row checks. Their rows follow by a rebuild or a replay.
+
+        Raises: TableError where a table can follow its contract only by being written anew.
+        """
         for table in tables:
             _repeated(partial(self._create, table))
 
     def _create(self, table: Table) -> None:
-        path = self.path(table.name)
+        path, found = self.path(table.name), self.properties(table.name)
+        if found is None:
+            self.spark.sql(ddl.create_table(table, path))
+        elif found.get(ddl.CONTRACT) != ddl.digest(table):
+            self._follow_contract(table, path, found)
+
+    def _follow_contract(self, table: Table, path: str, properties: Mapping[str, str]) -> None:
+        print(f"{table.name} was made by another contract: it is brought up to date")
+        fields = self.spark.read.table(path).schema.fields
+        columns = {f.name: (f.dataType.simpleString(), f.nullable, f.metadata.get("comment", "")) for f in fields}
+        partition = self.spark.sql(f"DESCRIBE DETAIL {path}").first().partitionColumns
+        present = ddl.Present(columns, tuple(partition), properties)
         try:
-            present = self.spark.read.table(path).columns
+            statements = ddl.alterations(table, path, present)
+        except ValueError as error:
+            raise TableError(f"{error}. Drop the table, and replay all dates of its feed.") from None
+        for statement in statements:
+            self.spark.sql(statement)
+        try:
+            for statement in ddl.new_constraints(table, path, present):
+                self.spark.sql(statement)
+        except PySparkException as error:
+            if error.getCondition() != "DELTA_NEW_CHECK_CONSTRAINT_VIOLATION":
+                raise
+            print(f"{table.name} has rows that break a new check; the check is added when they are built anew")
+        else:
+            self.set_property(table.name, ddl.CONTRACT, ddl.digest(table))
+
+    def properties(self, name: str) -> dict[str, str] | None:
+        """The properties of a table; None where there is no such table."""
+        try:
+            return {row.key: row.value for row in self.spark.sql(f"SHOW TBLPROPERTIES {self.path(name)}").collect()}
         except AnalysisException as error:
             if error.getCondition() != "TABLE_OR_VIEW_NOT_FOUND":
                 raise
-            self.spark.sql(create_table(table, path))
-        else:
-            if not set(present) >= set(table.column_names):
-                self.spark.sql(add_columns(table, path, present))
+            return None
 
     def replace_day(self, frame: DataFrame, table: Table, ingestion_date: date) -> None:
         """Make the slice of one ingestion date hold exactly these rows."""
@@ -201,25 +243,28 @@ class Tables:
         """Write the files anew in which rows are only marked as deleted."""
         _repeated(lambda: self.spark.sql(f"REORG TABLE {self.path(name)} APPLY (PURGE)").collect())
 
-    def vacuum_now(self, table: Table, hours: int) -> None:
+    def vacuum_now(self, table: Table, hours: int, before: Callable[[], None] | None = None) -> None:
         """Delete files that no version needs which is younger than that, whatever the table's retention is.
 
-        By the table's property for as long as it takes: serverless compute does not let a session shorten it.
+        By the table's property for as long as it takes: serverless compute does not let a session shorten it. Meanwhile
+        Delta refuses older versions to who reads by number; `before` can move them to the newest.
         """
         try:
             self._retain(table, f"{hours} hours")
+            if before:
+                before()
             self.vacuum(table.name)
         finally:
             self._retain(table, f"{table.retention_days} days")
 
     def _retain(self, table: Table, interval: str) -> None:
-        self._set(table.name, "delta.deletedFileRetentionDuration", f"interval {interval}")
+        self.set_property(table.name, "delta.deletedFileRetentionDuration", f"interval {interval}")
 
     def touch(self, name: str) -> None:
         """Add a commit that changes no row."""
-        self._set(name, "retailflow.touched", f"{datetime.now(UTC):%Y-%m-%d}")
+        self.set_property(name, "retailflow.touched", f"{datetime.now(UTC):%Y-%m-%d}")
 
-    def _set(self, name: str, key: str, value: str) -> None:
+    def set_property(self, name: str, key: str, value: str) -> None:
         _repeated(lambda: self.spark.sql(f"ALTER TABLE {self.path(name)} SET TBLPROPERTIES ('{key}' = '{value}')"))
 
     def analyze(self, name: str) -> bool:

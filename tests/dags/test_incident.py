@@ -1,6 +1,7 @@
 """The card: what it says of an incident, and what never stands in it. The warehouse is a fake with recorded rows."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from retailflow_airflow.incident import Event, Facts, Ledger, collect, html, sub
 from retailflow_airflow.incident.errors import first_line, kind_of
 
 DAY = date(2026, 1, 15)
+RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 PROD = load_environment("prod")
 JOB = (
     "AirflowException: Job run failed with terminal state: {'life_cycle_state': 'TERMINATED', "
@@ -126,6 +128,7 @@ KINDS = [
     ("databricks_failure", {"error": JOB % "ValueError: something new"}),
     ("stuck_run", {"run_id": None, "task_id": None, "state": None, "error": ""}),
     ("stuck_run", {"event": Event.MISSED, "state": "queued", "error": ""}),
+    ("backfill_a_month", {"event": Event.MISSED, "days": (DAY,), "error": ""}),
 ]
 
 
@@ -133,6 +136,7 @@ KINDS = [
 def test_each_incident_has_the_runbook_of_its_kind(kind, changed):
     assert kind_of(facts(**changed)) == kind
     assert card(**changed).runbook_url == f"https://docs.retailflow.example/retailflow/runbooks/{kind}.md"
+    assert (RUNBOOKS / f"{kind}.md").is_file()
 
 
 def test_the_error_is_the_job_s_own_line():
@@ -185,8 +189,34 @@ def test_the_command_is_one_that_can_be_pasted():
     )
 
 
+MISSING = {"event": Event.MISSED, "subject": "retailflow_daily", "run_id": None, "task_id": None, "state": None}
+MISSING |= {"error": "", "days": (DAY, DAY + timedelta(days=1), DAY + timedelta(days=5))}
+FILL = "airflow backfill create --dag-id retailflow_daily --from-date {} --to-date {}T23:59 --max-active-runs 3 "
+FILL += "--reprocess-behavior failed"
+
+
+def test_missing_days_have_a_command_for_each_range_and_airflow_takes_one_backfill_at_a_time():
+    made = card(**MISSING)
+    assert made.error == "3 scheduled days have no finished run: 2026-01-15 to 2026-01-16, 2026-01-20."
+    first, second = FILL.format("2026-01-15", "2026-01-16"), FILL.format("2026-01-20", "2026-01-20")
+    assert made.command == f"{first}\n{second}"
+    assert f"    {first}\n    {second}\n" in text(made)
+    assert made.action.endswith("give the next command when the one before has ended.")
+    one = card(**MISSING | {"days": (DAY,)})
+    assert one.error == "1 scheduled day has no finished run: 2026-01-15."
+    assert "the next command" not in one.action
+
+
+def test_on_a_laptop_commands_are_those_of_its_own_airflow():
+    laptop = load_environment("local")
+    assert card(env=laptop, **MISSING).command.startswith("./retailflow airflow backfill create ")
+    drifted = card(env=laptop, error="BadFile: x lacks order_id, which the contract requires; it has id")
+    assert drifted.command.startswith("./retailflow airflow dags trigger ")
+
+
 def test_the_subject_says_what_which_and_when():
     deadline = datetime(2026, 1, 16, 4, 0, tzinfo=UTC)
     missed = card(event=Event.MISSED, deadline=deadline, also=("gold.fact_orders", "gold.fact_sales"))
     assert subject(missed) == "[retailflow prod] MISSED silver.orders 2026-01-15, due 04:00 UTC (and 2 more)"
     assert subject(card()) == "[retailflow prod] FAILED silver.orders 2026-01-15"
+    assert subject(card(**MISSING)) == "[retailflow prod] MISSED retailflow_daily 2026-01-15 to 2026-01-20 (3 days)"

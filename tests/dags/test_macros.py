@@ -22,9 +22,23 @@ def test_the_day_is_that_of_utc():
     assert ingestion_date(run(datetime(2026, 1, 15, 8, tzinfo=tokyo)), EMPTY_FORM) == "2026-01-14"
 
 
-def test_the_form_wins_over_the_logical_date():
+def test_the_form_wins_over_the_present_which_the_trigger_form_offers_as_logical_date():
+    morning = datetime(2026, 1, 15, 8, tzinfo=UTC)
     form = {"ingestion_date": "2026-01-03"}
-    assert ingestion_date(run(datetime(2026, 1, 15, 2, tzinfo=UTC)), form) == "2026-01-03"
+    assert ingestion_date(run(morning, run_after=morning + timedelta(hours=1)), form) == "2026-01-03"
+
+
+@pytest.mark.parametrize("run_after", [datetime(2026, 1, 16, 2, tzinfo=UTC), datetime(2026, 11, 29, tzinfo=UTC)])
+def test_a_form_that_contradicts_a_past_logical_date_is_refused(run_after):
+    """The clock and backfills make the first run, a person who gives a logical date the second."""
+    chosen = run(datetime(2026, 1, 15, 2, tzinfo=UTC), run_after)
+    with pytest.raises(AirflowFailException) as refusal:
+        ingestion_date(chosen, {"ingestion_date": "2026-01-03"})
+    assert str(refusal.value) == (
+        "ingestion_date 2026-01-03 contradicts the logical date 2026-01-15: start the run again with one of the two; "
+        "a backfill with --reprocess-behavior failed --dag-run-conf '{}'."
+    )
+    assert ingestion_date(chosen, {"ingestion_date": "2026-01-15"}) == "2026-01-15"
 
 
 def test_a_run_without_logical_date_processes_the_last_day_that_was_over():

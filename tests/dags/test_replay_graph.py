@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from retailflow_airflow.replay import dates, parse, touched
 
-RUN = SimpleNamespace(run_after=datetime(2026, 2, 1, 0, 30, tzinfo=UTC))
+RUN = SimpleNamespace(run_after=datetime(2026, 2, 1, 0, 30, tzinfo=UTC), run_type="manual")
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +57,28 @@ def test_a_range_has_both_its_dates():
 
 def test_without_dates_the_last_seven_days_that_are_over_are_looked_at():
     assert dates(RUN, form(selection="late")) == (date(2026, 1, 25), date(2026, 1, 31))
+
+
+@pytest.mark.parametrize(
+    ("run_type", "hour", "first"),
+    [
+        ("scheduled", 5, date(2026, 1, 1)),  # schedule.first_date of prod
+        ("scheduled", 4, date(2026, 1, 31)),
+        ("scheduled", 6, date(2026, 1, 31)),
+        ("manual", 5, date(2026, 1, 31)),
+    ],
+)
+def test_the_scheduled_run_of_one_hour_looks_at_all_dates_of_the_schedule(monkeypatch, run_type, hour, first):
+    monkeypatch.setenv("RETAILFLOW_ENV", "prod")
+    run = SimpleNamespace(run_after=datetime(2026, 2, 7, hour, 20, tzinfo=UTC), run_type=run_type)
+    assert dates(run, {"date_from": None, "date_to": None}) == (first, date(2026, 2, 6))
+
+
+@pytest.mark.parametrize("selection", ["late", "quarantined"])
+def test_only_a_range_is_limited_since_the_others_rebuild_only_what_they_find(selection):
+    far = ("2015-01-01", "2026-01-31")
+    assert dates(RUN, form(*far, selection=selection)) == (date(2015, 1, 1), date(2026, 1, 31))
+    assert dates(RUN, {"date_from": far[0], "date_to": far[1]}) == (date(2015, 1, 1), date(2026, 1, 31))
 
 
 TODAY = datetime.now(UTC).date()

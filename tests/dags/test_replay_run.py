@@ -80,19 +80,21 @@ def test_an_hour_without_late_batches_is_a_success_without_a_replay(run):
     assert asked[0].startswith("plan --selection late --entities clickstream,customers")
 
 
-def test_late_batches_start_a_replay_of_the_dates_that_were_looked_at(run):
+def test_late_batches_start_a_replay_from_the_first_to_the_last_date_that_was_found(run):
     run("retailflow_replay", {}, **RANGE)  # Airflow now knows it
-    ended, _ = run("retailflow_late_batches", PLAN, **RANGE)
+    ended, _ = run("retailflow_late_batches", PLAN, date_from="2026-01-01", date_to="2026-01-31")
     assert ended["success"] == {"plan", "read_found", "replay"}
     (started,) = DagRun.find(dag_id="retailflow_replay", state="queued")
     assert started.conf == {"selection": "late", **RANGE, "dry_run": False}
 
 
-PERSON = "5" * 64
+PERSON, CODE = "5" * 64, "a" * 12
 
 
 def test_an_erasure_redacts_each_date_before_it_is_rebuilt_and_then_finishes(run):
-    ended, asked = run("retailflow_erase", {"orders": {"2026-01-15": 1}}, customers=[PERSON], settled_hours=0)
+    ended, asked = run(
+        "retailflow_erase", {"orders": {"2026-01-15": 1}}, customers=[PERSON], confirm=CODE, settled_hours=0
+    )
     gold = {f"gold.{table.name}" for table in gold_tables()}
     steps = ("redact", "bronze", "silver")
     assert ended["success"] == {
@@ -100,7 +102,7 @@ def test_an_erasure_redacts_each_date_before_it_is_rebuilt_and_then_finishes(run
         *(f"{step}.entity orders 2026-01-15" for step in steps),
         *gold,
     }
-    assert asked[0] == f"erase_find --customers {PERSON}"
+    assert asked[0] == f"erase_find --customers {PERSON} --browsers none --confirm {CODE}"
     assert [job for job in asked if "entity orders --date" in job] == [
         f"{step} --entity orders --date 2026-01-15" for step in steps
     ]
@@ -111,7 +113,7 @@ def test_a_night_on_which_nobody_is_found_still_finishes_what_is_open(run):
     ended, asked = run("retailflow_erase", {}, customers=[], settled_hours=24)
     assert ended["success"] == {"find", "read_plan", "finish"}
     assert [job.split(" --run-id")[0] for job in asked] == [
-        "erase_find --customers none",
+        "erase_find --customers none --browsers none --confirm none",
         "erase_finish --settled-hours 24",
     ]
 

@@ -6,6 +6,7 @@ import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from retailflow_airflow.replay import SWEEP_HOUR
 from retailflow_airflow.schedule import CronUntil
 
 
@@ -54,6 +55,12 @@ def test_in_the_cloud_the_clock_starts_the_day_that_has_ended(scheduled):
 def test_in_the_cloud_late_batches_are_looked_for_each_hour(scheduled):
     info = scheduled("prod", "retailflow_late_batches").next_dagrun_info(last_automated_run_info=None)
     assert info.run_after.diff(info.logical_date).in_minutes() == 60
+
+
+def test_one_of_the_runs_of_a_day_looks_for_late_batches_of_all_dates(scheduled):
+    day = datetime(2026, 8, 1, tzinfo=UTC)
+    runs = scheduled("prod", "retailflow_late_batches").iter_dagrun_infos_between(day, day.replace(day=2))
+    assert [str(info.run_after) for info in runs if info.run_after.hour == SWEEP_HOUR] == ["2026-08-01 05:20:00+00:00"]
 
 
 def test_the_first_date_is_the_first_that_can_run(scheduled):

@@ -1,6 +1,6 @@
 """The watch run by Airflow itself: real task states, a real SMTP server; only the moment is given."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 from airflow.models import DagRun, TaskInstance, Variable
@@ -11,6 +11,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import delete
 
 from retailflow_airflow import watch
+from retailflow_airflow.missing import Known
 from retailflow_local.mail_sink.mailbox import body
 
 DAY = "2026-01-15"
@@ -29,12 +30,15 @@ class Clock(datetime):
 
 @pytest.fixture
 def look(dags_in, database, smtp, monkeypatch):
-    """`look("04:01")`: runs the watch at that time of the day after; returns the subjects of the new mails."""
+    """`look("04:01")`: runs the watch at that time of the day after; returns the subjects of the new mails.
+
+    It has looked before: all days until the day before are done.
+    """
     monkeypatch.setattr(watch, "datetime", Clock)
     with create_session() as session:
         session.execute(delete(TaskInstance).where(TaskInstance.dag_id == "retailflow_daily"))
         session.execute(delete(DagRun).where(DagRun.dag_id == "retailflow_daily"))
-    Variable.delete("retailflow_watch")
+    Variable.set("retailflow_watch", {"days": Known(until=date(2026, 1, 14)).kept}, serialize_json=True)
     seen = len(smtp.numbers())
     dag = dags_in("local")["retailflow_watch"]
     monkeypatch.setattr(dag, "deadline", None)  # Airflow 3.3 cannot end dag.test() with one
@@ -53,13 +57,17 @@ def look(dags_in, database, smtp, monkeypatch):
 
 @pytest.fixture
 def run_of_the_day(daily):
-    """`run_of_the_day("bronze.orders")`: the clock's run, all tasks succeeded but those; called again, it changes."""
+    """`run_of_the_day("bronze.orders")`: the clock's run, all tasks succeeded but those; called again, it changes.
 
-    def has_all_but(*others, state="deferred", day=DAY):
+    `ended` is the state of a run that has ended.
+    """
+
+    def has_all_but(*others, state="deferred", day=DAY, ended=None):
         logical_date = datetime.fromisoformat(f"{day}T02:00+00:00")
         with create_session() as session:
             found = DagRun.find(dag_id="retailflow_daily", run_id=f"scheduled__{day}", session=session)
             run = found[0] if found else _create(daily, f"scheduled__{day}", logical_date, session)
+            run.state = ended or "running"
             for ti in run.get_task_instances(session=session):
                 ti.state = state if ti.task_id in others else "success"
 
@@ -185,3 +193,72 @@ def test_all_mails_of_a_day_are_one_conversation_and_go_to_the_alert_addresses(l
     assert len({message["References"] for message in sent}) == 1
     assert {message["To"] for message in sent} == {"data-engineering@retailflow.example"}
     assert {message["From"] for message in sent} == {"retailflow@retailflow.example"}
+
+
+# Days that nobody ran
+
+
+@pytest.fixture
+def run_log(monkeypatch):
+    """A SQL warehouse that knows of no run."""
+
+    class Warehouse:
+        def rows(self, statement, **parameters):
+            return []
+
+    monkeypatch.setattr(watch, "Warehouse", lambda env: Warehouse())
+
+
+COMMAND = "    ./retailflow airflow backfill create --dag-id retailflow_daily --from-date {} --to-date {}T23:59 "
+COMMAND += "--max-active-runs 3 --reprocess-behavior failed\n"
+
+
+def test_days_that_nobody_ran_are_mailed_once_and_once_more_when_all_have_run(look, run_log, run_of_the_day, smtp):
+    look("03:00")  # Airflow now knows the DAGs
+    for day in (15, 16, 19, 21, 22):
+        run_of_the_day(day=f"2026-01-{day}", ended="success")
+    assert look("06:00", date="2026-01-23") == ["MISSED retailflow_daily 2026-01-17 to 2026-01-20 (3 days)"]
+    mail = last(smtp)
+    assert "3 scheduled days have no finished run: 2026-01-17 to 2026-01-18, 2026-01-20." in mail
+    assert COMMAND.format("2026-01-17", "2026-01-18") + COMMAND.format("2026-01-20", "2026-01-20") in mail
+    assert "runbooks/backfill_a_month.md" in mail
+    assert look("06:05", date="2026-01-23") == []
+    run_of_the_day(day="2026-01-17", ended="success")
+    run_of_the_day(day="2026-01-18", ended="success")
+    run_of_the_day(day="2026-01-20")
+    assert look("06:10", date="2026-01-23") == []
+    run_of_the_day(day="2026-01-20", ended="success")
+    assert look("06:15", date="2026-01-23") == ["RECOVERED retailflow_daily 2026-01-17 to 2026-01-20 (3 days)"]
+    assert "Days         2026-01-17 to 2026-01-18, 2026-01-20" in last(smtp)
+    assert look("06:20", date="2026-01-23") == []
+
+
+def test_yesterday_is_left_to_its_deadlines_until_the_last_is_over(look, run_log, run_of_the_day):
+    look("03:00")
+    run_of_the_day("bronze.orders", "silver.orders", state="failed", ended="failed")
+    assert look("05:14") == [f"MISSED silver.orders {DAY}, due 04:00 UTC"]
+    assert look("05:16") == [f"MISSED retailflow_daily {DAY}"]
+
+
+def test_a_new_environment_mails_all_days_since_its_first_as_one_range(look, run_log, run_of_the_day, smtp):
+    look("03:00")
+    run_of_the_day(ended="success")
+    Variable.delete("retailflow_watch")
+    assert look("06:00") == ["MISSED retailflow_daily 2015-01-01 to 2026-01-14 (4032 days)"]
+    assert COMMAND.format("2015-01-01", "2026-01-14") in last(smtp)
+    assert "set schedule.first_date of the environment to a later date" in last(smtp)
+
+
+def test_where_the_clock_has_ended_no_day_is_missing(look, run_log):
+    Variable.delete("retailflow_watch")
+    assert look("06:00", date="2026-07-02") == []
+
+
+def test_a_mail_of_missing_days_that_is_refused_is_sent_at_the_next_look(look, run_log, run_of_the_day, monkeypatch):
+    look("03:00")
+    for day in (15, 17):
+        run_of_the_day(day=f"2026-01-{day}", ended="success")
+    with monkeypatch.context() as broken:
+        broken.setenv("AIRFLOW_CONN_SMTP_DEFAULT", "smtp://127.0.0.1:9")
+        assert look("06:00", date="2026-01-18", state="failed") == []
+    assert look("06:05", date="2026-01-18") == ["MISSED retailflow_daily 2026-01-16"]

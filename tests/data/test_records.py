@@ -1,6 +1,13 @@
 """Where the records of the feeds are."""
 
-NEWEST = "(SELECT entity, ingestion_date, max_by(struct(*), checked_at) AS last FROM ops.row_balance GROUP BY ALL)"
+NEWEST = """
+(SELECT entity, ingestion_date, max_by(struct(*), struct(silver_version, checked_at)) AS last
+ FROM ops.row_balance GROUP BY ALL)"""
+# Far above usual: five times what the days before had, and more than a fiftieth of the records. Of the first days,
+# which have no usual yet, only a fifth of the records is far too many.
+FAR_ABOVE = """
+quarantined_count >= 20 AND quarantined_count * 50 > record_count AND quarantined_count > 5 * coalesce(usual, 0)
+AND (days >= 3 OR quarantined_count * 5 > record_count)"""
 
 
 def test_every_record_of_every_date_is_accounted_for(rows):
@@ -11,4 +18,37 @@ def test_no_date_has_more_than_a_tenth_of_its_records_in_quarantine(rows):
     many = rows(f"""
         SELECT entity, ingestion_date, last.quarantined_count, last.record_count FROM {NEWEST}
         WHERE last.quarantined_count > 10 AND last.quarantined_count * 10 > last.record_count""")
-    assert many == []
+    assert many == [], many
+
+
+def test_no_feed_has_far_more_invalid_records_than_on_the_days_before(rows):
+    """Of each feed its newest date, beside the mean of up to 28 dates before."""
+    many = rows(f"""
+        SELECT entity, ingestion_date, quarantined_count, record_count, usual FROM (
+          SELECT entity, ingestion_date, last.quarantined_count, last.record_count,
+                 avg(last.quarantined_count) OVER before AS usual, count(*) OVER before AS days,
+                 row_number() OVER (PARTITION BY entity ORDER BY ingestion_date DESC) AS age
+          FROM {NEWEST}
+          WINDOW before AS (PARTITION BY entity ORDER BY ingestion_date ROWS BETWEEN 28 PRECEDING AND 1 PRECEDING))
+        WHERE age = 1 AND {FAR_ABOVE}""")
+    assert many == [], many
+
+
+def test_no_store_has_far_more_invalid_records_than_on_the_days_before(rows):
+    """The same for each store: a till that breaks is lost in the numbers of its feed."""
+    many = rows(f"""
+        WITH dates AS (
+          SELECT entity, ingestion_date, row_number() OVER (PARTITION BY entity ORDER BY ingestion_date DESC) AS age
+          FROM {NEWEST}),
+        counts AS (
+          SELECT entity, store_id, ingestion_date, age, max_by(quarantined_count, checked_at) AS quarantined_count,
+                 max_by(record_count, checked_at) AS record_count
+          FROM ops.quarantined_by_store JOIN dates USING (entity, ingestion_date) WHERE age <= 29 GROUP BY ALL),
+        days AS (SELECT entity, count_if(age BETWEEN 2 AND 29) AS days FROM dates GROUP BY entity),
+        usual AS (
+          SELECT entity, store_id, sum(quarantined_count) / any_value(days) AS usual
+          FROM counts JOIN days USING (entity) WHERE age > 1 GROUP BY entity, store_id)
+        SELECT entity, ingestion_date, store_id, quarantined_count, record_count, usual
+        FROM counts JOIN days USING (entity) LEFT JOIN usual USING (entity, store_id)
+        WHERE age = 1 AND {FAR_ABOVE}""")
+    assert many == [], many

@@ -1,7 +1,14 @@
-"""Backfills as people make them: three days at once, backwards, by the command line; then again by the REST API."""
+"""Backfills as people make them: three days at once, backwards, by the command line; then again by the REST API.
 
+And one that was cancelled, mended by what docs/runbooks/backfill_a_month.md says.
+"""
+
+import re
+import shlex
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -24,9 +31,7 @@ def test_three_days_at_once_and_backwards_leave_what_the_same_days_in_order_leav
         deliver_day(stack.workspace.raw_store(), stack.world, day, Trouble.some())
     span = ("--from-date", str(DAYS[0]), "--to-date", f"{DAYS[-1]}T23:59")  # a moment: the last day starts at 02:00
     options = ("--max-active-runs", "3", "--run-backwards")
-    command = airflow.command("backfill", "create", "--dag-id", DAG, *span, *options)
-    said = subprocess.run(command, env=stack.workspace.environment(), capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stdout + said.stderr
+    run_airflow(stack, "backfill", "create", "--dag-id", DAG, *span, *options)
     starts = [run["start_date"] for run in finished(stack, 1)]
     assert starts == sorted(starts, reverse=True)
     backwards = stack.rows(ALL)
@@ -41,10 +46,66 @@ def test_three_days_at_once_and_backwards_leave_what_the_same_days_in_order_leav
 
 def finished(stack, backfills: int) -> list[dict[str, Any]]:
     """The days' runs, in order, once that many backfills have ended."""
-    deadline = monotonic() + 1200
-    while [found["completed_at"] is None for found in stack.airflow.backfills(DAG)] != [False] * backfills:
-        assert monotonic() < deadline
-        sleep(5)
+    until(lambda: [found["completed_at"] is None for found in stack.airflow.backfills(DAG)] == [False] * backfills)
     runs = stack.airflow.dag_runs(DAG, "backfill")
     assert [(run["logical_date"][:10], run["state"]) for run in runs] == [(str(day), "success") for day in DAYS]
     return runs
+
+
+RUNBOOK = Path(__file__).parents[2] / "docs" / "runbooks" / "backfill_a_month.md"
+FIRST, SECOND = date(2026, 2, 1), date(2026, 2, 2)
+
+
+def test_a_cancelled_backfill_is_mended_by_the_runbook_and_by_nothing_else(stack):
+    span = ("--from-date", str(FIRST), "--to-date", f"{SECOND}T23:59")
+    create = ("backfill", "create", "--dag-id", DAG, *span, "--max-active-runs", "1")
+    run_airflow(stack, *create)
+    until(lambda: states(stack) == ["running", "queued"])  # nothing is delivered yet, so the first day waits
+    stack.airflow.cancel_backfill(stack.airflow.backfills(DAG)[-1]["id"])
+    assert states(stack) == ["running", "failed"]
+
+    run_airflow(stack, *create)
+    until(lambda: all(found["completed_at"] for found in stack.airflow.backfills(DAG)))
+    assert states(stack) == ["running", "failed"]
+
+    stack.airflow.clear_run(DAG, runs(stack)[1]["dag_run_id"])
+    for day in (FIRST, SECOND):
+        deliver_day(stack.workspace.raw_store(), stack.world, day)
+    until(lambda: states(stack)[0] == "success")  # by then the scheduler has looked many times at what it may start
+    assert states(stack) == ["success", "queued"]
+
+    stack.airflow.mark_failed(DAG, runs(stack)[1]["dag_run_id"])
+    ended = runs(stack)[0]["end_date"]
+    run_airflow(stack, *command_of_the_runbook())
+    until(lambda: states(stack) == ["success", "success"])
+    assert runs(stack)[0]["end_date"] == ended
+
+
+def command_of_the_runbook() -> list[str]:
+    """Its first command, for these days."""
+    block = re.search(r"```bash\n\./retailflow airflow (.+?)```", RUNBOOK.read_text(), re.DOTALL)
+    text = block[1].replace("\\\n", " ").replace("2026-01-01", str(FIRST)).replace("2026-01-31", str(SECOND))
+    return shlex.split(text)
+
+
+def runs(stack) -> list[dict[str, Any]]:
+    """Those of the two days, in order."""
+    found = stack.airflow.dag_runs(DAG, "backfill")
+    return [run for run in found if run["logical_date"][:10] in (str(FIRST), str(SECOND))]
+
+
+def states(stack) -> list[str]:
+    return [run["state"] for run in runs(stack)]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = monotonic() + 1200
+    while not holds():
+        assert monotonic() < deadline
+        sleep(3)
+
+
+def run_airflow(stack, *arguments: str) -> None:
+    command = airflow.command(*arguments)
+    said = subprocess.run(command, env=stack.workspace.environment(), capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout + said.stderr

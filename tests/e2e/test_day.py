@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -16,8 +16,9 @@ from retailflow.contracts import entities, entity, gold_tables
 from retailflow.environments import load_environment
 from retailflow.raw import batches_path, complete
 from retailflow_local import analytics, bi, contract_tests, cost, dbt, dictionary
+from retailflow_local.simulator.api import within
 from retailflow_local.simulator.files import deliver_day
-from retailflow_local.simulator.trouble import Trouble, planted
+from retailflow_local.simulator.trouble import Trouble, delivered, planted
 from retailflow_local.spark_client import session
 from retailflow_local.workspace import PROCESSES, REPOSITORY
 
@@ -44,11 +45,22 @@ def test_a_day_runs_whole_and_a_late_feed_holds_back_only_its_own(stack):
     assert set(states.values()) == {"success"}
 
 
+def bad_of_the_evening_before(world, name: str) -> int:
+    """The bad records that the API shows again, in the hours before the day that the ingestion asks for too."""
+    yesterday, midnight = DAY - timedelta(days=1), datetime.combine(DAY, datetime.min.time(), UTC)
+    found = delivered(world, name, yesterday, Trouble.some())
+    start = midnight - timedelta(hours=load_environment("local").sources[name].overlap_hours)
+    shown = [id(record) for record in within([record for _, record in found], yesterday, start, midnight)]
+    return sum(kind.startswith("bad.") for kind, record in found if id(record) in shown)
+
+
 def test_every_planted_bad_record_is_in_quarantine_with_a_reason_and_no_other(stack):
     expected = {}
     for feed in entities():
         counts = planted(stack.world, feed.name, DAY, Trouble.some())
         expected[feed.name] = sum(count for kind, count in counts.items() if kind.startswith("bad."))
+        if feed.delivery == "api":
+            expected[feed.name] += bad_of_the_evening_before(stack.world, feed.name)
     held = stack.rows([f"quarantine.{entity.name}" for entity in entities()])
     assert {name.partition(".")[2]: len(rows) for name, rows in held.items()} == expected
     assert min(expected.values()) > 0

@@ -103,7 +103,7 @@ def test_a_try_is_in_the_ledger_once_however_often_its_answer_is_lost(tables):
     run = Run(None, "silver", "payments", DAY, "manual__1", 2, "4711", datetime.now(UTC))
     tables.create([PAYMENTS.silver])
     for _ in range(2):
-        ledger.record(tables, run, "1.0.0", Counts(rows_read=3, rows_written=2))
+        ledger.record(tables, run, PAYMENTS, Counts(rows_read=3, rows_written=2))
     rows = tables.read("ops.task_runs").collect()
     assert [(row.dag_run_id, row.try_number, row.rows_read, row.rows_written) for row in rows] == [
         ("manual__1", 2, 3, 2)

@@ -5,18 +5,22 @@ Every file is searched as it lies on the disk: data, change feeds, commits, chec
 
 import gzip
 import hashlib
-from datetime import date
+import uuid
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pytest
 from pipeline import empty_catalog, everything, put, run_day
 
 from retailflow.contracts import entity, gold_table
-from retailflow_spark import erasure, purge
-from retailflow_spark.erasure import find, redact_day, request
+from retailflow.raw import withdraw
+from retailflow_spark import ledger
+from retailflow_spark.job import Run
+from retailflow_spark.privacy import purge, requests
+from retailflow_spark.privacy.erase import find, redact_day
+from retailflow_spark.privacy.purge import ErasureError, finish
 from retailflow_spark.publish import refresh
-from retailflow_spark.purge import ErasureError, finish
-from retailflow_spark.release import publish
+from retailflow_spark.release import newest, publish
 
 pytestmark = pytest.mark.full
 
@@ -26,6 +30,12 @@ GOLD = ("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales",
         "fact_web_sessions")  # fmt: skip
 TABLES = [table.name for name in FEEDS for table in entity(name).tables] + [f"gold.{name}" for name in GOLD]
 WORDS = ("C-CANARY", "Canaria", "canaria@example.com", "+49123456789", "1971-03-09", "Kanarienweg", "A-CANARY")
+RECEIPTS = (
+    # Of each day the batches that counted, then their old files, one of a withdrawn batch and one of no batch.
+    *(("clickstream", count) for count in (2, 2, 2, 2, 1)),
+    *(("customers", 1), ("customers", 1), ("orders", 3), ("orders", 3), ("orders", 1)),
+    *(("store_sales", 1), ("store_sales", 1)),
+)
 PERSON = hashlib.sha256(b"C-CANARY").hexdigest()
 
 
@@ -75,6 +85,10 @@ def deliver(raw, day: date) -> None:
     # Before they said who they are; and at a browser of two people, of which one stays.
     both = [event(f"E5{day}", "A-BOTH", "C-CANARY", day), event(f"E6{day}", "A-BOTH", "C-2", day)]
     put(raw, "clickstream", day, event(f"E4{day}", "A-CANARY", None, day), *both)
+    # Delivered by mistake and withdrawn; and what a delivery left that was killed before its manifest.
+    batch = put(raw, "clickstream", day, event(f"E7{day}", "A-CANARY", "C-CANARY", day))
+    withdraw(raw, "clickstream", day, batch.batch_id)
+    raw.create(f"orders/ingestion_date={day}/batch_HALF.json", b'[{"orders": [{"customer_id": "C-CANARY"}]}]')
 
 
 def build(tables) -> None:
@@ -121,6 +135,12 @@ def found_in(workspace, raw) -> dict[str, list[str]]:
     return {name: words for name, words in hits.items() if words}
 
 
+@pytest.fixture(autouse=True)
+def deliveries_are_old(monkeypatch):
+    """A file that no manifest names is dead at once."""
+    monkeypatch.setattr("retailflow_spark.privacy.redaction._UNDER_WAY", timedelta(0))
+
+
 @pytest.fixture(scope="module")
 def before(module_tables, module_raw) -> dict:
     for day in DAYS:
@@ -133,41 +153,62 @@ def before(module_tables, module_raw) -> dict:
 
 
 def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table(
-    module_tables, module_raw, workspace, before
+    module_tables, module_raw, workspace, before, capsys
 ):
     found = found_in(workspace, module_raw)
     assert {word for words in found.values() for word in words} == set(WORDS)
     assert [name for name in found if "_delta_log" in name] == []
-    request(module_tables, [PERSON])
-    with pytest.raises(ErasureError, match=r"bronze.customers \(2 rows\).*the published gold.dim_customer"):
-        finish(module_tables, module_raw, 0, "3")
-    assert find(module_tables) == {
-        "clickstream": {str(day): 4 for day in DAYS},
+    assert find(module_tables, module_raw) == {}
+    assert finish(module_tables, module_raw, 0, "3") == "No request is open."
+    assert find(module_tables, module_raw, customers=[PERSON]) == {}
+    said = capsys.readouterr().out
+    assert "clickstream: 10 records on 2 dates (2 by browser, 6 by id, 2 by text)\n" in said
+    assert "customers: 2 records on 2 dates (2 by id)\n" in said
+    assert "left alone: browser " + hashlib.sha256(b"A-BOTH").hexdigest() in said
+    assert found_in(workspace, module_raw) == found
+    assert find(module_tables, module_raw, confirm="0" * 12) == {}
+    assert "The numbers are others than those that were confirmed" in capsys.readouterr().out
+    code = said.rpartition("confirm = ")[2].strip()
+    assert find(module_tables, module_raw, confirm=code) == {
+        "clickstream": {str(day): 5 for day in DAYS},
         "customers": {str(day): 1 for day in DAYS},
-        "orders": {str(day): 3 for day in DAYS},
+        "orders": {str(day): 4 for day in DAYS},
         "store_sales": {str(day): 1 for day in DAYS},
     }
+    with pytest.raises(ErasureError, match=r"bronze.customers \(2 rows\).*the published gold.dim_customer"):
+        finish(module_tables, module_raw, 0, "3")
 
 
 def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, module_raw, before):
     """Of the visits alone, nothing but the request tells whose browser it was."""
     redact_day(module_tables, module_raw, entity("clickstream"), DAYS[0], "4")
     run_day(module_tables, module_raw, "clickstream", DAYS[0])
-    left = find(module_tables)
-    assert left["clickstream"] == {str(DAYS[1]): 4}
+    left = find(module_tables, module_raw)
+    assert left["clickstream"] == {str(DAYS[1]): 5}
     redact_day(module_tables, module_raw, entity("orders"), DAYS[0], "4")
     assert redact_day(module_tables, module_raw, entity("orders"), DAYS[0], "5") == 0  # BRONZE is yet to be rebuilt
 
 
 def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
-    module_tables, module_raw, workspace, before
+    module_tables, module_raw, workspace, before, monkeypatch
 ):
-    rebuild(module_tables, module_raw, find(module_tables))
-    assert find(module_tables) == {}
+    vacuum, published = type(module_tables).vacuum, {}
+
+    def look_and_vacuum(tables, name):
+        published[name] = newest(tables)[1].get(name) == tables.version(name)
+        vacuum(tables, name)
+
+    monkeypatch.setattr(type(module_tables), "vacuum", look_and_vacuum)
+    rebuild(module_tables, module_raw, find(module_tables, module_raw))
+    assert find(module_tables, module_raw) == {}
     assert finish(module_tables, module_raw, 24, "6").startswith("Gone from all tables; the files of older versions")
     assert found_in(workspace, module_raw)
-    assert finish(module_tables, module_raw, 0, "7").startswith("3 requests closed")  # the customer and two browsers
+    assert finish(module_tables, module_raw, 0, "7").startswith("2 requests closed")  # the customer and their browser
     assert found_in(workspace, module_raw) == {}
+    # Readers are at the newest version, which alone may be read while a table keeps no older one.
+    assert {name for name, is_newest in published.items() if is_newest} == {
+        "gold.dim_customer", "gold.fact_orders", "gold.fact_sales", "gold.fact_web_sessions",
+    }  # fmt: skip
     assert revenue(module_tables) == before["revenue"]
     assert of_others(module_tables) == before["others"]
     assert finish(module_tables, module_raw, 0, "8") == "No request is open."
@@ -176,19 +217,19 @@ def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
 def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, before):
     rows = module_tables.read("ops.redactions").collect()
     assert sorted((row.entity, str(row.ingestion_date), row.record_count) for row in rows) == sorted(
-        (name, str(day), count)
-        for day in DAYS
-        for name, count in (("clickstream", 2), ("clickstream", 2), ("customers", 1), ("orders", 3), ("store_sales", 1))
+        (name, str(day), count) for day in DAYS for name, count in RECEIPTS
     )
 
 
 def test_who_comes_again_is_found_again(module_tables, module_raw, workspace, before):
     put(module_raw, "customers", DAYS[1], customer("C-CANARY", "Canaria", DAYS[1]))
     run_day(module_tables, module_raw, "customers", DAYS[1])
-    plan = find(module_tables)
+    run = Run(None, "bronze", "customers", DAYS[1], None, None, str(uuid.uuid4()), datetime.now(UTC))
+    ledger.record(module_tables, run, entity("customers"), ledger.Counts())
+    plan = find(module_tables, module_raw)
     assert plan == {"customers": {str(DAYS[1]): 1}}
     rebuild(module_tables, module_raw, plan)
-    assert finish(module_tables, module_raw, 0, "9").startswith("3 requests closed")
+    assert finish(module_tables, module_raw, 0, "9").startswith("2 requests closed")
     assert found_in(workspace, module_raw) == {}
 
 
@@ -203,11 +244,14 @@ def test_a_replay_of_everything_from_raw_gives_the_same_tables(module_tables, mo
 
 
 def test_a_table_that_a_reader_is_behind_keeps_its_files(module_tables, module_raw, before, monkeypatch):
-    request(module_tables, [hashlib.sha256(b"C-NOBODY").hexdigest()])
+    assert (
+        find(module_tables, module_raw, customers=[hashlib.sha256(b"C-NOBODY").hexdigest()], unconfirmed_records=9)
+        == {}
+    )
     monkeypatch.setattr(purge, "behind", lambda *asked: "gold.dim_customer is still at version 1")
     with pytest.raises(ErasureError, match="cannot lose its older versions: gold"):
         finish(module_tables, module_raw, 0, "10")
 
 
 def test_only_feeds_with_people_are_looked_at():
-    assert {contract.name for contract in erasure.personal()} == set(FEEDS)
+    assert {contract.name for contract in requests.personal()} == set(FEEDS)

@@ -26,6 +26,10 @@ def ledger(workspace, monkeypatch, tmp_path):
     return Ledger(Warehouse(load_environment("local")))
 
 
+def test_before_the_first_run_the_ledger_knows_of_none(ledger, tables):
+    assert (ledger.silver(DAY, DAY), ledger.made(DAY)) == ({}, frozenset())
+
+
 def test_the_ledger_answers_what_a_card_asks(ledger, tables):
     tables.create([TASK_RUNS, RELEASES])
     run = {column.name: None for column in TASK_RUNS.columns}
@@ -45,6 +49,8 @@ def test_the_ledger_answers_what_a_card_asks(ledger, tables):
     (found,) = ledger.runs("orders", DAY)
     assert (found["layer"], found["ingestion_date"], found["rows_read"], found["rows_written"]) == ("silver", DAY, 7, 5)
     assert ledger.runs("orders", date(2026, 1, 14)) == []
+    assert ledger.silver(date(2026, 1, 14), DAY) == {DAY: ["orders"]}
+    assert ledger.silver(date(2026, 1, 14), date(2026, 1, 14)) == {}
     assert ledger.made(DAY) == {"silver.orders", "gold.fact_orders"}
     orders, sales = ledger.downstream(["gold.fact_orders", "gold.fact_sales"], DAY)
     assert (orders.last_date, orders.published_at) == (DAY, AT)

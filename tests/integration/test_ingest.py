@@ -1,25 +1,33 @@
-"""A source API to RAW: the simulator's real API, throttled, and real Azurite. No Spark."""
+"""A source API to RAW: the simulator's real API, throttled, and real Azurite. No Spark.
+
+An API that misbehaves: tests/unit/test_source_api.py.
+"""
 
 import json
 import threading
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import uvicorn
-from urllib3.util import Retry
 
 from retailflow.environments import Source
 from retailflow.raw import batches_path, is_complete, join_pages
 from retailflow_local.processes import any_free_port
 from retailflow_local.simulator.api import create_app
+from retailflow_local.simulator.dice import midnight, stamp
 from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import World
-from retailflow_spark.ingest import SourceError, deliver_pages, pages
+from retailflow_spark.ingest import deliver_pages
+from retailflow_spark.source_api import SourceError, TimeLimit, pages
 
 DAY = date(2026, 1, 15)
 TOKEN = "a-token-that-no-message-may-show"
 WORLD = World(7, 0.1)
+LIMIT = TimeLimit(30)
+EVENING = stamp(midnight(DAY) - timedelta(hours=6))
+ORDERS = [order for order in WORLD.orders_of(DAY - timedelta(days=1)) if order["updated_at"] >= EVENING]
+ORDERS += WORLD.orders_of(DAY)
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +64,16 @@ class Dying:
 
 
 def test_pages_are_kept_byte_for_byte_and_throttling_loses_none(raw, source):
-    deliver_pages(raw, "orders", DAY, source, TOKEN)
+    deliver_pages(raw, "orders", DAY, source, TOKEN, LIMIT)
     (manifest,) = raw.manifests("orders", DAY)
     (file,) = manifest.files
     payload = raw.read(f"orders/ingestion_date=2026-01-15/{file.name}")
-    received = [page for page, _ in pages(source, "orders", DAY, TOKEN)]
+    received = [page.payload for page in pages(source, "orders", DAY, TOKEN, LIMIT)]
     assert len(received) == 2
     assert payload == join_pages(received)
     orders = [order for page in json.loads(payload) for order in page["orders"]]
-    assert orders == WORLD.orders_of(DAY)
+    assert orders == ORDERS
+    assert len(ORDERS) > len(WORLD.orders_of(DAY)) > 300
     assert file.records == len(orders)
 
 
@@ -72,15 +81,15 @@ def test_pages_are_kept_byte_for_byte_and_throttling_loses_none(raw, source):
 @pytest.mark.parametrize("writes", [0, 1, 2])
 def test_killed_at_any_write_no_half_batch_is_visible_and_the_next_try_completes_it(raw, source, writes, after):
     with pytest.raises(KeyboardInterrupt):
-        deliver_pages(Dying(raw, writes, after), "orders", DAY, source, TOKEN)
+        deliver_pages(Dying(raw, writes, after), "orders", DAY, source, TOKEN, LIMIT)
     assert is_complete(raw, "orders", DAY) == (writes == 2 and after)
     for manifest in raw.manifests("orders", DAY):  # whatever is visible is whole
         assert raw.exists(f"orders/ingestion_date=2026-01-15/{manifest.files[0].name}")
     left = {name: raw.read(name) for name in raw.names("orders/")}
 
-    deliver_pages(raw, "orders", DAY, source, TOKEN)
+    deliver_pages(raw, "orders", DAY, source, TOKEN, LIMIT)
     assert is_complete(raw, "orders", DAY)
-    assert [sum(file.records for file in m.files) for m in raw.manifests("orders", DAY)] == [len(WORLD.orders_of(DAY))]
+    assert [sum(file.records for file in m.files) for m in raw.manifests("orders", DAY)] == [len(ORDERS)]
     assert {name: raw.read(name) for name in left} == left
 
 
@@ -90,30 +99,16 @@ def test_a_delivery_that_stands_in_raw_is_never_overwritten(raw):
 
 
 def test_a_complete_day_is_left_alone_and_the_source_is_not_asked(raw, source):
-    deliver_pages(raw, "orders", DAY, source, TOKEN)
+    deliver_pages(raw, "orders", DAY, source, TOKEN, LIMIT)
     before = raw.names("orders/")
     nowhere = Source(base_url="http://127.0.0.1:9/orders/v1", token_secret="unused")
-    said = deliver_pages(raw, "orders", DAY, nowhere, TOKEN)
+    said = deliver_pages(raw, "orders", DAY, nowhere, TOKEN, LIMIT)
     assert said == "orders 2026-01-15: already complete in RAW, nothing asked of the source"
     assert raw.names("orders/") == before
 
 
 def test_a_refused_token_fails_with_a_sentence_that_does_not_show_it(raw, source):
-    with pytest.raises(SourceError, match="answered 401 for 2026-01-15") as refused:
-        deliver_pages(raw, "orders", DAY, source, TOKEN + "x")
+    with pytest.raises(SourceError, match="page 1 of 2026-01-15: answered 401 Unauthorized") as refused:
+        deliver_pages(raw, "orders", DAY, source, TOKEN + "x", LIMIT)
     assert TOKEN not in str(refused.value)
     assert raw.names(batches_path("orders", DAY)) == []
-
-
-def test_a_source_that_is_down_fails_with_a_sentence(raw, monkeypatch):
-    monkeypatch.setattr("retailflow_spark.ingest._RETRY", Retry(total=0))
-    nowhere = Source(base_url="http://127.0.0.1:9/orders/v1", token_secret="unused")
-    with pytest.raises(SourceError, match="9/orders/v1/orders does not answer for 2026-01-15: ConnectionError"):
-        deliver_pages(raw, "orders", DAY, nowhere, TOKEN)
-
-
-def test_a_day_without_records_is_an_empty_manifest_and_success(raw, source, monkeypatch):
-    monkeypatch.setattr("retailflow_spark.ingest.pages", lambda *_: iter([(b'{"orders":[],"next_cursor":null}', 0)]))
-    deliver_pages(raw, "orders", DAY, source, TOKEN)
-    assert [manifest.files for manifest in raw.manifests("orders", DAY)] == [()]
-    assert is_complete(raw, "orders", DAY)

@@ -7,12 +7,13 @@ from pipeline import everything, new_container, put, run_day
 
 from retailflow.contracts import entity
 from retailflow.manifests import ulid
-from retailflow.raw import Part, deliver
+from retailflow.raw import Part, day_path, deliver, withdraw
 from retailflow_local.lakeflow import update
 from retailflow_local.simulator.files import parts
 from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import World
-from retailflow_spark.redaction import redact, sweep
+from retailflow_spark.privacy.redaction import redact
+from retailflow_spark.privacy.subjects import Found, Subjects, digest
 
 DAY, NEXT = date(2026, 1, 15), date(2026, 1, 16)
 LAYERS = ("bronze", "silver", "quarantine")
@@ -68,16 +69,17 @@ def test_updates_follow_what_comes_late_and_a_full_refresh_changes_nothing(works
 
 
 @pytest.mark.full
-def test_a_file_unlike_its_manifest_stops_the_update_until_its_batch_is_taken_out(workspace, tables, raw, capfd):
+def test_a_file_unlike_its_manifest_stops_the_update_until_its_batch_is_withdrawn(workspace, tables, raw, capfd):
     put(raw, "orders", DAY, ORDER)
     assert update(workspace, raw.root, full_refresh=True) == 0
     spoilt = deliver(raw, "orders", DAY, ulid(datetime.now(UTC), "x"), datetime.now(UTC), [Part(".json", b"[]", 3)])
     assert update(workspace, raw.root) == 1
     assert "holds 0 records; its manifest says 3" in capfd.readouterr().err
     assert sizes(tables)["bronze"] == 1
-    raw._container.delete_blob(f"orders/ingestion_date=2026-01-15/_batches/{spoilt.batch_id}.json")
-    put(raw, "orders", DAY, ORDER | {"order_id": "O2"})
-    assert update(workspace, raw.root) == 0
+    withdraw(raw, "orders", DAY, spoilt.batch_id)
+    for order_id in ("O2", "O3"):  # it does not come back with a later update either
+        put(raw, "orders", DAY, ORDER | {"order_id": order_id})
+        assert update(workspace, raw.root) == 0
     assert_as_the_jobs_have_it(tables, raw, DAY)
 
 
@@ -101,8 +103,9 @@ def test_a_batch_waits_for_its_manifest_and_for_its_files(workspace, tables, raw
 def test_a_redacted_batch_is_noticed_and_takes_the_place_of_the_old_one_with_a_full_refresh(workspace, tables, raw):
     old = put(raw, "orders", DAY, ORDER | {"customer_id": "C1"}, ORDER | {"order_id": "O2"})
     assert update(workspace, raw.root, full_refresh=True) == 0
-    new = redact(raw, entity("orders"), old, {old.files[0].name: [0]})
-    sweep(raw, "orders", DAY)
+    gone = Subjects(frozenset({digest("C1")}))
+    new = redact(raw, entity("orders"), old, {old.files[0].name: {0: Found.BY_ID}}, gone)
+    raw.delete(f"{day_path('orders', DAY)}/{old.files[0].name}")
     assert update(workspace, raw.root) == 0
     account = {
         row._source_file.rpartition("/")[2]: (row.record_count, row.stored_count) for row in files_of(tables, DAY)

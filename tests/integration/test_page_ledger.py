@@ -35,7 +35,10 @@ def page_ledger(workspace, monkeypatch, tmp_path):
 def ran(tables, dag_run_id: str, databricks_run_id: str, started_at: datetime, rows: int) -> None:
     env = load_environment("local")
     record(
-        tables, Run(env, "silver", "orders", DAY, dag_run_id, 1, databricks_run_id, started_at), "1.0.0", Counts(rows)
+        tables,
+        Run(env, "silver", "orders", DAY, dag_run_id, 1, databricks_run_id, started_at),
+        entity("orders"),
+        Counts(rows),
     )
 
 

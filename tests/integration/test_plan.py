@@ -8,7 +8,8 @@ import pytest
 from pipeline import put
 
 from retailflow.contracts import entity
-from retailflow.raw import complete
+from retailflow.contracts.model import Check
+from retailflow.raw import complete, withdraw
 from retailflow_spark import ledger
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.job import Run
@@ -46,7 +47,7 @@ def run(tables, raw):
                 counts = bronze.load_day(tables, raw, contract, day)
             else:
                 counts = silver.load_day(tables, contract, day, asked.databricks_run_id)
-            ledger.record(tables, asked, contract.version, counts)
+            ledger.record(tables, asked, contract, counts)
 
     return through
 
@@ -77,6 +78,32 @@ def test_a_late_batch_is_found_until_a_run_has_read_it(planned, run, raw):
     assert planned("late") == {}
 
 
+def test_a_withdrawal_is_found_until_a_run_has_read_it(planned, run, raw):
+    put(raw, "payments", DAY, PAID)
+    complete(raw, "payments", DAY)
+    late = put(raw, "payments", DAY, LATE)
+    run("payments", DAY)
+    assert planned("late") == {}
+    withdraw(raw, "payments", DAY, late.batch_id)
+    assert planned("late") == {"payments": {"2026-01-15": 2}}
+    run("payments", DAY)
+    assert planned("late") == {}
+
+
+def test_years_of_dates_cost_one_listing_for_each_feed(planned, run, raw, monkeypatch):
+    last = date(2027, 12, 31)
+    for day in (DAY, last):
+        put(raw, "payments", day, PAID)
+        complete(raw, "payments", day)
+        run("payments", day)
+        put(raw, "payments", day, LATE)
+    names, asked = raw.names, []
+    monkeypatch.setattr(raw, "names", lambda prefix: asked.append(prefix) or names(prefix))
+    monkeypatch.setattr(raw, "exists", lambda path: asked.append(path))
+    assert planned("late", DAY, last) == {"payments": {"2026-01-15": 1, "2027-12-31": 1}}
+    assert asked == ["payments/ingestion_date=202", "products/ingestion_date=202"]
+
+
 def test_a_date_that_has_not_run_or_is_not_complete_is_not_late(planned, run, raw):
     put(raw, "payments", DAY, PAID)
     complete(raw, "payments", DAY)
@@ -95,3 +122,17 @@ def test_quarantine_is_looked_at_again_once_its_contract_has_changed(planned, ru
     assert planned("quarantined") == {"payments": {"2026-01-15": 2}}
     run("payments", DAY, "silver")
     assert planned("quarantined") == {}
+
+
+def test_dates_that_were_built_with_another_contract_or_code_are_found_until_they_are_replayed(
+    planned, run, raw, monkeypatch
+):
+    put(raw, "payments", DAY, PAID)
+    put(raw, "products", DAY)
+    run("payments", DAY, "silver")
+    run("products", DAY, "silver")
+    assert planned("outdated") == {}
+    checks = (*entity("payments").checks, Check("c", "amount > 100", "amount is small"))
+    stricter = replace(entity("payments"), checks=checks)
+    monkeypatch.setattr("retailflow_spark.plan.entity", lambda name: stricter if name == "payments" else entity(name))
+    assert planned("outdated") == {"payments": {"2026-01-15": 1}}

@@ -1,8 +1,12 @@
-"""What Airflow's database would hold of the run for the fake ledger's last day: `silver.orders` failed, twice."""
+"""What Airflow's database would hold of the run for the fake ledger's last day: `silver.orders` failed, twice.
 
-from datetime import UTC, datetime, time, timedelta
+Runs of two days before the fake ledger's first are queued: that of STUCK by a backfill that was cancelled.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import uuid4
 
+from airflow.models.backfill import Backfill
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
@@ -10,7 +14,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from fake_ledger import ERROR, LAST, RUN_PAGE
+from fake_ledger import ERROR, LAST, RUN_PAGE, STUCK, WAITING
 from sqlalchemy import insert, select
 
 from retailflow.contracts import entities, gold_tables
@@ -40,6 +44,19 @@ def write() -> None:
         xcom = {"dag_run_id": run_number, "run_id": run_id, "dag_id": DAG_ID, "task_id": "silver.orders"}
         for key, value in (("run_page_url", RUN_PAGE), ("incident", {"error": ERROR})):
             session.execute(insert(XComModel).values(xcom | {"key": key, "value": value, "map_index": -1}))
+
+        for day in (STUCK, WAITING):
+            _waiting(session, day, completed_at=morning if day == STUCK else None)
+
+
+def _waiting(session, day: date, completed_at: datetime | None) -> None:
+    moment = datetime.combine(day, time(2), UTC)
+    backfill = Backfill(dag_id=DAG_ID, from_date=moment, to_date=moment, completed_at=completed_at)
+    session.add(backfill)
+    session.flush()
+    run = {"dag_id": DAG_ID, "run_id": f"backfill__{day}", "run_type": "backfill", "run_after": moment, "conf": {}}
+    run |= {"logical_date": moment, "state": "queued", "backfill_id": backfill.id}
+    session.execute(insert(DagRun).values(run))
 
 
 def _states() -> dict[str, str | None]:

@@ -15,6 +15,7 @@ from retailflow.contracts import entities, gold_tables
 from retailflow_airflow.page import ledger
 
 LAST = datetime.now(UTC).date() - timedelta(days=2)
+STUCK, WAITING = LAST - timedelta(days=402), LAST - timedelta(days=401)  # days before the first of 400: airflow_rows.py
 SECRET = "anna@example.com"
 ERROR = "BadFile: batch_01.json is not what its manifest says: 812 bytes instead of 1,203"
 RUN_PAGE = "https://adb-1.azuredatabricks.net/jobs/runs/4711"

@@ -55,6 +55,19 @@ def test_a_day_within_the_history_that_nobody_has_run_is_overdue_after_its_deadl
     assert state(**later) is cells.NONE
 
 
+def test_a_missing_day_is_shown_as_such_where_nothing_of_it_ran():
+    def shown(layer: str, task: Task | None = None, **ledger) -> cells.State:
+        tasks = {} if task is None else {(DAY, f"{layer}.orders"): task}
+        return (
+            Board(load_environment("prod"), Ledger(**ledger), tasks, at("12:00"), [DAY]).cell(layer, ORDERS, DAY).state
+        )
+
+    assert [shown(layer) for layer in ("raw", "bronze", "silver")] == [cells.MISSING] * 3
+    assert shown("silver", Task(RUN, None, 0, None)) is cells.MISSING  # of a run that its backfill did not start
+    assert shown("silver", Task(RUN, "failed", 3, at("02:20"))) is cells.FAILED
+    assert shown("silver", **silver()) is cells.DONE
+
+
 def test_a_balance_that_does_not_close_is_worse_than_late():
     assert state(**silver(ended="06:00"), **balance(False)) is cells.UNBALANCED
     assert state(**silver(), **balance(True)) is cells.DONE

@@ -1,12 +1,17 @@
 """The page in a real Airflow API server, looked at by a real browser. The warehouse is a stand-in."""
 
+import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 import requests
 
+from retailflow_airflow.missing import Known
+
 from .conftest import serving
-from .fake_ledger import ERROR, LAST, RUN_PAGE, SECRET
+from .fake_ledger import ERROR, LAST, RUN_PAGE, SECRET, STUCK, WAITING
 
 pytestmark = pytest.mark.timeout(300)
 PAYMENTS = f"/quarantine/payments/{LAST}"
@@ -78,6 +83,42 @@ def test_each_cell_says_what_became_of_it(visit, server):
     assert page.locator("tbody tr").first.locator("td.day").count() == 30
     assert page.locator(".unusual title").all_inner_texts() != []
     assert page.get_by_text("cost_center=retail-analytics").is_visible()
+
+
+@pytest.fixture
+def found_missing(server):
+    """`found_missing(days)`: the watch has found these days missing."""
+
+    def write(days) -> None:
+        known = Known(LAST, frozenset(days)).kept
+        with closing(sqlite3.connect(server.database)) as database, database:
+            database.execute("DELETE FROM variable")
+            row = ("retailflow_watch", json.dumps({"days": known}), False)
+            database.execute("INSERT INTO variable (key, val, is_encrypted) VALUES (?, ?, ?)", row)
+
+    yield write
+    write([])
+
+
+def test_days_that_nobody_ran_are_said_with_the_commands_that_run_them(visit, server, found_missing):
+    yesterday, before, done = LAST + timedelta(days=1), STUCK - timedelta(days=1), LAST - timedelta(days=9)
+    assert "finished run" not in server.settled("/", "viewer").text
+    found_missing([before, STUCK, WAITING, done, LAST, yesterday])
+    page = visit(f"/retailflow/?date={yesterday}", user="viewer")
+    banner = page.get_by_role("alert", name="Missing days")
+    # A run of WAITING is about to start and one of LAST is running; the run log has all of the day that is done.
+    assert f"3 scheduled days have no finished run: {before} to {STUCK}, {yesterday}." in banner.inner_text()
+    command = "airflow backfill create --dag-id retailflow_daily --from-date {} --to-date {}T23:59"
+    assert [code.partition(" --max")[0] for code in banner.get_by_role("code").all_inner_texts()] == [
+        command.format(before, STUCK),
+        command.format(yesterday, yesterday),
+    ]
+    cell = page.get_by_role("link", name=f"silver.orders of {yesterday}:").first
+    assert cell.get_attribute("aria-label").endswith(": not run: the day is missing")
+    assert page.locator(".day .symbol.missing").count() == 18
+    cell.click()
+    page.get_by_role("heading", name="Safe now").wait_for()
+    assert command.format(yesterday, yesterday) in page.locator(".incident").inner_text()
 
 
 def test_a_cell_opens_with_its_tries_its_run_and_the_keyboard_alone(visit, server):

@@ -1,5 +1,7 @@
 """RAW in a dictionary, for tests that need no Blob emulator. Azurite itself: tests/integration."""
 
+from datetime import UTC, date, datetime
+
 from retailflow.raw import RawStore
 
 
@@ -20,6 +22,13 @@ class MemoryStore(RawStore):
 
     def names(self, prefix: str) -> list[str]:
         return sorted(path for path in self.blobs if path.startswith(prefix))
+
+    def modified(self, prefix: str) -> dict[str, datetime]:
+        return dict.fromkeys(self.names(prefix), datetime(2000, 1, 1, tzinfo=UTC))
+
+    def dates(self, entity: str) -> list[date]:
+        folders = {path.split("/")[1] for path in self.names(f"{entity}/")}
+        return sorted(date.fromisoformat(folder.removeprefix("ingestion_date=")) for folder in folders)
 
     def delete(self, path: str) -> bool:
         self.blobs.pop(path, None)

@@ -24,7 +24,7 @@ def put(raw, name: str, day: date, *records: dict | str, created_at: datetime | 
     """One more batch of a JSON or CSV feed. A record that is a string is written as it is."""
     moment = created_at or datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     form = entity(name).format
-    text = _csv(records) if form == "csv" else _json(form, name, records)
+    text = csv_text(records) if form == "csv" else _json(form, name, records)
     payload = gzip.compress(text.encode(), mtime=0) if form == "ndjson_gzip" else text.encode()
     suffix = {"ndjson": ".ndjson", "ndjson_gzip": ".ndjson.gz", "csv": ".csv"}.get(form, ".json")
     parts = [Part(suffix, payload, len(records))] if records else []
@@ -41,7 +41,7 @@ def _json(form: str, name: str, records: Sequence[dict | str]) -> str:
     }[form.removesuffix("_gzip")]
 
 
-def _csv(records: Sequence[dict | str]) -> str:
+def csv_text(records: Sequence[dict | str]) -> str:
     """The header has every field of any record; a record without one has it empty."""
     fields = list(dict.fromkeys(name for record in records if isinstance(record, dict) for name in record))
     content = io.StringIO()

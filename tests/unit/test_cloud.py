@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_local import cli
-from retailflow_local.cloud import Cloud, bootstrap, connect, secret_names
+from retailflow_local.cloud import Cloud, bootstrap, connect, raw_store, secret_names
 from retailflow_local.cloud.readiness import diagnose
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.grants import grants, schemas
@@ -128,8 +128,15 @@ def test_bootstrap_of_what_is_there_makes_nothing(cloud):
 
 
 def test_a_laptop_is_no_cloud():
-    with pytest.raises(WorkspaceError, match="local is not in Azure"):
-        connect(load_environment("local"))
+    for by in (connect, raw_store):
+        with pytest.raises(WorkspaceError, match="local is not in Azure"):
+            by(load_environment("local"))
+
+
+def test_raw_is_the_container_of_the_environment():
+    store = raw_store(ENV)
+    assert store._container.url == "https://retailflowdev.blob.core.windows.net/raw"
+    assert store.root == "abfss://raw@retailflowdev.dfs.core.windows.net"
 
 
 def test_the_commands_say_what_is_missing_and_change_nothing_unless_told(cloud, monkeypatch):

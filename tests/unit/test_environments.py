@@ -128,6 +128,22 @@ def sources(base_url: str, token_secret: str = "orders-api-token") -> str:
     return dev_with(sources={"orders": {"base_url": base_url, "token_secret": token_secret}})
 
 
+def test_a_source_is_asked_in_parts_and_with_an_overlap_that_may_be_set_within_bounds():
+    orders = {"base_url": "https://x.example/v1", "token_secret": "t"}
+    found = parse_environment("dev", dev_with(sources={"orders": orders}), {}).sources["orders"]
+    assert (found.part_megabytes, found.overlap_hours) == (64, 6)
+    for key, value, allowed in (("part_megabytes", 257, "256"), ("overlap_hours", 25, "24")):
+        assert refusal(dev_with(sources={"orders": {**orders, key: value}})) == (
+            f"environments/dev.yaml: sources.orders.{key}: Input should be less than or equal to {allowed}."
+        )
+    assert "part_megabytes: Input should be greater" in refusal(
+        dev_with(sources={"orders": orders | {"part_megabytes": 0}})
+    )
+    assert "overlap_hours: Input should be greater" in refusal(
+        dev_with(sources={"orders": orders | {"overlap_hours": -1}})
+    )
+
+
 def test_a_variable_is_expanded_and_else_its_default():
     text = sources("${RETAILFLOW_SOURCES_URL:-http://127.0.0.1:18081}/v1")
     assert parse_environment("dev", text, {}).sources["orders"].base_url == "http://127.0.0.1:18081/v1"

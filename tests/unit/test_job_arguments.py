@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from retailflow_spark.job import arguments, customers, hours, ingestion_date
+from retailflow_spark.job import arguments, confirmation, digests, hours, ingestion_date
 
 GOOD = ["--env", "local", "--entity", "orders", "--date", "2026-01-15"]
 
@@ -54,9 +54,16 @@ def test_a_job_that_knows_its_own_date_may_ask_for_the_day_before():
 
 
 def test_a_customer_is_named_by_a_digest_alone():
-    assert (customers("none"), customers(f"{'a' * 64},{'0' * 64}"), hours("24")) == ([], ["a" * 64, "0" * 64], 24)
+    assert (digests("none"), digests(f"{'a' * 64},{'0' * 64}"), hours("24")) == ([], ["a" * 64, "0" * 64], 24)
     for wrong in ("C00000042", "", "A" * 64, f"{'a' * 64},"):
         with pytest.raises(ValueError, match="is no SHA-256"):
-            customers(wrong)
+            digests(wrong)
     with pytest.raises(ValueError, match="is no number of hours"):
         hours("-1")
+
+
+@pytest.mark.parametrize("wrong", ["", "yes", "a" * 11, "A" * 12])
+def test_a_confirmation_is_a_code_as_find_prints_it(wrong):
+    assert (confirmation("none"), confirmation("0123456789ab")) == (None, "0123456789ab")
+    with pytest.raises(ValueError, match="is no confirmation, as the task find prints one"):
+        confirmation(wrong)

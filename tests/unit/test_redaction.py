@@ -4,15 +4,17 @@ import gzip
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import islice
 
 import pytest
 from memory_store import MemoryStore
 
 from retailflow.contracts import EntityContract, entities, entity
-from retailflow.manifests import counted, next_ulid, ulid
+from retailflow.manifests import counted, neighbours, ulid
 from retailflow.raw import Part, deliver
-from retailflow_spark import redaction
-from retailflow_spark.redaction import CUSTOMER, RedactionError, redact, rewrite, sweep
+from retailflow_spark.privacy import redaction
+from retailflow_spark.privacy.redaction import RedactionError, dead_files, redact, rewrite
+from retailflow_spark.privacy.subjects import CUSTOMER, Found, Subjects, digest
 
 DAY, MOMENT = date(2026, 1, 15), datetime(2026, 1, 16, tzinfo=UTC)
 ORDER = (
@@ -20,6 +22,10 @@ ORDER = (
     b' "shipping": {"amount": 1.10, "address": {"country": "DE", "city": "Bonn"}},'
     b' "lines": [{"line_number": 1, "note": "x"}], "gift_to": "Canaria"}'
 )
+
+
+ADA = Subjects(frozenset({digest("C1-ADA")}))
+BY_ID, MENTIONED = Found.BY_ID, Found.MENTIONED
 
 
 def feed(name: str) -> EntityContract:
@@ -31,7 +37,7 @@ def feed(name: str) -> EntityContract:
 
 def test_an_order_keeps_its_goods_and_loses_the_person_and_what_no_contract_names():
     payload = b'[{"orders": [%s, {"order_id":  "O2"}], "next_cursor": null}]' % ORDER
-    text, count = rewrite(payload, feed("orders"), {0})
+    text, count = rewrite(payload, feed("orders"), {0: BY_ID}, ADA)
     first, second = json.loads(text)[0]["orders"]
     assert (count, second) == (2, {"order_id": "O2"})
     assert b'{"order_id":  "O2"}' in text
@@ -44,35 +50,41 @@ def test_an_order_keeps_its_goods_and_loses_the_person_and_what_no_contract_name
     }
 
 
-@pytest.mark.parametrize(
-    ("given", "left"),
-    [
-        (b'{"shipping": "Canaria, Bonn"}', {"shipping": None}),
-        (
-            b'{"shipping": {"amount": "1", "address": ["Canaria", {"city": "Bonn"}]}}',
-            {"shipping": {"amount": "1", "address": [None, {"city": None}]}},
-        ),
-        (b'{"lines": "3 pieces"}', {"lines": "3 pieces"}),
-    ],
-)
-def test_what_is_no_object_goes_where_a_person_may_stand_in_its_text(given, left):
-    text, _ = rewrite(b'[{"orders": [%s]}]' % given, feed("orders"), {0})
-    assert json.loads(text)[0]["orders"] == [left]
+@pytest.mark.parametrize("given", [b'{"shipping": "Canaria, Bonn"}', b'{"order_id": "O1", "order_id": "O2"}', b"NaN"])
+def test_a_record_that_cannot_be_read_is_removed(given):
+    text, count = rewrite(b'[{"orders": [%s, {"order_id": "O3"}]}]' % given, feed("orders"), {0: Found.BY_TEXT}, ADA)
+    assert (text, count) == (b'[{"orders":[{"order_id": "O3"}]}]', 1)
+
+
+def test_a_record_of_somebody_else_loses_only_what_mentions_the_person():
+    record = {
+        "order_id": "O1", "customer_id": "C2", "referrer": "C1-ADA", "coupon_codes": ["TEN", "C1-ADA"],
+        "shipping": {"method": "for C1-ADA", "address": {"city": "Bonn"}},
+    }  # fmt: skip
+    text, _ = rewrite(json.dumps([{"orders": [record]}]).encode(), feed("orders"), {0: MENTIONED}, ADA)
+    assert json.loads(text)[0]["orders"] == [
+        {
+            "order_id": "O1", "customer_id": "C2", "coupon_codes": ["TEN", None],
+            "shipping": {"method": None, "address": {"city": "Bonn"}},
+        }
+    ]  # fmt: skip
 
 
 def test_a_customer_is_removed_from_the_pages():
-    text, count = rewrite(b'[{"customers": [{"customer_id": "C1"}, {"customer_id": "C2"}]}]', feed("customers"), {0})
+    text, count = rewrite(
+        b'[{"customers": [{"customer_id": "C1"}, {"customer_id": "C2"}]}]', feed("customers"), {0: BY_ID}, ADA
+    )
     assert (text, count) == (b'[{"customers":[{"customer_id": "C2"}]}]', 1)
 
 
 def test_a_line_that_cannot_be_read_is_removed_and_the_others_keep_their_bytes():
     payload = gzip.compress(b'{"event_id": "E1"}\n{"customer_id": "C1\xff\n{"event_id":  "E2"}\n')
-    text, count = rewrite(payload, feed("clickstream"), {1})
+    text, count = rewrite(payload, feed("clickstream"), {1: BY_ID}, ADA)
     assert (gzip.decompress(text), count) == (b'{"event_id": "E1"}\n{"event_id":  "E2"}\n', 2)
 
 
 def test_a_file_of_theirs_alone_is_empty_and_still_a_file():
-    text, count = rewrite(gzip.compress(b'{"event_id": "E1"}\n'), feed("clickstream"), {0})
+    text, count = rewrite(gzip.compress(b'{"event_id": "E1"}\n'), feed("clickstream"), {0: BY_ID}, ADA)
     assert (gzip.decompress(text), count) == (b"", 0)
 
 
@@ -82,16 +94,16 @@ HEADER = "receipt_id,line_number,revision,customer_id,sold_at_local,product_id,q
 def test_a_receipt_keeps_its_goods_and_other_lines_their_quotes():
     other = '"R2",1,0,C2,2026-01-15T10:00:00,"P\n2",1,1.50,EUR,a\r\n'
     payload = f"{HEADER}R1,1,0,C1,2026-01-15T10:00:00,P1,1,1.50,EUR,Canaria\r\n\r\n{other}C1,too,short\r\n"
-    text, count = rewrite(payload.encode(), feed("store_sales"), {0, 2})
-    assert text.decode() == f"{HEADER}R1,1,0,,2026-01-15T10:00:00,P1,1,1.50,EUR,\n\r\n{other}"
+    text, count = rewrite(payload.encode(), feed("store_sales"), {0: BY_ID, 2: Found.BY_TEXT}, ADA)
+    assert text.decode() == f"{HEADER}R1,1,0,,2026-01-15T10:00:00,P1,1,1.50,EUR,\n{other}"
     assert count == 2
 
 
 def test_a_rewriting_that_would_touch_others_is_refused(monkeypatch):
     kept = redaction._kept
-    monkeypatch.setattr(redaction, "_kept", lambda *asked: kept(*asked)[:-1])
+    monkeypatch.setattr(redaction, "_kept", lambda *asked: list(kept(*asked))[:-1])
     with pytest.raises(RedactionError, match="customers cannot be redacted"):
-        rewrite(b'[{"customers": [{"customer_id": "C1"}, {"customer_id": "C2"}]}]', feed("customers"), {0})
+        rewrite(b'[{"customers": [{"customer_id": "C1"}, {"customer_id": "C2"}]}]', feed("customers"), {0: BY_ID}, ADA)
 
 
 def test_the_redacted_batch_stands_in_the_place_of_the_old_one_whose_file_goes_last():
@@ -100,8 +112,8 @@ def test_the_redacted_batch_stands_in_the_place_of_the_old_one_whose_file_goes_l
     old = deliver(store, contract.name, DAY, ulid(MOMENT, "a"), MOMENT, parts)
     later = deliver(store, contract.name, DAY, ulid(MOMENT, "b"), MOMENT, parts)
 
-    new = redact(store, contract, old, {old.files[1].name: [0]})
-    assert (new.batch_id, new.redacts, new.created_at) == (next_ulid(old.batch_id), old.batch_id, old.created_at)
+    new = redact(store, contract, old, {old.files[1].name: {0: BY_ID}}, ADA)
+    assert (new.supersedes, new.created_at) == (old.batch_id, old.created_at)
     assert [file.records for file in new.files] == [1, 0, 1]
     assert (new.files[0], new.files[2]) == (old.files[0], old.files[2])
     assert [file.name for file in new.files] == sorted(file.name for file in new.files)
@@ -112,25 +124,24 @@ def test_the_redacted_batch_stands_in_the_place_of_the_old_one_whose_file_goes_l
 
     folder = f"{contract.name}/ingestion_date={DAY}"
     assert store.exists(f"{folder}/{old.files[1].name}")
-    assert redact(store, contract, old, {old.files[1].name: [0]}) == new
-    assert sweep(store, contract.name, DAY) == []
-    assert not store.exists(f"{folder}/{old.files[1].name}")
-    assert all(store.exists(f"{folder}/{file.name}") for batch in (new, later) for file in batch.files)
+    assert redact(store, contract, old, {old.files[1].name: {0: BY_ID}}, ADA) == new
+    assert dead_files(store, contract.name, DAY) == [f"{folder}/{old.files[1].name}"]
 
 
-def test_what_is_immutable_for_now_is_named_and_stays(monkeypatch):
-    store, contract = MemoryStore(), feed("clickstream")
-    part = Part(".ndjson.gz", gzip.compress(b'{"event_id": "E1"}\n'), 1)
-    old = deliver(store, contract.name, DAY, ulid(MOMENT, "a"), MOMENT, [part])
-    redact(store, contract, old, {old.files[0].name: [0]})
-    monkeypatch.setattr(store, "delete", lambda path: False)
-    assert sweep(store, contract.name, DAY) == [f"clickstream/ingestion_date={DAY}/{old.files[0].name}"]
+def test_a_file_that_no_manifest_names_is_dead_only_after_a_day(monkeypatch):
+    store = MemoryStore()
+    path = f"orders/ingestion_date={DAY}/batch_half.json"
+    store.create(path, b"[]")
+    assert dead_files(store, "orders", DAY) == [path]
+    monkeypatch.setattr(store, "modified", lambda prefix: {path: datetime.now(UTC)})
+    assert dead_files(store, "orders", DAY) == []
 
 
-def test_ulids_follow_each_other():
+def test_the_neighbours_of_a_ulid_sort_next_to_it():
     first = ulid(MOMENT, "a")
-    assert next_ulid("0" * 25 + "Z") == "0" * 24 + "10"
-    assert first < next_ulid(first)
+    after, before, after_that = islice(neighbours(first), 3)
+    assert sorted([after_that, after, before, first]) == [before, first, after, after_that]
+    assert next(neighbours("0" * 25 + "Z")) == "0" * 24 + "10"
 
 
 def test_each_feed_that_names_a_customer_says_what_becomes_of_their_records():
@@ -145,5 +156,5 @@ def test_each_feed_that_names_a_customer_says_what_becomes_of_their_records():
 
 def test_what_is_to_be_removed_is_never_only_blank():
     contract = replace(feed("orders"), erasure="remove")
-    text, count = rewrite(b'[{"orders": [%s]}]' % ORDER, contract, {0})
+    text, count = rewrite(b'[{"orders": [%s]}]' % ORDER, contract, {0: BY_ID}, ADA)
     assert (text, count) == (b'[{"orders":[]}]', 0)

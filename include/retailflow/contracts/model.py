@@ -14,7 +14,8 @@ class Column:
 
     `minimum` and `maximum` are numbers; of a date or moment `minimum` is the earliest that is plausible, and `latest`
     an interval of Spark SQL, which begins when the batch was made. `reserved` are ids that a key may not have;
-    `references` names the column that an id refers to, as `stores.store_id`.
+    `references` names the column that an id refers to, as `stores.store_id`. `placeholders` are what a source writes
+    instead of an id that it does not know; more than `most_records` of one id are not those of a person.
     """
 
     name: str
@@ -32,6 +33,8 @@ class Column:
     max_length: int | None = None
     reserved: tuple[str, ...] = ()
     references: str | None = None
+    placeholders: tuple[str, ...] = ()
+    most_records: int | None = None
     fields: tuple["Column", ...] = ()
 
     @property
@@ -291,6 +294,8 @@ def _column(prop: Mapping[str, Any]) -> Column:
         latest=_custom(prop).get("latest"),
         max_length=options.get("maxLength"),
         reserved=tuple(_custom(prop).get("reserved", ())),
+        placeholders=tuple(map(str, _custom(prop).get("placeholders", ()))),
+        most_records=_custom(prop).get("mostRecordsOfAPerson"),
         references=next((one["to"] for one in prop.get("relationships", ())), None),
         fields=fields,
     )

@@ -57,10 +57,17 @@ class Raw(Strict):
 
 
 class Source(Strict):
-    """An API that we ingest from."""
+    """An API that we ingest from.
+
+    part_megabytes: the pages of a day are stored in files of this size, each read by a task of BRONZE. The ingestion
+        holds one in memory.
+    overlap_hours: the last hours of the day before are asked for again, since a record may become visible late.
+    """
 
     base_url: str = Field(pattern=r"^https?://[^\s?#]+[^\s?#/]$")
     token_secret: SecretName
+    part_megabytes: int = Field(default=64, ge=1, le=256)
+    overlap_hours: int = Field(default=6, ge=0, le=24)
 
 
 class Sensor(Strict):
@@ -111,6 +118,7 @@ class Environment(Strict):
     sensor: Sensor
     retries: Retries
     schedule: Schedule
+    erasure_unconfirmed_records: int = Field(default=0, ge=0)  # an erasure of so many needs no confirmation
     alert_addresses: list[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]]
     docs_url: str | None = Field(default=None, pattern=r"^https://[^\s?#]+[^\s?#/]$")  # where mails find docs/
     tags: dict[Tag, Tag]

@@ -4,11 +4,13 @@ import logging
 from dataclasses import dataclass
 
 from azure.identity import DefaultAzureCredential
+from azure.storage.blob import ContainerClient
 from azure.storage.filedatalake import DataLakeServiceClient, FileSystemClient
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
 
 from retailflow.environments import Environment, ServicePrincipal
+from retailflow.raw import RawStore
 from retailflow_local.errors import WorkspaceError
 
 
@@ -26,11 +28,7 @@ def connect(env: Environment) -> Cloud:
 
     Raises: WorkspaceError where the environment is a laptop's, or Databricks' sign-in is not set up.
     """
-    if not isinstance(env.raw.credential, ServicePrincipal):
-        raise WorkspaceError(f"The environment {env.name} is not in Azure.")
-    for library in ("azure", "databricks"):
-        logging.getLogger(library).setLevel(logging.CRITICAL)  # whoever asked is told once, by the error
-    account_url = env.raw.credential.account_url.replace(".blob.", ".dfs.")
+    account_url = _account_url(env).replace(".blob.", ".dfs.")
     lake = DataLakeServiceClient(account_url, DefaultAzureCredential(), retry_total=1, connection_timeout=10)
     try:
         workspace = WorkspaceClient(config=Config(http_timeout_seconds=60, retry_timeout_seconds=10))
@@ -40,6 +38,25 @@ def connect(env: Environment) -> Cloud:
             "~/.databrickscfg in DATABRICKS_CONFIG_PROFILE."
         ) from error
     return Cloud(env, lake.get_file_system_client(env.raw.container), workspace)
+
+
+def raw_store(env: Environment) -> RawStore:
+    """The RAW container, by `az login` or its like. Nothing is asked of it yet.
+
+    Raises: WorkspaceError where the environment is a laptop's.
+    """
+    container = ContainerClient(
+        _account_url(env), env.raw.container, DefaultAzureCredential(), retry_total=1, connection_timeout=10
+    )
+    return RawStore(container, env.raw.root)
+
+
+def _account_url(env: Environment) -> str:
+    if not isinstance(env.raw.credential, ServicePrincipal):
+        raise WorkspaceError(f"The environment {env.name} is not in Azure.")
+    for library in ("azure", "databricks"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # whoever asked is told once, by the error
+    return env.raw.credential.account_url
 
 
 def secret_names(env: Environment) -> list[str]:

@@ -151,7 +151,8 @@ def _collect(session: "SparkSession", query: str, tag: str, limit: int | None) -
         columns = [_column(position, field) for position, field in enumerate(frame.schema.fields)]
     finally:
         session.removeTag(tag)
-    if table.nbytes > _LARGEST_RESULT:
+    # Not `nbytes`: pyarrow 26 crashes on a column of lists without rows, as Spark sends it.
+    if table.get_total_buffer_size() > _LARGEST_RESULT:
         raise QueryError("BAD_REQUEST", f"The result is larger than {_LARGEST_RESULT // 2**20} MiB; ask for less")
     kept = table if limit is None else table.slice(0, limit)
     texts = ([_text(value) for value in column.to_pylist(maps_as_pydicts="strict")] for column in kept.columns)

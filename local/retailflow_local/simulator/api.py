@@ -2,14 +2,15 @@
 
     python -m retailflow_local.simulator.api --port 8081 --seed 7 --scale 0.1 --trouble some
 
-Each answers with cursor pages behind a bearer token of its own, and refuses some requests on purpose.
+Each answers with cursor pages behind a bearer token of its own, and refuses some requests on purpose. It is asked for
+what changed from `updated_from` until before `updated_until`, both as 2026-01-15T00:00:00Z.
 """
 
 import argparse
 import hmac
 import os
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import count
 from threading import Lock
@@ -23,6 +24,7 @@ from retailflow_local.simulator.world import World
 
 TOKEN_VARIABLES = {"orders": "RETAILFLOW_ORDERS_API_TOKEN", "customers": "RETAILFLOW_CRM_API_TOKEN"}
 ROUTES = {"/orders/v1/orders": "orders", "/crm/v1/customers": "customers"}
+LONGEST = timedelta(days=31)
 
 
 def create_app(
@@ -35,13 +37,13 @@ def create_app(
     app = FastAPI(title="RetailFlow simulated sources", docs_url=None, redoc_url=None, openapi_url=None)
     generating = Lock()
 
-    @lru_cache(maxsize=4)
+    @lru_cache(maxsize=8)
     def changed(entity: str, day: date) -> list[dict]:
         return [record for _, record in delivered(world, entity, day, trouble)]
 
-    def records(entity: str, day: date) -> list[dict]:
+    def records(entity: str, start: datetime, end: datetime) -> list[dict]:
         with generating:  # two requests for one day wait for one generation
-            return changed(entity, day)
+            return [record for day in _days(start, end) for record in within(changed(entity, day), day, start, end)]
 
     for path, entity in ROUTES.items():
         app.get(path)(_endpoint(entity, tokens[entity], records, throttle_every, fail_every))
@@ -53,13 +55,32 @@ def create_app(
     return app
 
 
+def within(records: list[dict], day: date, start: datetime, end: datetime) -> list[dict]:
+    """What a window shows of the records of a day: all of a day that lies in it whole, late and bad ones included.
+
+    Of any other day, those that changed inside of it, as the day itself shows them.
+    """
+    midnight = datetime.combine(day, time(), UTC)
+    if start <= midnight and midnight + timedelta(days=1) <= end:
+        return records
+    return [record for record in records if (at := _moment(record["updated_at"])) and start <= at < end]
+
+
 def _endpoint(
-    entity: str, token: str, records: Callable[[str, date], list[dict]], throttle_every: int, fail_every: int
+    entity: str,
+    token: str,
+    records: Callable[[str, datetime, datetime], list[dict]],
+    throttle_every: int,
+    fail_every: int,
 ) -> Callable[..., Response]:
     requests = count(1)
 
     def changed_records(
-        request: Request, updated_date: str = "", cursor: str | None = None, limit: str = str(encode.PAGE_LIMIT)
+        request: Request,
+        updated_from: str = "",
+        updated_until: str = "",
+        cursor: str | None = None,
+        limit: str = str(encode.PAGE_LIMIT),
     ) -> Response:
         _authorize(request, token, entity)
         number = next(requests)
@@ -68,12 +89,12 @@ def _endpoint(
         if fail_every and number % fail_every == 0:
             raise HTTPException(500, "The source system failed, as it was asked to; try again.")
         try:
-            day = _day(updated_date)
+            start, end = _window(updated_from, updated_until)
             offset = encode.offset_of(entity, cursor) if cursor else 0
             size = _limit(limit)
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
-        return Response(encode.page(entity, records(entity, day), offset, size), media_type="application/json")
+        return Response(encode.page(entity, records(entity, start, end), offset, size), media_type="application/json")
 
     return changed_records
 
@@ -85,14 +106,31 @@ def _authorize(request: Request, token: str, entity: str) -> None:
         raise HTTPException(401, message, {"WWW-Authenticate": "Bearer"})
 
 
-def _day(text: str) -> date:
+def _window(updated_from: str, updated_until: str) -> tuple[datetime, datetime]:
+    start, end = _moment(updated_from), _moment(updated_until)
+    if not (start and end and start < end <= start + LONGEST and 2000 <= start.year < end.year + 1 <= 3000):
+        raise ValueError(
+            "updated_from and updated_until must be moments as 2026-01-15T00:00:00Z, from the year 2000 to 2999, "
+            f"the second after the first by at most {LONGEST.days} days"
+        )
+    return start, end
+
+
+def _moment(text: str | None) -> datetime | None:
+    """None for what is no moment of RFC 3339 with its offset."""
     try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != text or not 2000 <= day.year < 3000:
-        raise ValueError("updated_date must be a date as YYYY-MM-DD, from the year 2000 to 2999")
-    return day
+        moment = datetime.fromisoformat(text or "")
+        return moment.astimezone(UTC) if moment.tzinfo and "T" in text else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _days(start: datetime, end: datetime) -> Iterator[date]:
+    """The days of a window, which ends before `end`."""
+    day = start.date()
+    while datetime.combine(day, time(), UTC) < end:
+        yield day
+        day += timedelta(days=1)
 
 
 def _limit(text: str) -> int:

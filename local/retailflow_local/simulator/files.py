@@ -14,7 +14,7 @@ from retailflow_local.simulator.world import API_ENTITIES, ENTITIES, FILE_ENTITI
 
 
 def parts(world: World, entity: str, day: date, trouble: Trouble) -> list[Part]:
-    """A day's data files. Orders and customers are given as the ingestion would store their API pages."""
+    """A day's data files. Orders and customers are the API's pages of this day, as the ingestion would store them."""
     records = [record for _, record in delivered(world, entity, day, trouble)]
     tills = trading_shops(day) if entity == "store_sales" else []
     return _encode(entity, records, day, tills, new_column=trouble.new_columns)

@@ -1,14 +1,17 @@
 """What is safe to do now: a sentence, and the exact command where one serves better than a click."""
 
+from collections.abc import Iterable
+from datetime import date
+
 from retailflow.environments import Environment, ServicePrincipal
-from retailflow_airflow.incident.model import Facts, Kind
+from retailflow_airflow.incident.model import Facts, Kind, ranges
 
 _CLEAR = "Open the task in Airflow and press Clear, downstream tasks included; that is safe at any time"
 _SENTENCES = {
     Kind.LATE_FEED: "Ask the source of the feed: its delivery is not complete. A task that waits goes on by itself "
     "when it is; one that has failed is safe to clear then.",
-    Kind.BAD_BATCH: "Have the source deliver the batch again under a new id and take the bad one's manifest away; "
-    f"nothing of it was read. {_CLEAR}.",
+    Kind.BAD_BATCH: "Withdraw the batch that the error names (./retailflow withdraw), and have it delivered again as a "
+    f"new one; nothing of it was read. {_CLEAR}.",
     Kind.DRIFT: "The feed no longer fits its contract. Agree with the source, or change the contract; then rebuild "
     "the day with this command.",
     Kind.QUALITY_GATE: "Readers keep the last good version: nothing is urgent for them. The statement says "
@@ -19,22 +22,47 @@ _SENTENCES = {
     "cancelled.",
     Kind.WRONG_NUMBERS: "Clear bronze and silver of the date, in that order, with their downstream tasks. If it stays "
     "so, rows were changed by hand: follow the runbook.",
+    Kind.MISSING_DAYS: "Run these days with this command; days that have a successful run stay as they are. If the DAG "
+    "is paused, unpause it. If a run of these days stays queued, mark it as failed first. If these days are never to "
+    "be loaded, set schedule.first_date of the environment to a later date.",
 }
+_ONE_BY_ONE = " Airflow runs one backfill of a DAG at a time: give the next command when the one before has ended."
 
 
 def advice(kind: Kind, facts: Facts, env: Environment) -> tuple[str, str]:
     """The sentence and the command, which may be empty."""
     if not facts.is_open:
         return "Nothing is to be done.", ""
+    if facts.days:
+        commands = backfill(facts.dag_id, facts.days, env)
+        return _SENTENCES[kind] + (_ONE_BY_ONE if len(commands) > 1 else ""), "\n".join(commands)
     if facts.run_id is None:
         sentence = (
             "Start the day yourself; a run that the clock starts later changes nothing. See that the DAG is not paused."
         )
         conf = f'{{"ingestion_date": "{facts.ingestion_date}"}}'
-        return sentence, f"airflow dags trigger {facts.dag_id} --conf '{conf}'"
+        return sentence, f"{_airflow(env)} dags trigger {facts.dag_id} --conf '{conf}'"
     if facts.ingestion_date is None:
         return f"{_CLEAR}.", ""
     return _SENTENCES[kind], _command(kind, facts, env)
+
+
+def backfill(dag_id: str, days: Iterable[date], env: Environment) -> list[str]:
+    """The commands that run these days, one for each range.
+
+    `failed` runs those again whose run failed, which a cancelled backfill makes of all that it had not started; without
+    it Airflow leaves them out and says nothing.
+    """
+    options = "--max-active-runs 3 --reprocess-behavior failed"
+    return [
+        f"{_airflow(env)} backfill create --dag-id {dag_id} --from-date {first} --to-date {last}T23:59 {options}"
+        for first, last in ranges(days)
+    ]
+
+
+def _airflow(env: Environment) -> str:
+    """How Airflow's command line is called: on a laptop, where RAW has no service principal, by our own command."""
+    return "airflow" if isinstance(env.raw.credential, ServicePrincipal) else "./retailflow airflow"
 
 
 def _command(kind: Kind, facts: Facts, env: Environment) -> str:
@@ -46,7 +74,7 @@ def _command(kind: Kind, facts: Facts, env: Environment) -> str:
     if kind is Kind.DRIFT:
         day = facts.ingestion_date
         conf = f'{{"date_from": "{day}", "date_to": "{day}", "entities": ["{facts.name}"], "dry_run": false}}'
-        return f"airflow dags trigger retailflow_replay --conf '{conf}'"
+        return f"{_airflow(env)} dags trigger retailflow_replay --conf '{conf}'"
     if kind is Kind.QUALITY_GATE:
         return f"SELECT * FROM ops.audits WHERE name = '{facts.subject}' ORDER BY audited_at DESC LIMIT 20"
     return ""

@@ -12,7 +12,7 @@ from retailflow.environments import Environment
 from retailflow_airflow.incident.advice import advice
 from retailflow_airflow.incident.errors import first_line, kind_of
 from retailflow_airflow.incident.ledger import Ledger, changes, counts
-from retailflow_airflow.incident.model import Downstream, Event, Facts, Incident
+from retailflow_airflow.incident.model import Downstream, Event, Facts, Incident, describe
 
 _log = logging.getLogger(__name__)
 _TEAM = "data-engineering"
@@ -74,6 +74,8 @@ def _error(facts: Facts) -> str:
         return first_line(facts.error)
     if not facts.is_open:
         return ""
+    if facts.days:
+        return f"{describe(facts.days)}."
     if facts.run_id is None:
         return f"{facts.dag_id} has no run for {facts.ingestion_date}."
     if facts.event is not Event.FAILED:

@@ -44,6 +44,8 @@ def first_line(error: str) -> str:
 
 def kind_of(facts: Facts) -> Kind:
     """By what the error says; where it says nothing, by the task that is waited for."""
+    if facts.days:
+        return Kind.MISSING_DAYS
     for kind, pattern in _KINDS:
         if re.search(pattern, facts.error):
             return kind

@@ -17,6 +17,9 @@ _LAST_DATES = """
 SELECT concat(layer, '.', name) AS name, max(ingestion_date) AS last_date
 FROM ops.task_runs WHERE ingestion_date >= :first GROUP BY layer, name"""
 _MADE = "SELECT DISTINCT concat(layer, '.', name) AS name FROM ops.task_runs WHERE ingestion_date = :day"
+_SILVER = """
+SELECT ingestion_date, collect_set(name) AS names FROM ops.task_runs
+WHERE layer = 'silver' AND ingestion_date BETWEEN :first AND :last GROUP BY ingestion_date"""
 _PUBLISHED = """
 SELECT name, max(published_at) AS published_at
 FROM (SELECT explode(moved) AS name, published_at FROM ops.releases) GROUP BY name"""
@@ -47,6 +50,10 @@ class Ledger:
         """The tables that some run made for the day."""
         return frozenset(row["name"] for row in self._rows(_MADE, day=day))
 
+    def silver(self, first: date, last: date) -> dict[date, list[str]]:
+        """Per ingestion date from `first` to `last` the feeds whose SILVER some run made."""
+        return {row["ingestion_date"]: row["names"] for row in self._rows(_SILVER, first=first, last=last)}
+
     def downstream(self, names: Iterable[str], day: date) -> tuple[Downstream, ...]:
         """What readers have of these tables."""
         last = {row["name"]: row["last_date"] for row in self._rows(_LAST_DATES, first=day - _LOOK_BACK)}
@@ -59,6 +66,8 @@ class Ledger:
         try:
             return self._warehouse.rows(statement, **parameters)
         except Exception as error:
+            if "TABLE_OR_VIEW_NOT_FOUND" in str(error):  # its first run makes it
+                return []
             self._error = error
             raise
 

@@ -1,7 +1,8 @@
 """What a card says, as plain values."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     DATABRICKS_FAILURE = "databricks_failure"
     STUCK_RUN = "stuck_run"
     WRONG_NUMBERS = "wrong_numbers"
+    MISSING_DAYS = "backfill_a_month"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Facts:
     error: str = ""
     deadline: datetime | None = None
     also: tuple[str, ...] = ()  # tables that missed their deadline by the same cause
+    days: tuple[date, ...] = ()  # in order, those without a finished run: the first is the ingestion_date
     databricks_url: str | None = None
 
     @property
@@ -54,12 +57,41 @@ class Facts:
         return self.event is not Event.RECOVERED and self.state != "success"
 
     @property
+    def when(self) -> str:
+        """The ingestion date, or the first and the last of several; empty where there is none."""
+        if len(self.days) > 1:
+            return f"{self.days[0]} to {self.days[-1]} ({len(self.days)} days)"
+        return str(self.ingestion_date or "")
+
+    @property
     def layer(self) -> str:
         return self.subject.partition(".")[0]
 
     @property
     def name(self) -> str:
         return self.subject.partition(".")[2]
+
+
+def ranges(days: Iterable[date]) -> list[tuple[date, date]]:
+    """The first and the last of each row of days that follow each other."""
+    found: list[tuple[date, date]] = []
+    for day in sorted(days):
+        if found and found[-1][1] + timedelta(days=1) == day:
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
+
+
+def listed(days: Iterable[date]) -> str:
+    """Such as `2026-01-15 to 2026-01-16, 2026-01-20`."""
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ranges(days))
+
+
+def describe(days: Collection[date]) -> str:
+    """The sentence about days that are missing, without its full stop."""
+    count = "1 scheduled day has" if len(days) == 1 else f"{len(days)} scheduled days have"
+    return f"{count} no finished run: {listed(days)}"
 
 
 @dataclass(frozen=True)

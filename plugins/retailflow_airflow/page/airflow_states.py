@@ -1,16 +1,23 @@
 """What Airflow's own database knows of the daily runs: the only place that reads its models."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from airflow.models.backfill import Backfill
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancehistory import TaskInstanceHistory
+from airflow.models.variable import Variable
 from airflow.models.xcom import XComModel
+from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunType
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
+
+from retailflow_airflow.missing import REMEMBERED, Known
 
 DAG_ID = "retailflow_daily"
 NOTE = "incident"  # see failure.py
@@ -36,13 +43,7 @@ class Try:
 
 def tasks(session: Session, first: date, last: date) -> dict[tuple[date, str], Task]:
     """Per ingestion date from `first` to `last` and task id, the task in the newest run for that date."""
-    start, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
-    by_hand = and_(DagRun.run_type == DagRunType.MANUAL, DagRun.run_after >= start)
-    columns = (DagRun.run_id, DagRun.conf, DagRun.logical_date, DagRun.run_after)
-    query = select(*columns).where(
-        DagRun.dag_id == DAG_ID, or_(and_(DagRun.logical_date >= start, DagRun.logical_date < end), by_hand)
-    )
-    days = {run.run_id: day for run in session.execute(query) if first <= (day := _ingestion_date(run)) <= last}
+    days = _runs(session, first, last)
     found = session.execute(
         select(
             TaskInstance.run_id,
@@ -56,6 +57,32 @@ def tasks(session: Session, first: date, last: date) -> dict[tuple[date, str], T
         .order_by(DagRun.id)
     )
     return {(days[one.run_id], one.task_id): Task(one.run_id, *one[2:]) for one in found}
+
+
+def missing_days(session: Session) -> list[date]:
+    """The scheduled days that the watch has found missing, without those that a run has filled or is about to fill.
+
+    A run that waits for a backfill that was cancelled fills nothing: Airflow never starts it.
+    """
+    row = session.scalar(select(Variable).where(Variable.key == REMEMBERED))
+    found = Known.read(json.loads(row.val).get("days", {})).missing if row else frozenset()
+    if not found:
+        return []
+    may_start = and_(DagRun.state == DagRunState.QUEUED, Backfill.completed_at.is_(None))
+    goes_on = or_(DagRun.state.in_((DagRunState.RUNNING, DagRunState.SUCCESS)), may_start)
+    return sorted(found - set(_runs(session, min(found), max(found), goes_on).values()))
+
+
+def _runs(session: Session, first: date, last: date, *which: ColumnElement[bool]) -> Mapping[str, date]:
+    """The ingestion date of each run for one from `first` to `last`, by the run's id."""
+    start, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
+    by_hand = and_(DagRun.run_type == DagRunType.MANUAL, DagRun.run_after >= start)
+    columns = (DagRun.run_id, DagRun.conf, DagRun.logical_date, DagRun.run_after)
+    query = select(*columns).outerjoin(Backfill, DagRun.backfill_id == Backfill.id)
+    query = query.where(
+        DagRun.dag_id == DAG_ID, or_(and_(DagRun.logical_date >= start, DagRun.logical_date < end), by_hand), *which
+    )
+    return {run.run_id: day for run in session.execute(query) if first <= (day := _ingestion_date(run)) <= last}
 
 
 def tries(session: Session, task: Task, task_id: str) -> list[Try]:

@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, load_environment
-from retailflow_airflow.incident import Event, Facts, Incident, collect
+from retailflow_airflow.incident import Event, Facts, Incident, backfill, collect, describe
 from retailflow_airflow.incident import Ledger as IncidentLedger
+from retailflow_airflow.missing import is_complete
 from retailflow_airflow.page import airflow_states, cells, trend
 from retailflow_airflow.page.cache import Cache, Known
 from retailflow_airflow.page.ledger import Ledger, quarantine_reasons, quarantine_records, read_ledger
@@ -65,8 +66,9 @@ def create_app() -> FastAPI:
         return HTMLResponse(pages.get_template(template).render(**values), headers=_HEADERS)
 
     def board(session: Session, known: Known[Ledger], first: date, last: date) -> cells.Board:
-        tasks = airflow_states.tasks(session, first, last)
-        return cells.Board(env, known.value or Ledger(), tasks, _now())
+        tasks, recorded = airflow_states.tasks(session, first, last), known.value or Ledger()
+        missing = [day for day in airflow_states.missing_days(session) if not is_complete(recorded.silver(day))]
+        return cells.Board(env, recorded, tasks, _now(), missing)
 
     def details(session: Session, layer: str, name: str, day: date, is_on_call: bool) -> dict[str, Any]:
         if (contract := cells.contract_of(layer, name)) is None:
@@ -170,7 +172,8 @@ def _templates(env: Environment) -> jinja2.Environment:
     pages = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     pages.filters |= {"short": trend.short, "count": lambda number: "" if number is None else f"{number:,}"}
     pages.globals |= {"states": cells.STATES, "spoken": cells.spoken, "timedelta": timedelta}
-    pages.globals |= {"env": env, "trend": trend}
+    pages.globals |= {"env": env, "trend": trend, "describe": describe}
+    pages.globals["backfill"] = lambda days: backfill(airflow_states.DAG_ID, days, env)
     return pages
 
 
@@ -185,6 +188,7 @@ def _card(session: Session, env: Environment, cell: cells.Cell) -> Incident:
         state=cell.task.state if cell.task else None,
         error=airflow_states.error(session, cell.task, cell.task_id) if cell.task else "",
         deadline=cell.deadline,
+        days=(cell.day,) if cell.state is cells.MISSING else (),
     )
     return collect(facts, env, IncidentLedger(Warehouse(env)))
 

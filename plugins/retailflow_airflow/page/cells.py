@@ -1,6 +1,6 @@
 """What became of an entity or GOLD table in a layer on a day: one state each, judged from ledger and Airflow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -23,17 +23,18 @@ class State(NamedTuple):
     rank: int
 
 
-FAILED = State("failed", "failed", 9)
-UNBALANCED = State("unbalanced", "records lost or doubled", 8)
-HELD = State("held", "built, not published", 7)
-BLOCKED = State("blocked", "not run: what it needs failed", 6)
+FAILED = State("failed", "failed", 10)
+UNBALANCED = State("unbalanced", "records lost or doubled", 9)
+HELD = State("held", "built, not published", 8)
+BLOCKED = State("blocked", "not run: what it needs failed", 7)
+MISSING = State("missing", "not run: the day is missing", 6)
 OVERDUE = State("overdue", "overdue", 5)
 LATE = State("late", "done late", 4)
 RUNNING = State("running", "running", 3)
 WAITING = State("waiting", "waiting for the delivery", 2)
 DONE = State("done", "done", 1)
 NONE = State("none", "no run", 0)
-STATES = (DONE, LATE, RUNNING, WAITING, OVERDUE, BLOCKED, HELD, UNBALANCED, FAILED, NONE)
+STATES = (DONE, LATE, RUNNING, WAITING, OVERDUE, MISSING, BLOCKED, HELD, UNBALANCED, FAILED, NONE)
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,20 @@ class Cell:
 
 
 class Board:
-    """All cells that ledger and Airflow know of. `tasks` are those of the days that are asked for."""
+    """All cells that ledger and Airflow know of.
 
-    def __init__(self, env: Environment, ledger: Ledger, tasks: Mapping[tuple[date, str], Task], now: datetime) -> None:
-        self._env, self._ledger, self._tasks, self._now = env, ledger, tasks, now
+    `tasks` are those of the days that are asked for, `missing` the scheduled days that have no finished run.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        ledger: Ledger,
+        tasks: Mapping[tuple[date, str], Task],
+        now: datetime,
+        missing: Collection[date] = (),
+    ) -> None:
+        self._env, self._ledger, self._tasks, self._now, self.missing = env, ledger, tasks, now, missing
         self._first, self._last = ledger.days or (date.max, date.min)
         self._released = ledger.release["versions"] if ledger.release else {}
 
@@ -103,6 +114,8 @@ class Board:
         if cell.run is None:
             if cell.layer == "raw" and self._ledger.runs.get(("bronze", cell.name, cell.day)):
                 return DONE
+            if cell.day in self.missing:
+                return MISSING
             return OVERDUE if cell.deadline and self._is_expected(cell.day) and self._now > cell.deadline else NONE
         if cell.balance and not cell.balance["is_closed"]:
             return UNBALANCED

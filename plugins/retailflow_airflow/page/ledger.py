@@ -7,6 +7,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from retailflow.contracts import entities
 from retailflow_airflow.page.trend import Day, judged
 from retailflow_airflow.warehouse import Warehouse, WarehouseError
 
@@ -77,6 +78,10 @@ class Ledger:
         """The first and the last ingestion date of any run."""
         found = {day for _, _, day in self.runs}
         return (min(found), max(found)) if found else None
+
+    def silver(self, day: date) -> set[str]:
+        """The feeds whose SILVER some run made for the day."""
+        return {contract.name for contract in entities() if ("silver", contract.name, day) in self.runs}
 
     @cached_property
     def trends(self) -> list[tuple[str, list[tuple[str, list[Day]]]]]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -44,6 +45,17 @@ class Invalid(ValueError):
     """A record that cannot be read; the message is the reason for its quarantine."""
 
 
+class NoArray(BadFile):
+    """The object around the records has no array of their name."""
+
+
+class PageContent(NamedTuple):
+    """One page of an API: the text of each record, and of each field around them."""
+
+    records: list[bytes]
+    fields: dict[str, bytes]
+
+
 def is_no_value(path: str) -> str:
     """The reason for a record that has an object or an array where the contract has a single value."""
     return f"{path} is a JSON object or array, not a value"
@@ -66,6 +78,15 @@ def decode_json(records: list[bytes], columns: tuple[Column, ...]) -> Iterator:
         except Invalid as invalid:
             rows.add_corrupt(raw.decode("utf-8", "backslashreplace"), str(invalid))
     return rows.finish(decoder.level.missing())
+
+
+def is_readable(record: bytes, columns: tuple[Column, ...]) -> bool:
+    """Whether BRONZE takes a record apart; else it keeps its whole text."""
+    try:
+        _Decoder(columns).read(record)
+    except Invalid:
+        return False
+    return True
 
 
 def split(payload: bytes, form: str, feed: str, expected: int | None = None) -> list[bytes]:
@@ -281,20 +302,40 @@ def _records_of(payload: bytes, feed: str, *, is_pages: bool) -> list[bytes]:
         return list(_Scanner(payload, feed).records(is_pages=is_pages))
 
 
-def _array_of(page: bytes, feed: str) -> bytes:
+def read_page(payload: bytes, feed: str) -> PageContent:
+    """One page of an API by itself, by the rules for a file of pages.
+
+    Raises: NoArray; BadFile where a file with this page could not be read.
+    """
+    payload = without_marks(payload)
+    whole_text(payload)
+    if payload.lstrip()[:1] != b"{":
+        raise BadFile("is not a JSON object" if payload.strip() else "is empty")
     try:
-        found = _named(page)[feed]
+        fields = _fields_around(payload, feed)
+        return PageContent([bytes(record) for record in _items_of(fields[feed])], fields)
+    except (msgspec.DecodeError, RecursionError):
+        scanner = _Scanner(payload, feed)
+        return PageContent(list(scanner.records(is_pages=False)), scanner.beside)
+
+
+def _array_of(page: bytes, feed: str) -> bytes:
+    return _fields_around(page, feed)[feed]
+
+
+def _fields_around(page: bytes, feed: str) -> dict[str, bytes]:
+    """The fields of a page or document, the array of its records among them."""
+    try:
+        fields = _named(page)
     except Invalid:
         raise BadFile("has a name twice in the object around its records") from None
-    except KeyError:
-        raise _lacks_array(feed) from None
-    if found[0] != _ARRAY:
+    if fields.get(feed, b"")[:1] != b"[":
         raise _lacks_array(feed)
-    return found
+    return fields
 
 
 def _lacks_array(feed: str) -> BadFile:
-    return BadFile(f"has no array {feed!r}; the source renamed or removed it")
+    return NoArray(f"has no array {feed!r}; the source renamed or removed it")
 
 
 class _Scanner:
@@ -302,6 +343,7 @@ class _Scanner:
 
     def __init__(self, payload: bytes, feed: str) -> None:
         self._payload, self._feed = payload, feed
+        self.beside: dict[str, bytes] = {}  # the other fields of the last object
         found = (match for match in _TOKEN.finditer(payload) if match[0] != BYTE_ORDER_MARK)
         self._tokens = ((match[0], match.start(), match.end()) for match in found)
         self._token, self._start, self._end = b"", 0, 0
@@ -329,7 +371,7 @@ class _Scanner:
             if name == self._feed and self._token == b"[":
                 found = list(self._listed(self._element))
             else:
-                list(self._element())
+                self.beside[name] = b"".join(self._element())
             self._separate(b"}")
         self._take(b"}")
         if found is None:

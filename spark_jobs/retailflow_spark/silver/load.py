@@ -10,6 +10,7 @@ from retailflow.contracts.model import ORDER
 from retailflow_spark.ledger import Counts
 from retailflow_spark.silver.balance import ROW_BALANCE, Balance, check, checked, movements
 from retailflow_spark.silver.keys import keep_latest_date
+from retailflow_spark.silver.stores import INVALID_BY_STORE, record_invalid
 from retailflow_spark.silver.validate import REASONS, invalid, latest_per_key, valid, validate
 from retailflow_spark.silver.withdraw import take_back
 from retailflow_spark.tables import Tables, date_in
@@ -20,11 +21,12 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, dat
 
     Raises: BalanceError where a record of the day is lost or doubled.
     """
-    tables.create((*contract.tables, ROW_BALANCE))
+    tables.create((*contract.tables, ROW_BALANCE, INVALID_BY_STORE))
     validated = validate(tables.read_day(contract.bronze, ingestion_date), contract)
     survey = _survey(tables, validated, contract, ingestion_date)
     if survey.invalid or survey.held:
         tables.replace_day(invalid(validated, contract), contract.quarantine, ingestion_date)
+        record_invalid(tables, contract, ingestion_date, databricks_run_id)
     rows, order = valid(validated, contract), (contract.version_column, *ORDER)
     prune = date_in(f"t.{contract.event_date}", survey.dates) if contract.event_date else None
     for table in contract.kept:

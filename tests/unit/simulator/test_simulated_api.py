@@ -1,5 +1,5 @@
 import json
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,6 +13,7 @@ from retailflow_local.simulator.world import World
 DAY = date(2026, 1, 15)
 WORLD = World(scale=0.2)
 TOKENS = {"orders": "orders-secret", "customers": "crm-secret"}
+WINDOW = {"updated_from": "2026-01-15T00:00:00Z", "updated_until": "2026-01-16T00:00:00Z"}
 PATHS = {"orders": "/orders/v1/orders", "customers": "/crm/v1/customers"}
 
 
@@ -21,7 +22,7 @@ def client(trouble: Trouble | None = None, **refusals: int) -> TestClient:
 
 
 def get(api: TestClient, entity: str, token: str | None = None, **parameters: object):
-    query = {"updated_date": "2026-01-15", **parameters}
+    query = {**WINDOW, **parameters}
     return api.get(PATHS[entity], params=query, headers={"Authorization": f"Bearer {token or TOKENS[entity]}"})
 
 
@@ -55,7 +56,7 @@ def test_each_api_takes_its_own_token_only():
     assert get(api, "orders", token="crm-secret").status_code == 401
     assert get(api, "customers", token="orders-secret").status_code == 401
     assert api.get(PATHS["orders"], headers={"Authorization": "Bearer Ünsinn".encode()}).status_code == 401
-    refused = api.get(PATHS["orders"], params={"updated_date": "2026-01-15"})
+    refused = api.get(PATHS["orders"], params=WINDOW)
     assert refused.status_code == 401
     assert "secret" not in refused.text
     assert api.get("/healthz").json() == {"status": "ok"}
@@ -74,11 +75,59 @@ def test_every_second_request_fails_when_it_is_asked_to():
     assert [get(api, "orders").status_code for _ in range(4)] == [200, 500, 200, 500]
 
 
-@pytest.mark.parametrize("text", ["2026-1-15", "20260115", "2026-02-30", "yesterday", "", "0001-01-01"])
-def test_a_malformed_date_is_refused_with_a_sentence(text):
-    response = get(client(), "orders", updated_date=text)
+def records(api: TestClient, entity: str, start: str, end: str) -> list[dict]:
+    found = pages(api, entity, updated_from=start, updated_until=end)
+    return [record for page in found for record in json.loads(page)[entity]]
+
+
+@pytest.mark.parametrize("entity", ["orders", "customers"])
+def test_a_window_that_begins_earlier_first_has_what_the_day_before_had_of_those_hours(entity):
+    api = client(Trouble.some())
+    before = records(api, entity, "2026-01-14T00:00:00Z", "2026-01-15T00:00:00Z")
+    day = records(api, entity, "2026-01-15T00:00:00Z", "2026-01-16T00:00:00Z")
+    evening = [one for one in before if "2026-01-14T18:00" <= (one["updated_at"] or "") < "2026-01-15"]
+    assert 10 < len(evening) < len(before) / 2
+    assert records(api, entity, "2026-01-14T18:00:00Z", "2026-01-16T00:00:00Z") == evening + day
+    assert records(api, entity, "2026-01-14T19:00:00+01:00", "2026-01-15T00:00:00Z") == evening
+    assert records(api, entity, "2026-01-14T00:00:00Z", "2026-01-16T00:00:00Z") == before + day
+
+
+def test_a_window_is_half_open_and_ends_within_a_day():
+    api = client()
+    day = WORLD.orders_of(DAY)
+    moment = day[100]["updated_at"]
+    first = records(api, "orders", "2026-01-15T00:00:00Z", moment)
+    last = records(api, "orders", moment, "2026-01-16T00:00:00Z")
+    assert first + last == day
+    assert last[0]["updated_at"] == moment
+    assert records(api, "orders", "2026-01-13T12:00:00Z", "2026-01-13T12:00:01Z") == [
+        order
+        for order in WORLD.orders_of(DAY - timedelta(days=2))
+        if order["updated_at"].startswith("2026-01-13T12:00:00")
+    ]
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"updated_from": ""},
+        {"updated_from": "2026-01-15"},
+        {"updated_from": "2026-01-15T00:00:00"},
+        {"updated_from": "2026-02-30T00:00:00Z"},
+        {"updated_from": "yesterday"},
+        {"updated_from": "0001-01-01T00:00:00+10:00"},
+        {"updated_from": "2025-12-01T00:00:00Z"},
+        {"updated_until": "2026-01-15T00:00:00Z"},
+        {"updated_until": "2026-01-14T00:00:00Z"},
+    ],
+)
+def test_a_malformed_window_is_refused_with_a_sentence(window):
+    response = get(client(), "orders", **window)
     assert response.status_code == 400
-    assert response.json()["detail"] == "updated_date must be a date as YYYY-MM-DD, from the year 2000 to 2999"
+    assert response.json()["detail"] == (
+        "updated_from and updated_until must be moments as 2026-01-15T00:00:00Z, from the year 2000 to 2999, "
+        "the second after the first by at most 31 days"
+    )
 
 
 def test_a_cursor_that_the_api_did_not_give_is_refused():

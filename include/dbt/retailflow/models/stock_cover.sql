@@ -1,11 +1,16 @@
-WITH stock AS (
-  SELECT * FROM {{ source('gold', 'fact_inventory_snapshot') }}
-  WHERE snapshot_date = (SELECT max(snapshot_date) FROM {{ source('gold', 'fact_inventory_snapshot') }})
+{# The newest snapshot of each store: one that counts early or is late hides no other. #}
+WITH recent AS (
+  SELECT *, max(snapshot_date) OVER (PARTITION BY store_id) AS newest_date
+  FROM {{ source('gold', 'fact_inventory_snapshot') }}
+  WHERE snapshot_date > date_sub((SELECT max(snapshot_date) FROM {{ source('gold', 'fact_inventory_snapshot') }}), 28)
 ),
+stock AS (SELECT * FROM recent WHERE snapshot_date = newest_date),
 demand AS (
-  SELECT store_id, product_id, sum(quantity) AS unit_count
-  FROM {{ source('gold', 'fact_sales') }}
-  WHERE business_date BETWEEN date_sub((SELECT max(snapshot_date) FROM stock), 27) AND (SELECT max(snapshot_date) FROM stock)
+  SELECT sale.store_id, sale.product_id, sum(sale.quantity) AS unit_count
+  FROM {{ source('gold', 'fact_sales') }} AS sale
+  JOIN (SELECT DISTINCT store_id, snapshot_date FROM stock) AS counted ON counted.store_id = sale.store_id
+  WHERE sale.business_date > date_sub((SELECT max(snapshot_date) FROM stock), 56)
+    AND sale.business_date BETWEEN date_sub(counted.snapshot_date, 27) AND counted.snapshot_date
   GROUP BY ALL
 )
 SELECT

@@ -1,0 +1,1 @@
+"""Erasure of customers: from RAW, from every table, and from the files of older versions (docs/adr/0007)."""

@@ -1,0 +1,230 @@
+"""Erasure, step by step: who is to be erased is looked for and counted, confirmed, and redacted in RAW.
+
+The tables are a function of RAW. So a person is redacted there, the dates are rebuilt as in any replay, and what is
+left is to delete the files of older versions (purge.py; docs/adr/0007).
+"""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from retailflow.contracts import EntityContract
+from retailflow.manifests import counted
+from retailflow.raw import RawStore
+from retailflow_spark.bronze.decode import decode
+from retailflow_spark.bronze.encoding import BadFile
+from retailflow_spark.ledger import TASK_RUNS
+from retailflow_spark.privacy import requests
+from retailflow_spark.privacy.redaction import dead_files, redact
+from retailflow_spark.privacy.search import Browser, browsers_of, present, record_of, theirs
+from retailflow_spark.privacy.subjects import Found, Subjects
+from retailflow_spark.tables import Tables
+
+_IN_PARALLEL = 8  # requests to RAW
+Plan = dict[str, dict[str, int]]
+
+
+@dataclass
+class Findings:
+    """What an erasure would touch: records by feed and date and by how they were found, and browsers left out."""
+
+    plan: Plan = field(default_factory=dict)
+    by_kind: Counter[tuple[str, str]] = field(default_factory=Counter)
+    doubtful: list[Browser] = field(default_factory=list)
+
+    @property
+    def records(self) -> int:
+        return sum(sum(days.values()) for days in self.plan.values())
+
+    def confirmation(self, subjects: Subjects) -> str:
+        """What confirms these findings and no others: 12 hexadecimal digits."""
+        said = json.dumps([self.plan, sorted(subjects.customers), sorted(subjects.browsers)], sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+    def add(self, contract: EntityContract, day: date, found: str, count: int) -> None:
+        days = self.plan.setdefault(contract.name, {})
+        days[str(day)] = days.get(str(day), 0) + count
+        self.by_kind[contract.name, found] += count
+
+    def report(self) -> None:
+        """Say what was found, without a word of it."""
+        for name, days in sorted(self.plan.items()):
+            kinds = ", ".join(f"{n:,} by {kind}" for (feed, kind), n in sorted(self.by_kind.items()) if feed == name)
+            print(f"{name}: {sum(days.values()):,} records on {len(days)} dates ({kinds})")
+        for browser in self.doubtful:
+            print(f"left alone: {browser}. It is not theirs alone; give it as `browsers` to erase its events too")
+
+
+def find(
+    tables: Tables,
+    store: RawStore,
+    *,
+    customers: Sequence[str] = (),
+    browsers: Sequence[str] = (),
+    confirm: str | None = None,
+    unconfirmed_records: int = 0,
+) -> Plan:
+    """Record new requests, look for all that are open, and return what may be redacted: nothing until it is confirmed.
+
+    Requests that were closed are looked for only in what BRONZE has received since; their findings need no other
+    confirmation. Without any request no table is read.
+
+    Args:
+        customers: digests to add. browsers: digests of browsers that are to be erased though others used them.
+        confirm: the code that an earlier look printed. unconfirmed_records: up to so many need no confirmation.
+
+    Raises: RequestError.
+    """
+    requests.request(tables, customers)
+    requests.request(tables, browsers, requests.BROWSER_KIND)
+    known, began = requests.rows(tables), datetime.now(UTC)
+    if not known or not present(tables):
+        return {}
+    closed = [row for row in known if row.erased_at]
+    waiting = [row for row in known if not row.erased_at and not row.confirmed_at]
+    if waiting and not (customers or browsers or confirm):
+        print(f"{len(waiting)} requests wait for a confirmation: trigger retailflow_erase with one of them")
+    elif waiting:
+        _confirm(tables, store, waiting, confirm, unconfirmed_records)
+    findings = Findings()
+    if open_ := [row for row in requests.rows(tables) if row.confirmed_at and not row.erased_at]:
+        _look_for(tables, store, requests.subjects_of(open_), findings)
+    if closed:
+        _look_for_returned(tables, closed, findings)
+    findings.report()
+    requests.mark(tables, [row.subject_sha256 for row in requests.rows(tables)], looked_at=began)
+    return findings.plan
+
+
+def _confirm(tables: Tables, store: RawStore, waiting: list[Row], confirm: str | None, most: int) -> None:
+    """Say what the erasure of these would touch; confirm them where the code is given, or they touch few records."""
+    customers = requests.subjects_of(waiting).customers
+    asked = {row.subject_sha256 for row in waiting if row.kind == requests.BROWSER_KIND}
+    seen = browsers_of(tables, Subjects(customers))
+    theirs_too = asked | {browser.sha256 for browser in seen if browser.belongs_to_them}
+    subjects = Subjects(customers, dict.fromkeys(theirs_too, datetime.now(UTC)))
+    findings = Findings(doubtful=[browser for browser in seen if browser.sha256 not in theirs_too])
+    _look_for(tables, store, subjects, findings)
+    code = findings.confirmation(subjects)
+    if findings.records <= most or confirm == code:
+        # Once their events are gone, nothing tells any more whose browsers these were.
+        requests.request(tables, theirs_too, requests.BROWSER_KIND)
+        requests.mark(tables, [*customers, *theirs_too], confirmed_at=datetime.now(UTC))
+        return
+    findings.report()
+    said = "The numbers are others than those that were confirmed, so nothing" if confirm else "Nothing"
+    print(f"{said} is redacted. To erase these, trigger retailflow_erase with confirm = {code}")
+
+
+def _look_for(tables: Tables, store: RawStore, subjects: Subjects, findings: Findings) -> None:
+    for contract in present(tables):
+        for row in theirs(tables, contract, subjects).groupBy("ingestion_date", "found").count().collect():
+            findings.add(contract, row.ingestion_date, row.found, row["count"])
+        for (day, _), fates in in_dead_files(store, contract, subjects).items():
+            for found, count in Counter(fates.values()).items():
+                findings.add(contract, day, found, count)
+
+
+def _look_for_returned(tables: Tables, closed: list[Row], findings: Findings) -> None:
+    """Add those records of closed requests that came since these were last looked for, and open the requests again."""
+    subjects, before = requests.subjects_of(closed), findings.records
+    since = min(
+        (row.looked_at.astimezone(UTC) for row in closed if row.looked_at), default=datetime(1970, 1, 1, tzinfo=UTC)
+    )
+    for contract in present(tables):
+        if days := _loaded_since(tables, contract, since):
+            rows = theirs(tables, contract, subjects, days).groupBy("ingestion_date", "found").count().collect()
+            for row in rows:
+                findings.add(contract, row.ingestion_date, row.found, row["count"])
+    if findings.records > before:
+        print("records of persons who were erased before have come again")
+        requests.mark(tables, [row.subject_sha256 for row in closed], rebuilt_at=None, erased_at=None)
+
+
+def _loaded_since(tables: Tables, contract: EntityContract, since: datetime) -> list[date]:
+    """The ingestion dates that a run of BRONZE has written since."""
+    if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS.name)):
+        return []
+    ended = F.unix_micros("started_at") + (F.col("seconds") * 1_000_000).cast("bigint")
+    is_new = ended >= int(since.timestamp() * 1_000_000)
+    runs = tables.read(TASK_RUNS.name).where((F.col("layer") == "bronze") & (F.col("name") == contract.name) & is_new)
+    return [row.ingestion_date for row in runs.select("ingestion_date").distinct().collect()]
+
+
+def in_dead_files(
+    store: RawStore, contract: EntityContract, subjects: Subjects, days: Iterable[date] | None = None
+) -> dict[tuple[date, str], dict[int, Found]]:
+    """By date and path, what records of files that no batch names speak of the requested.
+
+    A file that cannot be decoded counts as one record where one of their ids is in its text.
+    """
+
+    def of_day(day: date) -> dict[tuple[date, str], dict[int, Found]]:
+        paths = dead_files(store, contract.name, day)
+        found = {path: _fates(store.read(path), contract, subjects) for path in paths}
+        return {(day, path): fates for path, fates in found.items() if fates}
+
+    with ThreadPoolExecutor(_IN_PARALLEL) as pool:
+        found = pool.map(of_day, store.dates(contract.name) if days is None else days)
+        return {place: fates for one in found for place, fates in one.items()}
+
+
+def _fates(payload: bytes, contract: EntityContract, subjects: Subjects) -> dict[int, Found]:
+    try:
+        batches = decode(payload, contract.format, contract.name, contract.feed_columns)
+        rows = [row for batch in batches for row in batch.to_pylist()]
+    except BadFile:
+        return {0: Found.BY_TEXT} if subjects.in_text(payload.decode("utf-8", "replace")) else {}
+    decided = ((position, subjects.fate(record_of(row, contract))) for position, row in enumerate(rows))
+    return {position: fate for position, fate in decided if fate}
+
+
+def redact_day(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date, run_id: str) -> int:
+    """Redact the batches of a date in RAW, of all confirmed requests. Returns the number of their records.
+
+    Safe to repeat.
+    """
+    subjects = requests.subjects_of(row for row in requests.rows(tables) if row.confirmed_at)
+    found = theirs(tables, contract, subjects, [ingestion_date]).collect()
+    done = 0
+    for batch in counted(store.manifests(contract.name, ingestion_date)):
+        files: dict[str, dict[int, Found]] = defaultdict(dict)
+        for row in found:
+            if row._batch_id == batch.batch_id:
+                files[row._source_file.rpartition("/")[2]][row._position] = Found(row.found)
+        if files:  # else it has nobody in it, or BRONZE has yet to be rebuilt from it
+            count = sum(map(len, files.values()))
+            requests.receipt(tables, contract, ingestion_date, batch.batch_id, count, run_id)
+            redact(store, contract, batch, files, subjects)
+            done += count
+    return done + sweep(tables, store, contract, ingestion_date, subjects, run_id).records
+
+
+class Swept(NamedTuple):
+    """How many records deleted files had, and the paths of files that are immutable for some days yet."""
+
+    records: int
+    kept: list[str]
+
+
+def sweep(
+    tables: Tables, store: RawStore, contract: EntityContract, day: date, subjects: Subjects, run_id: str
+) -> Swept:
+    """Delete the files of a date that no batch names and that have one of the requested in them."""
+    records, kept = 0, []
+    for (_, path), fates in in_dead_files(store, contract, subjects, [day]).items():
+        requests.receipt(tables, contract, day, path.rpartition("/")[2], len(fates), run_id)
+        if store.delete(path):
+            records += len(fates)
+        else:
+            print(f"{path} is immutable for some days yet, and is deleted after them")
+            kept.append(path)
+    return Swept(records, kept)

@@ -1,0 +1,131 @@
+"""The end of an erasure: no table holds the customers any more, and what older versions hold is deleted."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from retailflow.contracts import EntityContract, Table, built_from, entity
+from retailflow.raw import RawStore
+from retailflow_spark.bronze.drift import DRIFT
+from retailflow_spark.maintenance import behind, oldest_needed
+from retailflow_spark.privacy import requests
+from retailflow_spark.privacy.erase import sweep
+from retailflow_spark.privacy.search import flagged, present, theirs
+from retailflow_spark.privacy.subjects import CUSTOMER, VISITOR, Subjects
+from retailflow_spark.release import RELEASES, carry
+from retailflow_spark.tables import Tables
+
+_PLACE = ["_source_file", "_position"]
+
+
+class ErasureError(RuntimeError):
+    """A person is not gone yet. Says where they still are, and what to do."""
+
+
+def finish(tables: Tables, store: RawStore, settled_hours: int, run_id: str) -> str:
+    """Once no table holds them: delete the files of older versions, and close the requests. Safe to repeat.
+
+    Args:
+        settled_hours: files replaced for less stay, and with them the requests; a run under way may need them.
+
+    Returns: what was done, as a sentence.
+    Raises: ErasureError.
+    """
+    open_ = _open(tables)
+    if not open_:
+        return "No request is open."
+    tables.create([requests.REDACTIONS, RELEASES])
+    subjects = requests.subjects_of(open_)
+    _forget_names(tables, subjects)
+    scope = _scope(tables)
+    if left := _remains(tables, scope, subjects):
+        where = ", ".join(f"{name} ({count} rows)" for name, count in left.items())
+        raise ErasureError(f"They are still in {where}. Trigger retailflow_erase again, or see what blocked GOLD.")
+    if any(row.rebuilt_at is None for row in open_):
+        for table in scope:
+            tables.purge(table.name)
+        carry(tables, run_id)
+        requests.mark(tables, [row.subject_sha256 for row in open_], rebuilt_at=datetime.now(UTC))
+    settled = _open(tables, f"rebuilt_at <= current_timestamp() - interval {settled_hours} hours")
+    if not settled:
+        return f"Gone from all tables; the files of older versions are deleted after {settled_hours} hours."
+    needed = oldest_needed(tables)
+    for table in scope:
+        if reader := behind(tables, table.name, settled_hours, *needed.get(table.name, (None, None))):
+            raise ErasureError(
+                f"{table.name} cannot lose its older versions: {reader}. Clear that task, then this one."
+            )
+        move = partial(carry, tables, run_id) if table.name.startswith("gold.") else None
+        tables.vacuum_now(table, settled_hours, before=move)
+    days = tables.read(requests.REDACTIONS.name).select("entity", "ingestion_date").distinct().collect()
+    kept = [path for day in days for path in _sweep_again(tables, store, day, subjects, run_id)]
+    if kept:
+        return f"{len(kept)} files of RAW are immutable for some days yet, {kept[0]} among them; all else is gone."
+    requests.mark(tables, [row.subject_sha256 for row in settled], erased_at=datetime.now(UTC))
+    return f"{len(settled)} requests closed: no table, no older version and no file of RAW holds them."
+
+
+def _sweep_again(tables: Tables, store: RawStore, day: Row, subjects: Subjects, run_id: str) -> list[str]:
+    return sweep(tables, store, entity(day.entity), day.ingestion_date, subjects, run_id).kept
+
+
+def _forget_names(tables: Tables, subjects: Subjects) -> None:
+    """Delete notices of drift whose field is named after one of them, by digests alone."""
+    if tables.spark.catalog.tableExists(tables.path(DRIFT.name)):
+        names = tables.read(DRIFT.name).select("column", F.sha2("column", 256).alias("sha256")).distinct().collect()
+        if found := [row.sha256 for row in names if subjects.is_one(row.column) or subjects.in_text(row.column)]:
+            listed = ", ".join(f"'{sha256}'" for sha256 in found)
+            tables.delete(DRIFT, f"sha2(column, 256) IN ({listed})")
+
+
+def _remains(tables: Tables, scope: list[Table], subjects: Subjects) -> dict[str, int]:
+    """Of these tables and their published views, those that still speak of the requested, with the number of rows."""
+    found = {contract.bronze.name: theirs(tables, contract, subjects).count() for contract in present(tables)}
+    for contract in present(tables):
+        found[contract.quarantine.name] = _without_record(tables, contract)
+    for table in scope:
+        if not table.name.startswith(("bronze.", "quarantine.")):
+            found[table.name] = _of_theirs(tables.read(table.name), subjects).count()
+        view = f"{tables.catalog}.{table.name}"
+        if table.name.startswith("gold.") and tables.spark.catalog.tableExists(view):
+            found[f"the published {table.name}"] = _of_theirs(tables.spark.table(view), subjects).count()
+    return {name: count for name, count in found.items() if count}
+
+
+def _without_record(tables: Tables, contract: EntityContract) -> int:
+    """How many rows of quarantine are of a record that is not in BRONZE any more: their date is yet to be rebuilt."""
+    if not tables.spark.catalog.tableExists(tables.path(contract.quarantine.name)):
+        return 0
+    records = tables.read(contract.bronze.name).select(*_PLACE)
+    return tables.read(contract.quarantine.name).join(records, _PLACE, "left_anti").count()
+
+
+def _of_theirs(rows: DataFrame, subjects: Subjects) -> DataFrame:
+    """The rows under their id, and those of their browsers that name no customer and are from before the request."""
+    moment = next((name for name in ("occurred_at", "started_at") if name in rows.columns), None)
+    is_theirs = F.lit(False)
+    if CUSTOMER in rows.columns:
+        rows = flagged(rows, CUSTOMER, dict.fromkeys(subjects.customers), "_of_customer")
+        is_theirs |= F.col("_of_customer").isNotNull()
+    if VISITOR in rows.columns and moment:
+        rows = flagged(rows, VISITOR, subjects.browsers, "_until")
+        is_theirs |= F.col(CUSTOMER).isNull() & (F.col(moment) < F.col("_until"))
+    return rows.where(is_theirs)
+
+
+def _scope(tables: Tables) -> list[Table]:
+    """The tables that are there and have people in them."""
+    feeds = [table for contract in requests.personal() for table in contract.tables]
+    gold = [contract.table for contract in built_from(table.name for table in feeds)]
+    named = [table for table in (*feeds, *gold) if {CUSTOMER, "record"} & set(table.column_names)]
+    return [table for table in (*named, DRIFT) if tables.spark.catalog.tableExists(tables.path(table.name))]
+
+
+def _open(tables: Tables, condition: str = "true") -> list[Row]:
+    """The requests that are confirmed and not closed."""
+    if not tables.spark.catalog.tableExists(tables.path(requests.ERASURES.name)):
+        return []
+    is_open = f"erased_at IS NULL AND confirmed_at IS NOT NULL AND {condition}"
+    return tables.read(requests.ERASURES.name).where(is_open).collect()

@@ -1,0 +1,206 @@
+"""A person's records taken out of RAW: a redacted batch and its manifest first, then the old files go.
+
+RAW's one exception. The redacted batch sorts next to the old one, and its files where theirs did, so that no other
+record changes its place in the total order (docs/adr/0007).
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from retailflow.contracts import Column, EntityContract
+from retailflow.manifests import Manifest, RawFile, counted
+from retailflow.raw import RawStore, day_path, supersede
+from retailflow_spark.bronze.csv_records import csv_rows, csv_text
+from retailflow_spark.bronze.decode import decode
+from retailflow_spark.bronze.json_records import is_readable, split
+from retailflow_spark.privacy.subjects import CUSTOMER, Found, Subjects
+
+_PERSONAL = ("restricted", "confidential")
+_ENDING = {"csv": ".csv", "json_pages": ".json", "ndjson": ".ndjson", "ndjson_gzip": ".ndjson.gz"}
+_UNDER_WAY = timedelta(days=1)  # a file that no batch names yet may be one that a source is about to name
+Fates = Mapping[int, Found]  # by the position of a record in its file
+
+
+class RedactionError(RuntimeError):
+    """A redacted file would have changed the records of others. RAW is as it was."""
+
+
+def redact(
+    store: RawStore, contract: EntityContract, manifest: Manifest, theirs: Mapping[str, Fates], subjects: Subjects
+) -> Manifest:
+    """Write the batch anew without the persons, and return the manifest that counts in its place.
+
+    Safe to repeat: files are named by their content, and the first manifest of the new batch holds.
+
+    Args:
+        theirs: by a file's name, what becomes of which of its records.
+
+    Raises: RedactionError.
+    """
+    folder, files = day_path(manifest.entity, manifest.ingestion_date), []
+    for file in manifest.files:
+        if file.name in theirs:
+            payload, records = rewrite(
+                store.read(f"{folder}/{file.name}"), contract, theirs[file.name], subjects, file.records
+            )
+            digest = hashlib.sha256(payload).hexdigest()
+            ending = _ENDING[contract.format]
+            name = f"{file.name.removesuffix(ending)}.r{digest[:12]}{ending}"
+            store.create(f"{folder}/{name}", payload)
+            file = RawFile(name=name, bytes=len(payload), sha256=digest, records=records)
+        files.append(file)
+    return supersede(store, manifest, files)
+
+
+def dead_files(store: RawStore, entity: str, ingestion_date: date) -> list[str]:
+    """The paths of data files that no batch that counts names: of superseded and withdrawn batches, and such as a
+    killed delivery leaves. Files of the last day are left out: their manifest may still come.
+    """
+    manifests, folder = store.manifests(entity, ingestion_date), f"{day_path(entity, ingestion_date)}/"
+    live = {f"{folder}{file.name}" for manifest in counted(manifests) for file in manifest.files}
+    named = {f"{folder}{file.name}" for manifest in manifests for file in manifest.files}
+    found = store.modified(f"{folder}batch_")
+    old = datetime.now(UTC) - _UNDER_WAY
+    return sorted(path for path, moment in found.items() if path not in live and (path in named or moment < old))
+
+
+def rewrite(
+    payload: bytes, contract: EntityContract, theirs: Fates, subjects: Subjects, expected: int | None = None
+) -> tuple[bytes, int]:
+    """A file in which these records are removed or made anonymous, as the contract's `erasure` has it; from a record
+    that only mentions somebody the mention is removed.
+
+    Returns: its bytes, and how many records it has. Every other record keeps its text.
+
+    Raises: RedactionError.
+    """
+    editor = _Editor(contract, subjects)
+    new, count = (_csv if contract.format == "csv" else _json)(payload, editor, theirs, expected)
+    others = (row for position, row in enumerate(_rows(payload, contract, expected)) if position not in theirs)
+    found = _rows(new, contract, count)
+    if len(found) != count or not _is_among(others, found):
+        raise RedactionError(f"a file of {contract.name} cannot be redacted: its other records would not stay the same")
+    return new, count
+
+
+def _rows(payload: bytes, contract: EntityContract, expected: int | None) -> list[dict[str, Any]]:
+    batches = decode(payload, contract.format, contract.name, contract.feed_columns, expected)
+    return [{**row, "_missing_fields": None} for batch in batches for row in batch.to_pylist()]
+
+
+def _is_among(wanted: Iterable, found: Iterable) -> bool:
+    """Whether all that is wanted is found, in order."""
+    rest = iter(found)
+    return all(row in rest for row in wanted)
+
+
+@dataclass(frozen=True)
+class _Editor:
+    """What becomes of a record, as a parsed JSON object."""
+
+    contract: EntityContract
+    subjects: Subjects
+
+    def edit(self, record: dict, fate: Found) -> dict | None:
+        """The record without the person; None where it is to be removed."""
+        if fate is Found.MENTIONED:
+            return self._edited(record, self.contract.feed_columns, self._without_mention)
+        if self.contract.erasure == "anonymise":
+            return self._edited(record, self.contract.feed_columns, self._without_person)
+        return None
+
+    def _without_person(self, value: Any, column: Column) -> Any:
+        return None if _is_personal(column) else self._without_mention(value, column)
+
+    def _without_mention(self, value: Any, column: Column) -> Any:
+        if isinstance(value, list):
+            return [self._without_mention(one, column) for one in value]
+        is_text = isinstance(value, str) and not isinstance(value, _Number) and column.name != CUSTOMER
+        return None if is_text and (self.subjects.is_one(value) or self.subjects.in_text(value)) else value
+
+    def _edited(self, value: Any, columns: Collection[Column], of: Callable[[Any, Column], Any]) -> Any:
+        """The object with `of` applied to each single value; fields that the contract does not name are left out."""
+        known = {column.name: column for column in columns}
+        found = {}
+        for name, item in value.items():
+            if name in known:
+                column = known[name]
+                is_whole = isinstance(item, list | dict) and column.fields and not _is_personal(column)
+                found[name] = self._inside(item, column, of) if is_whole else of(item, column)
+        return found
+
+    def _inside(self, item: Any, column: Column, of: Callable[[Any, Column], Any]) -> Any:
+        if isinstance(item, list):
+            return [self._inside(one, column, of) for one in item]
+        return self._edited(item, column.fields, of) if isinstance(item, dict) else item
+
+
+def _is_personal(column: Column) -> bool:
+    return column.name == CUSTOMER or column.classification in _PERSONAL
+
+
+def _json(payload: bytes, editor: _Editor, theirs: Fates, expected: int | None) -> tuple[bytes, int]:
+    contract = editor.contract
+    kept = list(_kept(split(payload, contract.format, contract.name, expected), editor, theirs))
+    if contract.format == "json_pages":
+        return b'[{"%s":[%s]}]' % (contract.name.encode(), b",".join(kept)), len(kept)
+    text = b"".join(line + b"\n" for line in kept)
+    return gzip.compress(text, mtime=0) if contract.format == "ndjson_gzip" else text, len(kept)
+
+
+def _kept(records: Iterable[bytes], editor: _Editor, theirs: Fates) -> Iterator[bytes]:
+    for position, text in enumerate(records):
+        if position not in theirs:
+            yield text
+        elif (new := _edited_text(text, editor, theirs[position])) is not None:
+            yield new
+
+
+def _edited_text(text: bytes, editor: _Editor, fate: Found) -> bytes | None:
+    """None for a record that is to be removed, as one that cannot be read is."""
+    if not is_readable(text, editor.contract.feed_columns):
+        return None
+    record = editor.edit(json.loads(text, parse_float=_Number, parse_int=_Number), fate)
+    return None if record is None else _text(record).encode()
+
+
+class _Number(str):
+    """A number as it was written: 1.10 stays 1.10."""
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, _Number):
+        return str(value)
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{json.dumps(name)}:{_text(item)}' for name, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_text, value))}]"
+    return json.dumps(value)
+
+
+def _csv(payload: bytes, editor: _Editor, theirs: Fates, expected: int | None) -> tuple[bytes, int]:
+    text = csv_text(payload)
+    header, *rows = csv_rows(text)
+    names = [name.strip() for name in header.fields or ()]
+    out = [text[header.start : header.end]]
+    for position, row in enumerate(rows):
+        if position not in theirs:
+            out.append(text[row.start : row.end])
+        elif row.fields is not None and len(row.fields) == len(names):
+            cells = dict(zip(names, row.fields, strict=True))
+            if (kept := editor.edit(cells, theirs[position])) is not None:
+                out.append(_line(kept.get(name) or "" for name in names))
+    return "".join(out).encode("utf-8", "surrogateescape"), len(out) - 1
+
+
+def _line(cells: Iterable[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()

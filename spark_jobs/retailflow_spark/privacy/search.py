@@ -1,0 +1,172 @@
+"""Where the requested are: in BRONZE by a query, and in files of RAW that no batch names any more.
+
+Spark finds the records that may speak of somebody; plain Python decides each (subjects.py). No query has an id in it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from retailflow.contracts import Column, EntityContract
+from retailflow_spark.privacy.requests import personal, visitor_column
+from retailflow_spark.privacy.subjects import CUSTOMER, VISITOR, Record, Subjects, digest, is_placeholder, texts_in
+from retailflow_spark.silver.values import UNKNOWN_ID, trimmed
+from retailflow_spark.tables import Tables
+
+PLACE = ("ingestion_date", "_batch_id", "_source_file", "_position")
+_PLACE_AND_FATE = "ingestion_date DATE, _batch_id STRING, _source_file STRING, _position BIGINT, found STRING"
+
+
+@dataclass(frozen=True)
+class Browser:
+    """A browser in which one of the requested was seen, by its digest."""
+
+    sha256: str
+    events: int
+    other_customers: int
+    is_placeholder: bool
+    most_events: int
+
+    @property
+    def belongs_to_them(self) -> bool:
+        """Whether it is theirs alone: no other known customer used it, and no more than a person would."""
+        return not self.is_placeholder and not self.other_customers and self.events <= self.most_events
+
+    def __str__(self) -> str:
+        used = f"{self.events:,} events, {self.other_customers:,} other customers"
+        return f"browser {self.sha256} ({'a placeholder, ' if self.is_placeholder else ''}{used})"
+
+
+def theirs(
+    tables: Tables, contract: EntityContract, subjects: Subjects, days: Iterable[date] | None = None
+) -> DataFrame:
+    """The records of BRONZE that speak of the requested: `PLACE` and `found`, one row each.
+
+    Args:
+        days: the ingestion dates to look at; all without them.
+    """
+    records = tables.read(contract.bronze.name)
+    if days is not None:
+        records = records.where(F.col("ingestion_date").isin(sorted(days)))
+
+    def decide(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            decided = ((row, subjects.fate(record_of(row, contract))) for row in batch.to_pylist())
+            found = [{name: row[name] for name in PLACE} | {"found": fate.value} for row, fate in decided if fate]
+            yield pa.RecordBatch.from_pylist(found, _SCHEMA)
+
+    columns = [name for name in (*PLACE, *_read_by(contract)) if name in records.columns]
+    return _candidates(tables, contract, subjects, records).select(*columns).mapInArrow(decide, _PLACE_AND_FATE)
+
+
+_SCHEMA = pa.schema(
+    [
+        ("ingestion_date", pa.date32()),
+        ("_batch_id", pa.string()),
+        ("_source_file", pa.string()),
+        ("_position", pa.int64()),
+        ("found", pa.string()),
+    ]
+)
+
+
+def record_of(row: dict, contract: EntityContract) -> Record:
+    """What a row of BRONZE says of whose it is."""
+    nested = ((column, row[column.name]) for column in contract.feed_columns if column.is_nested)
+    moment = _moment_of(contract)
+    return Record(
+        customer=row.get(CUSTOMER),
+        visitor=row.get(VISITOR),
+        moment=_parsed(row.get(moment)) if moment else None,
+        known=tuple(text for column, value in nested if value for text in texts_in(value, column.fields)),
+        unknown=tuple(texts_in(row["_rescued_data"])) if row["_rescued_data"] else (),
+        unreadable=row["_corrupt_record"],
+    )
+
+
+def _read_by(contract: EntityContract) -> list[str]:
+    moment = _moment_of(contract)
+    nested = (column.name for column in contract.feed_columns if column.is_nested)
+    return [CUSTOMER, VISITOR, *([moment] if moment else []), *nested, "_rescued_data", "_corrupt_record"]
+
+
+def _moment_of(contract: EntityContract) -> str | None:
+    """The column with the moment that the record is about."""
+    return next((column.date_of for column in contract.silver.columns if column.date_of), None)
+
+
+def _parsed(text: str | None) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text.strip().upper()) if text else None
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
+
+
+def _candidates(tables: Tables, contract: EntityContract, subjects: Subjects, records: DataFrame) -> DataFrame:
+    """The records that may speak of one of them: cheap, and none is left out that does."""
+    possible = F.col("_rescued_data").isNotNull() | F.col("_corrupt_record").isNotNull()
+    for column, digests in ((CUSTOMER, dict.fromkeys(subjects.customers)), (VISITOR, subjects.browsers)):
+        if column in records.columns:
+            records = flagged(records, column, digests, f"_is_{column}")
+            possible |= F.col(f"_is_{column}").isNotNull()
+    nested = [column.name for column in contract.feed_columns if column.is_nested]
+    if nested:
+        text = F.concat_ws(" ", *nested)
+        records = records.join(_ids(tables, subjects).agg(F.collect_set("id").alias("_ids")).hint("broadcast"))
+        # An escaped letter may be one of an id.
+        possible |= F.exists("_ids", lambda one: F.instr(text, one) > 0) | F.contains(text, F.lit("\\u"))
+    return records.where(possible)
+
+
+def flagged(records: DataFrame, column: str, digests: Mapping[str, datetime | None], flag: str) -> DataFrame:
+    """The records with a column that is not null where an id is one of these: its moment, or the end of time.
+
+    A join, since they may be many.
+    """
+    rows = [(one, moment or datetime.max.replace(tzinfo=UTC)) for one, moment in digests.items()]
+    listed = records.sparkSession.createDataFrame(rows, f"_digest STRING, {flag} TIMESTAMP").hint("broadcast")
+    is_same = F.sha2(trimmed(F.col(column)), 256) == F.col("_digest")
+    return records.join(listed, is_same, "left").drop("_digest")
+
+
+def _ids(tables: Tables, subjects: Subjects) -> DataFrame:
+    """The ids themselves, as a column `id`, as far as BRONZE has them in their own column."""
+    together = tables.spark.createDataFrame([], "id STRING")
+    for contract in present(tables):
+        if CUSTOMER in contract.bronze.column_names:
+            records = tables.read(contract.bronze.name).select(trimmed(F.col(CUSTOMER)).alias("id"))
+            records = flagged(records, "id", dict.fromkeys(subjects.customers), "_is").where("_is IS NOT NULL")
+            together = together.union(records.select("id"))
+    return together.distinct()
+
+
+def browsers_of(tables: Tables, subjects: Subjects) -> list[Browser]:
+    """The browsers in which the requested customers were seen under their id."""
+    found = []
+    for contract in present(tables):
+        if column := visitor_column(contract):
+            found += _browsers(tables, contract, column, subjects)
+    return found
+
+
+def _browsers(tables: Tables, contract: EntityContract, column: Column, subjects: Subjects) -> Iterator[Browser]:
+    visitor, customer = trimmed(F.col(VISITOR)).alias("_visitor"), trimmed(F.col(CUSTOMER)).alias("_customer")
+    events = tables.read(contract.bronze.name).select(visitor, customer).where("_visitor IS NOT NULL")
+    events = flagged(events, "_customer", dict.fromkeys(subjects.customers), "_is_theirs")
+    seen = events.where("_is_theirs IS NOT NULL").select("_visitor").distinct()
+    other = F.when(F.col("_is_theirs").isNull() & (F.col("_customer") != UNKNOWN_ID), F.col("_customer"))
+    used = events.join(seen, "_visitor", "left_semi").groupBy("_visitor")
+    counted = used.agg(F.count("*").alias("events"), F.count_distinct(other).alias("others"))
+    for row in counted.collect():  # the values stay in this process; only digests leave it
+        is_nobody = is_placeholder(row._visitor, column)
+        yield Browser(digest(row._visitor), row.events, row.others, is_nobody, column.most_records)
+
+
+def present(tables: Tables) -> list[EntityContract]:
+    """The feeds with people in them whose BRONZE is there."""
+    return [c for c in personal() if tables.spark.catalog.tableExists(tables.path(c.bronze.name))]

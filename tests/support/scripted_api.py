@@ -1,0 +1,87 @@
+"""An HTTP server that gives the answers it was told to, in order, and remembers what it was asked."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from retailflow.environments import Source
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`cut`: so many bytes of the body are promised and not sent. `pause`: seconds in its middle."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int = 0
+    is_chunked: bool = False
+    pause: float = 0
+
+
+@dataclass
+class ScriptedApi:
+    """`asked` has the query of each request, `tokens` its Authorization."""
+
+    url: str
+    answers: list[Answer]
+    asked: list[dict[str, str]] = field(default_factory=list)
+    tokens: list[str | None] = field(default_factory=list)
+
+    def source(self, **settings: int) -> Source:
+        return Source(base_url=self.url, token_secret="unused", **settings)
+
+
+def page(*orders: object, cursor: object = None) -> bytes:
+    return json.dumps({"orders": orders, "next_cursor": cursor}).encode()
+
+
+def halves(body: bytes) -> list[bytes]:
+    middle = len(body) // 2
+    return [part for part in (body[:middle], body[middle:]) if part] or [b""]
+
+
+@contextmanager
+def scripted_api(*answers: Answer | bytes) -> Iterator[ScriptedApi]:
+    """Answers that are bytes are pages. After the last one, it is repeated."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            answer = api.answers[min(len(api.asked), len(api.answers) - 1)]
+            api.asked.append({name: values[-1] for name, values in parse_qs(urlsplit(self.path).query).items()})
+            api.tokens.append(self.headers.get("Authorization"))
+            self.send_response_only(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            if answer.is_chunked:
+                self.send_header("Transfer-Encoding", "chunked")
+                pieces = [b"%x\r\n%s\r\n" % (len(part), part) for part in halves(answer.body)]
+                pieces.append(b"" if answer.cut else b"0\r\n\r\n")
+            else:
+                self.send_header("Content-Length", str(len(answer.body)))
+                pieces = halves(answer.body[: len(answer.body) - answer.cut])
+            self.end_headers()
+            self.wfile.write(pieces[0])
+            time.sleep(answer.pause)
+            self.wfile.write(b"".join(pieces[1:]))
+            self.close_connection = bool(answer.cut)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    told = [answer if isinstance(answer, Answer) else Answer(answer) for answer in answers]
+    api = ScriptedApi(f"http://127.0.0.1:{server.server_port}", told)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        server.server_close()
