@@ -149,7 +149,7 @@ class Pipeline:
         contract, day, started_at = entity(feed), _date(number), datetime.now(UTC)
         counts = bronze.load_day(self.tables, self.raw, contract, day)
         job = Run(None, "bronze", feed, day, "laws", 1, str(uuid.uuid4()), started_at)
-        ledger.record(self.tables, job, contract.version, counts)
+        ledger.record(self.tables, job, contract, counts)
         with suppress(BalanceError):  # the comparison tells which rows are wrong
             silver.load_day(self.tables, contract, day, str(uuid.uuid4()))
         self._due[feed, number] = False

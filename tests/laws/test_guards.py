@@ -105,7 +105,8 @@ def test_a_record_with_a_name_that_comes_twice_is_invalid_and_no_other(tables, r
 def test_a_record_of_raw_that_is_not_in_bronze_fails_the_run_of_silver(tables, raw):
     put(raw, "payments", DAY, PAID, paid(payment_event_id="E2"))
     counts = bronze.load_day(tables, raw, PAYMENTS, DAY)
-    ledger.record(tables, Run(None, "bronze", "payments", DAY, "manual__1", 1, "1", datetime.now(UTC)), "1", counts)
+    run = Run(None, "bronze", "payments", DAY, "manual__1", 1, "1", datetime.now(UTC))
+    ledger.record(tables, run, PAYMENTS, counts)
     tables.spark.sql("DELETE FROM spark_catalog.bronze.payments WHERE payment_event_id = 'E2'")
     with pytest.raises(BalanceError, match="1 records of RAW are not in BRONZE"):
         silver.load_day(tables, PAYMENTS, DAY, str(uuid.uuid4()))
