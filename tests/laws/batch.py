@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .compare import Difference
-from .feed_records import Record, of_history
 from .histories import DAYS, RUNS, Pipeline
+from .hostile import of_history_sent
 from .oracle import Oracle
+from .sources import Sent
 
 Differences = dict[int | None, list[Difference]]
 
@@ -24,21 +25,32 @@ class Step:
 
     feed: str | None = None
     number: int = 0
-    sent: tuple[Record | str, ...] = ()
+    sent: tuple[Sent, ...] = ()
+    is_early: bool = False
 
     def __str__(self) -> str:
-        return f"deliver {self.feed}, day {self.number}: {list(self.sent)}" if self.feed else "night"
+        how = " early" if self.is_early else ""
+        return f"deliver {self.feed}, day {self.number}{how}: {list(self.sent)}" if self.feed else "night"
 
 
 @dataclass
 class Recorder:
-    """A target that only takes down what happens. A run is one more night; so many as `nights` count."""
+    """A target that only records what happens. A run is one more night; so many as `nights` count.
+
+    Which batches are withdrawn and which days are missed is for all histories the same: that is in the schedule.
+    """
 
     nights: int
     steps: list[Step] = field(default_factory=list)
 
-    def deliver(self, feed: str, number: int, sent: list[Record | str]) -> None:
-        self.steps.append(Step(feed, number, tuple(sent)))
+    def deliver(self, feed: str, number: int, sent: list[Sent], is_early: bool = False) -> None:
+        self.steps.append(Step(feed, number, tuple(sent), is_early))
+
+    def withdraw(self, feed: str, number: int, which: int) -> None:
+        """See above."""
+
+    def miss(self, feed: str, number: int) -> None:
+        """See above."""
 
     def night(self) -> None:
         self.steps.append(Step())
@@ -68,9 +80,16 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The runs of each night: for each feed its kind, today, an order of days, and the write after which a crash is."""
+    """What happens to all histories alike.
+
+    `nights` are the runs of each night: for each feed its kind, today, an order of days, and the write after which a
+    crash is. `withdrawals` are the batches that are withdrawn before each night: feed, day and which of its batches.
+    `missed` are the feeds and days that no run looks at until the end.
+    """
 
     nights: tuple[tuple[tuple[str, str, int, list[int], int], ...], ...]
+    withdrawals: tuple[tuple[tuple[str, int, int], ...], ...]
+    missed: tuple[tuple[str, int], ...]
 
     @classmethod
     def drawn(cls, chance: random.Random, feeds: tuple[str, ...], nights: int) -> "Schedule":
@@ -81,22 +100,36 @@ class Schedule:
                 found.append((chance.choice(RUNS), feed, min(night, DAYS - 1), order, chance.randint(1, 4)))
             return tuple(found)
 
-        return cls(tuple(runs(night) for night in range(nights)))
+        def withdrawn(night: int) -> tuple:
+            some = (feed for feed in feeds if night and chance.random() < 0.4)
+            return tuple((feed, chance.randrange(DAYS), chance.randrange(99)) for feed in some)
+
+        drawn = tuple(runs(night) for night in range(nights))
+        withdrawals = tuple(withdrawn(night) for night in range(nights + 1))
+        missed = tuple((feed, day) for feed in feeds for day in range(DAYS) if chance.random() < 0.15)
+        return cls(drawn, withdrawals, missed)
 
     def __str__(self) -> str:
-        return "\n".join(f"night {number}: {runs}" for number, runs in enumerate(self.nights))
+        lines = [f"night {number}: {runs}" for number, runs in enumerate(self.nights)]
+        lines += [f"withdrawn before night {number}: {found}" for number, found in enumerate(self.withdrawals)]
+        return "\n".join((*lines, f"missed: {self.missed}"))
 
 
 def evaluate(pipeline: Pipeline, histories: list[Recorder], schedule: Schedule) -> Differences:
     """What is wrong at the end, by the history that it belongs to; None where that cannot be told."""
     nights = [history.by_night() for history in histories]
+    for missed in schedule.missed:
+        pipeline.miss(*missed)
     for night in range(len(schedule.nights) + 1):
-        batches: dict[tuple[str, int, int], list[Record | str]] = defaultdict(list)
+        batches: dict[tuple[str, int, bool, int], list[Sent]] = defaultdict(list)
         for number, steps in enumerate(nights):
             for place, step in enumerate(steps[night] if night < len(steps) else ()):
-                batches[step.feed, step.number, place % 3] += [of_history(sent, f"h{number}-") for sent in step.sent]
-        for (feed, day, _), sent in sorted(batches.items()):
-            pipeline.deliver(feed, day, sent)
+                batch = batches[step.feed, step.number, step.is_early, place % 3]
+                batch += [of_history_sent(sent, number) for sent in step.sent]
+        for withdrawal in schedule.withdrawals[night]:
+            pipeline.withdraw(*withdrawal)
+        for (feed, day, is_early, _), sent in sorted(batches.items()):
+            pipeline.deliver(feed, day, sent, is_early)
         for run in schedule.nights[night] if night < len(schedule.nights) else ():
             pipeline.run(*run)
     found: Differences = defaultdict(list)
@@ -110,7 +143,7 @@ def _owner(difference: Difference, oracle: Oracle) -> int | None:
     """By an id in the row or, where it has only a place, in the record that stands there."""
     text = difference.row
     if place := re.search(r'"_position": (\d+), "_source_file": "((\w+)/.+?)"', text):
-        text += str([r.raw for r in oracle.records(place[3]) if (str(r.position), r.file) == place.group(1, 2)])
+        text += str([r.received for r in oracle.records(place[3]) if (str(r.position), r.file) == place.group(1, 2)])
     found = re.search(r"\bh(\d+)-", text)
     return int(found[1]) if found else None
 

@@ -16,8 +16,9 @@ from retailflow_spark.silver.balance import ROW_BALANCE
 from retailflow_spark.tables import Tables
 
 from .oracle import VERSIONED, Oracle
+from .oracle_dimensions import UNKNOWN_VERSION
 from .oracle_feeds import Row
-from .oracle_gold import UNKNOWN, Gold
+from .oracle_gold import Gold
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ def differences(tables: Tables, oracle: Oracle, feeds: Iterable[str], gold: Iter
         for name in names:
             found += _compared(name, _stored(tables, name), oracle.table(name))
         found += _compared(f"balance of {feed}", _balances(tables, feed), oracle.balances(feed))
+    expected = Gold(oracle)
     for name in gold:
-        found += _compared(name, _built(tables, name), Gold(oracle).table(name))
+        found += _compared(name, _built(tables, name), expected.table(name))
     return found
 
 
@@ -63,21 +65,22 @@ def _stored(tables: Tables, name: str) -> list[Row]:
 
 
 def _balances(tables: Tables, feed: str) -> list[Row]:
-    """The newest check of each date."""
+    """The check of each date that holds: that of the greatest commit."""
     told = [name for name in ROW_BALANCE.column_names if name.endswith("_count")]
     checks = tables.read(ROW_BALANCE.name).where(F.col("entity") == feed)
-    newest = F.max_by(F.struct(*told, "is_closed"), "checked_at").alias("newest")
+    newest = F.max_by(F.struct(*told, "is_closed"), F.struct("silver_version", "checked_at")).alias("newest")
     return _rows(checks.groupBy("entity", "ingestion_date").agg(newest).select("entity", "ingestion_date", "newest.*"))
 
 
 def _built(tables: Tables, name: str) -> list[Row]:
-    """A GOLD table without its surrogate keys; those of a fact are resolved to the version that they name."""
+    """A GOLD table without its own surrogate key; those of a fact are resolved to the version that they name."""
     rows = _rows(tables.read(name))
     for kind in ("customer", "product"):
-        if name == "gold.fact_sales":
+        if name.startswith("gold.fact_") and rows and f"{kind}_sk" in rows[0]:
             versions = _versions(tables, kind)
             for row in rows:
                 row[kind] = versions[row[f"{kind}_sk"]]
+    for kind in ("customer", "product", "session"):
         for row in rows:
             row.pop(f"{kind}_sk", None)
     return rows
@@ -87,7 +90,7 @@ def _versions(tables: Tables, kind: str) -> dict[str, tuple[str, datetime]]:
     rows = _rows(tables.read(f"gold.dim_{kind}").select(f"{kind}_sk", f"{kind}_id", "valid_from"))
     versions = {row[f"{kind}_sk"]: (row[f"{kind}_id"], row["valid_from"]) for row in rows}
     assert len(versions) == len(rows), f"gold.dim_{kind} has a surrogate key twice"
-    assert versions[UNKNOWN_SK] == UNKNOWN
+    assert versions[UNKNOWN_SK] == UNKNOWN_VERSION
     return versions
 
 

@@ -1,5 +1,7 @@
 """Histories of a pipeline: what sources, schedulers and crashes may do to it, in any order."""
 
+import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
@@ -9,24 +11,29 @@ from unittest.mock import patch
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from pipeline import put, run_day
 
-from retailflow.contracts import gold_table
-from retailflow.raw import RawStore
+from retailflow.contracts import entity, gold_table
+from retailflow.raw import RawStore, withdraw
+from retailflow_spark import ledger
+from retailflow_spark.bronze import load as bronze
+from retailflow_spark.job import Run
 from retailflow_spark.publish import refresh
+from retailflow_spark.release import AuditError, publish
+from retailflow_spark.silver import load as silver
 from retailflow_spark.silver.balance import BalanceError
 from retailflow_spark.tables import Tables
 
 from .compare import Difference, differences
-from .feed_records import DAMAGES, FIRST, NEWER, Record, records
+from .feed_records import DAMAGES, FIRST, NEWER, records
+from .hostile import CHANGES, changed, put_anything
 from .oracle import Oracle
-from .oracle_gold import Gold
+from .sources import Record, Sent, deliver
 
 DAYS, DELIVERIES_A_DAY = 3, 6
 RUNS = ("run", "crash", "rerun", "backfill", "replay", "gold")
 GOLD = (
-    *("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales"),
-    *("daily_revenue_mart", "payment_reconciliation"),
+    *("dim_date", "dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales", "fact_inventory_snapshot"),
+    *("fact_web_sessions", "daily_revenue_mart", "payment_reconciliation"),
 )
 
 
@@ -51,7 +58,11 @@ def dying(after_writes: int) -> Iterator[None]:
 class Target(Protocol):
     """What a history happens to. Days are numbers from 0."""
 
-    def deliver(self, feed: str, number: int, sent: list[Record | str]) -> None: ...
+    def deliver(self, feed: str, number: int, sent: list[Sent], is_early: bool = False) -> None: ...
+
+    def withdraw(self, feed: str, number: int, which: int) -> None: ...
+
+    def miss(self, feed: str, number: int) -> None: ...
 
     def night(self) -> None: ...
 
@@ -65,15 +76,32 @@ class Pipeline:
 
     def __init__(self, tables: Tables, raw: RawStore, feeds: tuple[str, ...], gold: tuple[str, ...] = GOLD) -> None:
         self.tables, self.raw, self.feeds, self.gold = tables, raw, feeds, gold
-        self._batches = count(1)
+        self._numbers = count(1)
+        self._batches: dict[tuple[str, int], list[str]] = defaultdict(list)
         self._due: dict[tuple[str, int], bool] = {}
+        self._missed: set[tuple[str, int]] = set()
 
-    def deliver(self, feed: str, number: int, sent: list[Record | str]) -> None:
-        """One more batch. The names of batches do not follow the order of their arrival."""
+    def deliver(self, feed: str, number: int, sent: list[Sent], is_early: bool = False) -> None:
+        """One more batch, made after its day or, if early, in its morning.
+
+        The names of batches do not follow the order of their arrival.
+        """
         day = _date(number)
-        moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-        put(self.raw, feed, day, *sent, created_at=moment + timedelta(milliseconds=next(self._batches) * 7919 % 10007))
+        moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=6 if is_early else 24)
+        made_at = moment + timedelta(milliseconds=next(self._numbers) * 7919 % 10007)
+        self._batches[feed, number].append(deliver(self.raw, feed, day, sent, made_at))
         self._due[feed, number] = True
+
+    def withdraw(self, feed: str, number: int, which: int) -> None:
+        """Let one of the batches of a day count as never delivered. Without any nothing happens."""
+        batches = self._batches[feed, number]
+        if batches:
+            withdraw(self.raw, feed, _date(number), batches.pop(which % len(batches)))
+            self._due[feed, number] = True
+
+    def miss(self, feed: str, number: int) -> None:
+        """No run looks at this day until the end."""
+        self._missed.add((feed, number))
 
     def night(self) -> None:
         """Nothing runs by itself."""
@@ -84,7 +112,7 @@ class Pipeline:
             return
         numbers = {"run": [today], "crash": [today], "rerun": order[:1], "backfill": order[:2], "replay": order}[kind]
         for number in numbers:
-            if (feed, number) not in self._due:
+            if (feed, number) not in self._due.keys() - self._missed:
                 continue  # nothing was delivered, so no sensor lets the job run
             if kind == "crash":
                 with dying(writes):
@@ -104,16 +132,26 @@ class Pipeline:
                 self._load(feed, number)
         self.refresh()
         delivered = {feed for feed, _ in self._due}
-        known = [f"gold.{name}" for name in self.gold if hasattr(Gold, name)]
-        return differences(self.tables, Oracle(self.raw), delivered, known)
+        gold = [f"gold.{name}" for name in self.gold]
+        found = differences(self.tables, Oracle(self.raw), delivered, gold)
+        try:
+            if gold:
+                publish(self.tables, "laws")
+        except AuditError as error:
+            found.append(Difference("publication", "is blocked:", str(error), 1))
+        return found
 
     def finish(self) -> None:
         found = self.differences()
         assert not found, "\n".join(map(str, found[:20]))
 
     def _load(self, feed: str, number: int) -> None:
+        contract, day, started_at = entity(feed), _date(number), datetime.now(UTC)
+        counts = bronze.load_day(self.tables, self.raw, contract, day)
+        job = Run(None, "bronze", feed, day, "laws", 1, str(uuid.uuid4()), started_at)
+        ledger.record(self.tables, job, contract, counts)
         with suppress(BalanceError):  # the comparison tells which rows are wrong
-            run_day(self.tables, self.raw, feed, _date(number))
+            silver.load_day(self.tables, contract, day, str(uuid.uuid4()))
         self._due[feed, number] = False
 
 
@@ -125,17 +163,31 @@ def machine(feeds: tuple[str, ...], begin: Callable[[], Target]) -> type[RuleBas
     """Histories of these feeds; each is told, step by step, to a target of its own."""
     feed, which = st.sampled_from(feeds), st.integers(0, 99)
 
-    def one(versions: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[str, Record]]:
-        return feed.flatmap(lambda name: st.tuples(st.just(name), records(name, versions)))
+    def some(versions: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[str, list[Record]]]:
+        """Records as they should be, and as sources write them."""
 
+        def of_feed(name: str) -> st.SearchStrategy:
+            plain = records(name, versions)
+            one = plain | changed(name, plain, st.sampled_from(CHANGES))
+            return st.tuples(st.just(name), st.lists(one, min_size=1, max_size=3))
+
+        return feed.flatmap(of_feed)
+
+    one = feed.flatmap(lambda name: st.tuples(st.just(name), records(name, FIRST)))
+    anything = feed.flatmap(
+        lambda name: st.tuples(st.just(name), changed(name, records(name, NEWER), st.just(put_anything)))
+    )
     steps = {
-        "deliver": (one(FIRST),),
+        "deliver": (some(FIRST),),
         "deliver_nothing": (feed,),
         "duplicate": (which,),
-        "delay": (one(FIRST), st.integers(0, DAYS - 1)),
-        "correct": (one(NEWER),),
-        "drift": (one(NEWER),),
-        "send_a_bad_record": (one(FIRST), which),
+        "delay": (some(FIRST), st.integers(0, DAYS - 1)),
+        "correct": (some(NEWER),),
+        "correct_early": (some(NEWER),),
+        "send_a_bad_record": (one, which),
+        "send_anything": (anything,),
+        "withdraw": (feed, st.integers(0, DAYS - 1), which),
+        "miss": (feed, st.integers(0, DAYS - 1)),
         "delete_a_customer": (records("customers", NEWER),),
         "run": (st.sampled_from(RUNS), feed, st.permutations(range(DAYS)), st.integers(1, 4)),
     }
@@ -155,9 +207,13 @@ def machine(feeds: tuple[str, ...], begin: Callable[[], Target]) -> type[RuleBas
             getattr(self, name)(*arguments)
 
         def deliver(self, new):
-            self._send(new[0], self.today, new[1])
+            self._send(new[0], self.today, *new[1])
 
         correct = deliver
+
+        def correct_early(self, new):
+            """Before the day is over, and so before its run."""
+            self._send(new[0], min(self.today + 1, DAYS - 1), *new[1], is_early=True)
 
         def deliver_nothing(self, feed):
             self._send(feed, self.today)
@@ -168,14 +224,20 @@ def machine(feeds: tuple[str, ...], begin: Callable[[], Target]) -> type[RuleBas
                 self._send(feed, self.today, *sent, *sent[:1])
 
         def delay(self, late, number):
-            self._send(late[0], min(number, self.today), late[1])
-
-        def drift(self, new):
-            self._send(new[0], self.today, new[1] | {"colour": "green"})
+            self._send(late[0], min(number, self.today), *late[1])
 
         def send_a_bad_record(self, new, which):
             damage = DAMAGES[new[0]][which % len(DAMAGES[new[0]])]
-            self._send(new[0], self.today, new[1], damage if isinstance(damage, str) else new[1] | damage)
+            self._send(new[0], self.today, new[1], new[1] | damage if isinstance(damage, dict) else damage)
+
+        def send_anything(self, new):
+            self._send(new[0], self.today, new[1])
+
+        def withdraw(self, feed, number, which):
+            self.target.withdraw(feed, number, which)
+
+        def miss(self, feed, number):
+            self.target.miss(feed, number)
 
         def delete_a_customer(self, gone):
             self._send("customers", self.today, gone | {"deleted_at": gone["updated_at"]})
@@ -183,8 +245,8 @@ def machine(feeds: tuple[str, ...], begin: Callable[[], Target]) -> type[RuleBas
         def run(self, kind, feed, order, writes):
             self.target.run(kind, feed, self.today, order, writes)
 
-        def _send(self, feed: str, number: int, *sent: Record | str) -> None:
-            self.target.deliver(feed, number, list(sent))
+        def _send(self, feed: str, number: int, *sent: Sent, is_early: bool = False) -> None:
+            self.target.deliver(feed, number, list(sent), is_early)
             self.sent += [(feed, list(sent))]
             if len(self.sent) % DELIVERIES_A_DAY == 0:
                 self.today = min(self.today + 1, DAYS - 1)

@@ -1,40 +1,38 @@
 """What every table must hold, as a plain fold over RAW that shares no code with the jobs."""
 
-import csv
-import io
-import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import cached_property
 from typing import Any
 
-from retailflow.raw import RawStore
-
+from .oracle_decode import Received, records
 from .oracle_feeds import FEEDS, Broken, Feed, Row
+from .oracle_raw import Batch, Store, batches, dates
 
 VERSIONED = ("customers", "products")
 
 
 @dataclass(frozen=True)
 class Record:
-    """An element of a feed, and where it stands. `raw` is None for one that cannot be read."""
+    """An element of a feed, and where it stands."""
 
     feed: Feed
-    ingestion_date: date
-    batch_id: str
-    delivered_at: datetime
+    batch: Batch
     file: str
     position: int
-    raw: Any
+    received: Received
+
+    @property
+    def ingestion_date(self) -> date:
+        return self.batch.ingestion_date
 
     @cached_property
     def row(self) -> Row | None:
-        """The values; None where the record breaks the contract of its feed."""
+        """The values; None where the record breaks a rule of its feed."""
         try:
-            return self.feed.row(self.raw)
+            return self.feed.row(self.received.values, self.batch.created_at)
         except Broken:
             return None
 
@@ -45,32 +43,27 @@ class Record:
     @property
     def order(self) -> tuple:
         """The total order: which of two records of a key is the newer, whatever came first."""
-        return (self.row[self.feed.version], self.ingestion_date, self.batch_id, self.file, self.position)
+        return (self.row[self.feed.version], self.ingestion_date, self.batch.batch_id, self.file, self.position)
 
     @property
     def place(self) -> Row:
         return {
-            "ingestion_date": self.ingestion_date, "_batch_id": self.batch_id, "_source_file": self.file,
-            "_position": self.position, "_ingestion_ts": self.delivered_at,
+            "ingestion_date": self.ingestion_date, "_batch_id": self.batch.batch_id, "_source_file": self.file,
+            "_position": self.position, "_ingestion_ts": self.batch.created_at,
         }  # fmt: skip
-
-    @property
-    def told(self) -> Row:
-        """What it says: a null field and an absent one are the same."""
-        return {name: value for name, value in self.raw.items() if value is not None}
 
 
 class Oracle:
     """The tables that follow from a RAW container, as it is when they are first asked for."""
 
-    def __init__(self, store: RawStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._records: dict[str, list[Record]] = {}
+        self._current: dict[str, list[Record]] = {}
 
     def dates(self, name: str) -> list[date]:
-        """The ingestion dates of a feed that have a batch."""
-        found = re.findall(r"ingestion_date=(\S+?)/_batches/", "\n".join(self._store.names(f"{name}/")))
-        return sorted({date.fromisoformat(text) for text in found})
+        """The ingestion dates of a feed that have a manifest."""
+        return dates(self._store, name)
 
     def records(self, name: str) -> list[Record]:
         if name not in self._records:
@@ -79,23 +72,25 @@ class Oracle:
 
     def _read(self, feed: Feed) -> Iterator[Record]:
         for day in self.dates(feed.name):
-            for manifest in self._store.manifests(feed.name, day):
-                for file in manifest.files:
-                    path = f"{feed.name}/ingestion_date={day}/{file.name}"
-                    elements = _elements(feed, self._store.read(path))
-                    for position, raw in enumerate(elements):
-                        yield Record(feed, day, manifest.batch_id, manifest.created_at, path, position, raw)
+            for batch in batches(self._store, feed.name, day):
+                for file, count in batch.files:
+                    found = records(feed.form, feed.name, self._store.read(file), feed.fields)
+                    assert len(found) == count, f"{file} has {len(found)} records; its manifest says {count}"
+                    for position, received in enumerate(found):
+                        yield Record(feed, batch, file, position, received)
 
     def current(self, name: str) -> list[Record]:
-        """The newest of each key."""
-        return _newest(_sound(self.records(name)), lambda record: record.key)
+        """The latest of each key."""
+        if name not in self._current:
+            self._current[name] = _latest(_sound(self.records(name)), lambda record: record.key)
+        return self._current[name]
 
     def versions(self, name: str) -> list[Record]:
-        """The newest of each key and version."""
-        return _newest(_sound(self.records(name)), lambda record: (record.key, record.order[0]))
+        """The latest of each key and version."""
+        return _latest(_sound(self.records(name)), lambda record: (record.key, record.order[0]))
 
     def rows(self, name: str) -> list[Row]:
-        """The values of the newest of each key."""
+        """The values of the latest of each key."""
         return [record.row for record in self.current(name)]
 
     def table(self, name: str) -> list[Row]:
@@ -110,7 +105,8 @@ class Oracle:
         """What became of the records of each date of a feed, counted (law 2)."""
         winners = {record.key: record for record in self.current(name)}
         counts = {day: Counter() for day in self.dates(name)}
-        last = {(one.ingestion_date, _said(one)): one.order for one in _in_order(_sound(self.records(name)))}
+        in_order = sorted(_sound(self.records(name)), key=lambda record: record.order)
+        last = {(record.ingestion_date, record.received.said): record.order for record in in_order}
         for record in self.records(name):
             counts[record.ingestion_date][_fate(record, winners, last)] += 1
         fates = ("current", "superseded", "duplicate", "quarantined")
@@ -129,53 +125,17 @@ def _fate(record: Record, winners: dict[tuple, Record], last: dict[tuple, tuple]
     winner = winners[record.key]
     if record.order == winner.order:
         return "current"
-    return "superseded" if record.order == last[record.ingestion_date, _said(record)] else "duplicate"
+    return "superseded" if record.order == last[record.ingestion_date, record.received.said] else "duplicate"
 
 
-def _in_order(records: Iterable[Record]) -> list[Record]:
-    return sorted(records, key=lambda record: record.order)
+def _sound(found: Iterable[Record]) -> Iterator[Record]:
+    return (record for record in found if record.row is not None)
 
 
-def _said(record: Record) -> str:
-    return json.dumps(record.told, sort_keys=True, default=str)
-
-
-def _sound(records: Iterable[Record]) -> Iterator[Record]:
-    return (record for record in records if record.row is not None)
-
-
-def _newest(records: Iterable[Record], of) -> list[Record]:
-    newest: dict[tuple, Record] = {}
-    for record in records:
-        best = newest.setdefault(of(record), record)
+def _latest(found: Iterable[Record], of: Callable[[Record], Any]) -> list[Record]:
+    latest: dict[Any, Record] = {}
+    for record in found:
+        best = latest.setdefault(of(record), record)
         if record.order > best.order:
-            newest[of(record)] = record
-    return list(newest.values())
-
-
-def _elements(feed: Feed, payload: bytes) -> list[Any]:
-    """The records of a file in order; None for one that cannot be read."""
-    content = payload.decode()
-    if feed.form == "pages":
-        return [record for page in json.loads(content) for record in page[feed.name]]
-    if feed.form == "document":
-        return json.loads(content)[feed.name]
-    if feed.form == "lines":
-        return [_json(line) for line in content.splitlines()]
-    header, *lines = csv.reader(io.StringIO(content, newline=""))
-    return [_csv(feed, header, line) for line in lines]
-
-
-def _json(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
-
-
-def _csv(feed: Feed, header: list[str], line: list[str]) -> Row | None:
-    """An empty field is null; of a field that the feed does not name, nothing is known."""
-    if len(line) != len(header):
-        return None
-    pairs = zip(header, line, strict=True)
-    return {name: None if value == "" and name in feed.fields else value for name, value in pairs}
+            latest[of(record)] = record
+    return list(latest.values())

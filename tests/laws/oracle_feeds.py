@@ -1,116 +1,56 @@
-"""What a record of a feed must be, and its values, written down once more from FEEDS.md and from nothing else.
+"""What a record of each feed must be, written down once more from the description of the feeds, nothing else."""
 
-Amounts are whole numbers of 1/10000; moments are in UTC; times of a till have no zone.
-"""
-
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any
-from zoneinfo import available_timezones
+from datetime import date, datetime
 
-Row = dict[str, Any]
-Kind = Callable[[Any], Any]
+from .oracle_decode import Values
+from .oracle_values import (
+    UNKNOWN,
+    Broken,
+    Kind,
+    Row,
+    amount,
+    day,
+    flag,
+    form,
+    key,
+    local,
+    moment,
+    one_of,
+    part,
+    parts,
+    reference,
+    text,
+    texts,
+    values,
+    whole,
+    zone,
+)
 
+__all__ = ["FEEDS", "Broken", "Feed", "Row"]
 
-class Broken(ValueError):
-    """A value or a record that its feed does not allow."""
-
-
-def text(raw: Any) -> str:
-    return str(raw)
-
-
-def form(pattern: str) -> Kind:
-    def read(raw: Any) -> str:
-        if not re.fullmatch(pattern, str(raw)):
-            raise Broken(raw)
-        return str(raw)
-
-    return read
-
-
-def one_of(*allowed: str) -> Kind:
-    return form("|".join(allowed))
-
-
-def whole(raw: Any) -> int:
-    return int(form(r"[+-]?\d{1,19}")(raw))
-
-
-def flag(raw: Any) -> bool:
-    return {"true": True, "false": False}[one_of("true", "false")(str(raw).lower())]
-
-
-def money(raw: Any) -> int:
-    units, _, decimals = form(r"[+-]?\d{1,14}(\.\d{1,4})?")(raw).partition(".")
-    amount = int(units.lstrip("+-") + decimals.ljust(4, "0"))
-    return -amount if units.startswith("-") else amount
-
-
-def price(raw: Any) -> int:
-    amount = money(raw)
-    if amount < 0:
-        raise Broken(raw)
-    return amount
-
-
-def day(raw: Any) -> date:
-    return _parsed(date.fromisoformat, form(r"\d{4}-\d{2}-\d{2}")(raw))
-
-
-def local(raw: Any) -> datetime:
-    return _parsed(datetime.fromisoformat, form(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?")(raw))
-
-
-def moment(raw: Any) -> datetime:
-    zoned = form(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})")(raw)
-    return _parsed(datetime.fromisoformat, zoned).astimezone(UTC)
-
-
-def zone(raw: Any) -> str:
-    if raw not in available_timezones():
-        raise Broken(raw)
-    return raw
-
-
-def _parsed(parse: Callable[[str], Any], value: str) -> Any:
-    try:
-        return parse(value)
-    except ValueError as error:
-        raise Broken(value) from error
-
-
-def texts(raw: Any) -> list[str]:
-    return [str(item) for item in raw]
-
-
-def part(**fields: Kind) -> Kind:
-    """An object; what it lacks is null."""
-    return lambda raw: _values(raw, fields, ())
-
-
-def parts(required: tuple[str, ...], **fields: Kind) -> Kind:
-    """An array of objects."""
-    return lambda raw: [_values(item, fields, required) for item in raw]
-
-
-def _values(raw: Any, fields: Mapping[str, Kind], required: tuple[str, ...]) -> Row:
-    if not isinstance(raw, dict) or any(raw.get(name) in (None, "") for name in required):
-        raise Broken(raw)
-    return {name: None if raw.get(name) is None else kind(raw[name]) for name, kind in fields.items()}
-
-
+ID, CUSTOMER, PRODUCT, ORDER = key(), *(3 * [reference(UNKNOWN)])
+STORE = reference(UNKNOWN, "online")
 CURRENCY, COUNTRY = form("[A-Z]{3}"), form("[A-Z]{2}")
 ADDRESS = part(country=COUNTRY, region=text, city=text, postal_code=text)
-MEASURES = {"quantity": whole, "unit_price": price, "discount_amount": money, "tax_amount": money}
+PRICE, MONEY = amount(0, 9_999_999), amount(-9_999_999_999_999, 9_999_999_999_999)
+PIECES, STOCK = whole(-1_000_000, 1_000_000), whole(-1_000_000_000, 1_000_000_000)
+INT32, INT64 = whole(-(2**31), 2**31 - 1), whole(-(2**63), 2**63 - 1)
+MEASURES = {"quantity": PIECES, "unit_price": PRICE, "discount_amount": MONEY, "tax_amount": MONEY}
+FROM_1900 = day(date(1900, 1, 1))
+EVENT_TYPES = ("page_view", "product_view", "search", "add_to_cart", "remove_from_cart", "checkout", "purchase")
 
 
 def _is_sound_line(line: Row) -> bool:
     """The quantity is not 0, and discount and tax have its sign."""
     signs = (line["discount_amount"] or 0) * line["quantity"], (line["tax_amount"] or 0) * line["quantity"]
     return line["quantity"] != 0 and min(signs) >= 0
+
+
+def _is_deleted_after_it_was_created(customer: Row) -> bool:
+    created_at, deleted_at = customer["created_at"], customer["deleted_at"]
+    return created_at is None or deleted_at is None or deleted_at >= created_at
 
 
 @dataclass(frozen=True)
@@ -126,9 +66,11 @@ class Feed:
     dated: tuple[str, str] | None = None
     is_sound: Callable[[Row], bool] = lambda row: True
 
-    def row(self, record: Any) -> Row:
-        """The values of a record. Raises: Broken."""
-        row = _values(record, self.fields, (*self.key, self.version, *self.required))
+    def row(self, record: Values | None, made_at: datetime) -> Row:
+        """The values of a record in a batch that was made at a moment. Raises: Broken."""
+        if record is None:
+            raise Broken(record)
+        row = values(record, self.fields, (*self.key, self.version, *self.required), made_at)
         if not self.is_sound(row):
             raise Broken(record)
         if self.dated:
@@ -141,11 +83,11 @@ _FEEDS = (
     Feed(
         "orders", "pages", ("order_id",), "updated_at", ("ordered_at", "status", "currency"),
         {
-            "order_id": text, "customer_id": text, "ordered_at": moment, "updated_at": moment,
+            "order_id": key(UNKNOWN), "customer_id": CUSTOMER, "ordered_at": moment, "updated_at": moment,
             "status": one_of("placed", "paid", "shipped", "delivered", "cancelled", "returned"), "currency": CURRENCY,
-            "shipping": part(amount=price, method=text, address=ADDRESS), "coupon_codes": texts,
+            "shipping": part(amount=PRICE, method=text, address=ADDRESS), "coupon_codes": texts,
             "lines": parts(
-                ("product_id", "quantity", "unit_price"), line_number=whole, product_id=text, **MEASURES
+                ("product_id", "quantity", "unit_price"), line_number=INT32, product_id=PRODUCT, **MEASURES
             ),
         },
         ("ordered_date", "ordered_at"), lambda row: all(map(_is_sound_line, row["lines"] or ())),
@@ -153,44 +95,65 @@ _FEEDS = (
     Feed(
         "customers", "pages", ("customer_id",), "updated_at", (),
         {
-            **dict.fromkeys(("customer_id", "first_name", "last_name", "email", "phone"), text), "birth_date": day,
-            "address": ADDRESS, "segment": text, "loyalty_tier": text, "marketing_consent": flag,
-            **dict.fromkeys(("created_at", "updated_at", "deleted_at"), moment),
+            "customer_id": key(UNKNOWN), **dict.fromkeys(("first_name", "last_name", "email", "phone"), text),
+            "birth_date": FROM_1900, "address": ADDRESS, "segment": text, "loyalty_tier": text,
+            "marketing_consent": flag, **dict.fromkeys(("created_at", "updated_at", "deleted_at"), moment),
         },
+        is_sound=_is_deleted_after_it_was_created,
     ),
     Feed(
         "products", "document", ("product_id",), "updated_at", ("name",),
         {
-            **dict.fromkeys(("product_id", "name", "category", "subcategory", "brand"), text),
-            "list_price": price, "unit_cost": price, "currency": CURRENCY, "is_active": flag, "updated_at": moment,
+            "product_id": key(UNKNOWN), **dict.fromkeys(("name", "category", "subcategory", "brand"), text),
+            "list_price": PRICE, "unit_cost": PRICE, "currency": CURRENCY, "is_active": flag, "updated_at": moment,
         },
     ),
     Feed(
         "stores", "csv", ("store_id",), "updated_at", ("name", "timezone"),
         {
-            "store_id": text, "store_type": one_of("shop", "warehouse"), "name": text, "country": COUNTRY,
-            **dict.fromkeys(("region", "city", "postal_code"), text), "timezone": zone,
-            "opened_on": day, "closed_on": day, "updated_at": moment,
+            "store_id": key(UNKNOWN, "online"), "store_type": one_of("shop", "warehouse"), "name": text,
+            "country": COUNTRY, **dict.fromkeys(("region", "city", "postal_code"), text), "timezone": zone,
+            "opened_on": FROM_1900, "closed_on": day(years=10), "updated_at": moment,
         },
     ),
     Feed(
         "store_sales", "csv", ("receipt_id", "line_number"), "revision",
         ("sold_at_local", "product_id", "quantity", "unit_price", "currency"),
         {
-            "receipt_id": text, "line_number": whole, "revision": whole, "store_id": text, "register_id": text,
-            "sold_at_local": local, "product_id": text, **MEASURES, "currency": CURRENCY, "tender_type": text,
-            "customer_id": text,
+            "receipt_id": ID, "line_number": INT32, "revision": INT64, "store_id": STORE, "register_id": ID,
+            "sold_at_local": local, "product_id": PRODUCT, **MEASURES, "currency": CURRENCY, "tender_type": text,
+            "customer_id": CUSTOMER,
         },
         ("sold_date", "sold_at_local"), _is_sound_line,
     ),
     Feed(
+        "inventory", "parquet", ("store_id", "product_id", "snapshot_date"), "recorded_at", (),
+        {
+            "store_id": STORE, "product_id": PRODUCT, "snapshot_date": day(),
+            **dict.fromkeys(("quantity_on_hand", "quantity_reserved", "quantity_on_order", "reorder_point"), STOCK),
+            "unit_cost": PRICE, "recorded_at": moment,
+        },
+    ),
+    Feed(
         "payments", "lines", ("payment_event_id",), "recorded_at", ("event_type", "amount", "currency", "occurred_at"),
         {
-            **dict.fromkeys(("payment_event_id", "payment_id", "order_id"), text),
-            "event_type": one_of("authorized", "captured", "refunded", "voided", "chargeback"), "amount": money,
-            "currency": CURRENCY, "method": text, "provider": text, "occurred_at": moment, "recorded_at": moment,
+            "payment_event_id": ID, "payment_id": ID, "order_id": ORDER,
+            "event_type": one_of("authorized", "captured", "refunded", "voided", "chargeback"),
+            # Positive, and up to what DECIMAL(18,4) holds: less than 10 to the power of 14.
+            "amount": amount(-(10**14), 10**14), "currency": CURRENCY, "method": text, "provider": text,
+            "occurred_at": moment, "recorded_at": moment,
         },
-        ("occurred_date", "occurred_at"), lambda row: row["amount"] > 0,
+        ("occurred_date", "occurred_at"), lambda row: 0 < row["amount"] < 10**18,
+    ),
+    Feed(
+        "clickstream", "zipped lines", ("event_id",), "received_at", ("event_type", "occurred_at"),
+        {
+            "event_id": ID, "occurred_at": moment, "received_at": moment, "anonymous_id": ID, "session_id": ID,
+            "customer_id": CUSTOMER, "event_type": one_of(*EVENT_TYPES), "page_url": text, "product_id": PRODUCT,
+            "order_id": ORDER, "device": part(type=text, os=text, browser=text),
+            "utm": part(source=text, medium=text, campaign=text),
+        },
+        ("occurred_date", "occurred_at"),
     ),
 )  # fmt: skip
 FEEDS = {feed.name: feed for feed in _FEEDS}

@@ -1,39 +1,21 @@
-"""GOLD in plain Python, from SILVER as the oracle has it. Amounts are whole numbers of 1/10000."""
+"""The facts and marts of GOLD in plain Python, from SILVER as the oracle has it. Amounts are whole numbers of 1/10000.
+
+`customer` and `product` of a fact are the versions that held: id and beginning.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from .oracle import Oracle
+from .oracle_dimensions import awaited, by_id, calendar, customers, products, stores, version_at
 from .oracle_feeds import Row
+from .oracle_sessions import sessions
+from .oracle_values import UNKNOWN
 
-BEGINNING, END = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-UNKNOWN = ("unknown", BEGINNING)
-ADDRESS = ("country", "region", "city", "postal_code")
-CUSTOMER = (
-    *("first_name", "last_name", "email", "phone", "birth_date", *ADDRESS),
-    *("segment", "loyalty_tier", "marketing_consent", "is_deleted"),
-)
-PRODUCT = ("name", "category", "subcategory", "brand", "list_price", "unit_cost", "is_active")
 AMOUNTS = ("gross_amount", "discount_amount", "net_amount", "tax_amount")
-
-
-def intervals(versions: Iterable[Row], key: str, tracked: tuple[str, ...], carried: tuple[str, ...] = ()) -> list[Row]:
-    """The versions of each key as half-open intervals, where a tracked column changed."""
-    histories: dict[str, list[Row]] = defaultdict(list)
-    for version in sorted(versions, key=lambda row: row["updated_at"]):
-        history = histories[version[key]]
-        if not history or any(history[-1][name] != version[name] for name in tracked):
-            history.append(version)
-    return [
-        {name: version[name] for name in (key, *tracked, *carried)}
-        | {"valid_from": version["updated_at"] if index else BEGINNING}
-        | {"valid_to": history[index + 1]["updated_at"] if index + 1 < len(history) else END}
-        | {"is_current": index + 1 == len(history)}
-        for history in histories.values()
-        for index, version in enumerate(history)
-    ]
 
 
 class Gold:
@@ -43,29 +25,49 @@ class Gold:
         self._oracle = oracle
 
     def table(self, name: str) -> list[Row]:
-        return getattr(self, name.removeprefix("gold."))()
+        return getattr(self, name.removeprefix("gold."))
 
+    @cached_property
+    def dim_date(self) -> list[Row]:
+        return calendar()
+
+    @cached_property
     def dim_customer(self) -> list[Row]:
-        versions = [_flat(record.row) for record in self._oracle.versions("customers")]
-        nobody = dict.fromkeys(CUSTOMER) | {"is_deleted": False}
-        return [*intervals(versions, "customer_id", CUSTOMER), _unknown("customer_id", nobody)]
+        return customers(self._oracle)
 
+    @cached_property
     def dim_product(self) -> list[Row]:
-        versions = [record.row for record in self._oracle.versions("products")]
-        nothing = dict.fromkeys((*PRODUCT, "currency")) | {"name": "unknown"}
-        return [*intervals(versions, "product_id", PRODUCT, ("currency",)), _unknown("product_id", nothing)]
+        return products(self._oracle)
 
+    @cached_property
+    def dim_store(self) -> list[Row]:
+        return stores(self._oracle)
+
+    @cached_property
+    def _customers(self) -> dict[str, list[Row]]:
+        return by_id(self.dim_customer, "customer_id")
+
+    @cached_property
+    def _products(self) -> dict[str, list[Row]]:
+        return by_id(self.dim_product, "product_id")
+
+    @cached_property
+    def fact_orders(self) -> list[Row]:
+        return [
+            _order(order)
+            | {"customer": version_at(self._customers, order["customer_id"], order["ordered_at"])}
+            | {"awaited_count": awaited(self._customers, order["customer_id"])}
+            for order in self._oracle.rows("orders")
+        ]
+
+    @cached_property
     def fact_sales(self) -> list[Row]:
-        """`customer` and `product` are the versions that held: id and beginning."""
-        customers, products = _by_id(self.dim_customer(), "customer_id"), _by_id(self.dim_product(), "product_id")
+        customers, products = self._customers, self._products
         return [
             line
-            | {"customer": _held(customers, line["customer_id"], line["sold_at"])}
-            | {"product": _held(products, line["product_id"], line["sold_at"])}
-            | {
-                "awaited_count": int(line["customer_id"] not in (None, *customers))
-                + (line["product_id"] not in products)
-            }
+            | {"customer": version_at(customers, line["customer_id"], line["sold_at"])}
+            | {"product": version_at(products, line["product_id"], line["sold_at"])}
+            | {"awaited_count": awaited(customers, line["customer_id"]) + awaited(products, line["product_id"])}
             for line in (*self._online(), *self._in_stores())
         ]
 
@@ -88,55 +90,47 @@ class Gold:
             closed_on: date | None = store.get("closed_on")
             yield _line("store", sale["receipt_id"], sale["line_number"], sale, sale) | {
                 "sold_at": sold_at, "sold_at_local": local, "business_date": local.date(),
-                "store_id": sale["store_id"] or "unknown", "register_id": sale["register_id"],
+                "store_id": sale["store_id"] or UNKNOWN, "register_id": sale["register_id"],
                 "is_after_closing": closed_on is not None and local.date() > closed_on,
             }  # fmt: skip
 
+    @cached_property
+    def fact_inventory_snapshot(self) -> list[Row]:
+        return [
+            _stock(snapshot)
+            | {"product": version_at(self._products, snapshot["product_id"], _end_of(snapshot["snapshot_date"]))}
+            | {"awaited_count": awaited(self._products, snapshot["product_id"])}
+            for snapshot in self._oracle.rows("inventory")
+        ]
+
+    @cached_property
+    def fact_web_sessions(self) -> list[Row]:
+        return sessions(self._oracle.rows("clickstream"))
+
+    @cached_property
     def daily_revenue_mart(self) -> list[Row]:
-        categories = {
-            (row["product_id"], row["valid_from"]): row["category"] or "unknown" for row in self.dim_product()
-        }
+        categories = {(row["product_id"], row["valid_from"]): row["category"] or UNKNOWN for row in self.dim_product}
         groups: dict[tuple, list[Row]] = defaultdict(list)
-        for line in self.fact_sales():
+        for line in self.fact_sales:
             place = (line["business_date"], line["channel"], line["store_id"])
             groups[*place, categories[line["product"]], line["currency"]].append(line)
         names = ("business_date", "channel", "store_id", "category", "currency")
         return [dict(zip(names, group, strict=True)) | _revenue(lines) for group, lines in groups.items()]
 
+    @cached_property
     def payment_reconciliation(self) -> list[Row]:
         orders = {(order["order_id"], order["currency"]): order for order in self._oracle.rows("orders")}
         events: dict[tuple, list[Row]] = defaultdict(list)
         for event in self._oracle.rows("payments"):
-            events[event["order_id"] or "unknown", event["currency"]].append(event)
+            events[event["order_id"] or UNKNOWN, event["currency"]].append(event)
         return [_reconciled(key, orders.get(key), events[key]) for key in sorted({*orders, *events})]
-
-
-def _flat(customer: Row) -> Row:
-    address = customer["address"] or {}
-    return customer | {name: address.get(name) for name in ADDRESS} | {"is_deleted": customer["deleted_at"] is not None}
-
-
-def _unknown(key: str, tracked: Row) -> Row:
-    return {key: "unknown", **tracked, "valid_from": BEGINNING, "valid_to": END, "is_current": True}
-
-
-def _by_id(dimension: list[Row], key: str) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in dimension:
-        found[row[key]].append(row)
-    return found
-
-
-def _held(dimension: dict[str, list[Row]], key: str | None, moment: datetime) -> tuple[str, datetime]:
-    held = [row for row in dimension.get(key, ()) if row["valid_from"] <= moment < row["valid_to"]]
-    assert len(held) <= 1, f"{key} has {len(held)} versions at {moment}"
-    return (key, held[0]["valid_from"]) if held else UNKNOWN
 
 
 def _numbered(lines: list[Row]) -> list[tuple[int, Row]]:
     """The lines with their numbers or, where these do not tell them apart, with their places from 1."""
     places = range(1, len(lines) + 1)
-    numbers = [line["line_number"] or place for place, line in zip(places, lines, strict=True)]
+    told = [line["line_number"] for line in lines]
+    numbers = [place if number is None else number for place, number in zip(places, told, strict=True)]
     return list(zip(numbers if len(set(numbers)) == len(numbers) else places, lines, strict=True))
 
 
@@ -148,6 +142,37 @@ def _line(channel: str, sale_id: str, number: int, sale: Row, line: Row) -> Row:
         "gross_amount": gross, "discount_amount": discount, "net_amount": gross - discount,
         "tax_amount": line["tax_amount"] or 0, "currency": sale["currency"], "is_return": line["quantity"] < 0,
     }  # fmt: skip
+
+
+def _order(order: Row) -> Row:
+    """A cancelled order amounts to 0 and has no lines."""
+    is_cancelled, shipping = order["status"] == "cancelled", order["shipping"] or {}
+    lines = [_line("online", "", 0, order, line) for line in order["lines"] or () if not is_cancelled]
+    return {
+        **{name: order[name] for name in ("order_id", "ordered_at", "updated_at", "status", "customer_id")},
+        "business_date": order["ordered_at"].date(), "country": (shipping.get("address") or {}).get("country"),
+        "shipping_method": shipping.get("method"), "coupon_codes": order["coupon_codes"],
+        "is_counted": any(line["quantity"] > 0 for line in lines), "line_count": len(lines),
+        "unit_count": _sum(lines, "quantity"), **{name: _sum(lines, name) for name in AMOUNTS},
+        "shipping_amount": 0 if is_cancelled else shipping.get("amount") or 0, "due_amount": _due(order),
+        "currency": order["currency"],
+    }  # fmt: skip
+
+
+def _stock(snapshot: Row) -> Row:
+    on_hand, reserved = snapshot["quantity_on_hand"], snapshot["quantity_reserved"]
+    available = None if on_hand is None or reserved is None else on_hand - reserved
+    point, cost = snapshot["reorder_point"], snapshot["unit_cost"]
+    return snapshot | {
+        "available_quantity": available,
+        "is_below_reorder_point": None if available is None or point is None else available < point,
+        "stock_value_amount": None if on_hand is None or cost is None else on_hand * cost,
+    }
+
+
+def _end_of(day: date) -> datetime:
+    """The last microsecond of a day in UTC."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC) - timedelta(microseconds=1)
 
 
 def _revenue(lines: list[Row]) -> Row:

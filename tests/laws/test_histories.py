@@ -15,7 +15,7 @@ from .batch import Recorder, Schedule, evaluate, shrunk
 from .histories import GOLD, machine
 
 SEED = int(os.environ.get("RETAILFLOW_SEED") or random.randrange(10**6))
-FEEDS = ("customers", "products", "stores", "orders", "store_sales", "payments")
+FEEDS = ("customers", "products", "stores", "orders", "store_sales", "inventory", "payments", "clickstream")
 
 
 def play(feeds, begin, histories: int, steps: int) -> None:

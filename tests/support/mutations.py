@@ -28,8 +28,14 @@ def _overwriting(store: Any, path: str, payload: bytes) -> bool:
     return True
 
 
-def _appended(tables: Any, frame: Any, table: Any, ingestion_date: Any) -> None:
-    tables._write(frame, table, "append")
+def _appended(tables: Any, frame: Any, table: Any, ingestion_date: Any, sequence: int) -> bool:
+    tables.append(frame, table)
+    return True
+
+
+def _replaced_by_whoever_comes(tables: Any, frame: Any, table: Any, ingestion_date: Any, sequence: int) -> bool:
+    tables.replace_day(frame, table, ingestion_date)
+    return True
 
 
 def _appended_again(tables: Any, rows: list, table: Any, identity: str) -> None:
@@ -55,7 +61,24 @@ def _late_beginning() -> Any:
     return F.lit("2026-01-01T00:00:00Z").cast("timestamp")
 
 
-INTEGRATION = "tests/integration"
+def _literally(value: Any) -> Callable[..., Any]:
+    """A function of columns whose result is the same for all rows."""
+
+    def column(*_: Any) -> Any:
+        from pyspark.sql import functions as F
+
+        return F.lit(value)
+
+    return column
+
+
+def _endless_with_an_id() -> Any:
+    from pyspark.sql import functions as F
+
+    return F.make_dt_interval(F.when(F.col("session_id").isNull(), F.lit(0)).otherwise(F.lit(365)), mins=F.lit(30))
+
+
+INTEGRATION, GUARDS = "tests/integration", "tests/laws/test_guards.py"
 MUTATIONS = [
     Mutation(
         1,
@@ -66,19 +89,25 @@ MUTATIONS = [
     Mutation(
         2,
         "a balance that does not close fails the run",
-        _replaced("retailflow_spark.balance.Balance.is_closed", True),
+        _replaced("retailflow_spark.silver.balance.Count.is_closed", True),
         f"{INTEGRATION}/test_balance.py::test_a_row_that_vanishes_from_silver_fails_the_next_run_of_its_day",
     ),
     Mutation(
         2,
         "dates whose rows lost are counted again",
-        _replaced("retailflow_spark.balance._moved", lambda *_: set()),
+        _replaced("retailflow_spark.silver.balance._moved", lambda *_: iter(())),
         f"{INTEGRATION}/test_balance.py::test_a_later_day_that_wins_has_the_earlier_day_counted_again",
+    ),
+    Mutation(
+        2,
+        "the records of RAW are counted against those of BRONZE",
+        _replaced("retailflow_spark.silver.balance._records_in_raw", lambda *_: None),
+        f"{GUARDS}::test_a_record_of_raw_that_is_not_in_bronze_fails_the_run_of_silver",
     ),
     Mutation(
         3,
         "a day's slice of BRONZE is replaced, not appended to",
-        _replaced("retailflow_spark.tables.Tables.replace_day", _appended),
+        _replaced("retailflow_spark.tables.Tables.replace_day_in_sequence", _appended),
         f"{INTEGRATION}/test_bronze.py::test_a_late_batch_joins_its_day_and_a_rerun_changes_nothing",
     ),
     Mutation(
@@ -90,21 +119,39 @@ MUTATIONS = [
     Mutation(
         4,
         "a merge takes only what is newer",
-        _replaced("retailflow_spark.tables.Tables.merge_newest", _last_wins),
+        _replaced("retailflow_spark.tables.Tables.upsert_latest", _last_wins),
         f"{INTEGRATION}/test_silver.py::test_an_old_day_that_comes_later_never_undoes_a_newer_one",
     ),
     Mutation(
         4,
         "records of one version have an order",
-        _replaced("retailflow_spark.silver.ORDER", ("ingestion_date",)),
+        _replaced("retailflow_spark.silver.load.ORDER", ("ingestion_date",)),
         f"{INTEGRATION}/test_silver.py::test_within_a_day_the_greatest_of_version_batch_file_and_position_wins",
     ),
     Mutation(
         4,
         "rows that a stricter contract refuses are taken back",
-        _replaced("retailflow_spark.silver._withdraw", lambda *_: None),
+        _replaced("retailflow_spark.silver.load.take_back", lambda *_: None),
         f"{INTEGRATION}/test_contract_change.py"
         "::test_a_stricter_contract_takes_back_its_rows_and_the_version_before_returns",
+    ),
+    Mutation(
+        4,
+        "rows whose record is gone are taken back",
+        _replaced("retailflow_spark.silver.load.take_back", lambda *_: None),
+        f"{GUARDS}::test_a_row_whose_batch_is_withdrawn_goes_and_what_it_had_replaced_comes_back",
+    ),
+    Mutation(
+        4,
+        "a slice of BRONZE is not replaced by one of fewer manifests",
+        _replaced("retailflow_spark.tables.Tables.replace_day_in_sequence", _replaced_by_whoever_comes),
+        f"{GUARDS}::test_a_run_that_saw_fewer_batches_and_is_cancelled_takes_nothing_from_bronze",
+    ),
+    Mutation(
+        4,
+        "a key has one row, whatever dates it names",
+        _replaced("retailflow_spark.silver.load.keep_latest_date", lambda *_: 0),
+        f"{GUARDS}::test_a_key_that_names_another_date_keeps_one_row",
     ),
     Mutation(
         4,
@@ -117,6 +164,12 @@ MUTATIONS = [
         "amounts are decimals",
         _replaced("retailflow_spark.gold.fact_sales.LINE", "double"),
         f"{INTEGRATION}/gold/test_fact_sales.py::test_decimals_are_exact_to_the_last_digit",
+    ),
+    Mutation(
+        5,
+        "a number with more decimals than its column is invalid",
+        _replaced("retailflow_spark.silver.values._decimals", _literally(0)),
+        f"{GUARDS}::test_a_number_that_its_column_cannot_hold_exactly_is_never_rounded",
     ),
     Mutation(
         6,
@@ -144,9 +197,45 @@ MUTATIONS = [
         "tests/laws/test_flat_days.py::test_a_day_reads_no_file_of_a_date_that_it_does_not_touch",
     ),
     Mutation(
+        8,
+        "24 hours of silence end a session that has an id",
+        _replaced("retailflow_spark.gold.fact_web_sessions._silence", _endless_with_an_id),
+        f"{GUARDS}::test_24_hours_of_silence_end_a_session_that_has_an_id",
+    ),
+    Mutation(
         9,
         "arguments of a job are compared with what is allowed",
         _replaced("retailflow_spark.job._form", lambda kind, pattern: str),
         "tests/unit/test_job_arguments.py::test_a_wrong_value_ends_the_job_with_a_sentence_that_names_it",
+    ),
+    Mutation(
+        11,
+        "white space around text is trimmed",
+        _replaced("retailflow_spark.silver.validate.trimmed", lambda raw: raw),
+        f"{GUARDS}::test_white_space_around_a_value_is_no_part_of_it_and_a_blank_value_is_absent",
+    ),
+    Mutation(
+        11,
+        "a moment is plausible",
+        _replaced("retailflow_spark.silver.values._is_plausible", _literally(True)),
+        f"{GUARDS}::test_a_moment_before_1990_or_more_than_a_day_after_its_batch_makes_the_record_invalid",
+    ),
+    Mutation(
+        11,
+        "the ids of fixed members are no keys",
+        _replaced("retailflow.contracts.model.Column.reserved", property(lambda column: (), lambda *_: None)),
+        f"{GUARDS}::test_the_id_of_a_fixed_member_is_no_key_of_a_record",
+    ),
+    Mutation(
+        11,
+        "the ids of fixed members as references mean the unknown member",
+        _replaced("retailflow_spark.silver.values.reserved_ids", lambda reference: ()),
+        f"{GUARDS}::test_a_reference_to_a_fixed_member_is_one_to_the_unknown_member",
+    ),
+    Mutation(
+        11,
+        "a name that comes twice makes its record invalid",
+        _replaced("retailflow_spark.bronze.json_records._check_names_one_by_one", lambda text: None),
+        f"{GUARDS}::test_a_record_with_a_name_that_comes_twice_is_invalid_and_no_other",
     ),
 ]
