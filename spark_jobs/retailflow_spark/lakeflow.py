@@ -6,6 +6,7 @@ analyse a query, so nothing here asks a frame for its columns.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,7 @@ from pyspark.sql.types import BinaryType, DateType, LongType, StringType, Struct
 from retailflow.contracts import Column, EntityContract, Table, entity
 from retailflow.contracts.ddl import column_definition
 from retailflow.contracts.model import ORDER
-from retailflow.manifests import Manifest, counted, parse_manifest
+from retailflow.manifests import BadManifest, Manifest, Unreadable, counted, stored_manifest
 from retailflow.raw import day_path
 from retailflow_spark.bronze.load import decoded, decoded_schema, stored_columns
 from retailflow_spark.silver.validate import REASONS, invalid, latest_per_key, reasons, valid, validate
@@ -78,7 +79,7 @@ class Feed:
         def named(frame: pd.DataFrame) -> pd.DataFrame:
             found = [
                 (f"{day_path(name, manifest.ingestion_date)}/{file.name}", file.records)
-                for manifest in _batches(zip(frame["name"], frame["content"], strict=True))
+                for manifest in _batches(name, frame["day"].iloc[0], zip(frame["name"], frame["content"], strict=True))
                 for file in manifest.files
             ]
             return pd.DataFrame(found, columns=_SAID.names)
@@ -135,7 +136,8 @@ class _Decoder(StatefulProcessor):
             for name, content in zip(frame["name"], frame["content"], strict=True):
                 self._kept.updateValue((name,), (content,))
         kept = {name: content for (name,), (content,) in self._kept.iterator()}
-        for manifest in _batches(one for one in kept.items() if not one[0].startswith("batch_")):
+        named = (one for one in kept.items() if not one[0].startswith("batch_"))
+        for manifest in _batches(self._contract.name, key[0], named):
             # Spark's reader may pass over an empty file.
             if all(file.name in kept or file.bytes == 0 for file in manifest.files):
                 yield from self._records(manifest, kept)
@@ -157,10 +159,18 @@ class _Decoder(StatefulProcessor):
         pass
 
 
-def _batches(named: Iterable[tuple[str, bytes]]) -> list[Manifest]:
-    """The batches of a day that count, by the names and contents of their manifests."""
+def _batches(feed: str, day: str, named: Iterable[tuple[str, bytes]]) -> list[Manifest]:
+    """The batches of a day that count, by the names and contents of their manifests.
+
+    Raises: BadManifest for one that cannot be read and is not withdrawn.
+    """
     once = dict(named)  # a Blob endpoint may list a folder twice: as a blob, and as the prefix of others
-    return counted(parse_manifest(name, content) for name, content in once.items())
+    ingestion_date = date.fromisoformat(day)
+    found = counted(stored_manifest(name, content, feed, ingestion_date) for name, content in once.items())
+    for manifest in found:
+        if isinstance(manifest, Unreadable):
+            raise BadManifest(manifest.wrong)
+    return found
 
 
 def feed(name: str) -> Feed:

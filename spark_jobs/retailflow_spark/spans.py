@@ -31,8 +31,10 @@ def merged(spans: Iterable[Span], most: int = _MOST_SPANS) -> list[Span]:
             found.append((least, greatest))
     if len(found) <= most:
         return found
-    gaps = sorted(range(1, len(found)), key=lambda place: -_distance(found[place - 1][1], found[place][0]))
-    starts = [0, *sorted(gaps[: most - 1]), len(found)]
+    widest = sorted(
+        range(1, len(found)), key=lambda place: _distance(found[place - 1][1], found[place][0]), reverse=True
+    )
+    starts = [0, *sorted(widest[: most - 1]), len(found)]
     return [(found[a][0], found[b - 1][1]) for a, b in pairwise(starts)]
 
 

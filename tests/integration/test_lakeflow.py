@@ -7,7 +7,7 @@ from pipeline import everything, new_container, put, run_day
 
 from retailflow.contracts import entity
 from retailflow.manifests import ulid
-from retailflow.raw import Part, day_path, deliver, withdraw
+from retailflow.raw import Part, batches_path, day_path, deliver, withdraw
 from retailflow_local.lakeflow import update
 from retailflow_local.simulator.files import parts
 from retailflow_local.simulator.trouble import Trouble
@@ -69,17 +69,20 @@ def test_updates_follow_what_comes_late_and_a_full_refresh_changes_nothing(works
 
 
 @pytest.mark.full
-def test_a_file_unlike_its_manifest_stops_the_update_until_its_batch_is_withdrawn(workspace, tables, raw, capfd):
+def test_a_bad_batch_stops_updates_until_it_is_withdrawn_and_all_is_refreshed(workspace, tables, raw, capfd):
     put(raw, "orders", DAY, ORDER)
     assert update(workspace, raw.root, full_refresh=True) == 0
     spoilt = deliver(raw, "orders", DAY, ulid(datetime.now(UTC), "x"), datetime.now(UTC), [Part(".json", b"[]", 3)])
     assert update(workspace, raw.root) == 1
     assert "holds 0 records; its manifest says 3" in capfd.readouterr().err
     assert sizes(tables)["bronze"] == 1
-    withdraw(raw, "orders", DAY, spoilt.batch_id)
-    for order_id in ("O2", "O3"):  # it does not come back with a later update either
+    emptied = put(raw, "orders", DAY, ORDER | {"order_id": "O4"})
+    raw._container.upload_blob(f"{batches_path('orders', DAY)}/{emptied.batch_id}.json", b"", overwrite=True)
+    for batch in (spoilt, emptied):
+        withdraw(raw, "orders", DAY, batch.batch_id)
+    for order_id, refresh in (("O2", True), ("O3", False)):  # it does not come back with a later update either
         put(raw, "orders", DAY, ORDER | {"order_id": order_id})
-        assert update(workspace, raw.root) == 0
+        assert update(workspace, raw.root, full_refresh=refresh) == 0
     assert_as_the_jobs_have_it(tables, raw, DAY)
 
 
