@@ -19,22 +19,32 @@ def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
             over (the trigger form offers the present as logical date, and half a day must not be declared complete);
             the task fails without a retry.
     """
-    triggered = dag_run.run_after.astimezone(UTC).date()
-    logical = dag_run.logical_date.astimezone(UTC).date() if dag_run.logical_date else None
     if chosen := params.get("ingestion_date"):
         day = parsed_date("ingestion_date", chosen)
-        # The present is no choice: the trigger form offers it. A past logical date is that of the clock, of a backfill,
-        # or of a person who chose it. `run_after` is the moment of the trigger, and stays so when a task is cleared.
-        if logical and logical < triggered and day != logical:
-            raise AirflowFailException(
-                f"ingestion_date {day} contradicts the logical date {logical}: start the run again with one of the "
-                "two; a backfill with --reprocess-behavior failed --dag-run-conf '{}'."
-            )
+        _refuse_contradiction(day, dag_run)
+    elif dag_run.logical_date:
+        day = dag_run.logical_date.astimezone(UTC).date()
     else:
-        day = logical or triggered - timedelta(days=1)
+        day = dag_run.run_after.astimezone(UTC).date() - timedelta(days=1)
     if day >= datetime.now(UTC).date():
         raise AirflowFailException(f"{day} is not over in UTC: trigger again with an earlier ingestion_date.")
     return day.isoformat()
+
+
+def _refuse_contradiction(day: date, dag_run: Any) -> None:
+    """A past logical date is that of the clock, of a backfill, or of a person who chose it; the present is no choice.
+
+    `run_after` is the moment of the trigger, and stays so when a task is cleared. There may be no run where the DAG
+    processor speaks for a lost worker.
+    """
+    if dag_run is None or dag_run.logical_date is None:
+        return
+    logical, triggered = (moment.astimezone(UTC).date() for moment in (dag_run.logical_date, dag_run.run_after))
+    if logical < triggered and day != logical:
+        raise AirflowFailException(
+            f"ingestion_date {day} contradicts the logical date {logical}: start the run again with one of the two; a "
+            "backfill with --reprocess-behavior failed --dag-run-conf '{}'."
+        )
 
 
 def parsed_date(name: str, text: str) -> date:
