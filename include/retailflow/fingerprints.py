@@ -4,7 +4,7 @@ Words in comments, docstrings and descriptions decide no row, so they are no par
 """
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
@@ -39,7 +39,7 @@ def of_gold(contract: GoldContract, package: Path) -> str:
     return _digest(said, package, [f"gold/{contract.name}.py"])
 
 
-def _shape(column: Column) -> tuple:
+def _shape(column: Column) -> tuple[object, ...]:
     """What a decoder asks of a column."""
     return column.name, column.is_array, column.required, tuple(map(_shape, column.fields))
 
@@ -48,7 +48,7 @@ def _wordless(column: Column) -> Column:
     return replace(column, description="", classification=None, fields=tuple(map(_wordless, column.fields)))
 
 
-def _digest(said: list, package: Path, modules: Iterable[str]) -> str:
+def _digest(said: Sequence[object], package: Path, modules: Iterable[str]) -> str:
     code = {name: _code(package / name) for name in sorted(_closure(package, modules))}
     return md5(repr((said, code)).encode()).hexdigest()
 
@@ -66,8 +66,8 @@ def _closure(package: Path, modules: Iterable[str]) -> set[str]:
 
 def _imported(package: Path, name: str) -> Iterable[str]:
     for node in ast.walk(ast.parse((package / name).read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package.name}."):
-            parts = node.module.split(".")[1:]
+        if isinstance(node, ast.ImportFrom) and (module := node.module or "").startswith(f"{package.name}."):
+            parts = module.split(".")[1:]
             if parts[0] in _FOLLOWED:
                 yield f"{'/'.join(parts)}.py"
                 yield from (f"{'/'.join(parts)}/{alias.name}.py" for alias in node.names)
