@@ -6,6 +6,7 @@ anew. cosmetic: words.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from retailflow.contracts import Column, EntityContract, GoldContract, built_from
@@ -171,10 +172,24 @@ def _narrowed(old: Column, new: Column) -> Iterator[str]:
         yield f"values without {', '.join(gone)}" if isinstance(gone, list) else "values are a list"
     if new.pattern and new.pattern != old.pattern:
         yield "its pattern"
-    if new.minimum is not None and (old.minimum is None or float(new.minimum) > float(old.minimum)):
+    if new.minimum is not None and (old.minimum is None or _limit(new.minimum) > _limit(old.minimum)):
         yield f"at least {new.minimum}"
-    if new.maximum is not None and (old.maximum is None or float(new.maximum) < float(old.maximum)):
+    if new.maximum is not None and (old.maximum is None or _limit(new.maximum) < _limit(old.maximum)):
         yield f"at most {new.maximum}"
+    if new.latest and new.latest != old.latest:
+        yield f"at most {new.latest} after its batch"
+    if new.max_length is not None and (old.max_length is None or new.max_length < old.max_length):
+        yield f"at most {new.max_length} characters"
+    if gone := sorted(set(new.reserved) - set(old.reserved)):
+        yield f"no longer {', '.join(gone)}"
+
+
+def _limit(value: object) -> tuple[Decimal, str]:
+    """In the order of numbers; dates in that of their texts, which are ISO 8601."""
+    try:
+        return Decimal(str(value)), ""
+    except InvalidOperation:
+        return Decimal(0), str(value)
 
 
 def _promises(old: Contract, new: Contract) -> Iterator[Change]:

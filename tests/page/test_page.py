@@ -146,7 +146,7 @@ def test_a_failed_cell_has_the_card_of_its_e_mail(visit, server):
     page.get_by_role("heading", name="Safe now").wait_for()
     card = page.locator(".incident").inner_text()
     assert ERROR in card
-    assert "Have the source deliver" in card
+    assert "have it delivered again as a new one" in card
     assert "gold.fact_orders" in card
     assert "runbooks/bad_batch.md" in page.locator(".incident").inner_html()
 

@@ -81,6 +81,18 @@ BREAKING = {
         "silver",
     ),
     "a limit is lower": ("payments", put("amount", logicalTypeOptions={"maximum": 9}), "at most 9", "silver"),
+    "an earliest date is later": (
+        "stores",
+        put("opened_on", logicalTypeOptions={"minimum": "1950-01-01"}),
+        "opened_on: at least 1950-01-01",
+        "silver",
+    ),
+    "a text is shorter": (
+        "orders",
+        put("order_id", logicalTypeOptions={"maxLength": 9}),
+        "order_id: at most 9 characters",
+        "silver",
+    ),
     "records may be refused": ("stores", rule, "rule new_rule is new", "silver"),
     "a GOLD column is gone": ("fact_sales", drop("register_id"), "register_id is gone", "gold"),
     "it comes later": ("orders", sla, "timeOfAvailability is 23:00, was 04:00", None),

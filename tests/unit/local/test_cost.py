@@ -17,7 +17,7 @@ def run(monkeypatch):
     """The command, beside a warehouse that says what a test gives: a workspace has no past of its own to be known."""
 
     def invoke(known, *arguments):
-        monkeypatch.setattr(cost, "_client", lambda env: None)
+        monkeypatch.setattr(cost, "client_of", lambda env: None)
         monkeypatch.setattr(cost, "known_paces", lambda client, env: known)
         return CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "200"})
 
