@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from retailflow_spark.tables import Tables
 
+_NODE = re.compile(r"\n(?=(?:[ :] {2})*[:+]- )")  # begins below another; a text inside a node may have line breaks
 _ATTRIBUTE = re.compile(r"(lambda )?\b(\w+)#(\d+)L?((?:\.\w+)*)")
 _NAMED = re.compile(r"(?P<expression>.*) AS (?P<name>\S+)#(?P<id>\d+)L?", re.DOTALL)
 _PLAIN = re.compile(r"(?P<name>\w+)#(?P<id>\d+)L?")
@@ -57,13 +58,13 @@ def read(plan: str) -> dict[str, list[str]]:
     Raises: ValueError for a node that is not understood.
     """
     text = plan.partition("== Analyzed Logical Plan ==\n")[2].partition("\n== Optimized")[0]
-    tree = _Plan([node for line in text.splitlines()[1:] if (node := _node(line))])
+    tree = _Plan([node for line in _NODE.split(text.partition("\n")[2]) if (node := _node(line))])
     return {name: sorted(tree.sources(number, "") or tree.tables()) for name, number in tree.outputs(0)}
 
 
 def _node(line: str) -> "tuple[int, str] | None":
     """Its depth and its text; None for an empty line."""
-    match = re.match(r"(?P<branches>(?:[ :] {2}|[:+]- )*)(?P<text>\S.*)", line)
+    match = re.match(r"(?P<branches>(?:[ :] {2}|[:+]- )*)(?P<text>\S.*)", line, re.DOTALL)
     return (len(match["branches"]) // 3, match["text"]) if match else None
 
 

@@ -1,6 +1,7 @@
 """What every entry script shares: arguments checked before anything runs, one Spark session, an honest end."""
 
 import argparse
+import logging
 import os
 import re
 import sys
@@ -36,6 +37,9 @@ def spark_session() -> Iterator["SparkSession"]:
     """The session of this run: the platform's own, or a Spark Connect one where SPARK_REMOTE names a server."""
     from pyspark.sql import SparkSession
 
+    # pyspark writes each refused query to the log, those that we expect and handle too. Others end the run and say so.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     spark = SparkSession.builder.getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     try:

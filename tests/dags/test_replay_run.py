@@ -116,7 +116,7 @@ def test_an_erasure_redacts_each_date_before_it_is_rebuilt_and_then_finishes(run
 
 
 def test_a_night_on_which_nobody_is_found_still_finishes_what_is_open(run):
-    ended, asked = run("retailflow_erase", {}, customers=[], settled_hours=24)
+    ended, asked = run("retailflow_erase", {}, customers=[], confirm=None, settled_hours=24)
     assert ended["success"] == {"find", "read_plan", "finish"}
     assert asked == [
         "erase_find --customers none --browsers none --confirm none",

@@ -122,8 +122,8 @@ def test_a_look_changes_nothing_until_it_is_confirmed(loaded, raw, capsys):
     assert "clickstream: 9 records on 1 dates (2 by browser, 4 by id, 1 by mention, 2 by text)\n" in said
     assert "orders: 3 records on 1 dates (1 by id, 1 by mention, 1 by text)\n" in said
     assert "customers: 2 records on 1 dates (1 by id, 1 by mention)\n" in said
-    assert f"browser {SHARED} (3 events, 1 other customers)" in said
-    assert "(a placeholder, 2 events" in said
+    assert f"browser {SHARED} (events: 3, other customers: 1). It is not theirs alone; give it" in said
+    assert "(a placeholder, events: 1, other customers: 0). It is no browser's id" in said
     assert CANARY not in said
 
 
@@ -133,7 +133,7 @@ def test_a_browser_with_more_events_than_a_person_makes_is_left_alone(tables, ra
     put(raw, "clickstream", DAY, event("E1", "A-KIOSK", CANARY), event("E2", "A-KIOSK", None))
     run_day(tables, raw, "clickstream", DAY)
     find(tables, raw, customers=[PERSON])
-    assert "(2 events, 0 other customers). It is not theirs alone" in capsys.readouterr().out
+    assert "(events: 2, other customers: 0). It is not theirs alone" in capsys.readouterr().out
     erase(tables, raw)
     assert events(tables) == {"E2"}
 

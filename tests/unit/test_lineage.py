@@ -31,6 +31,14 @@ Aggregate [day#1, category#8], [day#1, coalesce(category#8, unknown) AS category
     }
 
 
+def test_a_text_with_line_breaks_is_a_part_of_its_node():
+    found = sources("""\
+Project [trim(name#1, Some( \t\n\x0b\x0c\r \u2028)) AS name#2]
++- SubqueryAlias spark_catalog.bronze.stores
+   +- Relation spark_catalog.bronze.stores[name#1] parquet""")
+    assert found == {"name": ["bronze.stores.name"]}
+
+
 def test_each_side_of_a_union_counts_and_a_lambda_s_variable_does_not():
     found = sources("""\
 Project [total#5]

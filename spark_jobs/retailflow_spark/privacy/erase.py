@@ -60,7 +60,7 @@ class Findings:
             kinds = ", ".join(f"{n:,} by {kind}" for (feed, kind), n in sorted(self.by_kind.items()) if feed == name)
             print(f"{name}: {sum(days.values()):,} records on {len(days)} dates ({kinds})")
         for browser in self.doubtful:
-            print(f"left alone: {browser}. It is not theirs alone; give it as `browsers` to erase its events too")
+            print(f"left alone: {browser}. {browser.advice}")
 
 
 def find(
@@ -91,7 +91,7 @@ def find(
     closed = [row for row in known if row.erased_at]
     waiting = [row for row in known if not row.erased_at and not row.confirmed_at]
     if waiting and not (customers or browsers or confirm):
-        print(f"{len(waiting)} requests wait for a confirmation: trigger retailflow_erase with one of them")
+        print(f"Requests that wait for a confirmation: {len(waiting)}. Trigger retailflow_erase with one of them")
     elif waiting:
         _confirm(tables, store, waiting, confirm, unconfirmed_records)
     findings = Findings()

@@ -37,8 +37,15 @@ class Browser:
         return not self.is_placeholder and not self.other_customers and self.events <= self.most_events
 
     def __str__(self) -> str:
-        used = f"{self.events:,} events, {self.other_customers:,} other customers"
+        used = f"events: {self.events:,}, other customers: {self.other_customers:,}"
         return f"browser {self.sha256} ({'a placeholder, ' if self.is_placeholder else ''}{used})"
+
+    @property
+    def advice(self) -> str:
+        """What to do about a browser that is not theirs alone."""
+        if self.is_placeholder:
+            return "It is no browser's id, so its events are nobody's"
+        return "It is not theirs alone; give it as `browsers` to erase its events too"
 
 
 def theirs(
