@@ -21,7 +21,7 @@ from retailflow.contracts.model import ORDER
 from retailflow.manifests import BadManifest, Manifest, Unreadable, counted, stored_manifest
 from retailflow.raw import day_path
 from retailflow_spark.bronze.load import decoded, decoded_schema, stored_columns
-from retailflow_spark.silver.validate import REASONS, invalid, latest_per_key, reasons, valid, validate
+from retailflow_spark.silver.validate import FENCE, REASONS, invalid, latest_per_key, reasons, valid, validate
 
 RAW_ROOT = "retailflow.raw_root"  # the setting of a pipeline that says where RAW is
 KEEPS_STATE = {
@@ -106,8 +106,12 @@ class Feed:
         return latest_per_key(valid(validated, self.contract), self.contract.silver.key, self.order)
 
     def drops(self) -> dict[str, str]:
-        """Expectations of `validated`, by name: one for each reason of quarantine. A row that misses one is invalid."""
-        return {reason: f"NOT array_contains({REASONS}, '{_escaped(reason)}')" for reason in reasons(self.contract)}
+        """Expectations of `validated`, by name: one for each reason of quarantine. A row that misses one is invalid.
+
+        Each names the fence, without which Spark would write all rules out once for each of them.
+        """
+        said = reasons(self.contract)
+        return {one: f"{FENCE} >= 0 AND NOT array_contains({REASONS}, '{_escaped(one)}')" for one in said}
 
     def warnings(self) -> dict[str, str]:
         """Expectations of `validated`, by name: a row that misses one is valid, and counted."""

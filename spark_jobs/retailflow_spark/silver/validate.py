@@ -19,7 +19,7 @@ RECORD = "_record"
 # Spark pushes no filter below a projection that is not deterministic. Without this one, `where(no reasons)` would go
 # down to the scan with every column it names written out, and each JSON text be parsed some twenty times a row.
 # Of such expressions this is one that a stream may have.
-_FENCE = "_fence"
+FENCE = "_fence"
 _UNREADABLE = "the record cannot be read"
 _MADE_AT = "_ingestion_ts"
 
@@ -48,7 +48,7 @@ def validate(bronze: DataFrame, contract: EntityContract) -> DataFrame:
     unmet = _sentences([(~F.expr(check.expression), check.reason) for check in contract.checks])
     reasons = F.when(is_corrupt, unreadable).otherwise(F.concat(REASONS, unmet))
     return checked.select(
-        *contract.silver.column_names, reasons.alias(REASONS), RECORD, F.spark_partition_id().alias(_FENCE)
+        *contract.silver.column_names, reasons.alias(REASONS), RECORD, F.spark_partition_id().alias(FENCE)
     )
 
 
@@ -71,12 +71,12 @@ def typed_key(bronze: DataFrame, contract: EntityContract) -> DataFrame:
 
 def valid(validated: DataFrame, contract: EntityContract) -> DataFrame:
     """The valid records: the columns of SILVER."""
-    return validated.where((F.size(REASONS) == 0) & (F.col(_FENCE) >= 0)).select(*contract.silver.column_names)
+    return validated.where((F.size(REASONS) == 0) & (F.col(FENCE) >= 0)).select(*contract.silver.column_names)
 
 
 def invalid(validated: DataFrame, contract: EntityContract) -> DataFrame:
     """The invalid records: the columns of quarantine."""
-    broken = validated.where((F.size(REASONS) > 0) & (F.col(_FENCE) >= 0))
+    broken = validated.where((F.size(REASONS) > 0) & (F.col(FENCE) >= 0))
     lineage = contract.quarantine.column_names[2:]
     return broken.select(F.col(REASONS).alias("reasons"), F.col(RECORD).alias("record"), *lineage)
 
