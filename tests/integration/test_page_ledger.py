@@ -2,7 +2,7 @@
 
 import json
 import os
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -32,11 +32,11 @@ def page_ledger(workspace, monkeypatch, tmp_path):
     return ledger
 
 
-def ran(tables, dag_run_id: str, databricks_run_id: str, started_at: datetime, rows: int) -> None:
+def ran(tables, dag_run_id: str, databricks_run_id: str, started_at: datetime, rows: int, day: date = DAY) -> None:
     env = load_environment("local")
     record(
         tables,
-        Run(env, "silver", "orders", DAY, dag_run_id, 1, databricks_run_id, started_at),
+        Run(env, "silver", "orders", day, dag_run_id, 1, databricks_run_id, started_at),
         entity("orders"),
         Counts(rows),
     )
@@ -49,6 +49,15 @@ def add(tables, table, *rows: dict) -> None:
 
 def test_a_warehouse_without_tables_is_an_empty_ledger(tables, page_ledger):
     assert page_ledger.read_ledger() == page_ledger.Ledger()
+
+
+def test_dates_that_older_code_built_are_outdated(tables, page_ledger, monkeypatch):
+    ran(tables, SCHEDULED, "11", NOW, 7)
+    ran(tables, SCHEDULED, "12", NOW, 7, DAY - timedelta(days=1))
+    assert page_ledger.read_ledger().outdated == {}
+    monkeypatch.setattr("retailflow_spark.ledger.built_with", lambda *_: "newer")
+    ran(tables, REPLAY, "13", datetime(2026, 2, 1, tzinfo=UTC), 8)
+    assert page_ledger.read_ledger().outdated == {("silver", "orders"): {DAY - timedelta(days=1)}}
 
 
 def test_the_newest_entry_of_each_holds_and_the_first_says_whether_it_was_in_time(tables, page_ledger):

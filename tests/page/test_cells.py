@@ -20,7 +20,7 @@ def at(clock: str, day: int = 16) -> datetime:
 
 def run(ended: str = "03:00", first_dag_run_id: str = RUN, **fields) -> dict:
     row = {"first_ended_at": at(ended), "started_at": at("02:30"), "first_dag_run_id": first_dag_run_id}
-    return row | {"versions_after": {}, "seconds": 9.0} | fields
+    return row | {"versions_after": {}, "seconds": 9.0, "built_with": None} | fields
 
 
 def state(layer="silver", contract=ORDERS, task=None, now=at("12:00"), **ledger) -> cells.State:  # noqa: B008

@@ -11,7 +11,7 @@ import requests
 from retailflow_airflow.missing import Known
 
 from .conftest import serving
-from .fake_ledger import ERROR, LAST, RUN_PAGE, SECRET, STUCK, WAITING
+from .fake_ledger import ERROR, LAST, REBUILT, RUN_PAGE, SECRET, STUCK, WAITING
 
 pytestmark = pytest.mark.timeout(300)
 PAYMENTS = f"/quarantine/payments/{LAST}"
@@ -83,6 +83,20 @@ def test_each_cell_says_what_became_of_it(visit, server):
     assert page.locator("tbody tr").first.locator("td.day").count() == 30
     assert page.locator(".unusual title").all_inner_texts() != []
     assert page.get_by_text("cost_center=retail-analytics").is_visible()
+
+
+def test_dates_that_older_code_built_are_said_with_the_command_that_says_what_they_cost(visit, server):
+    server.settled("/", "viewer")
+    page = visit(f"/retailflow/?date={REBUILT - timedelta(days=1)}&cell=silver.inventory", user="viewer")
+    banner = page.get_by_role("status", name="Outdated dates")
+    assert "396 of silver.inventory. They stay so until they are replayed." in banner.inner_text()
+    command = banner.get_by_role("code").inner_text()
+    form = json.loads(command.partition("retailflow_replay --conf ")[2].strip("'"))
+    dates = {"date_from": str(LAST - timedelta(days=399)), "date_to": str(REBUILT - timedelta(days=1))}
+    assert form == {"selection": "outdated", **dates, "entities": ["inventory"], "dry_run": True}
+    assert page.get_by_text("an older contract or older code than").is_visible()
+    page = visit(f"/retailflow/?date={REBUILT}&cell=silver.inventory", user="viewer")
+    assert page.get_by_text("an older contract or older code than").count() == 0
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """What is safe to do now: a sentence, and the exact command where one serves better than a click."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from typing import Any
 
 from retailflow.environments import Environment, ServicePrincipal
 from retailflow_airflow.incident.model import Facts, Kind, ranges
@@ -60,6 +62,17 @@ def backfill(dag_id: str, days: Iterable[date], env: Environment) -> list[str]:
     ]
 
 
+def replay_outdated(days: Mapping[tuple[str, str], Collection[date]], env: Environment) -> str:
+    """The command that says what it costs to build these dates, by layer and feed, with today's contract and code."""
+    every, feeds = {day for found in days.values() for day in found}, sorted({name for _, name in days})
+    dates = {"date_from": str(min(every)), "date_to": str(max(every))}
+    return _replay(env, selection="outdated", **dates, entities=feeds, dry_run=True)
+
+
+def _replay(env: Environment, **form: Any) -> str:
+    return f"{_airflow(env)} dags trigger retailflow_replay --conf '{json.dumps(form)}'"
+
+
 def _airflow(env: Environment) -> str:
     """How Airflow's command line is called: on a laptop, where RAW has no service principal, by our own command."""
     return "airflow" if isinstance(env.raw.credential, ServicePrincipal) else "./retailflow airflow"
@@ -72,9 +85,8 @@ def _command(kind: Kind, facts: Facts, env: Environment) -> str:
         feed = (facts.task_id or facts.subject).rpartition(".")[2].removeprefix("ingest_")
         return f"az storage blob list {where} --prefix {feed}/ingestion_date={facts.ingestion_date}/ --output table"
     if kind is Kind.DRIFT:
-        day = facts.ingestion_date
-        conf = f'{{"date_from": "{day}", "date_to": "{day}", "entities": ["{facts.name}"], "dry_run": false}}'
-        return f"{_airflow(env)} dags trigger retailflow_replay --conf '{conf}'"
+        day = str(facts.ingestion_date)
+        return _replay(env, date_from=day, date_to=day, entities=[facts.name], dry_run=False)
     if kind is Kind.QUALITY_GATE:
         return f"SELECT * FROM ops.audits WHERE name = '{facts.subject}' ORDER BY audited_at DESC LIMIT 20"
     return ""

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, load_environment
-from retailflow_airflow.incident import Event, Facts, Incident, backfill, collect, describe
+from retailflow_airflow.incident import Event, Facts, Incident, backfill, collect, describe, replay_outdated
 from retailflow_airflow.incident import Ledger as IncidentLedger
 from retailflow_airflow.missing import is_complete
 from retailflow_airflow.page import airflow_states, cells, trend
@@ -113,6 +113,7 @@ def create_app() -> FastAPI:
             newest=newest,
             strip=strip,
             board=board(session, known, strip[0], shown),
+            outdated=recorded.outdated,
             entities=entities(),
             gold_tables=gold_tables(),
             plots=_plots(recorded, shown, days),
@@ -173,6 +174,7 @@ def _templates(env: Environment) -> jinja2.Environment:
     pages.filters |= {"short": trend.short, "count": lambda number: "" if number is None else f"{number:,}"}
     pages.globals |= {"states": cells.STATES, "spoken": cells.spoken, "timedelta": timedelta}
     pages.globals |= {"env": env, "trend": trend, "describe": describe}
+    pages.globals["replay_outdated"] = lambda days: replay_outdated(days, env)
     pages.globals["backfill"] = lambda days: backfill(airflow_states.DAG_ID, days, env)
     return pages
 

@@ -1,7 +1,7 @@
 """What became of an entity or GOLD table in a layer on a day: one state each, judged from ledger and Airflow."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import NamedTuple
@@ -49,6 +49,7 @@ class Cell:
     task: Task | None = None
     balance: Row | None = None
     deadline: datetime | None = None
+    is_outdated: bool = False
 
     @property
     def task_id(self) -> str:
@@ -106,7 +107,8 @@ class Board:
         balance = self._ledger.balances.get((contract.name, day)) if layer == "silver" else None
         deadline = due(contract, day) if layer in ("silver", "gold") else None
         cell = Cell(layer, contract.name, day, NONE, run, task, balance, deadline)
-        return Cell(layer, contract.name, day, self._state(cell), run, task, balance, deadline)
+        is_outdated = day in self._ledger.outdated.get((layer, contract.name), ())
+        return replace(cell, state=self._state(cell), is_outdated=is_outdated)
 
     def _state(self, cell: Cell) -> State:
         if (found := self._in_airflow(cell)) is not None:

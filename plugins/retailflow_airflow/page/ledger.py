@@ -16,8 +16,8 @@ _SINCE = f"date_sub((SELECT max(ingestion_date) FROM ops.task_runs), {HISTORY_DA
 RUNS = f"""
 SELECT * FROM (
   SELECT layer, name, ingestion_date, dag_run_id, try_number, databricks_run_id, code_version, contract_version,
-         rows_read, rows_written, rows_superseded, rows_duplicate, rows_quarantined, versions_after, started_at,
-         seconds, row_number() OVER newest_first AS newest, count(*) OVER same AS run_count,
+         built_with, rows_read, rows_written, rows_superseded, rows_duplicate, rows_quarantined, versions_after,
+         started_at, seconds, row_number() OVER newest_first AS newest, count(*) OVER same AS run_count,
          first_value(dag_run_id) OVER oldest_first AS first_dag_run_id,
          first_value(timestamp_micros(unix_micros(started_at) + CAST(seconds * 1000000 AS BIGINT))) OVER oldest_first
            AS first_ended_at
@@ -79,6 +79,22 @@ class Ledger:
         found = {day for _, _, day in self.runs}
         return (min(found), max(found)) if found else None
 
+    @cached_property
+    def outdated(self) -> dict[tuple[str, str], set[date]]:
+        """Per layer and feed, the dates that were built with another contract or code than what was built last.
+
+        GOLD is not among them: its next run builds it anew by itself.
+        """
+        newest: dict[tuple[str, str], Row] = {}
+        for (layer, name, _), run in self.runs.items():
+            known = newest.setdefault((layer, name), run)
+            newest[layer, name] = max(known, run, key=lambda row: row["started_at"])
+        found: dict[tuple[str, str], set[date]] = defaultdict(set)
+        for (layer, name, day), run in self.runs.items():
+            if layer != "gold" and run["built_with"] != newest[layer, name]["built_with"]:
+                found[layer, name].add(day)
+        return dict(found)
+
     def silver(self, day: date) -> set[str]:
         """The feeds whose SILVER some run made for the day."""
         return {contract.name for contract in entities() if ("silver", contract.name, day) in self.runs}
@@ -112,7 +128,7 @@ def read_ledger() -> Ledger:
         release=next(iter(_rows(warehouse, RELEASE)), None),
         revenue=list(_rows(warehouse, REVENUE)),
     )
-    ledger.trends, ledger.days  # noqa: B018 - found here, once, rather than by a request
+    ledger.trends, ledger.days, ledger.outdated  # noqa: B018 - found here, once, rather than by a request
     return ledger
 
 
