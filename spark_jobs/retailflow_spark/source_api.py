@@ -19,7 +19,7 @@ import requests
 
 from retailflow.environments import Source
 from retailflow_spark.bronze.encoding import MOST_BYTES, BadFile
-from retailflow_spark.bronze.json_records import NoArray, PageContent, read_page
+from retailflow_spark.bronze.json_files import NoArray, PageContent, read_page
 
 PAGE_SIZE = 500
 TIMEOUT_SECONDS = (5, 60)  # connect, read

@@ -14,7 +14,7 @@ from scripted_api import Answer, ScriptedApi, page, scripted_api
 from retailflow.environments import Source
 from retailflow.raw import batches_path, complete, deliver, is_complete, join_pages, withdraw
 from retailflow_spark import source_api
-from retailflow_spark.bronze.json_records import split
+from retailflow_spark.bronze.json_files import split
 from retailflow_spark.ingest import as_parts, deliver_pages
 from retailflow_spark.source_api import Page, SourceError, TimeLimit, wait_asked_for
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 from retailflow.contracts import Column
 from retailflow_spark.bronze.csv_records import decode_csv
 from retailflow_spark.bronze.encoding import BadFile, check_size
-from retailflow_spark.bronze.json_records import JSON_FORMATS, decode_json, split
+from retailflow_spark.bronze.json_files import JSON_FORMATS, split
+from retailflow_spark.bronze.json_records import decode_json
 from retailflow_spark.bronze.parquet_records import decode_parquet
 
 

@@ -19,7 +19,8 @@ from retailflow.manifests import Manifest, RawFile, counted
 from retailflow.raw import RawStore, day_path, supersede
 from retailflow_spark.bronze.csv_records import csv_rows, csv_text
 from retailflow_spark.bronze.decode import decode
-from retailflow_spark.bronze.json_records import is_readable, split
+from retailflow_spark.bronze.json_files import split
+from retailflow_spark.bronze.json_records import is_readable
 from retailflow_spark.privacy.subjects import CUSTOMER, Found, Subjects
 
 _PERSONAL = ("restricted", "confidential")
