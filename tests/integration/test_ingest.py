@@ -24,7 +24,6 @@ from retailflow_spark.source_api import SourceError, TimeLimit, pages
 DAY = date(2026, 1, 15)
 TOKEN = "a-token-that-no-message-may-show"
 WORLD = World(7, 0.1)
-LIMIT = TimeLimit(30)
 EVENING = stamp(midnight(DAY) - timedelta(hours=6))
 ORDERS = [order for order in WORLD.orders_of(DAY - timedelta(days=1)) if order["updated_at"] >= EVENING]
 ORDERS += WORLD.orders_of(DAY)
@@ -64,11 +63,11 @@ class Dying:
 
 
 def test_pages_are_kept_byte_for_byte_and_throttling_loses_none(raw, source):
-    deliver_pages(raw, "orders", DAY, source, TOKEN, LIMIT)
+    deliver_pages(raw, "orders", DAY, source, TOKEN, TimeLimit(30))
     (manifest,) = raw.manifests("orders", DAY)
     (file,) = manifest.files
     payload = raw.read(f"orders/ingestion_date=2026-01-15/{file.name}")
-    received = [page.payload for page in pages(source, "orders", DAY, TOKEN, LIMIT)]
+    received = [page.payload for page in pages(source, "orders", DAY, TOKEN, TimeLimit(30))]
     assert len(received) == 2
     assert payload == join_pages(received)
     orders = [order for page in json.loads(payload) for order in page["orders"]]
@@ -81,13 +80,13 @@ def test_pages_are_kept_byte_for_byte_and_throttling_loses_none(raw, source):
 @pytest.mark.parametrize("writes", [0, 1, 2])
 def test_killed_at_any_write_no_half_batch_is_visible_and_the_next_try_completes_it(raw, source, writes, after):
     with pytest.raises(KeyboardInterrupt):
-        deliver_pages(Dying(raw, writes, after), "orders", DAY, source, TOKEN, LIMIT)
+        deliver_pages(Dying(raw, writes, after), "orders", DAY, source, TOKEN, TimeLimit(30))
     assert is_complete(raw, "orders", DAY) == (writes == 2 and after)
     for manifest in raw.manifests("orders", DAY):  # whatever is visible is whole
         assert raw.exists(f"orders/ingestion_date=2026-01-15/{manifest.files[0].name}")
     left = {name: raw.read(name) for name in raw.names("orders/")}
 
-    deliver_pages(raw, "orders", DAY, source, TOKEN, LIMIT)
+    deliver_pages(raw, "orders", DAY, source, TOKEN, TimeLimit(30))
     assert is_complete(raw, "orders", DAY)
     assert [sum(file.records for file in m.files) for m in raw.manifests("orders", DAY)] == [len(ORDERS)]
     assert {name: raw.read(name) for name in left} == left
@@ -99,16 +98,16 @@ def test_a_delivery_that_stands_in_raw_is_never_overwritten(raw):
 
 
 def test_a_complete_day_is_left_alone_and_the_source_is_not_asked(raw, source):
-    deliver_pages(raw, "orders", DAY, source, TOKEN, LIMIT)
+    deliver_pages(raw, "orders", DAY, source, TOKEN, TimeLimit(30))
     before = raw.names("orders/")
     nowhere = Source(base_url="http://127.0.0.1:9/orders/v1", token_secret="unused")
-    said = deliver_pages(raw, "orders", DAY, nowhere, TOKEN, LIMIT)
+    said = deliver_pages(raw, "orders", DAY, nowhere, TOKEN, TimeLimit(30))
     assert said == "orders 2026-01-15: already complete in RAW, nothing asked of the source"
     assert raw.names("orders/") == before
 
 
 def test_a_refused_token_fails_with_a_sentence_that_does_not_show_it(raw, source):
     with pytest.raises(SourceError, match="page 1 of 2026-01-15: answered 401 Unauthorized") as refused:
-        deliver_pages(raw, "orders", DAY, source, TOKEN + "x", LIMIT)
+        deliver_pages(raw, "orders", DAY, source, TOKEN + "x", TimeLimit(30))
     assert TOKEN not in str(refused.value)
     assert raw.names(batches_path("orders", DAY)) == []
