@@ -61,7 +61,7 @@ def test_a_history_of_customers_on_delta_ends_as_the_oracle_says(begin):
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_ten_thousand_steps_end_as_the_oracle_says(begin):
-    play_at_once(begin, FEEDS, histories=280, steps=50, nights=4, gold=GOLD, at_least=10_000)
+    play_at_once(begin, FEEDS, histories=340, steps=50, nights=4, gold=GOLD, at_least=10_000)
 
 
 @pytest.mark.full
