@@ -1,6 +1,7 @@
 """What the tests stand on: one local workspace a run (real Spark Connect, Delta, Azurite, Jobs API), clean tables."""
 
 import json
+import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ def workspace(tmp_path_factory) -> Iterator[Workspace]:
 
 @pytest.fixture(scope="session")
 def spark(workspace) -> Iterator[SparkSession]:
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)  # as the jobs do
     with session(workspace.spark_remote) as spark:
         spark.conf.set("spark.sql.shuffle.partitions", "1")
         yield spark

@@ -5,7 +5,6 @@ between an old key and those of today.
 """
 
 from collections.abc import Iterable
-from functools import reduce
 from itertools import pairwise
 
 from pyspark.sql import Column
@@ -17,8 +16,15 @@ _MOST_SPANS = 50  # in one condition; the nearest of more are taken together
 
 def near(key: str, spans: Iterable[Span]) -> Column:
     """Whether a key lies in one of the spans, by literals, which skip files where keys have an order in time."""
-    found = merged(spans)
-    return reduce(Column.__or__, (F.col(key).between(least, greatest) for least, greatest in found), F.lit(False))
+    return _any([F.col(key).between(least, greatest) for least, greatest in merged(spans)])
+
+
+def _any(conditions: list[Column]) -> Column:
+    """Whether one of them is true: as a balanced tree, since in a row fifty nest deeper than a query may be sent."""
+    if len(conditions) < 2:
+        return conditions[0] if conditions else F.lit(False)
+    half = len(conditions) // 2
+    return _any(conditions[:half]) | _any(conditions[half:])
 
 
 def merged(spans: Iterable[Span], most: int = _MOST_SPANS) -> list[Span]:

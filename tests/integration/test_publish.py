@@ -9,6 +9,7 @@ from pipeline import run_day
 from retailflow.contracts import entity, gold_table
 from retailflow_spark import publish
 from retailflow_spark.publish import refresh
+from retailflow_spark.spans import near
 
 NAME = "gold.payment_reconciliation"
 
@@ -108,3 +109,10 @@ def test_a_scope_of_more_keys_than_are_fetched_is_taken_in_whole(tables, raw, mo
             refresh(tables, gold_table(name))
     found = tables.read("gold.fact_orders").orderBy("order_id").collect()
     assert [(row.order_id, row.status) for row in found] == [("O3", "paid"), ("O4", "paid")]
+
+
+def test_many_keys_far_apart_are_one_condition_that_spark_takes(spark):
+    keys = [(f"h{number}-P1",) for number in range(80)]
+    rows = spark.createDataFrame([*keys, ("a",), ("i",)], "id STRING")
+    found = {row.id for row in rows.where(near("id", [(key, key) for (key,) in keys])).collect()}
+    assert {key for (key,) in keys} <= found and not found & {"a", "i"}
