@@ -39,12 +39,21 @@ def records(form: str, feed: str, content: bytes, fields: Collection[str]) -> li
 
 
 def _said(values: Values | None, written: Mapping[str, str], fields: Collection[str]) -> str:
-    """The text of each field; of what is inside an object or array, as it stands in the record."""
-    told = {name: value for name, value in (values or {}).items() if value is not None or name not in fields}
-    texts = {name: value if isinstance(value, str) else written.get(name) for name, value in told.items()}
+    """The text of each field; of an object, an array or a field that the feed does not name, as it stands there."""
+    told = {name: value for name, value in (values or {}).items() if name not in fields or not _is_absent(name, value)}
+    texts = {
+        name: value if isinstance(value, str) and name in fields else written.get(name, value)
+        for name, value in told.items()
+    }
     return json.dumps(texts, sort_keys=True)
 
 
+def _is_absent(name: str, value: Any) -> bool:
+    """Blank text in place of an object or array is none."""
+    return value is None or (name in _NESTED and isinstance(value, str) and not value.strip())
+
+
+_NESTED = ("address", "shipping", "lines", "coupon_codes", "device", "utm")
 _UNREADABLE: Found = (None, {})
 
 

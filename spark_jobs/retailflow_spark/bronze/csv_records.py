@@ -111,7 +111,7 @@ def _line_end(text: str, start: int) -> int:
 
 
 def _rescued(extra: list[tuple[int, str]], fields: list[str]) -> str:
-    return msgspec.json.encode({name: fields[place] for place, name in extra}).decode()
+    return msgspec.json.encode({name: fields[place] for place, name in extra}, order="sorted").decode()
 
 
 def _has_spoiled(text: str) -> bool:

@@ -215,7 +215,7 @@ def _as_object(fields: list[tuple[str, bytes]]) -> str:
         values.setdefault(path, []).append(value)
     members = (
         _quoted(path) + b":" + (found[0] if len(found) == 1 else b"[" + b",".join(found) + b"]")
-        for path, found in values.items()
+        for path, found in sorted(values.items())
     )
     return (b"{" + b",".join(members) + b"}").decode()
 

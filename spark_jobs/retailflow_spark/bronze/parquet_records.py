@@ -42,7 +42,7 @@ def _rows(source: pq.ParquetFile, columns: tuple[Column, ...]) -> Iterator[pa.Re
     schema = source.schema_arrow
     _check(schema, columns)
     known = {column.name for column in columns}
-    extra = [name for name in schema.names if name not in known]
+    extra = sorted(name for name in schema.names if name not in known)
     rows, level = Rows(columns), Level.of(columns)
     level.unseen -= set(schema.names)
     level.records = source.metadata.num_rows

@@ -55,7 +55,8 @@ def typed(text: SparkColumn, column: Column) -> SparkColumn:
         return text
     if column.type in ("INT", "BIGINT"):
         other = F.when(_is_number(text) & (_decimals(text) <= 0), text.try_cast("decimal(38,0)").try_cast(column.type))
-        return F.coalesce(text.try_cast(column.type), other)
+        is_plain = text.rlike(r"\A[+-]?\d{1,19}\z")  # a cast by itself passes over control characters
+        return F.coalesce(F.when(is_plain, text.try_cast(column.type)), other)
     if column.type.startswith("DECIMAL"):
         digits, scale = _digits_of(column.type)
         is_plain = text.rlike(rf"\A[+-]?\d{{1,{digits}}}(\.\d{{1,{scale}}})?\z")
