@@ -31,6 +31,8 @@ USER = "admin"
 ROLES = {USER: "admin", "oncall": "user", "viewer": "viewer"}
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 PATIENCE_SECONDS = 180
+# Until a writer of SQLite gives up. 5 are few on a busy machine; in a minute clients of the API give up too.
+_WRITER_SECONDS = 15
 _IMPORTABLE = ("include", "plugins", "local/airflow_settings")
 
 
@@ -98,7 +100,7 @@ def _database(kind: str, home: Path, ports: dict[str, int], own: Secrets, name: 
     return (
         postgres.url(ports["postgres"], own.postgres_password, name)
         if kind == "postgres"
-        else f"sqlite:///{home}/{name}.db?timeout=60"  # seconds until a writer gives up; 5 are few on a busy machine
+        else f"sqlite:///{home}/{name}.db?timeout={_WRITER_SECONDS}"
     )
 
 
@@ -212,7 +214,7 @@ class AirflowClient:
     def trigger(self, dag_id: str, logical_date: datetime, conf: dict[str, Any] | None = None) -> str:
         """Start a run; returns its id. A run of that logical date, if there is one, is refused by Airflow."""
         body = {"logical_date": logical_date.isoformat(), "conf": conf or {}}
-        return self._checked(self._session.post(self._runs(dag_id), json=body, timeout=60))["dag_run_id"]
+        return self._changed("POST", self._runs(dag_id), body)["dag_run_id"]
 
     def dag_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """With `state` (queued, running, success, failed), `start_date` and `end_date`."""
@@ -237,7 +239,7 @@ class AirflowClient:
     def backfill(self, dag_id: str, first: datetime, last: datetime, **options: Any) -> None:
         """Start a backfill. Options are the API's: max_active_runs, run_backwards, reprocess_behavior, …"""
         body = {"dag_id": dag_id, "from_date": first.isoformat(), "to_date": last.isoformat(), **options}
-        self._checked(self._session.post(f"{self._url}/api/v2/backfills", json=body, timeout=60))
+        self._changed("POST", f"{self._url}/api/v2/backfills", body)
 
     def backfills(self, dag_id: str) -> list[dict[str, Any]]:
         """Each with `id` and `completed_at`, null until its last run has ended or it was cancelled."""
@@ -245,25 +247,23 @@ class AirflowClient:
 
     def cancel_backfill(self, number: int) -> None:
         """Start no more of its runs, for ever: the button of that name."""
-        self._checked(self._session.put(f"{self._url}/api/v2/backfills/{number}/cancel", timeout=60))
+        self._changed("PUT", f"{self._url}/api/v2/backfills/{number}/cancel")
 
     def mark_failed(self, dag_id: str, run_id: str) -> None:
         """End a run as failed: *Mark Dag Run as…*."""
-        self._checked(
-            self._session.patch(f"{self._runs(dag_id)}/{quote(run_id)}", json={"state": "failed"}, timeout=60)
-        )
+        self._changed("PATCH", f"{self._runs(dag_id)}/{quote(run_id)}", {"state": "failed"})
 
     def clear_run(self, dag_id: str, run_id: str) -> None:
         """Run all tasks of a run again: the button *Clear* of a run."""
         url = f"{self._runs(dag_id)}/{quote(run_id)}/clear"
-        self._checked(self._session.post(url, json={"dry_run": False}, timeout=60))
+        self._changed("POST", url, {"dry_run": False})
 
     def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Run the task again, and what comes after it: the button of that name."""
         body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "include_downstream": True}
         body |= {"only_failed": False, "reset_dag_runs": True}
         url = f"{self._url}/api/v2/dags/{quote(dag_id)}/clearTaskInstances"
-        self._checked(self._session.post(url, json=body, timeout=60))
+        self._changed("POST", url, body)
 
     def tasks(self, dag_id: str) -> list[dict[str, Any]]:
         """Each with `task_id` and `downstream_task_ids`."""
@@ -283,6 +283,18 @@ class AirflowClient:
 
     def _runs(self, dag_id: str) -> str:
         return f"{self._url}/api/v2/dags/{quote(dag_id)}/dagRuns"
+
+    def _changed(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The answer to a request that changes something.
+
+        On SQLite a request may stop Airflow's server until it gives up: it writes to the audit log in the event loop
+        that a task needs to end its own transaction. Nothing of it is kept then, and it is sent again.
+        """
+        for _ in range(3):
+            answer = self._session.request(method, url, json=body, timeout=60)
+            if answer.status_code != 500:
+                break
+        return self._checked(answer)
 
     def _get(self, path: str) -> dict[str, Any]:
         return self._checked(self._session.get(f"{self._url}/api/v2/{path}", timeout=60))
