@@ -295,7 +295,7 @@ def test_equal_records_have_one_digest_whatever_their_order_of_fields_and_nulls(
 def test_csv_columns_are_found_by_their_trimmed_names_and_unknown_ones_are_rescued():
     (row,) = records(b' b ,new,a,,\r\n"x,\r\n""y""",7,,8,\r\n\r\n', "csv", "a", "b")
     assert (row["a"], row["b"]) == (None, 'x,\r\n"y"')
-    assert row["_rescued_data"] == '{"new":"7","column 4":"8","column 5":""}'
+    assert row["_rescued_data"] == '{"column 4":"8","column 5":"","new":"7"}'
 
 
 @pytest.mark.parametrize(
