@@ -106,9 +106,9 @@ class Board:
         task = self._tasks.get((day, f"{layer}.{contract.name}"))
         balance = self._ledger.balances.get((contract.name, day)) if layer == "silver" else None
         deadline = due(contract, day) if layer in ("silver", "gold") else None
-        cell = Cell(layer, contract.name, day, NONE, run, task, balance, deadline)
         is_outdated = day in self._ledger.outdated.get((layer, contract.name), ())
-        return replace(cell, state=self._state(cell), is_outdated=is_outdated)
+        cell = Cell(layer, contract.name, day, NONE, run, task, balance, deadline, is_outdated)
+        return replace(cell, state=self._state(cell))
 
     def _state(self, cell: Cell) -> State:
         if (found := self._in_airflow(cell)) is not None:

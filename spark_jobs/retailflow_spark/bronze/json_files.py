@@ -75,7 +75,7 @@ def _records_of(payload: bytes, feed: str, *, is_pages: bool) -> list[bytes]:
     whole_text(payload)
     try:
         pages = [bytes(page) for page in items_of(payload)] if is_pages else [payload]
-        return [bytes(record) for page in pages for record in items_of(_array_of(page, feed))]
+        return [bytes(record) for page in pages for record in items_of(_fields_around(page, feed)[feed])]
     except (msgspec.DecodeError, RecursionError):  # one bad record must not spoil the others: each by itself
         return list(_Scanner(payload, feed).records(is_pages=is_pages))
 
@@ -95,10 +95,6 @@ def read_page(payload: bytes, feed: str) -> PageContent:
     except (msgspec.DecodeError, RecursionError):
         scanner = _Scanner(payload, feed)
         return PageContent(list(scanner.records(is_pages=False)), scanner.beside)
-
-
-def _array_of(page: bytes, feed: str) -> bytes:
-    return _fields_around(page, feed)[feed]
 
 
 def _fields_around(page: bytes, feed: str) -> dict[str, bytes]:
