@@ -7,6 +7,7 @@ its command or presses the button that it names. It has a workspace and a small 
 
 import re
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -180,6 +181,10 @@ def run(root: Path, cases: Iterable[Case]) -> bool:
     """All cases, then the tests of the live tables. False where the tables do not end right."""
     workspace, table = Workspace(root), Table("what broke", "to e-mail", "to repair")
     with steps() as on_step:
+        if root.exists():  # the last drill leaves its logs and tables to look at; its runs would be refused as doubles
+            on_step("Removing the last drill's workspace", "")
+            workspace.stop()
+            shutil.rmtree(root)
         workspace.start(simulation=Simulation(SEED, SCALE, "none"), on_step=on_step)
     try:
         drill = Drill(workspace)
