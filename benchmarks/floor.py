@@ -9,10 +9,10 @@ from datetime import date, timedelta
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from space import LOCAL, Space, gold_order, run_day, space
+from space import LOCAL, Space, run_day, space
 from targets import Target
 
-from retailflow.contracts import entities
+from retailflow.contracts import entities, gold_tables
 from retailflow.raw import day_path
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.world import ENTITIES, World
@@ -21,7 +21,7 @@ from retailflow_spark.tables import Tables
 DAY = date(2026, 1, 15)
 ROWS_AT_SCALE_1 = 72_000
 SIZES = (10_000, 1_000_000)
-TABLES = 2 * len(entities()) + len(gold_order())
+TABLES = 2 * len(entities()) + len(gold_tables())
 LIMITS = {10_000: 3.0, 1_000_000: 1.5}
 
 
@@ -47,9 +47,8 @@ def of_size(rows: int) -> dict:
 
 
 def versions(tables: Tables) -> dict[str, int]:
-    names = [table.name for contract in entities() for table in contract.kept] + [
-        f"gold.{name}" for name in gold_order()
-    ]
+    kept = [table for contract in entities() for table in contract.kept]
+    names = [table.name for table in (*kept, *(contract.table for contract in gold_tables()))]
     return {name: tables.version(name) for name in names}
 
 

@@ -11,16 +11,15 @@ from pathlib import Path
 
 import pyarrow as pa
 from pyspark.sql import functions as F
-from retailflow_spark.balance import ROW_BALANCE
-from space import gold_order
 
-from retailflow.contracts import EntityContract, entities, gold_table
+from retailflow.contracts import EntityContract, entities, gold_tables
 from retailflow.contracts.model import ORDER
 from retailflow.manifests import counted
 from retailflow.raw import RawStore, day_path
 from retailflow_spark import release
 from retailflow_spark.bronze.load import decoded, decoded_schema, stored_columns
 from retailflow_spark.publish import refresh
+from retailflow_spark.silver.balance import ROW_BALANCE
 from retailflow_spark.silver.validate import invalid, latest_per_key, valid, validate
 from retailflow_spark.tables import Tables
 
@@ -59,8 +58,8 @@ def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> No
             latest = latest_per_key(valid(validated, contract), table.key, (contract.version_column, *ORDER))
             _append(tables, table, latest)
         _ledger(tables, contract)
-    for name in gold_order():
-        refresh(tables, gold_table(name))
+    for contract in gold_tables():
+        refresh(tables, contract)
     release.publish(tables, "history")
 
 

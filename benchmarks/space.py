@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import event_log
@@ -20,11 +19,12 @@ from retailflow.environments import load_environment
 from retailflow_local.spark_client import session
 from retailflow_local.state import Simulation
 from retailflow_local.workspace import Workspace
-from retailflow_spark import ledger, publish, release
+from retailflow_spark import ledger, release
 from retailflow_spark.bronze import drift
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.job import Run
 from retailflow_spark.maintenance import LAYERS, maintain_layer
+from retailflow_spark.publish import refresh
 from retailflow_spark.silver import load as silver
 from retailflow_spark.tables import Tables
 
@@ -135,13 +135,7 @@ def to_silver(made: Space, contract, day: date) -> None:
 def to_gold(made: Space, name: str, day: date) -> None:
     contract = gold_table(name)
 
-    def work(tables: Tables, run_id: str) -> ledger.Counts:
-        counts = publish.refresh(tables, contract)
-        if release.is_last(contract):
-            release.check_held(tables, release.publish(tables, run_id), contract.table.name)
-        return counts
-
-    as_job(made, "gold", contract, day, work)
+    as_job(made, "gold", contract, day, lambda tables, _: refresh(tables, contract))
 
 
 def run_day(made: Space, day: date) -> None:
@@ -149,15 +143,10 @@ def run_day(made: Space, day: date) -> None:
     for contract in entities():
         to_bronze(made, contract, day)
         to_silver(made, contract, day)
-    for name in gold_order():
-        to_gold(made, name, day)
-
-
-def gold_order() -> list[str]:
-    """The names of GOLD's tables, sources first."""
-    built_from = {contract.table.name: contract.sources for contract in gold_tables()}
-    order = TopologicalSorter(built_from).static_order()
-    return [name.removeprefix("gold.") for name in order if name in built_from]
+    for contract in gold_tables():
+        to_gold(made, contract.name, day)
+    with made.tables() as tables:
+        release.publish_or_fail(tables, "1")
 
 
 def keep_up(made: Space) -> None:

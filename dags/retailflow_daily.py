@@ -2,8 +2,8 @@
 
 **What it does.** For one ingestion date: `raw.ingest_*` fetches what comes by API, `raw.*` waits until each feed's
 delivery is complete, `bronze.*` stores it as received, `silver.*` keeps the newest valid version of each key, `gold.*`
-recomputes what changed. Arrows follow the data: a late feed holds back only its own tables and the GOLD tables built on
-them.
+recomputes what changed, and `gold.publish` shows it to readers at once. Arrows follow the data: a late feed holds back
+only its own tables and the GOLD tables built on them. While one is late, `retailflow_watch` has the others published.
 
 **Normal.** Starts at 02:00 UTC for the day before. Tasks are deferred most of the time and then hold no worker slot.
 
@@ -53,7 +53,7 @@ with DAG(
         bronze = {e.name: spark_job(env, "bronze", e) for e in entities()}
     with TaskGroup("silver"):
         silver = {e.name: spark_job(env, "silver", e) for e in entities()}
-    gold_tasks(env, silver)
+    gold_tasks(env, silver, publish={})
 
     for name, task in ingested.items():
         task >> delivered[name]

@@ -22,7 +22,7 @@ from airflow.sdk import DAG, task, task_group
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
-from retailflow_airflow.replay import MACROS, PLANNED_DATE, REBUILD_DOC, chosen, entity_task, form, plan_task, read_plan
+from retailflow_airflow.replay import MACROS, PLANNED_DATE, REBUILD_DOC, chosen, entity_task, form, only_with, plan_task, read_plan
 from retailflow_airflow.wiring import gold_tasks
 
 env = load_environment()
@@ -49,5 +49,6 @@ with DAG(
         return silver
 
     silver = rebuild.expand(item=items)
-    gold = gold_tasks(env, {entity.name: silver for entity in entities()}, date=PLANNED_DATE, **chosen("gold"))
-    items >> list(gold.values())
+    makers = {entity.name: silver for entity in entities()}
+    gold, _ = gold_tasks(env, makers, publish=only_with("gold"), date=PLANNED_DATE, **chosen("gold"))
+    items >> gold

@@ -9,6 +9,9 @@ it: Airflow, the paused DAG, a run that was deleted, a backfill that was cancell
 command that runs them, and once more when they have run. It asks only about days that are open, so a look stays small.
 Where the clock has ended, as on a laptop, no day is missing.
 
+**Publication.** While a daily run waits for a late feed, or to try a failed task again, it has `retailflow_publish` show
+readers what is built: once, and once more for each feed that comes while others are still late.
+
 **Failures.** They are not told from here: a task whose last try has failed sends its mail itself, at once.
 
 **Normal.** Nothing is late and nothing is sent. A run of this DAG that does not end within 15 minutes sends a mail by
@@ -23,6 +26,7 @@ Airflow's triggerer, because then no worker would tell of anything.
 
 from datetime import timedelta
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param, task
 
 from retailflow.environments import load_environment
@@ -49,4 +53,14 @@ with DAG(
     },
     **defaults(env),
 ):
-    task(look, execution_timeout=timedelta(minutes=10))(env.name)
+    found = task.short_circuit(look, execution_timeout=timedelta(minutes=10))(env.name)
+    found >> TriggerDagRunOperator(
+        task_id="publish",
+        trigger_dag_id="retailflow_publish",
+        doc_md="""Starts `retailflow_publish` for what is built while a daily run waits.
+
+- **Reads** nothing; **writes** nothing itself, and does not wait.
+- **Safe to clear**: always; where nothing new was built nothing changes.
+- **Where to look**: the newest run of `retailflow_publish`.
+""",
+    )

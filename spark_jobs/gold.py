@@ -1,11 +1,11 @@
 """One GOLD table, brought up to date with its sources: `gold.py --env E --table N --date YYYY-MM-DD`.
 
-The date names the run; what is recomputed follows from what changed in the sources. A table that no other is built from
-also publishes: itself, and what it is built from.
+The date names the run; what is recomputed follows from what changed in the sources. Readers see it when `publish.py` has
+published it.
 """
 
 from retailflow.contracts import gold_table, gold_tables
-from retailflow_spark import ledger, release
+from retailflow_spark import ledger
 from retailflow_spark.job import arguments, spark_session
 from retailflow_spark.publish import refresh
 from retailflow_spark.tables import Tables
@@ -16,6 +16,4 @@ if __name__ == "__main__":
     with spark_session() as spark:
         tables = Tables(spark, run.environment.catalog, run.environment.restricted_group)
         counts = refresh(tables, contract)
-        if release.is_last(contract):
-            release.check_held(tables, release.publish(tables, run.databricks_run_id), contract.table.name)
         ledger.record(tables, run, contract, counts)

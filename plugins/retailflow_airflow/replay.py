@@ -190,12 +190,22 @@ def touched(names: Iterable[str]) -> list[str]:
     return [table.name for table in built_from(table.name for name in names for table in entity(name).tables)]
 
 
-def chosen(layer: str) -> dict[str, Any]:
-    """The settings of a task that skips itself where its layer, or its GOLD table, is not asked for."""
+def only_with(layer: str) -> dict[str, Any]:
+    """The settings of a task that skips itself where the layer is not asked for."""
 
     def check(context: Mapping[str, Any]) -> None:
         if layer not in context["params"]["layers"]:
             raise AirflowSkipException(f"The layer {layer} was not chosen.")
+
+    return {"pre_execute": check}
+
+
+def chosen(layer: str) -> dict[str, Any]:
+    """The settings of a task that skips itself where its layer, or its GOLD table, is not asked for."""
+    is_asked = only_with(layer)["pre_execute"]
+
+    def check(context: Mapping[str, Any]) -> None:
+        is_asked(context)
         if layer == "gold":
             names = {item["entity"] for item in context["ti"].xcom_pull(task_ids="read_plan")}
             table = context["task"].label

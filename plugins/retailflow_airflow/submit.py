@@ -45,6 +45,13 @@ _DOCS = {
   `quarantine.{name}`, where each refused row says why.
 - **Safe to clear**: always, also for an old day: it never undoes a newer version.
 """,
+    "publish": """Shows readers what was built of GOLD and passes its audits, all at once.
+
+- **Reads** what changed of `gold_build.*`; **writes** `ops.releases`, `ops.audits` and the view `gold_build.released`.
+- **Runs** once all tables of the run are done or have failed; what an audit holds back is built anew, once, before this
+  task fails and names it. The others are published. While a feed is late, `retailflow_watch` has published what there is.
+- **Safe to clear**: always.
+""",
     "gold": """Recomputes what changed of **{name}**. {description}
 
 - **Reads** {sources}; **writes** `gold.{name}`.
@@ -99,6 +106,12 @@ def spark_job(
     body = payload(env, script, contract.name, date)
     settings |= {"owner": contract.owner, "inlets": inlets, "outlets": [*outlets, *assets]}
     return spark_task(env, task_id or contract.name, body, doc, **settings)
+
+
+def publication(env: Environment, **settings: Any) -> DatabricksSubmitRunOperator:
+    """The task `publish`."""
+    body = submission(env, "publish", ["--run-id", DATABRICKS_RUN], RUN_DATE)
+    return spark_task(env, "publish", body, _DOCS["publish"], **settings)
 
 
 def spark_task(

@@ -5,13 +5,13 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Variable
 
-from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
+from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow import mail, missing
 from retailflow_airflow.failure import read_note
@@ -28,6 +28,7 @@ Until one does, no table that misses its deadline is told of, and probably no ta
 <p>Look whether Airflow's executor and its workers live, and whether the pool has free slots.
 Nothing needs to be cleared: the next run tells what was missed.</p>"""
 _SUCCESS = "success"
+_AT_WORK = {"scheduled", "queued", "running", "restarting", "deferred"}
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +53,17 @@ class Day:
         """Whether its task succeeded, or another run, such as a replay, made it."""
         return self.states.get(table) == _SUCCESS or table in self.in_ledger
 
+    @property
+    def waiting_to_be_read(self) -> int:
+        """How many GOLD tables are built while the run waits: for a feed, or to try a failed task again.
+
+        0 while a table is being made, and where the run has come to its own publication.
+        """
+        made = {task: state for task, state in self.states.items() if task.split(".")[0] in ("bronze", "silver", "gold")}
+        if self.states.get("gold.publish") or set(made.values()) & _AT_WORK:
+            return 0
+        return sum(state == _SUCCESS for task, state in made.items() if task.startswith("gold."))
+
     def culprit(self, table: str) -> str | None:
         """The first task on the way to the table that has not succeeded; None where there is no run."""
         if self.run_id is None:
@@ -62,18 +74,10 @@ class Day:
 def deadlines(day: date) -> list[Deadline]:
     """Those of SILVER and GOLD for an ingestion date, by time: `timeOfAvailability`, on the day after."""
     found = [
-        Deadline(contract.tables[-1].name, day, datetime.combine(day + timedelta(days=1), available_by(contract), UTC))
+        Deadline(contract.tables[-1].name, day, datetime.combine(day + timedelta(days=1), contract.available_by, UTC))
         for contract in (*entities(), *gold_tables())
     ]
     return sorted(found, key=lambda one: (one.at, one.table))
-
-
-def available_by(contract: EntityContract | GoldContract) -> time:
-    """Raises: ValueError where the contract promises no time in UTC."""
-    for item in contract.document["slaProperties"]:
-        if item["property"] == "timeOfAvailability" and item.get("unit") == "UTC":
-            return time.fromisoformat(item["value"])
-    raise ValueError(f"contract {contract.name}: slaProperties has no timeOfAvailability in UTC")
 
 
 def tasks_before(table: str) -> list[str]:
@@ -104,11 +108,13 @@ def own_deadline(env: Environment, after: timedelta = timedelta(minutes=15)) -> 
     return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, after, callback)
 
 
-def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = None) -> None:
+def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = None) -> bool:
     """Mails, once each: tables that have missed their deadline, scheduled days that nobody ran, and what has recovered.
 
+    Returns: whether a daily run that waits has built tables which no publication has shown yet; `publish` follows then.
+
     - **Reads** the runs of `retailflow_daily` and the states of their tasks, and the run log; **writes** the Variable
-      `retailflow_watch`, which says what was mailed.
+      `retailflow_watch`, which says what was mailed and published.
     - **Safe to clear**: always.
     - **Where to look**: this task's log says what is late.
     """
@@ -116,7 +122,7 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
     chosen = (params or {}).get("ingestion_date")
     yesterday = now.date() - timedelta(days=1)
     day = parsed_date("ingestion_date", chosen) if chosen else yesterday
-    mailed, post = _Mailed(), _Post(env, ti, Ledger(Warehouse(env)))
+    mailed, post, is_unpublished = _Mailed(), _Post(env, ti, Ledger(Warehouse(env))), False
     for when in sorted(mailed.days_still_open(now.date()) | ({day} if chosen or env.schedule.has(day) else set())):
         due = [one for one in deadlines(when) if one.at <= now]
         found = post.day(when, [one.table for one in due])
@@ -132,12 +138,16 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
         if back := [one for one in due if found.has(one.table) and mailed.event(one) is Event.MISSED]:
             post.send(Event.RECOVERED, back, found, back[0].table if found.run_id else None)
             mailed.remember(Event.RECOVERED, back)
+        if found.run_id and found.waiting_to_be_read > mailed.published.get(found.run_id, 0):
+            mailed.remember_published(found.run_id, found.waiting_to_be_read)
+            is_unpublished = True
     if env.schedule.has(yesterday):  # else the clock has ended, as on a laptop: see missing.py
         last = yesterday if deadlines(yesterday)[-1].at <= now else yesterday - timedelta(days=1)
         found = missing.search(env.schedule, last, mailed.days, ti, post.ledger)
         post.send_days(Event.MISSED, found.missing)
         post.send_days(Event.RECOVERED, found.filled)
         mailed.remember_days(found.known)
+    return is_unpublished
 
 
 @dataclass(frozen=True)
@@ -190,13 +200,14 @@ class _Post:
 class _Mailed:
     """What was mailed, per ingestion date and table, in an Airflow Variable: it outlives runs, restarts and DAG edits.
 
-    Only `retailflow_watch` writes it, one run at a time, after each mail. It keeps the dates that were last mailed, and
-    under `days` what is known of scheduled days.
+    Only `retailflow_watch` writes it, one run at a time, after each mail. It keeps the dates that were last mailed,
+    under `days` what is known of scheduled days, and under `published` how many tables of a run it has had published.
     """
 
     def __init__(self) -> None:
         self._events: dict[str, dict[str, str]] = Variable.get(REMEMBERED, default={}, deserialize_json=True)
         self.days = missing.Known.read(self._events.pop("days", {}))
+        self.published: dict[str, int] = self._events.pop("published", {})
 
     def event(self, deadline: Deadline) -> Event | None:
         found = self._events.get(deadline.ingestion_date.isoformat(), {}).get(deadline.table)
@@ -219,5 +230,10 @@ class _Mailed:
             self.days = known
             self._write()
 
+    def remember_published(self, run_id: str, tables: int) -> None:
+        self.published = dict(list({**self.published, run_id: tables}.items())[-_KEPT_DAYS:])
+        self._write()
+
     def _write(self) -> None:
-        Variable.set(REMEMBERED, {**self._events, "days": self.days.kept}, serialize_json=True)
+        kept = {**self._events, "days": self.days.kept, "published": self.published}
+        Variable.set(REMEMBERED, kept, serialize_json=True)

@@ -1,39 +1,50 @@
-"""The GOLD tasks and their arrows, which follow the data."""
+"""The GOLD tasks, their publication, and the arrows, which follow the data."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, BaseOperator, TaskGroup
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment
-from retailflow_airflow.submit import spark_job
+from retailflow_airflow.submit import publication, spark_job
+
+_COMPLETE = """Green when all tasks of the run are: Airflow judges a run by its last task, and `gold.publish` also runs
+beside failures.
+
+- **Reads** and **writes** nothing; no process is started for it.
+- **Safe to clear**: always.
+- **Where to look**: where it is *upstream_failed*, at the red tasks before it.
+"""
 
 
 def gold_asset(name: str) -> Asset:
     return Asset(f"gold.{name}", uri=f"x-retailflow://gold/{name}")
 
 
-def gold_tasks(env: Environment, silver: Mapping[str, BaseOperator], **settings: Any) -> dict[str, BaseOperator]:
-    """The task group `gold`: a task a table, by its name, after the makers of its sources.
+def gold_tasks(
+    env: Environment, silver: Mapping[str, BaseOperator], publish: Mapping[str, Any], **settings: Any
+) -> tuple[list[BaseOperator], BaseOperator]:
+    """The task group `gold`, a task a table after the makers of its sources, then `publish`; and `complete`.
 
     Args:
         silver: the task that finishes an entity's tables, its versions too, by the entity.
-        settings: of every task.
+        publish: settings of `publish`. settings: of every table's task.
+
+    Returns: the tables' tasks, and `complete`.
     """
     with TaskGroup("gold"):
         gold = {
-            table.name: spark_job(
-                env,
-                "gold",
-                table,
-                assets=[gold_asset(table.name)],
-                **settings,
-            )
+            table.name: spark_job(env, "gold", table, assets=[gold_asset(table.name)], **settings)
             for table in gold_tables()
         }
+        published = publication(env, **{"trigger_rule": "all_done", **publish})
+    complete = EmptyOperator(task_id="complete", trigger_rule="none_failed", doc_md=_COMPLETE)
     makers = {table.name: silver[entity.name] for entity in entities() for table in entity.tables}
     makers |= {f"gold.{name}": task for name, task in gold.items()}
     for table in gold_tables():
         [makers[source] for source in table.sources] >> gold[table.name]
-    return gold
+    list(gold.values()) >> published
+    [*gold.values(), published] >> complete
+    return list(gold.values()), complete

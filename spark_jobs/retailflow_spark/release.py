@@ -17,7 +17,7 @@ from retailflow.contracts import Column, GoldContract, Table, gold_tables
 from retailflow.contracts.ddl import create_view
 from retailflow.contracts.privacy import masked
 from retailflow_spark.audits import Audit, Finding, audits, find
-from retailflow_spark.publish import forget, watermarks
+from retailflow_spark.publish import forget, refresh, watermarks
 from retailflow_spark.silver.balance import ROW_BALANCE
 from retailflow_spark.state import State
 from retailflow_spark.tables import Tables
@@ -86,6 +86,25 @@ def publish(tables: Tables, databricks_run_id: str) -> Choice:
     return choice
 
 
+def publish_or_fail(tables: Tables, databricks_run_id: str) -> None:
+    """Publish, and say so where an audit holds a table back.
+
+    Such a table is first built anew from the whole of its sources, and what is built from it: its rows may be wrong
+    though no source has changed, since somebody changed them by hand, or by what our own code was before.
+
+    Raises: AuditError naming the tables that are held back even so. The others are published.
+    """
+    if held := publish(tables, databricks_run_id).held:
+        for name in held:
+            forget(tables, name)
+        for contract in gold_tables():
+            if any(contract.table.name in (name, *dependants(name)) for name in held):
+                refresh(tables, contract)
+        choice = publish(tables, databricks_run_id)
+        if found := [finding for finding in choice.findings if finding.table in choice.held and finding.rule.is_blocking]:
+            raise AuditError(f"Held back, readers keep the last good version. {'; '.join(map(str, found))}")
+
+
 def carry(tables: Tables, databricks_run_id: str) -> None:
     """Let the release name the newest version of each table that only upkeep has moved; its rows are the same.
 
@@ -138,28 +157,12 @@ def outdated_views(tables: Tables, released: Versions) -> list[str]:
     return outdated
 
 
-def check_held(tables: Tables, choice: Choice, name: str) -> None:
-    """Raises: AuditError where the GOLD table, or one that it is built from, was held back by an audit.
-
-    What an audit of its own holds back is built anew from the whole of its sources by the next try: its rows may be
-    wrong though no source has changed, since somebody changed them by hand, or by what our own code was before.
-    """
-    if name in choice.held:
-        forget(tables, name)
-    concerned = [held for held in choice.held if name in (held, *dependants(held))]
-    if found := [finding for finding in choice.findings if finding.rule.is_blocking and finding.table in concerned]:
-        raise AuditError(f"Held back, readers keep the last good version. {'; '.join(map(str, found))}")
 
 
 def dependants(name: str) -> list[str]:
     """The GOLD tables built from this one, directly or not."""
     direct = [contract.table.name for contract in gold_tables() if name in contract.sources]
     return list(dict.fromkeys(found for other in direct for found in (other, *dependants(other))))
-
-
-def is_last(contract: GoldContract) -> bool:
-    """Whether no GOLD table is built from this one: when it is done, all that it belongs with is."""
-    return not dependants(contract.table.name)
 
 
 def _choose(tables: Tables, published: Mapping[str, int]) -> Choice:
@@ -217,7 +220,7 @@ def _report(tables: Tables, choice: Choice, databricks_run_id: str) -> None:
         for found in choice.findings
     ]
     if rows:
-        tables.append_once(rows, AUDITS, f"audits/{databricks_run_id}")
+        tables.append_rows(rows, AUDITS)
     for found in choice.findings:
         print(f"{'held back' if found.rule.is_blocking else 'warning'}: {found}")
     if choice.versions:

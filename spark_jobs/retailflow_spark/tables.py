@@ -187,6 +187,10 @@ class Tables:
     def append(self, frame: DataFrame, table: Table) -> None:
         self._write(frame, table, "append")
 
+    def append_rows(self, rows: list[Mapping[str, Any]], table: Table) -> None:
+        """Append these rows. A commit that lands while its answer is lost is not repeated: an append has no conflicts."""
+        self.append(self._frame(rows, table), table)
+
     def append_once(self, rows: list[Mapping[str, Any]], table: Table, identity: str) -> None:
         """Append these rows unless a commit of this identity, unique to a run, already did."""
         self._write(self._frame(rows, table), table, "append", txnAppId=identity, txnVersion="1")

@@ -1,14 +1,17 @@
 """Edges follow the data."""
 
+import pytest
 from airflow.sdk import Asset
 
 from retailflow.contracts import gold_tables
 
+GOLD = {f"gold.{table.name}" for table in gold_tables()}
 ENTITIES = ["clickstream", "customers", "inventory", "orders", "payments", "products", "store_sales", "stores"]
 
 
 def test_each_entity_goes_from_raw_to_silver_by_itself(daily):
-    upstream = {task.task_id: sorted(task.upstream_task_ids) for task in daily.tasks if task.task_id[:4] != "gold"}
+    layers = ("raw", "bronze", "silver")
+    upstream = {t.task_id: sorted(t.upstream_task_ids) for t in daily.tasks if t.task_id.split(".")[0] in layers}
     expected = {"raw.ingest_customers": [], "raw.ingest_orders": []}
     for entity in ENTITIES:
         expected[f"raw.{entity}"] = [f"raw.ingest_{entity}"] if entity in ("customers", "orders") else []
@@ -18,7 +21,7 @@ def test_each_entity_goes_from_raw_to_silver_by_itself(daily):
 
 
 def test_a_gold_table_waits_for_the_makers_of_its_sources_and_for_nothing_else(daily):
-    upstream = {task.task_id: task.upstream_task_ids for task in daily.tasks if task.task_id.startswith("gold.")}
+    upstream = {name: daily.get_task(name).upstream_task_ids for name in GOLD}
     sources = {f"gold.{table.name}": {s.removesuffix("_versions") for s in table.sources} for table in gold_tables()}
     assert upstream == sources
     assert upstream
@@ -30,14 +33,26 @@ def test_customer_history_is_built_after_the_silver_customers(daily):
 
 def test_each_gold_table_announces_itself_as_an_asset(daily):
     announced = {
-        task.task_id: [(one.name, one.uri) for one in task.outlets if isinstance(one, Asset)]
-        for task in daily.tasks
-        if task.task_id.startswith("gold.")
+        name: [(one.name, one.uri) for one in daily.get_task(name).outlets if isinstance(one, Asset)] for name in GOLD
     }
     assert announced["gold.daily_revenue_mart"] == [
         ("gold.daily_revenue_mart", "x-retailflow://gold/daily_revenue_mart")
     ]
-    assert set(announced) == {f"gold.{table.name}" for table in gold_tables()}
+    assert all(announced.values())
+
+
+@pytest.mark.parametrize("dag_id", ["retailflow_daily", "retailflow_replay"])
+def test_readers_get_all_tables_at_once_when_the_last_is_done_whatever_became_of_the_others(dags_in, dag_id):
+    publish = dags_in("local")[dag_id].get_task("gold.publish")
+    assert (publish.upstream_task_ids, publish.trigger_rule) == (GOLD, "all_done")
+
+
+@pytest.mark.parametrize("dag_id", ["retailflow_daily", "retailflow_replay"])
+def test_a_run_is_no_success_where_any_task_has_failed(dags_in, dag_id):
+    """Airflow judges a run by its leaves."""
+    complete = dags_in("local")[dag_id].get_task("complete")
+    assert complete.upstream_task_ids == GOLD | {"gold.publish"}
+    assert (complete.trigger_rule, complete.downstream_task_ids) == ("none_failed", set())
 
 
 def test_a_sensor_waits_for_the_success_file_of_its_entity_and_day(daily):

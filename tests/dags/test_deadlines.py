@@ -1,14 +1,14 @@
 """When each table is promised, and which tasks lead to it."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
 from retailflow.contracts import entities, entity, gold_tables
+from retailflow.contracts.model import parse
 from retailflow.environments import load_environment
 from retailflow_airflow.schedule import logical_dates
-from retailflow_airflow.watch import Day, available_by, deadlines, tasks_before
+from retailflow_airflow.watch import Day, deadlines, tasks_before
 
 DAY = date(2026, 1, 15)
 
@@ -30,7 +30,7 @@ def test_gold_is_promised_no_earlier_than_what_it_is_built_from():
 def test_a_contract_without_a_time_in_utc_is_named():
     elsewhere = {"property": "timeOfAvailability", "value": "04:00", "unit": "Europe/Vienna"}
     with pytest.raises(ValueError, match="contract orders: slaProperties has no timeOfAvailability in UTC"):
-        available_by(replace(entity("orders"), document={"slaProperties": [elsewhere]}))
+        parse({**entity("orders").document, "slaProperties": [elsewhere]}, "orders")
 
 
 def test_the_way_to_a_table_is_that_of_the_daily_dag(daily):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
 from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, BaseOperator
@@ -52,6 +53,8 @@ def _task_violations(task: BaseOperator) -> list[str]:
         rules["not deferrable"] = task.deferrable
         rules["no timeout_seconds in its payload"] = task.json.get("timeout_seconds", 0) > 0
         rules["no token of the try in its payload"] = "idempotency_token(ti)" in task.json.get("idempotency_token", "")
+    elif isinstance(task, EmptyOperator):
+        rules["starts a process"] = not (task.outlets or task.has_on_execute_callback or task.has_on_success_callback)
     elif isinstance(task, TriggerDagRunOperator):
         rules["waits for the run that it triggers"] = not task.wait_for_completion
     elif isinstance(task, DbtBuildLocalOperator):

@@ -51,11 +51,12 @@ def indices(layer):
 
 
 GOLD = {f"gold.{name}" for name in touched(PLAN)}
+LAST = {"gold.publish", "complete"}
 
 
 def test_the_tasks_of_the_plan_run_and_gold_that_it_does_not_touch_is_skipped(run):
     ended, asked = run("retailflow_replay", PLAN, **RANGE, dry_run=False)
-    assert ended["success"] == {"plan", "read_plan"} | indices("bronze") | indices("silver") | GOLD
+    assert ended["success"] == {"plan", "read_plan"} | indices("bronze") | indices("silver") | GOLD | LAST
     assert {"gold.dim_customer", "gold.dim_date"} <= ended["skipped"]
     assert asked[0].startswith("plan --selection range --entities clickstream,customers")
     assert sorted(one for one in asked if one.startswith("bronze")) == [
@@ -64,13 +65,19 @@ def test_the_tasks_of_the_plan_run_and_gold_that_it_does_not_touch_is_skipped(ru
         "bronze --entity stores --date 2026-01-16",
     ]
     assert "gold --table fact_orders --date 2026-01-16" in asked
-    assert len(asked) == 1 + 3 + 3 + len(GOLD)
+    assert len(asked) == 1 + 3 + 3 + len(GOLD) + 1
 
 
 def test_a_layer_that_was_not_chosen_is_skipped_and_stops_no_other(run):
     ended, _ = run("retailflow_replay", PLAN, **RANGE, dry_run=False, layers=["bronze", "gold"])
-    assert ended["success"] == {"plan", "read_plan"} | indices("bronze") | GOLD
+    assert ended["success"] == {"plan", "read_plan"} | indices("bronze") | GOLD | LAST
     assert indices("silver") <= ended["skipped"]
+
+
+def test_without_gold_nothing_is_published(run):
+    ended, asked = run("retailflow_replay", PLAN, **RANGE, dry_run=False, layers=["bronze"])
+    assert ended["success"] == {"plan", "read_plan", "complete"} | indices("bronze")
+    assert len(asked) == 1 + 3
 
 
 @pytest.mark.parametrize(("plan", "dry_run"), [(PLAN, True), ({}, False)])
@@ -107,6 +114,7 @@ def test_an_erasure_redacts_each_date_before_it_is_rebuilt_and_then_finishes(run
         *("find", "read_plan", "finish"),
         *(f"{step}.entity orders 2026-01-15" for step in steps),
         *gold,
+        *LAST,
     }
     assert asked[0] == f"erase_find --customers {PERSON} --browsers none --confirm {CODE}"
     assert [job for job in asked if "entity orders --date" in job] == [
@@ -117,7 +125,7 @@ def test_an_erasure_redacts_each_date_before_it_is_rebuilt_and_then_finishes(run
 
 def test_a_night_on_which_nobody_is_found_still_finishes_what_is_open(run):
     ended, asked = run("retailflow_erase", {}, customers=[], confirm=None, settled_hours=24)
-    assert ended["success"] == {"find", "read_plan", "finish"}
+    assert ended["success"] == {"find", "read_plan", "complete", "finish"}
     assert asked == [
         "erase_find --customers none --browsers none --confirm none",
         "erase_finish --settled-hours 24",

@@ -59,17 +59,17 @@ def look(dags_in, database, smtp, monkeypatch):
 def run_of_the_day(daily):
     """`run_of_the_day("bronze.orders")`: the clock's run, all tasks succeeded but those; called again, it changes.
 
-    `ended` is the state of a run that has ended.
+    `ended` is the state of a run that has ended; `states` are those of tasks by their names.
     """
 
-    def has_all_but(*others, state="deferred", day=DAY, ended=None):
+    def has_all_but(*others, state="deferred", day=DAY, ended=None, **states):
         logical_date = datetime.fromisoformat(f"{day}T02:00+00:00")
         with create_session() as session:
             found = DagRun.find(dag_id="retailflow_daily", run_id=f"scheduled__{day}", session=session)
             run = found[0] if found else _create(daily, f"scheduled__{day}", logical_date, session)
             run.state = ended or "running"
             for ti in run.get_task_instances(session=session):
-                ti.state = state if ti.task_id in others else "success"
+                ti.state = states.get(ti.task_id, state if ti.task_id in others else "success")
 
     return has_all_but
 
@@ -131,6 +131,33 @@ def test_gold_that_waits_for_a_feed_is_told_with_the_feed_as_its_cause(look, run
     run_of_the_day("raw.payments", "bronze.payments", "silver.payments", "gold.payment_reconciliation")
     assert look("05:20") == [f"MISSED silver.payments {DAY}, due 04:00 UTC (and 1 more)"]
     assert "Also         gold.payment_reconciliation" in last(smtp)
+
+
+def test_what_is_built_while_feeds_are_late_is_published_once_and_once_more_for_each_that_comes(look, run_of_the_day):
+    def publications():
+        return len(DagRun.find(dag_id="retailflow_publish"))
+
+    look("03:00")
+    of_orders = ("bronze.orders", "silver.orders", "gold.fact_orders", "gold.fact_sales", "gold.daily_revenue_mart")
+    of_payments = ("bronze.payments", "silver.payments", "gold.payment_reconciliation")
+    last, before = ("gold.publish", "complete"), publications()
+    late = {"raw.orders": "deferred", "raw.payments": "deferred"}
+    run_of_the_day(**late, **dict.fromkeys((*of_orders, *of_payments, *last)), **{"gold.dim_date": "running"})
+    look("03:05")
+    assert publications() == before, "a table is being made"
+    run_of_the_day(**late, **dict.fromkeys((*of_orders, *of_payments, *last)))
+    look("03:10")
+    look("03:15")
+    assert publications() == before + 1
+    run_of_the_day(**{"raw.payments": "deferred"}, **dict.fromkeys((*of_payments, *last)))
+    look("03:20")
+    look("03:25")
+    assert publications() == before + 2
+    run_of_the_day(**{"gold.publish": "deferred", "complete": None})
+    look("03:29")
+    run_of_the_day()
+    look("03:29")
+    assert publications() == before + 2, "the run publishes by itself"
 
 
 def test_two_causes_are_two_mails(look, run_of_the_day):

@@ -12,6 +12,7 @@ import requests
 
 from retailflow.contracts import entity, gold_table
 from retailflow.raw import RawStore
+from retailflow.scripts import for_day
 from retailflow_local.workspace import Workspace
 from retailflow_spark.publish import refresh
 from retailflow_spark.tables import Tables
@@ -30,7 +31,7 @@ Rows = dict[str, Counter]
 
 @dataclass(frozen=True)
 class Job:
-    """An entry script for one entity or GOLD table."""
+    """An entry script for one entity or GOLD table; of a publication, the table that is looked at."""
 
     script: str
     name: str
@@ -38,15 +39,11 @@ class Job:
     @property
     def tables(self) -> list[str]:
         """What it writes, besides the tables of ops."""
-        if self.script == "gold":
+        if self.script in ("gold", "publish"):
             return [f"gold.{self.name}"]
         contract = entity(self.name)
         tables = (contract.bronze,) if self.script == "bronze" else (contract.quarantine, *contract.kept)
         return [table.name for table in tables]
-
-    @property
-    def is_published(self) -> bool:
-        return self.name == "payment_reconciliation"
 
     def __str__(self) -> str:
         return f"{self.script}.{self.name}"
@@ -71,10 +68,10 @@ class Lab:
         """One try of a job, ended: its Databricks run with `task_run_id`, `result` and `logs`."""
         kind, part = FAULTS.get(fault, (fault, 0))
         point, seconds = (write.point, write.seconds * part) if write else ("", 0)
-        option = "--table" if job.script == "gold" else "--entity"
-        asked = ["--env", "local", option, job.name, "--date", str(day), "--dag-run", f"faults__{day}"]
-        parameters = [kind, point, f"{seconds:.3f}", job.script, *asked, "--try", str(number)]
-        task = {"python_file": SCRIPT, "parameters": [*parameters, "--run-id", "{{task.run_id}}"]}
+        asked = ["--env", "local", "--run-id", "{{task.run_id}}"]
+        if job.script != "publish":
+            asked += [*for_day(job.script, job.name, str(day)), "--dag-run", f"faults__{day}", "--try", str(number)]
+        task = {"python_file": SCRIPT, "parameters": [kind, point, f"{seconds:.3f}", job.script, *asked]}
         payload = {"run_name": f"faults/{job}/{day}/try {number}", "tasks": [{"task_key": "only"}]}
         payload["tasks"][0]["spark_python_task"] = task
         run_id = self._http.post(f"{self._url}/submit", json=payload, timeout=20).json()["run_id"]
@@ -104,7 +101,7 @@ class Lab:
             bronze.load_day(self.tables, self.raw, entity(job.name), day)
         elif job.script == "silver":
             silver.load_day(self.tables, entity(job.name), day, f"clean-{job.name}-{day}")
-        else:
+        elif job.script == "gold":
             refresh(self.tables, gold_table(job.name))
         return self.rows(job.tables)
 
@@ -119,13 +116,14 @@ class Lab:
         second = self.attempt(job, day, 2)
         assert second["result"] == "SUCCESS", f"{job}, {write.point}, {fault}: {second['logs']}"
         lost, doubled = self._rows_wrong(job, wanted)
-        unwritten, runs = self._runs_wrong(first["task_run_id"], second["task_run_id"])
+        has_row = job.script != "publish"
+        unwritten, runs = self._runs_wrong(first["task_run_id"], second["task_run_id"]) if has_row else (0, 0)
         return self.matrix.add(Cell(group, f"{job} · {write.point}", fault, lost + unwritten, doubled, runs))
 
     def _rows_wrong(self, job: Job, wanted: Rows) -> tuple[int, int]:
         found = self.rows(job.tables)
-        if job.is_published:
-            view = self.tables.spark.sql(f"SELECT * FROM spark_catalog.{job}").collect()
+        if job.script == "publish":
+            view = self.tables.spark.sql(f"SELECT * FROM spark_catalog.gold.{job.name}").collect()
             found[VIEW] = Counter(map(repr, view))
             wanted = wanted | {VIEW: wanted[job.tables[0]]}
             doubled = self._count("SELECT count(*) - count(DISTINCT release) FROM spark_catalog.ops.releases")

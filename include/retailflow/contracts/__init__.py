@@ -6,6 +6,7 @@
 
 from collections.abc import Iterable
 from functools import cache
+from graphlib import TopologicalSorter
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TypeVar
@@ -37,8 +38,12 @@ def entities() -> tuple[EntityContract, ...]:
     return tuple(contract for contract in _all().values() if isinstance(contract, EntityContract))
 
 
+@cache
 def gold_tables() -> tuple[GoldContract, ...]:
-    return tuple(contract for contract in _all().values() if isinstance(contract, GoldContract))
+    """Each after those that it is built from."""
+    found = {contract.table.name: contract for contract in _all().values() if isinstance(contract, GoldContract)}
+    order = TopologicalSorter({name: contract.sources for name, contract in found.items()}).static_order()
+    return tuple(found[name] for name in order if name in found)
 
 
 def built_from(names: Iterable[str]) -> list[GoldContract]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import time
 from functools import cached_property
 from typing import Any
 
@@ -126,6 +127,7 @@ class EntityContract:
     checks: tuple[Check, ...]
     silver: Table
     erasure: str | None  # what becomes of a person's records: `remove`, `anonymise`; None where none are personal
+    available_by: time  # in UTC, of the day after the ingestion date
     document: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
 
     @cached_property
@@ -198,6 +200,7 @@ class GoldContract:
     sources: tuple[str, ...]
     scope: tuple[str, ...]
     table: Table
+    available_by: time  # in UTC, of the day after the ingestion date
     document: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
 
     @property
@@ -220,6 +223,7 @@ def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContra
             "version": document["version"],
             "description": layout.description,
             "owner": document["team"]["name"],
+            "available_by": _available_by(document, file),
             "document": document,
         }
         if layout.name.startswith("gold."):
@@ -238,6 +242,14 @@ def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContra
         )
     except KeyError as missing:
         raise ValueError(f"contract {file}: {missing} is missing") from None
+
+
+def _available_by(document: Mapping[str, Any], file: str) -> time:
+    """Raises: ValueError where no time in UTC is promised."""
+    for item in document["slaProperties"]:
+        if item["property"] == "timeOfAvailability" and item.get("unit") == "UTC":
+            return time.fromisoformat(item["value"])
+    raise ValueError(f"contract {file}: slaProperties has no timeOfAvailability in UTC")
 
 
 def _retention_days(document: Mapping[str, Any], file: str) -> int:

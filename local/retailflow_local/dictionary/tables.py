@@ -106,5 +106,4 @@ def _of_model(model: dict[str, Any], compiled: Path, spark: "SparkSession") -> P
 
 
 def _fresh(contract: EntityContract | GoldContract) -> str:
-    promise = next(p for p in contract.document["slaProperties"] if p["property"] == "timeOfAvailability")
-    return f"The day before is there by {promise['value']} {promise['unit']}."
+    return f"The day before is there by {contract.available_by:%H:%M} UTC."

@@ -17,8 +17,8 @@ _SENTENCES = {
     Kind.DRIFT: "The feed no longer fits its contract. Agree with the source, or change the contract; then rebuild "
     "the day with this command.",
     Kind.QUALITY_GATE: "Readers keep the last good version: nothing is urgent for them. The statement says "
-    "what broke the audit, and of which feed. When its source has mended it, clear bronze of that feed, downstream "
-    "tasks included. If it names none, clear the task: it compares all of the table with what it is built from.",
+    "what broke the audit, and of which feed; the table was built anew and breaks it still. When the source has mended "
+    "it, clear bronze of that feed, downstream tasks included.",
     Kind.DATABRICKS_FAILURE: f"{_CLEAR}: the same RAW gives the same rows.",
     Kind.STUCK_RUN: f"Look whether the run is waiting for a slot or for Databricks. {_CLEAR}; its Databricks run is "
     "cancelled.",
@@ -44,7 +44,7 @@ def advice(kind: Kind, facts: Facts, env: Environment) -> tuple[str, str]:
         )
         conf = f'{{"ingestion_date": "{facts.ingestion_date}"}}'
         return sentence, f"{_airflow(env)} dags trigger {facts.dag_id} --conf '{conf}'"
-    if facts.ingestion_date is None:
+    if facts.ingestion_date is None and kind is not Kind.QUALITY_GATE:
         return f"{_CLEAR}.", ""
     return _SENTENCES[kind], _command(kind, facts, env)
 
@@ -88,5 +88,5 @@ def _command(kind: Kind, facts: Facts, env: Environment) -> str:
         day = str(facts.ingestion_date)
         return _replay(env, date_from=day, date_to=day, entities=[facts.name], dry_run=False)
     if kind is Kind.QUALITY_GATE:
-        return f"SELECT * FROM ops.audits WHERE name = '{facts.subject}' ORDER BY audited_at DESC LIMIT 20"
+        return "SELECT * FROM ops.audits WHERE is_blocking ORDER BY audited_at DESC LIMIT 20"
     return ""

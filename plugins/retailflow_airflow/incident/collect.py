@@ -1,6 +1,7 @@
 """From what Airflow knows to the whole card, with what the ledger adds."""
 
 import logging
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from retailflow_airflow.incident.model import Downstream, Event, Facts, Incident
 
 _log = logging.getLogger(__name__)
 _TEAM = "data-engineering"
+_HELD = re.compile(r"(gold\.\w+): [^()]+ \([\d,]+ such, audit \w+\)")  # as retailflow_spark.audits.Finding says it
 
 
 def collect(facts: Facts, env: Environment, ledger: Ledger | None) -> Incident:
@@ -40,7 +42,12 @@ def collect(facts: Facts, env: Environment, ledger: Ledger | None) -> Incident:
 
 
 def downstream_names(facts: Facts) -> list[str]:
-    """The tables that are built from the subject, directly or not: SILVER of a feed first, then GOLD."""
+    """The tables that are built from the subject, directly or not: SILVER of a feed first, then GOLD.
+
+    Of a publication: the tables that it held back, and those built from them.
+    """
+    if held := _HELD.findall(facts.error):
+        return [*held, *(table.table.name for table in built_from(held) if table.table.name not in held)]
     contract = _contract(facts.name)
     if contract is None:
         return []
@@ -51,9 +58,9 @@ def downstream_names(facts: Facts) -> list[str]:
 
 def _ask(facts: Facts, contract, ledger: Ledger | None) -> tuple[dict, str]:
     """The parts of the card that the ledger knows, and what could not be found out."""
-    if contract is None:
-        return {}, ""
     names = downstream_names(facts)
+    if contract is None and not names:
+        return {}, ""
     found: dict[str, Any] = {"downstream": tuple(Downstream(name) for name in names)}
     if ledger is None:
         return found, "The ledger was not asked: rows, changes and what readers have are unknown."

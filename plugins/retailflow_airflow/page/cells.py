@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
@@ -158,14 +157,7 @@ def newest_by_clock(env: Environment, now: datetime) -> date:
 
 def due(contract: EntityContract | GoldContract, day: date) -> datetime:
     """When the contract promises the day: the next day at its timeOfAvailability, in UTC."""
-    return datetime.combine(day + timedelta(days=1), _promised(contract.name), UTC)
-
-
-@cache
-def _promised(name: str) -> time:
-    contract = next(contract for contract in (*entities(), *gold_tables()) if contract.name == name)
-    promise = next(p for p in contract.document["slaProperties"] if p["property"] == "timeOfAvailability")
-    return time.fromisoformat(promise["value"])
+    return datetime.combine(day + timedelta(days=1), contract.available_by, UTC)
 
 
 def contract_of(layer: str, name: str) -> EntityContract | GoldContract | None:
