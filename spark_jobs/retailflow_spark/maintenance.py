@@ -11,6 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Table, entities, gold_tables
+from retailflow.contracts.ddl import DELETION_VECTORS
 from retailflow_spark.bronze.drift import DRIFT
 from retailflow_spark.job_runs import JOB_RUNS
 from retailflow_spark.ledger import TASK_RUNS
@@ -31,6 +32,7 @@ LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the ta
     ),
 }
 Needed = dict[str, tuple[int, str]]
+LARGE_BYTES = 64 * 2**20
 
 
 class MaintenanceError(RuntimeError):
@@ -69,9 +71,20 @@ def maintain(tables: Tables, table: Table, needed: Needed) -> str:
         said.append(f"files deleted that were replaced more than {table.retention_days} days ago")
         if tables.version(table.name) == before:  # not every platform makes a commit of a VACUUM
             tables.touch(table.name)
+    if is_large(tables, table):
+        tables.set_property(table.name, DELETION_VECTORS, "true")
+        said.append("from now on updates mark rows instead of writing their files anew")
     if tables.analyze(table.name):
         said.append("rows counted")
     return "; ".join(said)
+
+
+def is_large(tables: Tables, table: Table) -> bool:
+    """Whether a table that is merged into has become so large that deletion vectors pay, and has none yet."""
+    if table.name.partition(".")[0] not in ("silver", "gold"):
+        return False
+    has_vectors = tables.properties(table.name).get(DELETION_VECTORS) == "true"
+    return not has_vectors and tables.size(table.name)[1] >= LARGE_BYTES
 
 
 def oldest_needed(tables: Tables) -> Needed:

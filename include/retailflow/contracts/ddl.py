@@ -8,16 +8,19 @@ from hashlib import md5
 from retailflow.contracts.model import Column, Table
 
 CONTRACT = "retailflow.contract"  # the property with the digest of the contract that the table follows
+DELETION_VECTORS = "delta.enableDeletionVectors"
 _CONSTRAINT = "delta.constraints."
 _PROPERTIES = {
     # Change feeds and published versions are read by their number: a feed may rest for long, and then go on.
     "delta.logRetentionDuration": "interval 365 days",
     # Every state of a table names the runs that wrote it once (`append_once`); without an end they were ever more.
     "delta.setTransactionRetentionDuration": "interval 30 days",
+    # Databricks may have them by default. A query of a table that has them asks twice for its files, and a MERGE needs
+    # twice as many Spark jobs; upkeep switches them on where files have become large (maintenance.py).
+    DELETION_VECTORS: "false",
 }
-# Of tables that are merged into. GOLD reads what changed; MERGE writes the change, not the file. The others, which are
-# replaced by day or appended to, have neither: a query of a table with deletion vectors asks twice for its files.
-_MERGED = {"delta.enableChangeDataFeed": "true", "delta.enableDeletionVectors": "true"}
+# Of tables that are merged into: GOLD reads what changed.
+_MERGED = {"delta.enableChangeDataFeed": "true"}
 
 
 def create_table(table: Table, path: str) -> str:
@@ -82,8 +85,11 @@ def alterations(table: Table, path: str, present: Present) -> list[str]:
         if column.name in present.columns:
             statements += _changed(column, path, present.columns[column.name], table.name)
     statements.append(f"COMMENT ON TABLE {path} IS {_text(table.description)}")
-    changed = {name: value for name, value in properties(table).items() if present.properties.get(name) != value}
-    # A table whose rows are merged may lose its deletion vectors to upkeep, and keeps the other properties it has.
+    changed = {
+        name: value
+        for name, value in properties(table).items()
+        if present.properties.get(name) != value and name != DELETION_VECTORS  # upkeep's to decide, once
+    }
     return [*statements, *([f"ALTER TABLE {path} SET TBLPROPERTIES ({_listed(changed)})"] if changed else [])]
 
 
