@@ -16,10 +16,11 @@ from retailflow.contracts import EntityContract, entities, gold_tables
 from retailflow.contracts.model import ORDER
 from retailflow.manifests import counted
 from retailflow.raw import RawStore, day_path
-from retailflow_spark import release
+from retailflow_spark import release, run_log
 from retailflow_spark.bronze.load import decoded, decoded_schema, stored_columns
 from retailflow_spark.publish import refresh
-from retailflow_spark.silver.balance import ROW_BALANCE
+from retailflow_spark.run_log import RUNS
+from retailflow_spark.silver.balance import Balance
 from retailflow_spark.silver.validate import invalid, latest_per_key, valid, validate
 from retailflow_spark.tables import Tables
 
@@ -49,18 +50,19 @@ class Folder(RawStore):
 def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> None:
     """All tables as they are after those dates, whose feeds RAW has. The catalog is empty before."""
     tables.spark.conf.set("spark.sql.shuffle.partitions", "1")  # one file a date, as upkeep leaves them
+    run_log.create(tables)
     for contract in entities():
-        tables.create([contract.bronze, contract.quarantine, *contract.kept, ROW_BALANCE])
+        tables.create([contract.bronze, contract.quarantine, *contract.kept])
         _append(tables, contract.bronze, _received(tables, raw, raw_root, contract, dates))
         validated = validate(tables.read(contract.bronze.name), contract)
         _append(tables, contract.quarantine, invalid(validated, contract))
         for table in contract.kept:
             latest = latest_per_key(valid(validated, contract), table.key, (contract.version_column, *ORDER))
             _append(tables, table, latest)
-        _ledger(tables, contract)
+        _log(tables, contract)
     for contract in gold_tables():
         refresh(tables, contract)
-    release.publish(tables, "history")
+    release.publish(tables)
 
 
 def _received(tables: Tables, raw: RawStore, raw_root: str, contract: EntityContract, dates: Iterable[date]):
@@ -96,16 +98,17 @@ def _append(tables: Tables, table, frame) -> None:
     tables.append(frame.repartition(*table.partition) if table.partition else frame.coalesce(1), table)
 
 
-def _ledger(tables: Tables, contract: EntityContract) -> None:
+def _log(tables: Tables, contract: EntityContract) -> None:
     """The rows that the runs of those dates would have left."""
     counts = tables.read(contract.bronze.name).groupBy("ingestion_date").count().collect()
     version = tables.version(contract.silver.name)
-    checked = [
-        {"entity": contract.name, "ingestion_date": one.ingestion_date, "record_count": one["count"]}
-        | {"current_count": one["count"], "superseded_count": 0, "duplicate_count": 0, "quarantined_count": 0}
-        | {"unaccounted_count": 0}
-        | {"is_closed": True, "silver_version": version, "databricks_run_id": f"history-{one.ingestion_date}"}
-        | {"checked_at": datetime.combine(one.ingestion_date, datetime.min.time(), UTC) + timedelta(days=1)}
-        for one in counts
-    ]
-    tables.append_once(checked, ROW_BALANCE, f"history/{contract.name}")
+    rows = []
+    for day, count in ((one.ingestion_date, one["count"]) for one in counts):
+        ended = datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1)
+        run = dict.fromkeys(RUNS.column_names) | {"name": contract.name, "ingestion_date": day, "is_success": True}
+        run |= {"code_version": "history", "started_at": ended, "ended_at": ended, "rows_read": count}
+        balance = Balance(record=count, current=count, superseded=0, duplicate=0, quarantined=0).row(day, is_closed=True)
+        known = {"silver_version": version, "is_closed": True, "balances": [balance]}
+        rows.append(run | {"layer": "bronze", "databricks_run_id": f"bronze-{contract.name}-{day}"})
+        rows.append(run | {"layer": "silver", "databricks_run_id": f"silver-{contract.name}-{day}"} | known)
+    tables.append_rows(rows, RUNS)

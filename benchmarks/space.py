@@ -4,11 +4,10 @@ without Airflow or a process each.
 
 import tempfile
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import event_log
@@ -19,10 +18,8 @@ from retailflow.environments import load_environment
 from retailflow_local.spark_client import session
 from retailflow_local.state import Simulation
 from retailflow_local.workspace import Workspace
-from retailflow_spark import ledger, release
-from retailflow_spark.bronze import drift
+from retailflow_spark import release
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.job import Run
 from retailflow_spark.maintenance import LAYERS, maintain_layer
 from retailflow_spark.publish import refresh
 from retailflow_spark.silver import load as silver
@@ -112,30 +109,20 @@ def space(heap: str | None = None, airflow: bool = False) -> Iterator[Space]:
             yield made
 
 
-def as_job(made: Space, layer: str, contract, day: date, work: Callable[[Tables, str], ledger.Counts]) -> None:
-    """What an entry script does, in a session of its own, but without starting a process."""
-    run = Run(LOCAL, layer, contract.name, day, "bench", 1, str(uuid.uuid4().int % 10**12), datetime.now(UTC))
-    with made.tables() as tables:
-        ledger.record(tables, run, contract, work(tables, run.databricks_run_id))
-
-
 def to_bronze(made: Space, contract, day: date) -> None:
-    def work(tables: Tables, run_id: str) -> ledger.Counts:
-        counts = bronze.load_day(tables, made.raw_store(), contract, day)
-        drift.notice(tables, contract, day, run_id)
-        return counts
-
-    as_job(made, "bronze", contract, day, work)
+    """What the entry script does, in a session of its own, but without starting a process; so do the others here."""
+    with made.tables() as tables:
+        bronze.load_day(tables, made.raw_store(), contract, day)
 
 
 def to_silver(made: Space, contract, day: date) -> None:
-    as_job(made, "silver", contract, day, lambda tables, run_id: silver.load_day(tables, contract, day, run_id))
+    with made.tables() as tables:
+        silver.load_day(tables, contract, day)
 
 
-def to_gold(made: Space, name: str, day: date) -> None:
-    contract = gold_table(name)
-
-    as_job(made, "gold", contract, day, lambda tables, _: refresh(tables, contract))
+def to_gold(made: Space, name: str) -> None:
+    with made.tables() as tables:
+        refresh(tables, gold_table(name))
 
 
 def run_day(made: Space, day: date) -> None:
@@ -144,9 +131,9 @@ def run_day(made: Space, day: date) -> None:
         to_bronze(made, contract, day)
         to_silver(made, contract, day)
     for contract in gold_tables():
-        to_gold(made, contract.name, day)
+        to_gold(made, contract.name)
     with made.tables() as tables:
-        release.publish_or_fail(tables, "1")
+        release.publish_or_fail(tables)
 
 
 def keep_up(made: Space) -> None:

@@ -53,7 +53,7 @@ with DAG(
         bronze = {e.name: spark_job(env, "bronze", e) for e in entities()}
     with TaskGroup("silver"):
         silver = {e.name: spark_job(env, "silver", e) for e in entities()}
-    gold_tasks(env, silver, publish={})
+    gold_tasks(env, silver)
 
     for name, task in ingested.items():
         task >> delivered[name]

@@ -14,7 +14,7 @@ from airflow.sdk import DAG
 
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
-from retailflow_airflow.submit import publication
+from retailflow_airflow.submit import RUN_DATE, publication
 
 env = load_environment()
 
@@ -25,4 +25,4 @@ with DAG(
     schedule=None,
     **defaults(env),
 ):
-    publication(env)
+    publication(env, RUN_DATE)

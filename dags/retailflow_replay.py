@@ -22,7 +22,17 @@ from airflow.sdk import DAG, task, task_group
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
-from retailflow_airflow.replay import MACROS, PLANNED_DATE, REBUILD_DOC, chosen, entity_task, form, only_with, plan_task, read_plan
+from retailflow_airflow.replay import (
+    MACROS,
+    PLANNED_DATE,
+    REBUILD_DOC,
+    chosen,
+    entity_task,
+    form,
+    only_with,
+    plan_task,
+    read_plan,
+)
 from retailflow_airflow.wiring import gold_tasks
 
 env = load_environment()

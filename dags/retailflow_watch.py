@@ -9,8 +9,8 @@ it: Airflow, the paused DAG, a run that was deleted, a backfill that was cancell
 command that runs them, and once more when they have run. It asks only about days that are open, so a look stays small.
 Where the clock has ended, as on a laptop, no day is missing.
 
-**Publication.** While a daily run waits for a late feed, or to try a failed task again, it has `retailflow_publish` show
-readers what is built: once, and once more for each feed that comes while others are still late.
+**Publication.** While a daily run waits for a late feed, or to try a failed task again, it has `retailflow_publish`
+show readers what is built: once, and once more for each feed that comes while others are still late.
 
 **Failures.** They are not told from here: a task whose last try has failed sends its mail itself, at once.
 

@@ -1,8 +1,6 @@
 """RAW to BRONZE for one entity and ingestion date: `bronze.py --env E --entity N --date YYYY-MM-DD`."""
 
 from retailflow.contracts import entities, entity
-from retailflow_spark import ledger
-from retailflow_spark.bronze import drift
 from retailflow_spark.bronze.load import load_day
 from retailflow_spark.job import arguments, spark_session
 from retailflow_spark.secrets import open_raw
@@ -10,9 +8,5 @@ from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
     run = arguments("bronze", "entity", [contract.name for contract in entities()])
-    contract = entity(run.name)
     with spark_session() as spark:
-        tables = Tables(spark, run.environment.catalog)
-        counts = load_day(tables, open_raw(run.environment), contract, run.date)
-        drift.notice(tables, contract, run.date, run.databricks_run_id)
-        ledger.record(tables, run, contract, counts)
+        load_day(Tables(spark, run.environment.catalog), open_raw(run.environment), entity(run.name), run.date, run)

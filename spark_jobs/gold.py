@@ -1,19 +1,15 @@
 """One GOLD table, brought up to date with its sources: `gold.py --env E --table N --date YYYY-MM-DD`.
 
-The date names the run; what is recomputed follows from what changed in the sources. Readers see it when `publish.py` has
-published it.
+The date names the run; what is recomputed follows from what changed in the sources. Readers see it when `publish.py`
+has published it.
 """
 
 from retailflow.contracts import gold_table, gold_tables
-from retailflow_spark import ledger
 from retailflow_spark.job import arguments, spark_session
 from retailflow_spark.publish import refresh
 from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
     run = arguments("gold", "table", [contract.name for contract in gold_tables()])
-    contract = gold_table(run.name)
     with spark_session() as spark:
-        tables = Tables(spark, run.environment.catalog, run.environment.restricted_group)
-        counts = refresh(tables, contract)
-        ledger.record(tables, run, contract, counts)
+        refresh(Tables(spark, run.environment.catalog), gold_table(run.name), run)

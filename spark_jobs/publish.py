@@ -1,10 +1,13 @@
-"""Shows readers what was built of GOLD and passes its audits: `publish.py --env E --run-id N`."""
+"""Shows readers what was built of GOLD and passes its audits: `publish.py --env E --date YYYY-MM-DD`.
 
-from retailflow_spark.job import databricks_run_id, options, spark_session
+The date names the run; what is published follows from what was built.
+"""
+
+from retailflow_spark.job import arguments, spark_session
 from retailflow_spark.release import publish_or_fail
 from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
-    given = options({"run-id": databricks_run_id})
+    run = arguments("publish")
     with spark_session() as spark:
-        publish_or_fail(Tables(spark, given.env.catalog, given.env.restricted_group), given.run_id)
+        publish_or_fail(Tables(spark, run.environment.catalog, run.environment.restricted_group), run)

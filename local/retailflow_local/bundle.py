@@ -125,7 +125,7 @@ def job(env: Environment) -> dict[str, Any]:
 
 
 def publish_job(env: Environment) -> dict[str, Any]:
-    """The publication by itself, for days whose main job still waits for a feed: at the time that GOLD promises first."""
+    """The publication by itself, at the time that GOLD promises first: the main job may still wait for a feed."""
     run_fields, task_fields = _compute(env)
     promised = min(contract.available_by for contract in gold_tables())
     return {
@@ -140,7 +140,7 @@ def publish_job(env: Environment) -> dict[str, Any]:
         "email_notifications": {"on_failure": env.alert_addresses, "no_alert_for_skipped_runs": True},
         "tags": dict(env.tags),
         **run_fields,
-        "tasks": [{"task_key": "publish", **_published(env, after=[]), **task_fields}],
+        "tasks": [{"task_key": "publish", **_published(env, _YESTERDAY, after=[]), **task_fields}],
     }
 
 
@@ -192,7 +192,7 @@ def _tasks(env: Environment) -> list[dict[str, Any]]:
         f"gold_{t.name}": _task(env, "gold", t.name, [makers[source] for source in t.sources]) for t in gold_tables()
     }
     last = {
-        "gold_publish": _published(env, after=list(gold)),
+        "gold_publish": _published(env, _DATE, after=list(gold)),
         "complete": {
             "depends_on": [{"task_key": key} for key in sorted([*gold, "gold_publish"])],
             "condition_task": {"op": "EQUAL_TO", "left": "1", "right": "1"},
@@ -201,8 +201,9 @@ def _tasks(env: Environment) -> list[dict[str, Any]]:
     return [{"task_key": key, **task} for key, task in (ingested | landed | bronze | silver | gold | last).items()]
 
 
-def _published(env: Environment, after: list[str]) -> dict[str, Any]:
-    return _submitted(env, "publish", ["--run-id", _RUN], after) | ({"run_if": "ALL_DONE"} if after else {})
+def _published(env: Environment, date: str, after: list[str]) -> dict[str, Any]:
+    task = _submitted(env, "publish", ["--date", date, "--run-id", _RUN], after)
+    return {**task, "run_if": "ALL_DONE"} if after else task
 
 
 def _task(env: Environment, script: str, subject: str, after: list[str]) -> dict[str, Any]:

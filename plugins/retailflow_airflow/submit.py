@@ -48,8 +48,8 @@ _DOCS = {
     "publish": """Shows readers what was built of GOLD and passes its audits, all at once.
 
 - **Reads** what changed of `gold_build.*`; **writes** `ops.releases`, `ops.audits` and the view `gold_build.released`.
-- **Runs** once all tables of the run are done or have failed; what an audit holds back is built anew, once, before this
-  task fails and names it. The others are published. While a feed is late, `retailflow_watch` has published what there is.
+- **Runs** once all tables of the run are done or have failed. What an audit holds back is built anew, once, before this
+  task fails and names it; the others are published. While a feed is late, `retailflow_watch` starts a publication.
 - **Safe to clear**: always.
 """,
     "gold": """Recomputes what changed of **{name}**. {description}
@@ -108,9 +108,9 @@ def spark_job(
     return spark_task(env, task_id or contract.name, body, doc, **settings)
 
 
-def publication(env: Environment, **settings: Any) -> DatabricksSubmitRunOperator:
-    """The task `publish`."""
-    body = submission(env, "publish", ["--run-id", DATABRICKS_RUN], RUN_DATE)
+def publication(env: Environment, date: str = DATE, **settings: Any) -> DatabricksSubmitRunOperator:
+    """The task `publish`. The date only names the run."""
+    body = submission(env, "publish", ["--date", date, *_ASKED_BY], date)
     return spark_task(env, "publish", body, _DOCS["publish"], **settings)
 
 

@@ -59,7 +59,7 @@ class Day:
 
         0 while a table is being made, and where the run has come to its own publication.
         """
-        made = {task: state for task, state in self.states.items() if task.split(".")[0] in ("bronze", "silver", "gold")}
+        made = {task: state for task, state in self.states.items() if task.startswith(("bronze.", "silver.", "gold."))}
         if self.states.get("gold.publish") or set(made.values()) & _AT_WORK:
             return 0
         return sum(state == _SUCCESS for task, state in made.items() if task.startswith("gold."))

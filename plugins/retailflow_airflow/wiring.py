@@ -1,6 +1,7 @@
 """The GOLD tasks, their publication, and the arrows, which follow the data."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -8,7 +9,7 @@ from airflow.sdk import Asset, BaseOperator, TaskGroup
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment
-from retailflow_airflow.submit import publication, spark_job
+from retailflow_airflow.submit import DATE, publication, spark_job
 
 _COMPLETE = """Green when all tasks of the run are: Airflow judges a run by its last task, and `gold.publish` also runs
 beside failures.
@@ -24,22 +25,26 @@ def gold_asset(name: str) -> Asset:
 
 
 def gold_tasks(
-    env: Environment, silver: Mapping[str, BaseOperator], publish: Mapping[str, Any], **settings: Any
+    env: Environment,
+    silver: Mapping[str, BaseOperator],
+    publish: Mapping[str, Any] = MappingProxyType({}),
+    date: str = DATE,
+    **settings: Any,
 ) -> tuple[list[BaseOperator], BaseOperator]:
     """The task group `gold`, a task a table after the makers of its sources, then `publish`; and `complete`.
 
     Args:
         silver: the task that finishes an entity's tables, its versions too, by the entity.
-        publish: settings of `publish`. settings: of every table's task.
+        publish: settings of `publish`. date: of the run. settings: of every table's task.
 
     Returns: the tables' tasks, and `complete`.
     """
     with TaskGroup("gold"):
         gold = {
-            table.name: spark_job(env, "gold", table, assets=[gold_asset(table.name)], **settings)
+            table.name: spark_job(env, "gold", table, date=date, assets=[gold_asset(table.name)], **settings)
             for table in gold_tables()
         }
-        published = publication(env, **{"trigger_rule": "all_done", **publish})
+        published = publication(env, date, **{"trigger_rule": "all_done", **publish})
     complete = EmptyOperator(task_id="complete", trigger_rule="none_failed", doc_md=_COMPLETE)
     makers = {table.name: silver[entity.name] for entity in entities() for table in entity.tables}
     makers |= {f"gold.{name}": task for name, task in gold.items()}

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Run:
     """What a job was asked to do, and by whom. Outside of Airflow it has no `dag_run_id` and no `try_number`."""
 
-    environment: Environment
+    environment: Environment | None
     layer: str
     name: str
     date: date
@@ -30,6 +30,11 @@ class Run:
     try_number: int | None
     databricks_run_id: str
     started_at: datetime
+
+    @classmethod
+    def alone(cls, layer: str, name: str, date: date) -> "Run":
+        """One that no job asked for, as of a repair, a test or a benchmark."""
+        return cls(None, layer, name, date, None, None, f"none-{uuid.uuid4()}", datetime.now(UTC))
 
 
 @contextmanager
@@ -55,9 +60,13 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(message)
 
 
-def arguments(layer: str, kind: str, names: list[str], argv: list[str] | None = None) -> Run:
-    """`--env E --<kind> N --date YYYY-MM-DD` and who asks. Ends the process, saying why, where one is not allowed."""
-    parser = _parser({kind: one_of(kind, names), "date": ingestion_date})
+def arguments(layer: str, kind: str | None = None, names: Sequence[str] = (), argv: list[str] | None = None) -> Run:
+    """`--env E --<kind> N --date YYYY-MM-DD` and who asks. Ends the process, saying why, where one is not allowed.
+
+    A layer that works on all its tables at once has no `kind`.
+    """
+    wanted = {kind: one_of(kind, names)} if kind else {}
+    parser = _parser({**wanted, "date": ingestion_date})
     parser.add_argument("--dag-run", type=_sentence(_form("Airflow run id", r"[\w.:+~/-]{1,250}")))
     parser.add_argument("--try", dest="try_number", type=_sentence(_form("try number", r"\d{1,6}")))
     parser.add_argument("--run-id", type=_sentence(databricks_run_id))
@@ -65,7 +74,7 @@ def arguments(layer: str, kind: str, names: list[str], argv: list[str] | None = 
     return Run(
         environment=given.env,
         layer=layer,
-        name=getattr(given, kind),
+        name=getattr(given, kind) if kind else layer,
         date=given.date,
         dag_run_id=given.dag_run,
         try_number=int(given.try_number) if given.try_number else None,
@@ -99,7 +108,7 @@ def ingestion_date(text: str) -> date:
     raise ValueError(f"{text!r} is not a date; write it as YYYY-MM-DD, for example 2026-01-15")
 
 
-def one_of(kind: str, choices: list[str]) -> Callable[[str], str]:
+def one_of(kind: str, choices: Sequence[str]) -> Callable[[str], str]:
     """Converts to itself what is one of the choices."""
 
     def check(text: str) -> str:

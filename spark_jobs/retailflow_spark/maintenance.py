@@ -1,6 +1,6 @@
 """The upkeep of tables: small files are written together, files of old versions deleted, rows counted.
 
-Changes no row; only of the watermarks are those deleted that a newer one has replaced.
+Changes no row.
 
 Safe beside a running day: a conflicting commit is retried on either side, and nothing that was replaced within the
 contract's retention, at least seven days, is deleted. Older versions may still be read by number: by readers of the
@@ -12,24 +12,18 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import Table, entities, gold_tables
 from retailflow.contracts.ddl import DELETION_VECTORS
-from retailflow_spark.bronze.drift import DRIFT
+from retailflow_spark import run_log
 from retailflow_spark.job_runs import JOB_RUNS
-from retailflow_spark.ledger import TASK_RUNS
 from retailflow_spark.privacy.requests import ERASURES, REDACTIONS
-from retailflow_spark.publish import WATERMARKS, trim, watermarks
-from retailflow_spark.release import AUDITS, RELEASES, carry, newest
-from retailflow_spark.silver.balance import ROW_BALANCE, checked
-from retailflow_spark.silver.stores import INVALID_BY_STORE
+from retailflow_spark.release import RELEASES, carry, newest
+from retailflow_spark.run_log import RUNS
 from retailflow_spark.tables import Tables
 
 LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the tables
     "bronze": tuple(contract.bronze for contract in entities()),
     "silver": tuple(table for contract in entities() for table in (contract.quarantine, *contract.kept)),
     "gold": tuple(contract.table for contract in gold_tables()),
-    "ops": (
-        *(TASK_RUNS, JOB_RUNS, ROW_BALANCE, INVALID_BY_STORE, DRIFT),
-        *(WATERMARKS, RELEASES, AUDITS, ERASURES, REDACTIONS),
-    ),
+    "ops": (RUNS, JOB_RUNS, RELEASES, ERASURES, REDACTIONS),
 }
 Needed = dict[str, tuple[int, str]]
 LARGE_BYTES = 64 * 2**20
@@ -45,8 +39,6 @@ def maintain_layer(tables: Tables, layer: str, databricks_run_id: str) -> None:
     Raises: MaintenanceError when all have been tried, with the first line of each failure.
     """
     needed, failures = oldest_needed(tables), []
-    if layer == "ops":
-        trim(tables)
     for table in LAYERS[layer]:
         if tables.spark.catalog.tableExists(tables.path(table.name)):
             try:
@@ -89,9 +81,11 @@ def is_large(tables: Tables, table: Table) -> bool:
 
 def oldest_needed(tables: Tables) -> Needed:
     """Per table, the oldest version from which on it is still read by number, and who reads it."""
-    tables.create([WATERMARKS, RELEASES, ROW_BALANCE])
-    checks = checked(tables, {contract.name for contract in entities()})
-    found = [(row.source, row.version, row.target) for row in watermarks(tables)]
+    tables.create([RELEASES])
+    run_log.create(tables)
+    checks = run_log.checked(tables, (contract.name for contract in entities()))
+    taken = run_log.taken(tables, (contract.table.name for contract in gold_tables()))
+    found = [(source, version, name) for name, known in taken.items() for source, version in known.items()]
     found += [(f"silver.{name}", version, "its balance") for name, version in checks.items()]
     found += [(name, version, "the published release") for name, version in newest(tables)[1].items()]
     needed: Needed = {}

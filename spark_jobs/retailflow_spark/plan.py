@@ -13,7 +13,7 @@ from retailflow.contracts import entities, entity
 from retailflow.environments import Environment
 from retailflow.raw import RawStore, batch_ids, day_path, is_complete
 from retailflow_spark.job import ingestion_date, one_of, options
-from retailflow_spark.ledger import TASK_RUNS, built_with
+from retailflow_spark.run_log import TASK_RUNS, built_with
 from retailflow_spark.tables import Tables
 
 # Per entity and ingestion date, the records that its newest BRONZE run read; None where it has never run.
@@ -114,10 +114,10 @@ class _Listed(RawStore):
 
 def _runs(tables: Tables, selection: Selection, layer: str) -> Runs:
     """What the ledger knows of the entities and dates."""
-    if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS.name)):
+    if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS)):
         return {}
     is_asked = F.col("name").isin(*selection.entities) & (F.col("layer") == layer)
-    rows = tables.read(TASK_RUNS.name).where(
+    rows = tables.read(TASK_RUNS).where(
         is_asked & F.col("ingestion_date").between(F.lit(selection.first_date), F.lit(selection.last_date))
     )
     newest = (F.max_by(name, "started_at").alias(name) for name in ("rows_read", "contract_version", "built_with"))

@@ -1,70 +1,59 @@
 """SILVER to GOLD: recompute what changed since the table last looked, and nothing else.
 
-Each GOLD table remembers, per source, the newest commit it has taken in (`ops.watermarks`). A run reads what later
-commits changed, asks the table's transform which keys that touches, and makes their rows equal to what the sources now
-say. It does not depend on the run's date, so any order of days, repetition or crash ends in the same rows: a crash
-before the watermark only means that the same changes are looked at again.
+Each run of a GOLD table records, per source, the newest commit it has taken in (`taken` in `ops.runs`). A run reads
+what later commits changed, asks the table's transform which keys that touches, and makes their rows equal to what the
+sources now say. It does not depend on the run's date, so any order of days, repetition or crash ends in the same rows:
+a crash before that record only means that the same changes are looked at again.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, Row
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
-from retailflow.contracts import Column, GoldContract, Table, table
+from retailflow.contracts import GoldContract, table
+from retailflow_spark import run_log
 from retailflow_spark.gold.scope import bounded
-from retailflow_spark.ledger import Counts, built_with
+from retailflow_spark.job import Run
+from retailflow_spark.run_log import Counts, built_with
 from retailflow_spark.tables import Tables, date_in
-
-WATERMARKS = Table(
-    name="ops.watermarks",
-    description="The newest commit of each source that a GOLD table has taken in.",
-    columns=(
-        Column("target", "STRING", "GOLD table.", required=True),
-        Column("source", "STRING", "Table it is built from; or the table itself.", required=True),
-        Column(
-            "version",
-            "BIGINT",
-            "Newest commit of the source taken in; its own that has it.",
-            required=True,
-        ),
-    ),
-    key=("target", "source", "version"),
-)
-
 
 BUILT_WITH = "retailflow.built_with"  # the property of a GOLD table with the digest of what made its rows
 _KEYS = 200_000  # keys to recompute; more of them stay a query, which is asked anew wherever they are needed
 
 
-def refresh(tables: Tables, contract: GoldContract) -> Counts:
-    """Bring one GOLD table up to date with its sources.
+def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> Counts:
+    """Bring one GOLD table up to date with its sources, and record the run (None: nobody asked for it).
 
     Two runs may do so at once. The one that read its sources earlier may write later, and undo what the other wrote; so
-    a run that finds another's watermark beside its own looks again at everything since its start.
+    a run that finds that another has taken in something newer looks again at everything since its start.
     """
-    tables.create([WATERMARKS, contract.table, *map(table, contract.sources)])
-    seen, written = _seen(tables, contract.table.name), 0
-    wanted = built_with("gold", contract)
-    is_outdated = tables.properties(contract.table.name).get(BUILT_WITH) != wanted
+    name, written = contract.table.name, 0
+    run = run or Run.alone("gold", contract.name, datetime.now(UTC).date())
+    tables.create([contract.table, *map(table, contract.sources)])
+    run_log.create(tables)
+    seen, wanted = run_log.taken(tables, [name])[name], built_with("gold", contract)
+    is_outdated = tables.properties(name).get(BUILT_WITH) != wanted
     if is_outdated and seen:
-        print(f"{contract.table.name} was built with another contract or code: {_cost(tables, contract)}")
+        print(f"{name} is built anew, for another contract or code, or an audit: {_cost(tables, contract)}")
     while True:
         since = {source: tables.since(source, seen.get(source, 0)) for source in contract.sources}
         now = {source: version for source, (version, _) in since.items()}
         if seen and seen.items() >= now.items() and not is_outdated:
+            run_log.record(tables, run, contract, Counts(rows_written=written))
             return Counts(rows_written=written)
         is_new = is_outdated or not seen.keys() >= now.keys()
         written += _build(tables, contract) if is_new else _follow(tables, contract, since)
-        _remember(tables, contract.table.name, seen, now)
+        _, own = tables.commits.get(name) or (0, tables.version(name))
+        run_log.record(tables, run, contract, Counts(rows_written=written), taken={**now, name: own})
         if is_outdated:
             tables.create([contract.table])  # its new rows may keep a check that its old ones broke
-            tables.set_property(contract.table.name, BUILT_WITH, wanted)
+            tables.set_property(name, BUILT_WITH, wanted)
             is_outdated = False
-        if _seen(tables, contract.table.name).items() >= now.items():
+        if run_log.taken(tables, [name])[name].items() >= now.items():
             return Counts(rows_written=written)
 
 
@@ -75,22 +64,9 @@ def _cost(tables: Tables, contract: GoldContract) -> str:
     return f"all of it is compared with its sources, {read}"
 
 
-def watermarks(tables: Tables) -> list[Row]:
-    """The newest version of each target and source."""
-    return tables.read(WATERMARKS.name).groupBy("target", "source").agg(F.max("version").alias("version")).collect()
-
-
 def forget(tables: Tables, target: str) -> None:
-    """Let the next run of a GOLD table that nothing is built from compare all of it with its sources."""
-    tables.delete(WATERMARKS, f"target = '{target}'")
-
-
-def trim(tables: Tables) -> None:
-    """Delete the watermarks that a newer one has replaced: only the newest of a source is ever asked for."""
-    marks = watermarks(tables)
-    older = (f"target = '{row.target}' AND source = '{row.source}' AND version < {row.version}" for row in marks)
-    if marks:
-        tables.delete(WATERMARKS, " OR ".join(f"({condition})" for condition in older))
+    """Let the next run of a GOLD table compare all of it with its sources."""
+    tables.set_property(target, BUILT_WITH, "")
 
 
 def _build(tables: Tables, contract: GoldContract) -> int:
@@ -154,18 +130,3 @@ def _transform(contract: GoldContract) -> ModuleType:
 
 def _inputs(tables: Tables, contract: GoldContract) -> dict[str, DataFrame]:
     return {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
-
-
-def _seen(tables: Tables, target: str) -> dict[str, int]:
-    """Per source, the commit taken in, and the target's own that has it; nothing before the first time."""
-    rows = tables.read(WATERMARKS.name).where(F.col("target") == target)
-    newest = rows.groupBy("source").agg(F.max("version").alias("version")).collect()
-    return {row.source: row.version for row in newest}
-
-
-def _remember(tables: Tables, target: str, seen: dict[str, int], now: dict[str, int]) -> None:
-    """What was taken in since, and the version of the target that has it."""
-    _, own = tables.commits.get(target) or (0, tables.version(target))
-    news = {**now, target: own}.items() - seen.items()
-    rows = [(target, source, version) for source, version in sorted(news)]
-    tables.append(tables.spark.createDataFrame(rows, "target string, source string, version bigint"), WATERMARKS)

@@ -16,9 +16,11 @@ from pyspark.sql import functions as F
 from retailflow.contracts import Column, GoldContract, Table, gold_tables
 from retailflow.contracts.ddl import create_view
 from retailflow.contracts.privacy import masked
+from retailflow_spark import run_log
 from retailflow_spark.audits import Audit, Finding, audits, find
-from retailflow_spark.publish import forget, refresh, watermarks
-from retailflow_spark.silver.balance import ROW_BALANCE
+from retailflow_spark.job import Run
+from retailflow_spark.publish import forget, refresh
+from retailflow_spark.run_log import Counts
 from retailflow_spark.state import State
 from retailflow_spark.tables import Tables
 
@@ -33,20 +35,6 @@ RELEASES = Table(
         Column("published_at", "TIMESTAMP", "When.", required=True),
     ),
     key=("release",),
-)
-AUDITS = Table(
-    name="ops.audits",
-    description="What broke an audit when a publication was tried.",
-    columns=(
-        Column("audit", "STRING", "Name of the audit.", required=True),
-        Column("name", "STRING", "GOLD table it speaks of.", required=True),
-        Column("is_blocking", "BOOLEAN", "Whether it held the table back.", required=True),
-        Column("broken_count", "BIGINT", "Rows that break it.", required=True),
-        Column("sentence", "STRING", "What is wrong with them.", required=True),
-        Column("databricks_run_id", "STRING", "The run that tried.", required=True),
-        Column("audited_at", "TIMESTAMP", "When.", required=True),
-    ),
-    key=("audit", "name", "audited_at"),
 )
 _RELEASED = "gold_build.released"
 Versions = dict[str, int]
@@ -70,23 +58,28 @@ class Choice:
             self.versions.pop(dropped, None)
 
 
-def publish(tables: Tables, databricks_run_id: str) -> Choice:
-    """Let readers see what was built since and passes its audits. Safe to repeat and to run several times at once."""
-    tables.create([RELEASES, AUDITS, ROW_BALANCE])
+def publish(tables: Tables, run: Run | None = None) -> Choice:
+    """Let readers see what was built since and passes its audits, and record the run (None: nobody asked for it).
+
+    Safe to repeat and to run several times at once.
+    """
+    tables.create([RELEASES])
+    run_log.create(tables)
+    run = run or Run.alone("publish", "publish", datetime.now(UTC).date())
     while True:
         number, published = newest(tables)
         choice = _choose(tables, published)
         if not choice.versions:
             break
-        if _advance(tables, number + 1, published, choice.versions, databricks_run_id):
+        if _advance(tables, number + 1, published, choice.versions, run.databricks_run_id):
             number, published = number + 1, {**published, **choice.versions}
             break  # else another run published meanwhile: look again
-    _report(tables, choice, databricks_run_id)
     show(tables, number, published)
+    _report(tables, choice, run)
     return choice
 
 
-def publish_or_fail(tables: Tables, databricks_run_id: str) -> None:
+def publish_or_fail(tables: Tables, run: Run | None = None) -> None:
     """Publish, and say so where an audit holds a table back.
 
     Such a table is first built anew from the whole of its sources, and what is built from it: its rows may be wrong
@@ -94,14 +87,14 @@ def publish_or_fail(tables: Tables, databricks_run_id: str) -> None:
 
     Raises: AuditError naming the tables that are held back even so. The others are published.
     """
-    if held := publish(tables, databricks_run_id).held:
+    if held := publish(tables, run).held:
         for name in held:
             forget(tables, name)
         for contract in gold_tables():
             if any(contract.table.name in (name, *dependants(name)) for name in held):
                 refresh(tables, contract)
-        choice = publish(tables, databricks_run_id)
-        if found := [finding for finding in choice.findings if finding.table in choice.held and finding.rule.is_blocking]:
+        choice = publish(tables, run)
+        if found := [one for one in choice.findings if one.table in choice.held and one.rule.is_blocking]:
             raise AuditError(f"Held back, readers keep the last good version. {'; '.join(map(str, found))}")
 
 
@@ -157,8 +150,6 @@ def outdated_views(tables: Tables, released: Versions) -> list[str]:
     return outdated
 
 
-
-
 def dependants(name: str) -> list[str]:
     """The GOLD tables built from this one, directly or not."""
     direct = [contract.table.name for contract in gold_tables() if name in contract.sources]
@@ -200,9 +191,9 @@ def _concerns(audit: Audit, wanted: Mapping[str, int], moving: Mapping[str, int]
 
 def _built(tables: Tables) -> tuple[Versions, dict[tuple[str, str], int]]:
     """The version of each GOLD table that its last run left, and the version of each source that it had taken in."""
-    rows = watermarks(tables)
-    own = {row.target: row.version for row in rows if row.target == row.source}
-    return own, {(row.target, row.source): row.version for row in rows if row.target != row.source}
+    taken = run_log.taken(tables, [contract.table.name for contract in gold_tables()])
+    own = {name: known[name] for name, known in taken.items() if name in known}
+    return own, {(name, source): version for name, known in taken.items() for source, version in known.items()}
 
 
 def _advance(tables: Tables, number: int, published: Versions, moved: Versions, databricks_run_id: str) -> bool:
@@ -211,20 +202,17 @@ def _advance(tables: Tables, number: int, published: Versions, moved: Versions, 
     return tables.insert_absent([dict(zip(RELEASES.column_names, values, strict=True))], RELEASES) == 1
 
 
-def _report(tables: Tables, choice: Choice, databricks_run_id: str) -> None:
-    now = datetime.now(UTC)
-    rows = [
+def _report(tables: Tables, choice: Choice, run: Run) -> None:
+    findings = [
         {"audit": found.rule.name, "name": found.table, "is_blocking": found.rule.is_blocking}
         | {"broken_count": found.count, "sentence": found.rule.sentence}
-        | {"databricks_run_id": databricks_run_id, "audited_at": now}
         for found in choice.findings
     ]
-    if rows:
-        tables.append_rows(rows, AUDITS)
     for found in choice.findings:
         print(f"{'held back' if found.rule.is_blocking else 'warning'}: {found}")
     if choice.versions:
         print(f"published: {', '.join(sorted(choice.versions))}")
+    run_log.record(tables, run, None, Counts(), is_success=not choice.held, findings=findings)
 
 
 def _shown(tables: Tables) -> int:

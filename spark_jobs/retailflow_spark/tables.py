@@ -3,8 +3,8 @@
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
 from functools import partial, reduce
 from typing import Any
 
@@ -16,7 +16,6 @@ from retailflow.contracts import Table, ddl
 
 _DELETE = "_delete"
 CHANGE, COMMIT = "_change_type", "_commit_version"  # of a change feed
-_LAST_COMMIT = "spark.databricks.delta.lastCommitVersionInSession"
 # The last two: two runs create one table.
 _CONFLICT = re.compile(
     r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception|_NON_EMPTY_LOCATION|ALREADY_EXISTS"
@@ -128,6 +127,9 @@ class Tables:
         elif found.get(ddl.CONTRACT) != ddl.digest(table):
             self._follow_contract(table, path, found)
 
+    def create_view(self, name: str, comment: str, query: str) -> None:
+        _repeated(lambda: self.spark.sql(f"CREATE OR REPLACE VIEW {self.path(name)} COMMENT '{comment}' AS {query}"))
+
     def _follow_contract(self, table: Table, path: str, properties: Mapping[str, str]) -> None:
         print(f"{table.name} was made by another contract: it is brought up to date")
         fields = self.spark.read.table(path).schema.fields
@@ -161,7 +163,10 @@ class Tables:
 
     def replace_day(self, frame: DataFrame, table: Table, ingestion_date: date) -> None:
         """Make the slice of one ingestion date hold exactly these rows."""
-        self._write(frame, table, "overwrite", replaceWhere=f"ingestion_date = DATE '{ingestion_date:%Y-%m-%d}'")
+        writer = frame.select(*table.column_names).write.format("delta").mode("overwrite")
+        writer = writer.option("replaceWhere", f"ingestion_date = DATE '{ingestion_date:%Y-%m-%d}'")
+        _repeated(lambda: writer.saveAsTable(self.path(table.name)))
+        self._note(table.name)
 
     def replace_day_in_sequence(self, frame: DataFrame, table: Table, ingestion_date: date, sequence: int) -> bool:
         """Make the slice of one ingestion date hold these rows, unless one of a higher `sequence` already does.
@@ -185,15 +190,11 @@ class Tables:
         return True
 
     def append(self, frame: DataFrame, table: Table) -> None:
-        self._write(frame, table, "append")
+        """Add the rows. An append conflicts with nothing, so it is never repeated."""
+        frame.select(*table.column_names).write.format("delta").mode("append").saveAsTable(self.path(table.name))
 
     def append_rows(self, rows: list[Mapping[str, Any]], table: Table) -> None:
-        """Append these rows. A commit that lands while its answer is lost is not repeated: an append has no conflicts."""
         self.append(self._frame(rows, table), table)
-
-    def append_once(self, rows: list[Mapping[str, Any]], table: Table, identity: str) -> None:
-        """Append these rows unless a commit of this identity, unique to a run, already did."""
-        self._write(self._frame(rows, table), table, "append", txnAppId=identity, txnVersion="1")
 
     def insert_absent(self, rows: list[Mapping[str, Any]], table: Table) -> int:
         """Insert the rows whose keys are not there. Returns how many; of several runs at once, one inserts a key."""
@@ -206,6 +207,15 @@ class Tables:
         """Delete the rows that meet a condition of SQL."""
         _repeated(lambda: self.spark.sql(f"DELETE FROM {self.path(table.name)} WHERE {condition}").collect())
 
+    def update(self, table: Table, column: str, expression: str, condition: str) -> None:
+        """Set a column of the rows that meet a condition of SQL."""
+        statement = f"UPDATE {self.path(table.name)} SET {column} = {expression} WHERE {condition}"
+        _repeated(lambda: self.spark.sql(statement).collect())
+
+    def is_view(self, name: str) -> bool:
+        about = self.spark.sql(f"DESCRIBE TABLE EXTENDED {self.path(name)}").where("col_name = 'Type'").first()
+        return about.data_type == "VIEW"
+
     def _frame(self, rows: list[Mapping[str, Any]], table: Table) -> DataFrame:
         schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
         return self.spark.createDataFrame([tuple(row[name] for name in table.column_names) for row in rows], schema)
@@ -216,11 +226,6 @@ class Tables:
         _repeated(lambda: rows.write.format("delta").insertInto(self.path(table.name), overwrite=True))
         self._note(table.name)
 
-    def _write(self, frame: DataFrame, table: Table, mode: str, **options: str) -> None:
-        writer = frame.select(*table.column_names).write.format("delta").mode(mode).options(**options)
-        _repeated(lambda: writer.saveAsTable(self.path(table.name)))
-        self._note(table.name)
-
     def _merge(self, table: Table, statement: str) -> Row:
         """Runs a MERGE; returns its counts. One that changes no row makes no commit."""
         counts = _repeated(lambda: self.spark.sql(statement).first())
@@ -229,8 +234,7 @@ class Tables:
         return counts
 
     def _note(self, name: str) -> None:
-        last = self.spark.conf.get(_LAST_COMMIT, None)
-        version = int(last) if last else self.version(name)  # serverless compute may not tell
+        version = self.version(name)
         first, _ = self.commits.get(name, (version, version))
         self.commits[name] = (first, version)
 
@@ -345,12 +349,6 @@ def having(frame: DataFrame, keys: DataFrame) -> DataFrame:
 def same(names: Iterable[str]) -> Column:
     """Whether columns of two tables are the same, those of the second with a `_` before their names."""
     return reduce(Column.__and__, (F.col(name).eqNullSafe(F.col(f"_{name}")) for name in names))
-
-
-def newest_first(frame: DataFrame, moment: str) -> Iterator[DataFrame]:
-    """The rows of the last week, by a column with their time, then all of them, however many years they are."""
-    yield frame.where(F.col(moment) > F.lit(datetime.now(UTC) - timedelta(days=7)))
-    yield frame
 
 
 def date_in(column: str, dates: Iterable[date]) -> str:

@@ -68,9 +68,9 @@ class Lab:
         """One try of a job, ended: its Databricks run with `task_run_id`, `result` and `logs`."""
         kind, part = FAULTS.get(fault, (fault, 0))
         point, seconds = (write.point, write.seconds * part) if write else ("", 0)
-        asked = ["--env", "local", "--run-id", "{{task.run_id}}"]
-        if job.script != "publish":
-            asked += [*for_day(job.script, job.name, str(day)), "--dag-run", f"faults__{day}", "--try", str(number)]
+        subject = ["--date", str(day)] if job.script == "publish" else for_day(job.script, job.name, str(day))
+        asked = ["--env", "local", *subject, "--dag-run", f"faults__{day}", "--try", str(number)]
+        asked += ["--run-id", "{{task.run_id}}"]
         task = {"python_file": SCRIPT, "parameters": [kind, point, f"{seconds:.3f}", job.script, *asked]}
         payload = {"run_name": f"faults/{job}/{day}/try {number}", "tasks": [{"task_key": "only"}]}
         payload["tasks"][0]["spark_python_task"] = task
@@ -100,7 +100,7 @@ class Lab:
         if job.script == "bronze":
             bronze.load_day(self.tables, self.raw, entity(job.name), day)
         elif job.script == "silver":
-            silver.load_day(self.tables, entity(job.name), day, f"clean-{job.name}-{day}")
+            silver.load_day(self.tables, entity(job.name), day)
         elif job.script == "gold":
             refresh(self.tables, gold_table(job.name))
         return self.rows(job.tables)
@@ -116,8 +116,7 @@ class Lab:
         second = self.attempt(job, day, 2)
         assert second["result"] == "SUCCESS", f"{job}, {write.point}, {fault}: {second['logs']}"
         lost, doubled = self._rows_wrong(job, wanted)
-        has_row = job.script != "publish"
-        unwritten, runs = self._runs_wrong(first["task_run_id"], second["task_run_id"]) if has_row else (0, 0)
+        unwritten, runs = self._runs_wrong(first["task_run_id"], second["task_run_id"])
         return self.matrix.add(Cell(group, f"{job} · {write.point}", fault, lost + unwritten, doubled, runs))
 
     def _rows_wrong(self, job: Job, wanted: Rows) -> tuple[int, int]:
@@ -135,7 +134,7 @@ class Lab:
 
     def _runs_wrong(self, first: str, second: str) -> tuple[int, int]:
         """The second, which succeeded, has a row in the ledger; the first has one if it died after its last act."""
-        rows = self.tables.read("ops.task_runs").where(f"databricks_run_id IN ('{first}', '{second}')").collect()
+        rows = self.tables.read("ops.runs").where(f"databricks_run_id IN ('{first}', '{second}')").collect()
         times = Counter(row.databricks_run_id for row in rows)
         return 1 - min(times[second], 1), sum(count - 1 for count in times.values())
 

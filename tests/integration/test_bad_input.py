@@ -180,12 +180,12 @@ def test_a_day_of_hostile_records_is_built_and_published_with_what_is_right_in_i
         unit_cost=pa.array([None, "9999999.0000", "1"]),
     )  # fmt: skip
     deliver(raw, "inventory", DAY, ulid(NOW, "stock"), NOW, [Part(".parquet", payload, 3)])
-    for again in range(2):
+    for _ in range(2):
         for feed in (*SOUND, "inventory"):
             run_day(tables, raw, feed, DAY)
         for name in GOLD:
             refresh(tables, gold_table(name))
-        assert publish(tables, str(again)).held == set()
+        assert publish(tables).held == set()
     assert open_dates(tables) == []
     held = {feed: tables.read(f"quarantine.{feed}").count() for feed in (*SOUND, "inventory")}
     assert held == {

@@ -4,13 +4,14 @@ from datetime import UTC, date, datetime, timedelta
 from unittest.mock import Mock
 
 import pytest
+from logged import balance, log
 from pipeline import put, run_day
 
 from retailflow.contracts import entity
-from retailflow_spark import ledger
+from retailflow_spark import run_log
 from retailflow_spark.job import Run
-from retailflow_spark.ledger import Counts
-from retailflow_spark.silver.balance import ROW_BALANCE, Balance, BalanceError, count_date, open_dates
+from retailflow_spark.run_log import Counts
+from retailflow_spark.silver.balance import Balance, BalanceError, count_date, open_dates
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
@@ -62,7 +63,7 @@ def test_the_earlier_day_is_counted_again_though_the_run_that_won_died_before_it
     run_day(tables, raw, "payments", DAY)
     put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("retailflow_spark.silver.load.check", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr("retailflow_spark.silver.load.count_date", Mock(side_effect=KeyboardInterrupt))
         run_day(tables, raw, "payments", NEXT)
     run_day(tables, raw, "payments", NEXT)
     checked = newest_check(tables, DAY)
@@ -72,20 +73,18 @@ def test_the_earlier_day_is_counted_again_though_the_run_that_won_died_before_it
 def test_an_earlier_day_is_counted_again_however_long_ago_the_last_check_was(tables, raw):
     put(raw, "payments", DAY, PAID)
     run_day(tables, raw, "payments", DAY)
-    tables.spark.sql(f"UPDATE {tables.path('ops.row_balance')} SET checked_at = checked_at - INTERVAL 400 DAYS")
+    tables.spark.sql(f"UPDATE {tables.path('ops.runs')} SET ended_at = ended_at - INTERVAL 400 DAYS")
     put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
     run_day(tables, raw, "payments", NEXT)
     assert newest_check(tables, DAY).superseded_count == 1
 
 
 def test_a_date_is_open_until_a_newer_check_of_it_closes(tables):
-    tables.create([ROW_BALANCE])
+    run_log.create(tables)
     assert open_dates(tables) == []
     for number, (day, missing) in enumerate([(DAY, 1), (NEXT, 2), (DAY, 0)]):
-        row = dict.fromkeys(ROW_BALANCE.column_names, 0) | {"entity": "payments", "ingestion_date": day}
-        row |= {"databricks_run_id": str(number), "unaccounted_count": missing, "is_closed": missing == 0}
-        row |= {"checked_at": datetime(2026, 1, 20, number, tzinfo=UTC)}
-        tables.append_once([row], ROW_BALANCE, str(number))
+        known = {"silver_version": number, "balances": [balance(day, unaccounted=missing)], "is_closed": not missing}
+        log(tables, "silver", "payments", day, **known)
     assert open_dates(tables) == [("payments", NEXT)]
 
 
@@ -99,18 +98,19 @@ def test_a_row_that_vanishes_from_silver_fails_the_next_run_of_its_day(tables, r
     assert not newest_check(tables, DAY).is_closed
 
 
-def test_a_try_is_in_the_ledger_once_however_often_its_answer_is_lost(tables):
+def test_a_try_is_in_the_run_log_once_however_often_its_row_was_appended(tables):
     run = Run(None, "silver", "payments", DAY, "manual__1", 2, "4711", datetime.now(UTC))
-    tables.create([PAYMENTS.silver])
+    run_log.create(tables)
     for _ in range(2):
-        ledger.record(tables, run, PAYMENTS, Counts(rows_read=3, rows_written=2))
+        run_log.record(tables, run, PAYMENTS, Counts(rows_read=3, rows_written=2))
+    assert tables.read("ops.runs").count() == 2
     rows = tables.read("ops.task_runs").collect()
     assert [(row.dag_run_id, row.try_number, row.rows_read, row.rows_written) for row in rows] == [
         ("manual__1", 2, 3, 2)
     ]
 
 
-def test_the_ledger_names_the_versions_of_what_the_run_wrote(tables, raw):
+def test_the_run_log_names_the_versions_of_what_the_run_wrote(tables, raw):
     put(raw, "payments", DAY, PAID)
     run_day(tables, raw, "payments", DAY)
     first, last = tables.commits["silver.payments"]

@@ -1,6 +1,5 @@
 """Runs at once end in the tables that the same runs one after the other leave, on the same dates and on others."""
 
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
@@ -41,7 +40,7 @@ def run(tables: Tables, raw: RawStore, days: list[date]) -> None:
     for moment in days:
         run_day(tables, raw, "payments", moment)
         refresh(tables, gold_table("payment_reconciliation"))
-        publish(tables, str(uuid.uuid4()))
+        publish(tables)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """A date judged again after its contract changed ends in the tables of a clean rebuild under the new contract."""
 
-import uuid
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -27,7 +26,7 @@ def customer(name: str, updated_at: str, customer_id: str = "C1") -> dict:
 def load(tables, raw, contract, *days: date) -> None:
     for day in days:
         bronze.load_day(tables, raw, contract, day)
-        silver.load_day(tables, contract, day, str(uuid.uuid4()))
+        silver.load_day(tables, contract, day)
 
 
 def state(tables) -> dict[str, list[str]]:

@@ -1,14 +1,13 @@
 """What the tests of live tables say of tables as the jobs write them."""
 
 import importlib.util
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
+from logged import balance, log
 from pipeline import put, run_day
 
 from retailflow_local.workspace import REPOSITORY
-from retailflow_spark.silver.balance import ROW_BALANCE
-from retailflow_spark.silver.stores import INVALID_BY_STORE
 
 DAY = date(2026, 1, 15)
 HEADER = {
@@ -53,12 +52,10 @@ def test_a_store_whose_till_breaks_is_noticed_though_its_feed_has_few_invalid_re
 @pytest.mark.parametrize(("before", "now", "is_far"), [((5, 5, 5), 20, False), ((5, 5, 5), 30, True), ((), 30, False)])
 def test_a_feed_with_far_more_invalid_records_than_usual_is_noticed(tables, records, before, now, is_far):
     module, rows = records
-    tables.create([ROW_BALANCE, INVALID_BY_STORE])
     for number, count in enumerate((*before, now)):
-        row = dict.fromkeys(ROW_BALANCE.column_names, 0) | {"entity": "orders", "record_count": 1000, "is_closed": True}
-        row |= {"ingestion_date": DAY + timedelta(days=number), "quarantined_count": count, "silver_version": number}
-        row |= {"databricks_run_id": str(number), "checked_at": datetime(2026, 1, 20, tzinfo=UTC)}
-        tables.append_once([row], ROW_BALANCE, str(number))
+        day = DAY + timedelta(days=number)
+        balances = [balance(day, record=1000, quarantined=count)]
+        log(tables, "silver", "orders", day, silver_version=number, balances=balances)
     if is_far:
         with pytest.raises(AssertionError, match="'quarantined_count': 30"):
             module.test_no_feed_has_far_more_invalid_records_than_on_the_days_before(rows)

@@ -12,9 +12,9 @@ from retailflow.contracts import entity
 from retailflow.manifests import ulid
 from retailflow.raw import Part, deliver
 from retailflow_local.simulator.encode import INVENTORY
-from retailflow_spark.bronze import drift
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.bronze.encoding import BadFile
+from retailflow_spark.job import Run
 from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)
@@ -43,8 +43,8 @@ def put_stock(raw, schema: pa.Schema, *rows: dict) -> str:
 
 
 def load(tables, raw: str, name: str, run: str) -> None:
-    bronze.load_day(tables, raw, entity(name), DAY)
-    drift.notice(tables, entity(name), DAY, run)
+    asked = Run(None, "bronze", name, DAY, None, None, run, datetime.now(UTC))
+    bronze.load_day(tables, raw, entity(name), DAY, asked)
 
 
 def notices(tables) -> list[tuple]:
@@ -55,11 +55,10 @@ def notices(tables) -> list[tuple]:
 def test_new_and_lost_fields_are_noticed_once_per_run_and_a_plain_day_leaves_no_trace(tables, raw, capsys):
     put(raw, "payments", DAY, PAID, PAID | {"payment_event_id": "E2"})
     load(tables, raw, "payments", "1")
-    assert not tables.spark.catalog.tableExists(tables.path("ops.drift"))
+    assert notices(tables) == []
     lost = {name: value for name, value in PAID.items() if name != "provider"}
     second = put(raw, "payments", DAY, lost | {"gift_note": None, "tier": 2}, lost | {"tier": {"a": 1}}, "cut")
     load(tables, raw, "payments", "2")
-    drift.notice(tables, entity("payments"), DAY, "2")  # its answer was lost
     file = f"payments/ingestion_date=2026-01-15/{second.files[0].name}"
     assert notices(tables) == [
         ("2", "added", "gift_note", 1, file),
@@ -79,7 +78,7 @@ def test_an_optional_parquet_column_that_is_lost_stays_null_and_one_retyped_is_j
     rows = [{**STOCK, "product_id": p, "quantity_on_hand": q, "shelf": "7"} for p, q in (("P1", "5"), ("P2", "many"))]
     file = put_stock(raw, retyped, *rows)
     load(tables, raw, "inventory", "1")
-    silver.load_day(tables, entity("inventory"), DAY, "1")
+    silver.load_day(tables, entity("inventory"), DAY)
     kept = tables.read("silver.inventory").select("product_id", "quantity_on_hand", "reorder_point").collect()
     assert [tuple(row) for row in kept] == [("P1", 5, None)]
     held = tables.read("quarantine.inventory").collect()

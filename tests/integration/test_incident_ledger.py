@@ -5,9 +5,9 @@ import os
 from datetime import UTC, date, datetime
 
 import pytest
+from logged import log
 
 from retailflow.environments import load_environment
-from retailflow_spark.ledger import TASK_RUNS
 from retailflow_spark.release import RELEASES
 
 DAY = date(2026, 1, 15)
@@ -31,20 +31,11 @@ def test_before_the_first_run_the_ledger_knows_of_none(ledger, tables):
 
 
 def test_the_ledger_answers_what_a_card_asks(ledger, tables):
-    tables.create([TASK_RUNS, RELEASES])
-    run = {column.name: None for column in TASK_RUNS.columns}
-    run |= {
-        "ingestion_date": DAY,
-        "code_version": "0.1.0",
-        "contract_version": "1.0.0",
-        "started_at": AT,
-        "seconds": 1.0,
-    }
-    silver = run | {"layer": "silver", "name": "orders", "rows_read": 7, "rows_written": 5, "databricks_run_id": "1"}
-    gold = run | {"layer": "gold", "name": "fact_orders", "databricks_run_id": "2"}
-    tables.append_once([silver, gold], TASK_RUNS, "runs")
+    tables.create([RELEASES])
+    log(tables, "silver", "orders", DAY, rows_read=7, rows_written=5, started_at=AT)
+    log(tables, "gold", "fact_orders", DAY, started_at=AT)
     release = {"release": 1, "versions": {"gold.fact_orders": 3}, "moved": ["gold.fact_orders"]}
-    tables.append_once([release | {"databricks_run_id": "2", "published_at": AT}], RELEASES, "release")
+    tables.append_rows([release | {"databricks_run_id": "2", "published_at": AT}], RELEASES)
 
     (found,) = ledger.runs("orders", DAY)
     assert (found["layer"], found["ingestion_date"], found["rows_read"], found["rows_written"]) == ("silver", DAY, 7, 5)

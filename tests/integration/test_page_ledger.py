@@ -6,14 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from logged import balance, log
 
 from retailflow.contracts import entity
 from retailflow.environments import load_environment
-from retailflow_spark.bronze.drift import DRIFT
+from retailflow_spark import run_log
 from retailflow_spark.job import Run
-from retailflow_spark.ledger import Counts, record
-from retailflow_spark.release import AUDITS, RELEASES
-from retailflow_spark.silver.balance import ROW_BALANCE
+from retailflow_spark.release import RELEASES
+from retailflow_spark.run_log import Counts, record
 
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 16, 2, 30, tzinfo=UTC)
@@ -34,6 +34,7 @@ def page_ledger(workspace, monkeypatch, tmp_path):
 
 def ran(tables, dag_run_id: str, databricks_run_id: str, started_at: datetime, rows: int, day: date = DAY) -> None:
     env = load_environment("local")
+    run_log.create(tables)
     record(
         tables,
         Run(env, "silver", "orders", day, dag_run_id, 1, databricks_run_id, started_at),
@@ -44,7 +45,7 @@ def ran(tables, dag_run_id: str, databricks_run_id: str, started_at: datetime, r
 
 def add(tables, table, *rows: dict) -> None:
     tables.create([table])
-    tables.append_once(list(rows), table, f"test/{table.name}")
+    tables.append_rows(list(rows), table)
 
 
 def test_a_warehouse_without_tables_is_an_empty_ledger(tables, page_ledger):
@@ -55,7 +56,7 @@ def test_dates_that_older_code_built_are_outdated(tables, page_ledger, monkeypat
     ran(tables, SCHEDULED, "11", NOW, 7)
     ran(tables, SCHEDULED, "12", NOW, 7, DAY - timedelta(days=1))
     assert page_ledger.read_ledger().outdated == {}
-    monkeypatch.setattr("retailflow_spark.ledger.built_with", lambda *_: "newer")
+    monkeypatch.setattr("retailflow_spark.run_log.built_with", lambda *_: "newer")
     ran(tables, REPLAY, "13", datetime(2026, 2, 1, tzinfo=UTC), 8)
     assert page_ledger.read_ledger().outdated == {("silver", "orders"): {DAY - timedelta(days=1)}}
 
@@ -63,17 +64,16 @@ def test_dates_that_older_code_built_are_outdated(tables, page_ledger, monkeypat
 def test_the_newest_entry_of_each_holds_and_the_first_says_whether_it_was_in_time(tables, page_ledger):
     ran(tables, REPLAY, "12", datetime(2026, 2, 1, tzinfo=UTC), 8)
     ran(tables, SCHEDULED, "11", NOW, 7)
-    counts = {"record_count": 10, "current_count": 7, "superseded_count": 1, "duplicate_count": 1}
-    check = {"entity": "orders", "ingestion_date": DAY, "silver_version": 1, "databricks_run_id": "11"} | counts
-    counted = [{"quarantined_count": n, "unaccounted_count": 1 - n, "is_closed": n == 1} for n in (4, 1)]
-    new, old = (told | {"checked_at": NOW.replace(hour=told["quarantined_count"])} for told in counted)
-    add(tables, ROW_BALANCE, check | new, check | old)
-    notice = {"entity": "orders", "ingestion_date": DAY, "column": "colour", "kind": "added", "first_file": "a"}
-    two = ({"record_count": n, "databricks_run_id": str(n), "noticed_at": NOW.replace(hour=n)} for n in (2, 1))
-    add(tables, DRIFT, *(notice | one for one in two))
+    for hour, count in ((4, 4), (1, 1)):
+        checked = {"silver_version": 1, "balances": [balance(DAY, record=10, current=7, quarantined=count)]}
+        log(tables, "silver", "orders", DAY, is_success=False, ended_at=NOW.replace(hour=hour), **checked)
+    notice = {"column": "colour", "kind": "added", "first_file": "a"}
+    for hour in (2, 1):
+        drift = [notice | {"record_count": hour}]
+        log(tables, "bronze", "orders", DAY, is_success=False, ended_at=NOW.replace(hour=hour), drift=drift)
     finding = {"audit": "key_is_unique", "name": "gold.fact_sales", "is_blocking": True, "broken_count": 3}
-    finding |= {"sentence": "a key has several rows", "databricks_run_id": "11"}
-    add(tables, AUDITS, finding | {"audited_at": NOW})
+    finding |= {"sentence": "a key has several rows"}
+    log(tables, "publish", "publish", DAY, findings=[finding], ended_at=NOW)
     released = {"versions": {"gold.fact_sales": 4}, "moved": [], "databricks_run_id": "11", "published_at": NOW}
     add(tables, RELEASES, released | {"release": 1}, released | {"release": 2, "versions": {"gold.fact_sales": 5}})
 

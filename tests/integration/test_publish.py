@@ -48,30 +48,25 @@ def test_only_what_changed_is_written_and_nothing_new_writes_nothing(tables):
     assert captured(tables) == {"O1": "3.3000", "O2": "5.0000"}
 
 
-def test_a_crash_before_the_watermark_only_looks_at_the_same_changes_again(tables, monkeypatch):
+def test_a_crash_before_the_run_is_recorded_only_looks_at_the_same_changes_again(tables, monkeypatch):
     contract = gold_table("payment_reconciliation")
     put(tables, "E1", "O1", "1")
     refresh(tables, contract)
     put(tables, "E2", "O1", "2")
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(publish, "_remember", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(publish.run_log, "record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         refresh(tables, contract)
     refresh(tables, contract)
     assert captured(tables) == {"O1": "3.0000"}
 
 
-def test_only_watermarks_that_a_newer_one_has_replaced_are_deleted(tables):
+def test_the_watermarks_are_the_newest_of_each_source(tables):
     contract = gold_table("payment_reconciliation")
     for number in range(3):
         put(tables, f"E{number}", "O1", "1")
         refresh(tables, contract)
-    assert tables.read(publish.WATERMARKS.name).count() > 3
-    publish.trim(tables)
-    kept = {row.source: row.version for row in tables.read(publish.WATERMARKS.name).collect()}
     wanted = {source: tables.version(source) for source in (*contract.sources, NAME)}
-    assert kept == wanted and tables.read(publish.WATERMARKS.name).count() == len(wanted)
-    refresh(tables, contract)
-    assert tables.version(NAME) == wanted[NAME]
+    assert {row.source: row.version for row in tables.read("ops.watermarks").collect()} == wanted
 
 
 def test_a_row_whose_source_is_gone_is_taken_away(tables):

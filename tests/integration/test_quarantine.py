@@ -44,7 +44,7 @@ class Airflow:
 
     def trigger(self, dag_id: str, logical_date, conf: dict) -> str:
         self.told.append(conf)
-        silver.load_day(self.tables, ORDERS, DAY, "replay")
+        silver.load_day(self.tables, ORDERS, DAY)
         build(self.tables)
         return "manual__1"
 
@@ -78,7 +78,7 @@ def test_what_a_strict_contract_held_back_is_shown_and_retried_and_ends_in_gold(
     assert "0 records are in quarantine." in command("list")
     assert "Nothing there is in quarantine." in command("retry")
     bronze.load_day(tables, raw, STRICT, DAY)
-    silver.load_day(tables, STRICT, DAY, "1")
+    silver.load_day(tables, STRICT, DAY)
     build(tables)
     assert tables.read("gold.fact_orders").count() == 1
 

@@ -81,12 +81,12 @@ def test_a_mart_that_is_not_its_facts_is_held_back_with_them_and_the_others_move
     shop.spoil()
     monkeypatch.setattr(release, "refresh", lambda *_: None)  # as if its sources said so
     with pytest.raises(AuditError, match=r"gold\.daily_revenue_mart: its sums are not those of gold\.fact_sales"):
-        publish_or_fail(shop.tables, "held")
+        publish_or_fail(shop.tables)
     assert shop.seen() == ("20.0000", "20.0000")
     moved = shop.tables.read("ops.releases").orderBy(F.desc("release")).first().moved
     assert "gold.payment_reconciliation" in moved and MART not in moved
 
 
 def test_what_is_held_back_is_built_anew_by_the_publication_itself_though_no_source_has_changed(shop):
-    publish_or_fail(shop.tables, "again")
+    publish_or_fail(shop.tables)
     assert shop.seen() == ("30.0000", "30.0000")

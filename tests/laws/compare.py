@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from retailflow_spark.gold.scd2 import UNKNOWN_SK
-from retailflow_spark.silver.balance import ROW_BALANCE
+from retailflow_spark.run_log import ROW_BALANCE
 from retailflow_spark.tables import Tables
 
 from .oracle import VERSIONED, Oracle
@@ -66,8 +66,8 @@ def _stored(tables: Tables, name: str) -> list[Row]:
 
 def _balances(tables: Tables, feed: str) -> list[Row]:
     """The check of each date that holds: that of the greatest commit."""
-    told = [name for name in ROW_BALANCE.column_names if name.endswith("_count")]
-    checks = tables.read(ROW_BALANCE.name).where(F.col("entity") == feed)
+    checks = tables.read(ROW_BALANCE).where(F.col("entity") == feed)
+    told = [name for name in checks.columns if name.endswith("_count")]
     newest = F.max_by(F.struct(*told, "is_closed"), F.struct("silver_version", "checked_at")).alias("newest")
     return _rows(checks.groupBy("entity", "ingestion_date").agg(newest).select("entity", "ingestion_date", "newest.*"))
 

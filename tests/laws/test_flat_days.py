@@ -64,4 +64,4 @@ def trade(tables: Tables, raw, day: date, number: int) -> None:
         run_day(tables, raw, name, day)
     for name in GOLD:
         refresh(tables, gold_table(name))
-    publish(tables, str(number))
+    publish(tables)

@@ -38,11 +38,17 @@ def _replaced_by_whoever_comes(tables: Any, frame: Any, table: Any, ingestion_da
     return True
 
 
-def _appended_again(tables: Any, rows: list, table: Any, identity: str) -> None:
-    schema = ", ".join(f"{column.name} {column.type}" for column in table.columns)
-    tables.append(
-        tables.spark.createDataFrame([tuple(row[n] for n in table.column_names) for row in rows], schema), table
-    )
+def _shown_as_often_as_it_is_there() -> AbstractContextManager:
+    from retailflow_spark.run_log import _VIEWS, TASK_RUNS
+
+    comment, query = _VIEWS[TASK_RUNS]
+    return patch.dict(_VIEWS, {TASK_RUNS: (comment, query.replace("WHERE _newest = 1", ""))})
+
+
+def _counted_without_raw(tables: Any, contract: Any, ingestion_date: Any, in_raw: Any) -> Any:
+    from retailflow_spark.silver.balance import count_date
+
+    return count_date(tables, contract, ingestion_date)
 
 
 def _last_wins(tables: Any, frame: Any, table: Any, order: Any, prune: Any) -> Any:
@@ -95,13 +101,13 @@ MUTATIONS = [
     Mutation(
         2,
         "dates whose rows lost are counted again",
-        _replaced("retailflow_spark.silver.balance._moved", lambda *_: iter(())),
+        _replaced("retailflow_spark.silver.load.moved_balances", lambda *_: []),
         f"{INTEGRATION}/test_balance.py::test_a_later_day_that_wins_has_the_earlier_day_counted_again",
     ),
     Mutation(
         2,
         "the records of RAW are counted against those of BRONZE",
-        _replaced("retailflow_spark.silver.balance._records_in_raw", lambda *_: None),
+        _replaced("retailflow_spark.silver.load.count_date", _counted_without_raw),
         f"{GUARDS}::test_a_record_of_raw_that_is_not_in_bronze_fails_the_run_of_silver",
     ),
     Mutation(
@@ -112,9 +118,9 @@ MUTATIONS = [
     ),
     Mutation(
         3,
-        "a ledger row has an identity",
-        _replaced("retailflow_spark.tables.Tables.append_once", _appended_again),
-        f"{INTEGRATION}/test_balance.py::test_a_try_is_in_the_ledger_once_however_often_its_answer_is_lost",
+        "a run's row counts once",
+        _shown_as_often_as_it_is_there,
+        f"{INTEGRATION}/test_balance.py::test_a_try_is_in_the_run_log_once_however_often_its_row_was_appended",
     ),
     Mutation(
         4,

@@ -56,7 +56,7 @@ def csv_text(records: Sequence[dict | str]) -> str:
 
 def run_day(tables, raw: RawStore, name: str, day: date) -> None:
     bronze.load_day(tables, raw, entity(name), day)
-    silver.load_day(tables, entity(name), day, str(uuid.uuid4()))
+    silver.load_day(tables, entity(name), day)
 
 
 def new_container(workspace: Workspace) -> RawStore:

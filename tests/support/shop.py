@@ -3,11 +3,12 @@
 from datetime import date, timedelta
 from itertools import count
 
+from logged import log
 from pipeline import put, run_day
 
 from retailflow.contracts import gold_table
 from retailflow_spark import release
-from retailflow_spark.publish import WATERMARKS, refresh
+from retailflow_spark.publish import refresh
 from retailflow_spark.release import publish
 
 DAY = date(2026, 1, 15)
@@ -24,7 +25,7 @@ class Shop:
     """One order whose price changes from day to day."""
 
     def __init__(self, tables, raw) -> None:
-        self.tables, self.raw, self.days, self.runs = tables, raw, count(), count(1)
+        self.tables, self.raw, self.days = tables, raw, count()
 
     def sell(self, price: str) -> None:
         day = DAY + timedelta(days=next(self.days))
@@ -40,15 +41,14 @@ class Shop:
             refresh(self.tables, gold_table(name))
 
     def publish(self) -> release.Choice:
-        return publish(self.tables, str(next(self.runs)))
+        return publish(self.tables)
 
     def spoil(self, amount: int = 1) -> None:
         """Make the mart, as built, differ from its facts; with the opposite amount, agree again."""
         tables = self.tables
         added = f"net_amount = net_amount + {amount}, gross_amount = gross_amount + {amount}"
         tables.spark.sql(f"UPDATE {tables.path(MART)} SET {added}")
-        own = tables.spark.sql(f"SELECT '{MART}' target, '{MART}' source, {tables.version(MART)} version")
-        tables.append(own, WATERMARKS)
+        log(tables, "gold", MART.removeprefix("gold."), DAY, taken={MART: tables.version(MART)})
 
     def seen(self) -> tuple[str, str]:
         """Revenue by the mart and by the facts, as one statement of a reader has it."""

@@ -13,7 +13,7 @@ _CONSTRAINT = "delta.constraints."
 _PROPERTIES = {
     # Change feeds and published versions are read by their number: a feed may rest for long, and then go on.
     "delta.logRetentionDuration": "interval 365 days",
-    # Every state of a table names the runs that wrote it once (`append_once`); without an end they were ever more.
+    # Every state of a table names the runs that replaced a day of it; without an end they were ever more.
     "delta.setTransactionRetentionDuration": "interval 30 days",
     # Databricks may have them by default. A query of a table that has them asks twice for its files, and a MERGE needs
     # twice as many Spark jobs; upkeep switches them on where files have become large (maintenance.py).

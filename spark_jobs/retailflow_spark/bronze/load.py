@@ -17,10 +17,13 @@ from pyspark.sql.types import LongType, StringType, StructField, StructType, Tim
 from retailflow.contracts import Column, EntityContract
 from retailflow.manifests import BadManifest, Manifest, RawFile, counted
 from retailflow.raw import SUCCESS, RawStore, batch_ids, day_path
+from retailflow_spark import run_log
+from retailflow_spark.bronze import drift
 from retailflow_spark.bronze.decode import decode
 from retailflow_spark.bronze.encoding import BadFile
 from retailflow_spark.bronze.rows import ASIDE
-from retailflow_spark.ledger import Counts
+from retailflow_spark.job import Run
+from retailflow_spark.run_log import Counts
 from retailflow_spark.tables import Tables
 
 SMALL_DAY_BYTES = 8 * 2**20  # of RAW: so much is decoded by the client itself, which spares the start of workers
@@ -36,13 +39,25 @@ _PLACE = (
 Named = list[tuple[Manifest, RawFile]]
 
 
-def load_day(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> Counts:
-    """Make the date's slice of BRONZE hold what RAW holds. Safe to repeat, also by several runs at once.
+def load_day(
+    tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date, run: Run | None = None
+) -> Counts:
+    """Make the date's slice of BRONZE hold what RAW holds, and record the run (None: nobody asked for it).
+
+    Raises: BadManifest or BadFile where a delivery of the day is not what it should be; the slice stays as it was.
+    """
+    run_log.create(tables)
+    run = run or Run.alone("bronze", contract.name, ingestion_date)
+    counts = _load(tables, store, contract, ingestion_date)
+    run_log.record(tables, run, contract, counts, drift=drift.notice(tables, contract, ingestion_date))
+    return counts
+
+
+def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> Counts:
+    """Safe to repeat, also by several runs at once.
 
     A batch may arrive while a run reads. So a run looks at the names of the manifests once more after it has written,
     and a slice of more manifests is never replaced by one of fewer.
-
-    Raises: BadManifest or BadFile where a delivery of the day is not what it should be; the slice stays as it was.
     """
     tables.create([contract.bronze])
     for _ in range(_ATTEMPTS):

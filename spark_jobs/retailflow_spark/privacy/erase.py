@@ -21,11 +21,11 @@ from retailflow.manifests import counted
 from retailflow.raw import RawStore
 from retailflow_spark.bronze.decode import decode
 from retailflow_spark.bronze.encoding import BadFile
-from retailflow_spark.ledger import TASK_RUNS
 from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.redaction import dead_files, redact
 from retailflow_spark.privacy.search import Browser, browsers_of, present, record_of, theirs
 from retailflow_spark.privacy.subjects import Found, Subjects
+from retailflow_spark.run_log import TASK_RUNS
 from retailflow_spark.tables import Tables
 
 _IN_PARALLEL = 8  # requests to RAW
@@ -151,11 +151,11 @@ def _look_for_returned(tables: Tables, closed: list[Row], findings: Findings) ->
 
 def _loaded_since(tables: Tables, contract: EntityContract, since: datetime) -> list[date]:
     """The ingestion dates that a run of BRONZE has written since."""
-    if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS.name)):
+    if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS)):
         return []
     ended = F.unix_micros("started_at") + (F.col("seconds") * 1_000_000).cast("bigint")
     is_new = ended >= int(since.timestamp() * 1_000_000)
-    runs = tables.read(TASK_RUNS.name).where((F.col("layer") == "bronze") & (F.col("name") == contract.name) & is_new)
+    runs = tables.read(TASK_RUNS).where((F.col("layer") == "bronze") & (F.col("name") == contract.name) & is_new)
     return [row.ingestion_date for row in runs.select("ingestion_date").distinct().collect()]
 
 

@@ -8,13 +8,13 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract, Table, built_from, entity
 from retailflow.raw import RawStore
-from retailflow_spark.bronze.drift import DRIFT
 from retailflow_spark.maintenance import behind, oldest_needed
 from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.erase import sweep
 from retailflow_spark.privacy.search import flagged, present, theirs
 from retailflow_spark.privacy.subjects import CUSTOMER, VISITOR, Subjects
 from retailflow_spark.release import RELEASES, carry
+from retailflow_spark.run_log import DRIFT, RUNS
 from retailflow_spark.tables import Tables
 
 _PLACE = ["_source_file", "_position"]
@@ -72,12 +72,13 @@ def _sweep_again(tables: Tables, store: RawStore, day: Row, subjects: Subjects, 
 
 
 def _forget_names(tables: Tables, subjects: Subjects) -> None:
-    """Delete notices of drift whose field is named after one of them, by digests alone."""
-    if tables.spark.catalog.tableExists(tables.path(DRIFT.name)):
-        names = tables.read(DRIFT.name).select("column", F.sha2("column", 256).alias("sha256")).distinct().collect()
+    """Take out notices of drift whose field is named after one of them, by digests alone."""
+    if tables.spark.catalog.tableExists(tables.path(RUNS.name)):
+        names = tables.read(DRIFT).select("column", F.sha2("column", 256).alias("sha256")).distinct().collect()
         if found := [row.sha256 for row in names if subjects.is_one(row.column) or subjects.in_text(row.column)]:
             listed = ", ".join(f"'{sha256}'" for sha256 in found)
-            tables.delete(DRIFT, f"sha2(column, 256) IN ({listed})")
+            kept = f"filter(drift, one -> sha2(one.column, 256) NOT IN ({listed}))"
+            tables.update(RUNS, "drift", kept, f"size({kept}) < size(drift)")
 
 
 def _remains(tables: Tables, scope: list[Table], subjects: Subjects) -> dict[str, int]:
@@ -120,7 +121,7 @@ def _scope(tables: Tables) -> list[Table]:
     feeds = [table for contract in requests.personal() for table in contract.tables]
     gold = [contract.table for contract in built_from(table.name for table in feeds)]
     named = [table for table in (*feeds, *gold) if {CUSTOMER, "record"} & set(table.column_names)]
-    return [table for table in (*named, DRIFT) if tables.spark.catalog.tableExists(tables.path(table.name))]
+    return [table for table in (*named, RUNS) if tables.spark.catalog.tableExists(tables.path(table.name))]
 
 
 def _open(tables: Tables, condition: str = "true") -> list[Row]:

@@ -117,4 +117,4 @@ def receipt(tables: Tables, contract: EntityContract, day: date, redacts: str, c
     tables.create([REDACTIONS])
     row = {"entity": contract.name, "ingestion_date": day, "redacts": redacts, "record_count": count}
     row |= {"databricks_run_id": run_id, "redacted_at": datetime.now(UTC)}
-    tables.append_once([row], REDACTIONS, f"redactions/{redacts}/{run_id}")
+    tables.append_rows([row], REDACTIONS)

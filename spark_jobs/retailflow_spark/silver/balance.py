@@ -6,45 +6,22 @@ moved by what the commit changed, without reading its records again (docs/adr/00
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from datetime import date
+from typing import Any
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
-from retailflow.contracts import Column, EntityContract, Table
+from retailflow.contracts import EntityContract
 from retailflow.contracts.model import ORDER
-from retailflow_spark.ledger import TASK_RUNS
+from retailflow_spark.run_log import ROW_BALANCE, RUNS, of, recent
 from retailflow_spark.silver.validate import typed_key
 from retailflow_spark.spans import near
-from retailflow_spark.tables import CHANGE, COMMIT, Tables, newest_first
+from retailflow_spark.tables import CHANGE, COMMIT, Tables
 
-ROW_BALANCE = Table(
-    name="ops.row_balance",
-    description="What became of the records of a feed and date; the row of the greatest silver_version holds.",
-    columns=(
-        Column("entity", "STRING", "Feed.", required=True),
-        Column("ingestion_date", "DATE", "Date of the records.", required=True),
-        Column("record_count", "BIGINT", "Records of the date, as BRONZE has them.", required=True),
-        Column("current_count", "BIGINT", "Records that are a row of SILVER.", required=True),
-        Column("superseded_count", "BIGINT", "Records that lost to another of their key.", required=True),
-        Column("duplicate_count", "BIGINT", "Records that lost to an equal one of their date.", required=True),
-        Column("quarantined_count", "BIGINT", "Records in quarantine.", required=True),
-        Column("unaccounted_count", "BIGINT", "Records less the four; 0 where these make up all.", required=True),
-        Column(
-            "is_closed",
-            "BOOLEAN",
-            "Whether they do, and BRONZE has what RAW has.",
-            required=True,
-        ),
-        Column("silver_version", "BIGINT", "The commit of SILVER after which this held.", required=True),
-        Column("databricks_run_id", "STRING", "The run that checked.", required=True),
-        Column("checked_at", "TIMESTAMP", "When.", required=True),
-    ),
-    key=("entity", "ingestion_date", "silver_version", "checked_at"),
-)
 _PLACE = ("_source_file", "_position")
 
 
@@ -66,6 +43,12 @@ class Balance:
     def unaccounted(self) -> int:
         return self.record - self.current - self.superseded - self.duplicate - self.quarantined
 
+    def row(self, ingestion_date: date, is_closed: bool) -> dict[str, Any]:
+        """As `balances` of `ops.runs` has it."""
+        counts = {f"{item.name}_count": getattr(self, item.name) for item in fields(Balance)}
+        counts["unaccounted_count"] = self.unaccounted
+        return {"ingestion_date": ingestion_date, **counts, "is_closed": is_closed}
+
 
 @dataclass(frozen=True)
 class Count:
@@ -79,6 +62,17 @@ class Count:
     def is_closed(self) -> bool:
         return self.balance.unaccounted == self.lacking == self.stray == 0
 
+    def raise_if_open(self, feed: str, ingestion_date: date) -> None:
+        """Raises: BalanceError where the balance does not close."""
+        own = self.balance
+        if not self.is_closed:
+            raise BalanceError(
+                f"{feed} of {ingestion_date} does not balance: {own.record} records are {own.current} current, "
+                f"{own.superseded} superseded, {own.duplicate} duplicate and {own.quarantined} quarantined; "
+                f"{self.lacking} records of RAW are not in BRONZE, and {self.stray} rows of SILVER have no record. "
+                "Clear bronze and silver of that date; if it stays so, rows were changed by hand."
+            )
+
 
 @dataclass(frozen=True)
 class Movement:
@@ -89,10 +83,36 @@ class Movement:
     change: int
 
 
-def count_date(tables: Tables, contract: EntityContract, ingestion_date: date) -> Count:
+@dataclass(frozen=True)
+class Known:
+    """What the run log knows of a feed: the newest commit of SILVER that was `checked`; how many records the date has
+    `in_raw`, by the manifests that the newest run of BRONZE read, None where there is no such run.
+    """
+
+    checked: int
+    in_raw: int | None
+
+
+def known_of(tables: Tables, contract: EntityContract, ingestion_date: date) -> Known:
+    """Asked once a run."""
+    is_bronze = of("bronze", contract.name) & (F.col("ingestion_date") == F.lit(ingestion_date))
+    is_checked = of("silver", contract.name) & F.col("silver_version").isNotNull()
+    columns = ["layer", "rows_read", "silver_version", "started_at"]
+    rows = recent(
+        tables, is_bronze | is_checked, columns, lambda rows: {row.layer for row in rows} == {"bronze", "silver"}
+    )
+    bronze = max((row for row in rows if row.layer == "bronze"), key=lambda row: row.started_at, default=None)
+    checked = max((row.silver_version for row in rows if row.layer == "silver"), default=0)
+    return Known(checked, bronze.rows_read if bronze else None)
+
+
+def count_date(tables: Tables, contract: EntityContract, ingestion_date: date, in_raw: int | None = None) -> Count:
     """What became of a date's records. One that is two things at once counts as both.
 
     A duplicate is one that its own date brings again; what another date brings later changes no split.
+
+    Args:
+        in_raw: how many records RAW has by its manifests; None where that is not known.
     """
     received, kept, held = (
         tables.read_day(table, ingestion_date) for table in (contract.bronze, contract.silver, contract.quarantine)
@@ -104,7 +124,6 @@ def count_date(tables: Tables, contract: EntityContract, ingestion_date: date) -
         found, stray = Balance(marks.received, marks.kept, 0, 0, marks.held), 0
     else:
         found, stray = _count_one_by_one(tables, contract, received, kept, held)
-    in_raw = _records_in_raw(tables, contract, ingestion_date)
     return Count(found, 0 if in_raw is None else in_raw - found.record, stray)
 
 
@@ -161,55 +180,10 @@ def movements(tables: Tables, contract: EntityContract, first: int, last: int) -
     return [Movement(row[COMMIT], row.ingestion_date, row.change) for row in moved.collect()]
 
 
-def check(
-    tables: Tables,
-    contract: EntityContract,
-    ingestion_date: date,
-    moved: Iterable[Movement],
-    version: int,
-    databricks_run_id: str,
-) -> Balance:
-    """Count and record the balance of a date, and move that of others whose rows came or went. Returns the first.
-
-    Args:
-        moved: what the commits of SILVER since the last check changed. version: the last of these commits.
-
-    Raises: BalanceError where the date's own does not close.
-    """
-    found = count_date(tables, contract, ingestion_date)
-    own, now = found.balance, datetime.now(UTC)
-    counted = [(ingestion_date, own, found.is_closed), *_moved(tables, contract, moved, ingestion_date)]
-    rows = [
-        {"entity": contract.name, "ingestion_date": day}
-        | {f"{item.name}_count": getattr(balance, item.name) for item in fields(Balance)}
-        | {"unaccounted_count": balance.unaccounted, "is_closed": is_closed, "silver_version": version}
-        | {"databricks_run_id": databricks_run_id, "checked_at": now}
-        for day, balance, is_closed in counted
-    ]
-    tables.append_once(rows, ROW_BALANCE, f"row_balance/{databricks_run_id}")
-    if not found.is_closed:
-        raise BalanceError(
-            f"{contract.name} of {ingestion_date} does not balance: {own.record} records are {own.current} current, "
-            f"{own.superseded} superseded, {own.duplicate} duplicate and {own.quarantined} quarantined; "
-            f"{found.lacking} records of RAW are not in BRONZE, and {found.stray} rows of SILVER have no record. "
-            "Clear bronze and silver of that date; if it stays so, rows were changed by hand."
-        )
-    return own
-
-
-def _records_in_raw(tables: Tables, contract: EntityContract, ingestion_date: date) -> int | None:
-    """The records by the manifests that the newest run of BRONZE read; None where the run log has no such run."""
-    if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS.name)):
-        return None
-    is_bronze = (F.col("layer") == "bronze") & (F.col("name") == contract.name)
-    runs = tables.read_day(TASK_RUNS, ingestion_date).where(is_bronze)
-    return runs.agg(F.max_by("rows_read", "started_at")).first()[0]
-
-
-def _moved(
+def moved_balances(
     tables: Tables, contract: EntityContract, moved: Iterable[Movement], own: date
-) -> Iterator[tuple[date, Balance, bool]]:
-    """The balances of the other dates after what the commits since their last check moved, and whether they close.
+) -> list[dict[str, Any]]:
+    """The balances of the other dates after what the commits since their last check moved, as `Balance.row` has them.
 
     A record that was a row of SILVER was the greatest of its key, so no equal one of its date follows it: what loses
     its row is superseded, never duplicate; what gets it back was. A date that was never counted waits for its own run.
@@ -218,34 +192,33 @@ def _moved(
     for one in moved:
         if one.ingestion_date != own:
             changes[one.ingestion_date].append(one)
-    if not changes:
-        return
-    known = tables.read(ROW_BALANCE.name).where(
-        (F.col("entity") == contract.name) & F.col("ingestion_date").isin(sorted(changes))
-    )
-    for row in _newest(known).collect():
-        change = sum(one.change for one in changes[row.ingestion_date] if one.version > row.silver_version)
+    found = []
+    for day, (row, version) in _newest(tables, contract, changes.keys()).items():
+        change = sum(one.change for one in changes[day] if one.version > version)
         current, superseded = row.current_count + change, row.superseded_count - change
         balance = Balance(row.record_count, current, superseded, row.duplicate_count, row.quarantined_count)
-        yield row.ingestion_date, balance, row.is_closed
-
-
-def _newest(checks: DataFrame) -> DataFrame:
-    """Of each feed and date the check of the greatest commit."""
-    newest = F.max_by(F.struct("*"), F.struct("silver_version", "checked_at")).alias("newest")
-    return checks.groupBy("entity", "ingestion_date").agg(newest).select("newest.*")
-
-
-def checked(tables: Tables, feeds: set[str]) -> dict[str, int]:
-    """Per feed the newest commit of its SILVER that a check has looked at; none for a feed without a check."""
-    found: dict[str, int] = {}
-    wanted = tables.read(ROW_BALANCE.name).where(F.col("entity").isin(sorted(feeds)))
-    for checks in newest_first(wanted, "checked_at"):
-        newest = checks.groupBy("entity").agg(F.max("silver_version").alias("version")).collect()
-        found = {row.entity: row.version for row in newest}
-        if found.keys() == feeds:
-            break
+        found.append(balance.row(day, row.is_closed))
     return found
+
+
+def _newest(tables: Tables, contract: EntityContract, days: Collection[date]) -> dict[date, tuple[Row, int]]:
+    """Of these dates that were ever counted, the balance of the greatest commit, and that."""
+    if not days:
+        return {}
+    names = ["ended_at", "silver_version", "balances"]
+    rows = recent(
+        tables,
+        of("silver", contract.name) & F.exists("balances", lambda one: one["ingestion_date"].isin(sorted(days))),
+        names,
+        lambda rows: {one.ingestion_date for row in rows for one in row.balances} >= set(days),
+    )
+    in_order = sorted(rows, key=lambda row: (row.silver_version, row.ended_at))
+    return {
+        one.ingestion_date: (one, row.silver_version)
+        for row in in_order
+        for one in row.balances
+        if one.ingestion_date in days
+    }
 
 
 def open_dates(tables: Tables) -> list[tuple[str, date]]:
@@ -253,12 +226,19 @@ def open_dates(tables: Tables) -> list[tuple[str, date]]:
 
     The statistics of files without such a check say so: of them none is read.
     """
-    checks, place = tables.read(ROW_BALANCE.name), ["entity", "ingestion_date"]
-    open_once = checks.where("NOT is_closed").select(*place).distinct()
-    if open_once.isEmpty():
+    is_open = (F.col("layer") == "silver") & ~F.col("is_closed")
+    rows = tables.read(RUNS.name).where(is_open).select("name", F.explode("balances").alias("one"))
+    place = ["entity", "ingestion_date"]
+    once = rows.where("NOT one.is_closed").select("name", "one.ingestion_date").distinct().collect()
+    if not once:
         return []
-    newest = _newest(checks.join(open_once, place, "left_semi"))
-    return [tuple(row) for row in newest.where("NOT is_closed").select(*place).collect()]
+    newest = F.max_by("is_closed", F.struct("silver_version", "checked_at")).alias("is_closed")
+    is_feed = F.col("entity").isin({row.name for row in once})
+    checks = tables.read(ROW_BALANCE).where(
+        is_feed & F.col("ingestion_date").isin({row.ingestion_date for row in once})
+    )
+    still = checks.groupBy(*place).agg(newest).where("NOT is_closed")
+    return [tuple(row) for row in still.select(*place).collect()]
 
 
 def _event_date(contract: EntityContract) -> list[SparkColumn]:

@@ -7,7 +7,8 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
 from retailflow.contracts.model import ORDER
-from retailflow_spark.silver.balance import ROW_BALANCE, checked, movements
+from retailflow_spark.run_log import ROW_BALANCE, checked
+from retailflow_spark.silver.balance import movements
 from retailflow_spark.silver.validate import latest_per_key, typed_key, valid, validate
 from retailflow_spark.tables import Tables, having
 
@@ -40,7 +41,7 @@ def _dates_of(tables: Tables, contract: EntityContract, keys: DataFrame, ingesti
     version, first = tables.since(contract.silver.name, checked(tables, {contract.name}).get(contract.name, 0))
     moved = [] if first is None else [one.ingestion_date for one in movements(tables, contract, first, version)]
     lossless = (
-        tables.read(ROW_BALANCE.name)
+        tables.read(ROW_BALANCE)
         .where((F.col("entity") == contract.name) & ~F.col("ingestion_date").isin([ingestion_date, *moved]))
         .groupBy("ingestion_date")
         .agg(F.max("superseded_count").alias("most"))

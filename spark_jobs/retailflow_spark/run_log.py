@@ -1,0 +1,247 @@
+"""What each run did and knows: one row of `ops.runs`, appended by the job itself as its last act.
+
+One table and one append a task, since each commit of Delta costs a small day a second and each table that is read one
+more. Under the names that people ask for there are views, which also remove a row that came twice (docs/adr/0013).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from retailflow import fingerprints
+from retailflow.contracts import Column, EntityContract, GoldContract, Table
+from retailflow_spark.job import Run
+from retailflow_spark.tables import TableError, Tables
+
+_PACKAGE = Path(__file__).parent
+_HAS_VIEWS = "retailflow.views"  # the property of `ops.runs` with the digest of the views that there are
+_COUNTS = (
+    Column("rows_read", "BIGINT", "Records or rows the run looked at."),
+    Column("rows_written", "BIGINT", "Rows it inserted, updated or replaced."),
+    Column("rows_superseded", "BIGINT", "Records of the date that lost to another of their key."),
+    Column("rows_duplicate", "BIGINT", "Records of the date that lost to an equal one of the date."),
+    Column("rows_quarantined", "BIGINT", "Records of the date that break the contract."),
+)
+_BALANCE = (
+    "ingestion_date DATE, record_count BIGINT, current_count BIGINT, superseded_count BIGINT, duplicate_count BIGINT, "
+    "quarantined_count BIGINT, unaccounted_count BIGINT, is_closed BOOLEAN"
+)
+_DRIFT = "column STRING, kind STRING, record_count BIGINT, first_file STRING"
+_STORE = "store_id STRING, record_count BIGINT, quarantined_count BIGINT"
+_FINDING = "audit STRING, name STRING, is_blocking BOOLEAN, broken_count BIGINT, sentence STRING"
+RUNS = Table(
+    name="ops.runs",
+    description="What each run of a job did and knows. Describes runs, so running again adds rows.",
+    columns=(
+        Column("layer", "STRING", "bronze, silver, gold or publish.", required=True),
+        Column("name", "STRING", "Entity or GOLD table.", required=True),
+        Column("ingestion_date", "DATE", "The date the run was for.", required=True),
+        Column("dag_run_id", "STRING", "Airflow's run."),
+        Column("try_number", "INT", "Airflow's try, from 1."),
+        Column("databricks_run_id", "STRING", "The try as Databricks numbers it; unique.", required=True),
+        Column("code_version", "STRING", "Version of our wheel.", required=True),
+        Column("contract_version", "STRING", "Version of the contract."),
+        Column("built_with", "STRING", "Digest of the contract and the code that made the rows."),
+        Column("is_success", "BOOLEAN", "False where the records of the date do not balance.", required=True),
+        *_COUNTS,
+        Column("batches", "ARRAY<STRING>", "Batches of RAW that the run read (BRONZE only)."),
+        Column("versions_before", "MAP<STRING, BIGINT>", "Per table written, its Delta version before."),
+        Column("versions_after", "MAP<STRING, BIGINT>", "Per table written, its Delta version after."),
+        Column("silver_version", "BIGINT", "The commit of SILVER up to which its changes were counted."),
+        Column("is_closed", "BOOLEAN", "Whether all balances of the run do (SILVER only)."),
+        Column("balances", f"ARRAY<STRUCT<{_BALANCE}>>", "The date's balance, and those that its commits moved."),
+        Column("taken", "MAP<STRING, BIGINT>", "Per source the newest commit taken in; the own that has it."),
+        Column("drift", f"ARRAY<STRUCT<{_DRIFT}>>", "Fields that differ from the contract.",
+               classification="confidential"),
+        Column("stores", f"ARRAY<STRUCT<{_STORE}>>", "Stores with invalid records."),
+        Column("findings", f"ARRAY<STRUCT<{_FINDING}>>", "What audits found when the run published."),
+        Column("started_at", "TIMESTAMP", "When the job's code started.", required=True),
+        Column("ended_at", "TIMESTAMP", "When this row was written.", required=True),
+    ),
+    key=("databricks_run_id", "ended_at"),
+    partition=("layer", "name"),
+)  # fmt: skip
+TASK_RUNS, ROW_BALANCE, WATERMARKS = "ops.task_runs", "ops.row_balance", "ops.watermarks"
+DRIFT, STORES, AUDITS = "ops.drift", "ops.quarantined_by_store", "ops.audits"
+# By name, what each shows: a comment and a query of `runs`. Their filters reach the files of `ops.runs`, since a row is
+# numbered within what people filter by.
+_VIEWS = {
+    TASK_RUNS: (
+        "What each successful try of a task did: one row a try.",
+        """SELECT layer, name, ingestion_date, dag_run_id, try_number, databricks_run_id, code_version,
+  contract_version, built_with, rows_read, rows_written, rows_superseded, rows_duplicate, rows_quarantined, batches,
+  versions_before, versions_after, started_at, (unix_micros(ended_at) - unix_micros(started_at)) / 1000000D AS seconds
+FROM (SELECT *, row_number() OVER (PARTITION BY layer, name, ingestion_date, databricks_run_id ORDER BY ended_at DESC)
+  AS _newest FROM {runs} WHERE is_success AND layer <> 'publish')
+WHERE _newest = 1""",
+    ),
+    ROW_BALANCE: (
+        "What became of the records of a feed and date; the row of the greatest silver_version holds.",
+        """SELECT DISTINCT name AS entity, balance.*, silver_version, databricks_run_id, ended_at AS checked_at
+FROM (SELECT name, explode(balances) AS balance, silver_version, databricks_run_id, ended_at
+  FROM {runs} WHERE layer = 'silver')""",
+    ),
+    WATERMARKS: (
+        "The newest commit of each source that a GOLD table has taken in; of itself, the one that has it.",
+        """SELECT target, source, max(version) AS version
+FROM (SELECT concat('gold.', name) AS target, explode(taken) AS (source, version) FROM {runs} WHERE layer = 'gold')
+GROUP BY target, source""",
+    ),
+    DRIFT: (
+        "Where records of a feed and date have other fields than the contract, per run of BRONZE.",
+        """SELECT DISTINCT name AS entity, ingestion_date, field.*, databricks_run_id, ended_at AS noticed_at
+FROM (SELECT name, ingestion_date, explode(drift) AS field, databricks_run_id, ended_at
+  FROM {runs} WHERE layer = 'bronze')""",
+    ),
+    STORES: (
+        "Stores with invalid records, per feed and date; the row of the latest checked_at holds.",
+        """SELECT DISTINCT name AS entity, ingestion_date, store.*, databricks_run_id, ended_at AS checked_at
+FROM (SELECT name, ingestion_date, explode(stores) AS store, databricks_run_id, ended_at
+  FROM {runs} WHERE layer = 'silver')""",
+    ),
+    AUDITS: (
+        "What broke an audit when a publication was tried.",
+        """SELECT DISTINCT finding.*, databricks_run_id, ended_at AS audited_at
+FROM (SELECT explode(findings) AS finding, databricks_run_id, ended_at FROM {runs} WHERE layer = 'publish')""",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a job says of its work; None where a number has no meaning for its layer."""
+
+    rows_read: int | None = None
+    rows_written: int | None = None
+    rows_superseded: int | None = None
+    rows_duplicate: int | None = None
+    rows_quarantined: int | None = None
+    batches: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        said = {column.name: getattr(self, column.name) for column in _COUNTS}
+        return ", ".join(f"{name} {count:,}" for name, count in said.items() if count is not None)
+
+
+def create(tables: Tables) -> None:
+    """The table and its views, as the code has them.
+
+    Raises: TableError where a table of an earlier version has the name of a view.
+    """
+    tables.create([RUNS])
+    digest = md5(repr(_VIEWS).encode()).hexdigest()
+    if tables.properties(RUNS.name).get(_HAS_VIEWS) == digest:
+        return
+    for name, (comment, query) in _VIEWS.items():
+        if tables.properties(name) is not None and not tables.is_view(name):
+            raise TableError(
+                f"{name} is a table of an earlier version; it is a view of {RUNS.name} now. "
+                f"Drop {', '.join(_VIEWS)}, then replay all dates; GOLD compares itself with its sources."
+            )
+        tables.create_view(name, comment, query.format(runs=tables.path(RUNS.name)))
+    tables.set_property(RUNS.name, _HAS_VIEWS, digest)
+
+
+def built_with(layer: str, contract: EntityContract | GoldContract) -> str:
+    """What a run of this code builds the rows of a table with."""
+    make = {"bronze": fingerprints.of_bronze, "silver": fingerprints.of_silver, "gold": fingerprints.of_gold}[layer]
+    return make(contract, _PACKAGE)
+
+
+def record(
+    tables: Tables,
+    run: Run,
+    contract: EntityContract | GoldContract | None,
+    counts: Counts,
+    *,
+    is_success: bool = True,
+    **known: Any,
+) -> None:
+    """Append the run's row.
+
+    Args:
+        contract: None for a run that makes no table. known: by columns of `ops.runs`, what the layer adds.
+    """
+    versions = tables.commits
+    row = {
+        **dict.fromkeys(RUNS.column_names),
+        **{"layer": run.layer, "name": run.name, "ingestion_date": run.date, "dag_run_id": run.dag_run_id},
+        **{"try_number": run.try_number, "databricks_run_id": run.databricks_run_id, "code_version": code_version()},
+        **({"contract_version": contract.version, "built_with": built_with(run.layer, contract)} if contract else {}),
+        **{"is_success": is_success, **{column.name: getattr(counts, column.name) for column in _COUNTS}},
+        **{"batches": counts.batches, "versions_before": {name: first - 1 for name, (first, _) in versions.items()}},
+        **{"versions_after": {name: last for name, (_, last) in versions.items()}},
+        **{"started_at": run.started_at, "ended_at": datetime.now(UTC), **known},
+    }
+    tables.append_rows([row], RUNS)
+    if contract:
+        print(f"{run.layer}.{run.name} {run.date}: {counts}")
+
+
+def code_version() -> str:
+    try:
+        return version("retailflow")
+    except PackageNotFoundError:  # a checkout that is on the path without being installed
+        return "unknown"
+
+
+def recent(
+    tables: Tables, condition: SparkColumn, columns: Iterable[str], is_enough: Callable[[list[Row]], object]
+) -> list[Row]:
+    """The rows of `ops.runs` of the last week that meet a condition; all where these do not tell enough."""
+    found: list[Row] = []
+    for rows in _newest_first(tables.read(RUNS.name).where(condition)):
+        found = rows.select(*columns).collect()
+        if is_enough(found):
+            break
+    return found
+
+
+def _newest_first(rows: DataFrame) -> Iterator[DataFrame]:
+    yield rows.where(F.col("ended_at") > F.lit(datetime.now(UTC) - timedelta(days=7)))
+    yield rows
+
+
+def of(layer: str, *names: str) -> SparkColumn:
+    """The condition that a row of `ops.runs` is of that layer and one of these names, by its partition."""
+    return (F.col("layer") == layer) & F.col("name").isin(*names)
+
+
+def taken(tables: Tables, targets: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Per GOLD table and source the newest commit taken in, and the table's own that has it; empty before the first."""
+    wanted = {name.removeprefix("gold.") for name in targets}
+    rows = recent(
+        tables,
+        of("gold", *sorted(wanted)) & F.col("taken").isNotNull(),
+        ["name", "taken"],
+        lambda found: {row.name for row in found} == wanted,
+    )
+    newest: dict[str, dict[str, int]] = {f"gold.{name}": {} for name in wanted}
+    for row in rows:
+        known = newest[f"gold.{row.name}"]
+        for source, commit in row.taken.items():
+            known[source] = max(commit, known.get(source, commit))
+    return newest
+
+
+def checked(tables: Tables, feeds: Iterable[str]) -> dict[str, int]:
+    """Per feed the newest commit of its SILVER that a check has looked at; none for a feed without a check."""
+    wanted = set(feeds)
+    rows = recent(
+        tables,
+        of("silver", *sorted(wanted)) & F.col("silver_version").isNotNull(),
+        ["name", "silver_version"],
+        lambda found: {row.name for row in found} == wanted,
+    )
+    found: dict[str, int] = {}
+    for row in rows:
+        found[row.name] = max(row.silver_version, found.get(row.name, 0))
+    return found
