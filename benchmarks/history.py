@@ -107,8 +107,8 @@ def _log(tables: Tables, contract: EntityContract) -> None:
         ended = datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1)
         run = dict.fromkeys(RUNS.column_names) | {"name": contract.name, "ingestion_date": day, "is_success": True}
         run |= {"code_version": "history", "started_at": ended, "ended_at": ended, "rows_read": count}
-        balance = Balance(record=count, current=count, superseded=0, duplicate=0, quarantined=0).row(day, is_closed=True)
-        known = {"silver_version": version, "is_closed": True, "balances": [balance]}
+        balance = Balance(record=count, current=count, superseded=0, duplicate=0, quarantined=0)
+        known = {"silver_version": version, "is_closed": True, "balances": [balance.row(day, is_closed=True)]}
         rows.append(run | {"layer": "bronze", "databricks_run_id": f"bronze-{contract.name}-{day}"})
         rows.append(run | {"layer": "silver", "databricks_run_id": f"silver-{contract.name}-{day}"} | known)
     tables.append_rows(rows, RUNS)

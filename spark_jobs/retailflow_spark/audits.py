@@ -50,24 +50,32 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """One query about `table`. `looks_at` are the GOLD tables it reads; `broken` counts the rows that break each rule:
-    one row with an array of BIGINT.
+    """One question about `table`, asked when one of `looks_at` moves.
+
+    `broken` counts the rows that break each rule: a query of one row with an array of BIGINT, or the counts themselves
+    where they are known.
     """
 
     table: str
     looks_at: tuple[str, ...]
     rules: tuple[Rule, ...]
-    broken: Callable[[State], DataFrame]
+    broken: Callable[[State], DataFrame | Sequence[int]]
 
 
 def find(asked: Sequence[Audit], state: State) -> list[tuple[Audit, Finding]]:
     """What is broken in a state, by the audit that says so: all are asked in one query."""
-    numbered = (one.broken(state).toDF("counts").withColumn("number", F.lit(n)) for n, one in enumerate(asked))
-    rows = sorted(reduce(DataFrame.union, numbered).collect(), key=lambda row: row.number) if asked else []
+    answers = {number: one.broken(state) for number, one in enumerate(asked)}
+    queries = [
+        answer.toDF("counts").withColumn("number", F.lit(number))
+        for number, answer in answers.items()
+        if isinstance(answer, DataFrame)
+    ]
+    if queries:
+        answers |= {row.number: row.counts for row in reduce(DataFrame.union, queries).collect()}
     return [
-        (asked[row.number], Finding(asked[row.number].table, rule, count))
-        for row in rows
-        for rule, count in zip(asked[row.number].rules, row.counts, strict=True)
+        (one, Finding(one.table, rule, count))
+        for number, one in enumerate(asked)
+        for rule, count in zip(one.rules, answers[number], strict=True)
         if count
     ]
 
@@ -76,30 +84,42 @@ def audits() -> Iterator[Audit]:
     """All audits, from the contracts and from what the tables mean."""
     for contract in gold_tables():
         name = contract.table.name
+        resolves = {
+            sk: Rule(f"{sk}_resolves", f"rows have a {sk} that {DIMENSIONS[sk]} has not") for sk in _sks(contract)
+        }
         warnings = (Rule(one.name, one.reason, is_blocking=False) for one in contract.table.warnings)
-        yield Audit(name, (name,), (_UNIQUE, *warnings), partial(_rows, contract=contract))
+        yield Audit(name, (name,), (_UNIQUE, *resolves.values(), *warnings), partial(_rows, contract=contract))
         if name in DIMENSIONS.values():
             yield Audit(name, (name,), (_GAP_FREE,), partial(_intervals, name=name))
-        for sk in sorted(DIMENSIONS.keys() & set(contract.table.column_names)):
-            if name != DIMENSIONS[sk]:
-                rule = Rule(f"{sk}_resolves", f"rows have a {sk} that {DIMENSIONS[sk]} has not")
-                yield Audit(name, (name, DIMENSIONS[sk]), (rule,), partial(_unresolved, name=name, sk=sk))
+        for sk, rule in resolves.items():
+            yield Audit(name, (name, DIMENSIONS[sk]), (rule,), partial(_left_behind, name=name, sk=sk))
         if any(source.startswith("silver.") for source in contract.sources):
             yield Audit(name, (name,), (_BALANCES,), partial(_open_dates, contract=contract))
     yield Audit(MART, (MART, FACTS), (_EQUAL,), _unlike_facts)
 
 
-def _rows(state: State, contract: GoldContract) -> DataFrame:
-    """Keys with several rows, and rows that the contract warns of, over the keys that change.
+def _sks(contract: GoldContract) -> list[str]:
+    """The columns of a table that name a version of a dimension."""
+    own, names = contract.table.name, contract.table.column_names
+    return [sk for sk, dimension in DIMENSIONS.items() if sk in names and dimension != own]
 
-    Where these have a date, within it: SILVER has one date a key.
+
+def _rows(state: State, contract: GoldContract) -> DataFrame:
+    """Over the keys that change: those with several rows, rows that name no version of a dimension, and rows that the
+    contract warns of.
+
+    Where keys have a date, within it: SILVER has one date a key.
     """
-    name, key, warnings = contract.table.name, contract.table.key, contract.table.warnings
+    name, key, warnings, sks = contract.table.name, contract.table.key, contract.table.warnings, _sks(contract)
     touched = state.changed(name).select(*key).distinct()
-    warned = (F.count_if(F.expr(f"NOT ({one.expression})")).alias(one.name) for one in warnings)
     rows = state.of_changed_dates(name).join(touched, list(key), "left_semi")
-    per_key = rows.groupBy(*key).agg(F.count("*").alias("_rows"), *warned)
-    sums = (F.coalesce(F.sum(one.name), F.lit(0)) for one in warnings)
+    for sk in sks:
+        versions = state[DIMENSIONS[sk]].select(sk).distinct().withColumn(f"_has_{sk}", F.lit(True))
+        rows = rows.join(versions, sk, "left")
+    lost = (F.count_if(F.col(f"_has_{sk}").isNull()).alias(f"_lost_{sk}") for sk in sks)
+    warned = (F.count_if(F.expr(f"NOT ({one.expression})")).alias(one.name) for one in warnings)
+    per_key = rows.groupBy(*key).agg(F.count("*").alias("_rows"), *lost, *warned)
+    sums = (F.coalesce(F.sum(one), F.lit(0)) for one in (*(f"_lost_{sk}" for sk in sks), *(w.name for w in warnings)))
     return _counts(per_key, F.count_if(F.col("_rows") > 1), *sums)
 
 
@@ -121,16 +141,13 @@ def _intervals(state: State, name: str) -> DataFrame:
     return _counts(judged.where("starts_wrong OR ends_wrong OR is_empty OR is_misnamed"))
 
 
-def _unresolved(state: State, name: str, sk: str) -> DataFrame:
-    """Changed facts without their version, and any facts whose version a change of the dimension took away."""
+def _left_behind(state: State, name: str, sk: str) -> DataFrame | Sequence[int]:
+    """Facts whose version a change of the dimension took away; they are looked for only where one has gone."""
     dimension = DIMENSIONS[sk]
-    versions = state[dimension].select(sk)
-    named = state.changed(name).select(sk)
-    facts = state.of_changed_dates(name)
-    if state.has_gone(dimension):
-        named, facts = named.union(state.changed(dimension).select(sk)), state[name]
-    absent = named.distinct().join(versions, sk, "left_anti")
-    return _counts(facts.select(sk).join(absent, sk, "left_semi"))
+    if not state.has_gone(dimension):
+        return [0]
+    absent = state.changed(dimension).select(sk).distinct().join(state[dimension].select(sk), sk, "left_anti")
+    return _counts(state[name].select(sk).join(absent, sk, "left_semi"))
 
 
 def _unlike_facts(state: State) -> DataFrame:
@@ -142,11 +159,10 @@ def _unlike_facts(state: State) -> DataFrame:
     return _counts(both.where(~F.col("shown").eqNullSafe(F.col("sold"))))
 
 
-def _open_dates(state: State, contract: GoldContract) -> DataFrame:
+def _open_dates(state: State, contract: GoldContract) -> Sequence[int]:
     """Dates whose newest check found records lost or doubled."""
     feeds = {s.removeprefix("silver.").removesuffix("_versions") for s in contract.sources if s.startswith("silver.")}
-    count = sum(state.open_dates[feed] for feed in feeds)
-    return state.tables.spark.range(1).select(F.array(F.lit(count).cast("bigint")))
+    return [sum(state.open_dates[feed] for feed in feeds)]
 
 
 def _counts(broken: DataFrame, *counts: Column) -> DataFrame:
