@@ -13,13 +13,14 @@ from types import ModuleType
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from retailflow.contracts import GoldContract, table
 from retailflow_spark import run_log
 from retailflow_spark.gold.scope import bounded
 from retailflow_spark.job import Run
 from retailflow_spark.run_log import Counts, built_with
-from retailflow_spark.tables import Tables, date_in
+from retailflow_spark.tables import COMMIT, Tables, date_in, literal_rows
 
 BUILT_WITH = "retailflow.built_with"  # the property of a GOLD table with the digest of what made its rows
 _KEYS = 200_000  # keys to recompute; more of them stay a query, which is asked anew wherever they are needed
@@ -28,8 +29,9 @@ _KEYS = 200_000  # keys to recompute; more of them stay a query, which is asked 
 def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> Counts:
     """Bring one GOLD table up to date with its sources, and record the run (None: nobody asked for it).
 
-    Two runs may do so at once. The one that read its sources earlier may write later, and undo what the other wrote; so
-    a run that finds that another has taken in something newer looks again at everything since its start.
+    Two runs may do so at once. The one that read its sources earlier may write later, and undo what the other wrote, or
+    what the other found to be right as it was. One of the two finds that out, since each looks after its own record
+    whether there is a commit or a record of another, and then looks again at everything since its start.
     """
     name, written = contract.table.name, 0
     run = run or Run.alone("gold", contract.name, datetime.now(UTC).date())
@@ -39,6 +41,7 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
     is_outdated = tables.properties(name).get(BUILT_WITH) != wanted
     if is_outdated and seen:
         print(f"{name} is built anew, for another contract or code, or an audit: {_cost(tables, contract)}")
+    base, looked_at = seen[name] if name in seen else tables.version(name), None
     while True:
         since = {source: tables.since(source, seen.get(source, 0)) for source in contract.sources}
         now = {source: version for source, (version, _) in since.items()}
@@ -46,15 +49,24 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
             run_log.record(tables, run, contract, Counts(rows_written=written))
             return Counts(rows_written=written)
         is_new = is_outdated or not seen.keys() >= now.keys()
-        written += _build(tables, contract) if is_new else _follow(tables, contract, since)
-        _, own = tables.commits.get(name) or (0, tables.version(name))
+        changed, looked_at = _build(tables, contract) if is_new else _follow(tables, contract, since, looked_at)
+        written += changed
+        own = tables.commits[name][1] if changed else base
         run_log.record(tables, run, contract, Counts(rows_written=written), taken={**now, name: own})
         if is_outdated:
             tables.create([contract.table])  # its new rows may keep a check that its old ones broke
             tables.set_property(name, BUILT_WITH, wanted)
             is_outdated = False
-        if run_log.taken(tables, [name])[name].items() >= now.items():
+        newest, commits = tables.commits_after(name, base)
+        is_alone = len(commits) == (1 if changed else 0)
+        if is_alone and not (changed and _is_behind(tables, name, now)):
             return Counts(rows_written=written)
+        base = newest
+
+
+def _is_behind(tables: Tables, name: str, now: Mapping[str, int]) -> bool:
+    """Whether another run has taken in something newer."""
+    return not run_log.taken(tables, [name])[name].items() >= now.items()
 
 
 def _cost(tables: Tables, contract: GoldContract) -> str:
@@ -69,37 +81,47 @@ def forget(tables: Tables, target: str) -> None:
     tables.set_property(target, BUILT_WITH, "")
 
 
-def _build(tables: Tables, contract: GoldContract) -> int:
-    """Make all of the table what its sources say; returns the number of rows written or deleted."""
+def _build(tables: Tables, contract: GoldContract) -> tuple[int, None]:
+    """Make all of the table what its sources say. Returns the number of rows written or deleted."""
     transform, inputs = _transform(contract), _inputs(tables, contract)
     if inputs[contract.table.name].isEmpty():
         tables.fill(contract.table, transform.rows(inputs, None))
-        return tables.read(contract.table.name).count()
-    return tables.make_equal(contract.table, transform.rows(inputs, None), None).num_affected_rows
+        return tables.read(contract.table.name).count(), None
+    return tables.make_equal(contract.table, transform.rows(inputs, None), None), None
 
 
-def _follow(tables: Tables, contract: GoldContract, since: Mapping[str, tuple[int, int | None]]) -> int:
-    """Write what follows from the sources' commits, by their newest and the first to look at; returns as `_build`."""
+def _follow(
+    tables: Tables, contract: GoldContract, since: Mapping[str, tuple[int, int | None]], also: DataFrame | None
+) -> tuple[int, DataFrame]:
+    """Write what follows from the sources' commits, by their newest and the first to look at.
+
+    Args:
+        also: keys that are looked at too.
+
+    Returns: the number of rows written or deleted, and the keys that were looked at.
+    """
     transform, inputs = _transform(contract), _inputs(tables, contract)
-    changed = {
-        source: inputs[source].limit(0)
-        if first is None
-        else tables.value_changes(source, first, newest, table(source).value_names)
-        for source, (newest, first) in since.items()
-    }
-    for name, (_, first) in since.items():
-        if name.startswith("gold.dim_") and first is not None:
-            changed[name], _ = _fetched(changed[name])
-    scope, keys = _fetched(transform.scope(changed, inputs))
+    changed = {source: _changed(tables, source, inputs[source], *commits) for source, commits in since.items()}
+    scope = transform.scope(changed, inputs)
+    scope, keys = _fetched(scope if also is None else scope.union(also).distinct())
     if keys is not None and not keys.num_rows:
-        return 0
-    day, prune = contract.scope_date, None
+        return 0, scope
+    day, prune, is_small = contract.scope_date, None, keys is not None
     if keys is None and day:
         keys = scope.select(day).distinct().toArrow()
     inputs = bounded_inputs(contract, inputs, scope, keys)
     if day:
         prune = date_in(f"t.{day}", keys[day].unique().to_pylist())
-    return tables.make_equal(contract.table, transform.rows(inputs, scope), scope, prune).num_affected_rows
+    rows = transform.rows(inputs, scope)
+    return tables.make_equal(contract.table, rows, scope, prune, is_small=is_small), scope
+
+
+def _changed(tables: Tables, source: str, rows: DataFrame, newest: int, first: int | None) -> DataFrame:
+    """What commits changed of a source; of a dimension as `Tables.value_changes` gives it, for `gold.lookup`."""
+    if first is None:
+        return rows.limit(0).select("*", F.lit(0).alias("_net"), F.lit(0).alias(COMMIT))
+    found = tables.value_changes(source, first, newest, table(source).value_names)
+    return _fetched(found)[0] if source.startswith("gold.dim_") else found.drop("_net", COMMIT)
 
 
 def bounded_inputs(
@@ -121,7 +143,7 @@ def _fetched(frame: DataFrame) -> tuple[DataFrame, pa.Table | None]:
     rows = frame.limit(_KEYS + 1).toArrow()
     if rows.num_rows > _KEYS:
         return frame, None
-    return frame.sparkSession.createDataFrame(rows, frame.schema), rows
+    return literal_rows(frame.sparkSession, rows, frame.schema), rows
 
 
 def _transform(contract: GoldContract) -> ModuleType:

@@ -4,7 +4,7 @@ One table and one append a task, since each commit of Delta costs a small day a 
 more. Under the names that people ask for there are views, which also remove a row that came twice (docs/adr/0013).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from retailflow import fingerprints
@@ -26,6 +26,7 @@ _HAS_VIEWS = "retailflow.views"  # the property of `ops.runs` with the digest of
 _COUNTS = (
     Column("rows_read", "BIGINT", "Records or rows the run looked at."),
     Column("rows_written", "BIGINT", "Rows it inserted, updated or replaced."),
+    Column("rows_updated", "BIGINT", "Of these, rows of SILVER that took another's place."),
     Column("rows_superseded", "BIGINT", "Records of the date that lost to another of their key."),
     Column("rows_duplicate", "BIGINT", "Records of the date that lost to an equal one of the date."),
     Column("rows_quarantined", "BIGINT", "Records of the date that break the contract."),
@@ -77,8 +78,9 @@ _VIEWS = {
     TASK_RUNS: (
         "What each successful try of a task did: one row a try.",
         """SELECT layer, name, ingestion_date, dag_run_id, try_number, databricks_run_id, code_version,
-  contract_version, built_with, rows_read, rows_written, rows_superseded, rows_duplicate, rows_quarantined, batches,
-  versions_before, versions_after, started_at, (unix_micros(ended_at) - unix_micros(started_at)) / 1000000D AS seconds
+  contract_version, built_with, rows_read, rows_written, rows_updated, rows_superseded, rows_duplicate,
+  rows_quarantined, batches, versions_before, versions_after, started_at,
+  (unix_micros(ended_at) - unix_micros(started_at)) / 1000000D AS seconds
 FROM (SELECT *, row_number() OVER (PARTITION BY layer, name, ingestion_date, databricks_run_id ORDER BY ended_at DESC)
   AS _newest FROM {runs} WHERE is_success AND layer <> 'publish')
 WHERE _newest = 1""",
@@ -121,6 +123,7 @@ class Counts:
 
     rows_read: int | None = None
     rows_written: int | None = None
+    rows_updated: int | None = None
     rows_superseded: int | None = None
     rows_duplicate: int | None = None
     rows_quarantined: int | None = None
@@ -194,20 +197,21 @@ def code_version() -> str:
 
 
 def recent(
-    tables: Tables, condition: SparkColumn, columns: Iterable[str], is_enough: Callable[[list[Row]], object]
+    tables: Tables,
+    condition: SparkColumn,
+    columns: Sequence[str],
+    is_enough: Callable[[list[Row]], object],
+    always: SparkColumn | None = None,
 ) -> list[Row]:
-    """The rows of `ops.runs` of the last week that meet a condition; all where these do not tell enough."""
-    found: list[Row] = []
-    for rows in _newest_first(tables.read(RUNS.name).where(condition)):
-        found = rows.select(*columns).collect()
-        if is_enough(found):
-            break
-    return found
+    """The rows of `ops.runs` of the last week that meet a condition; all where these do not tell enough.
 
-
-def _newest_first(rows: DataFrame) -> Iterator[DataFrame]:
-    yield rows.where(F.col("ended_at") > F.lit(datetime.now(UTC) - timedelta(days=7)))
-    yield rows
+    Args:
+        always: of these rows the older ones too.
+    """
+    rows = tables.read(RUNS.name).where(condition).select(*columns, "ended_at")
+    is_new = F.col("ended_at") > F.lit(datetime.now(UTC) - timedelta(days=7))
+    found = rows.where(is_new if always is None else is_new | always).collect()
+    return found if is_enough(found) else rows.collect()
 
 
 def of(layer: str, *names: str) -> SparkColumn:

@@ -8,19 +8,24 @@ from datetime import UTC, date, datetime
 from functools import partial, reduce
 from typing import Any
 
+import pyarrow as pa
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructField, StructType
 
 from retailflow.contracts import Table, ddl
 
-_DELETE = "_delete"
+MOST_ROWS = 200_000  # that go on as rows of a query
+_KIND = "_kind"
+_NEW, _CHANGED, _GONE = "new", "changed", "gone"
 CHANGE, COMMIT = "_change_type", "_commit_version"  # of a change feed
 # The last two: two runs create one table.
 _CONFLICT = re.compile(
     r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception|_NON_EMPTY_LOCATION|ALREADY_EXISTS"
 )
 _ATTEMPTS = 8
+_LOOKED_AT = 10  # of a table's newest commits, at a time
 # Commits that change no row.
 _UPKEEP = (
     *("OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UPGRADE PROTOCOL"),
@@ -45,6 +50,7 @@ class Tables:
         self.catalog = catalog
         self.restricted_group = restricted_group
         self.commits: dict[str, tuple[int, int]] = {}
+        self._noted: dict[str, list[Row]] = {}
 
     def path(self, name: str) -> str:
         """The full name. GOLD is built in `gold_build`; `gold` has the views of what was published (release.py)."""
@@ -78,14 +84,17 @@ class Tables:
         A change feed must begin there: Delta refuses one that begins before `delta.deletedFileRetentionDuration`, and
         a table that rests has old commits of upkeep after the last that was taken in.
         """
-        count = 10
-        while True:
-            commits = self.history(name, count).select("version", "operation").collect()
-            if len(commits) < count or commits[-1].version <= version + 1:
-                break
-            count = commits[0].version - version + 10
-        changes = (c.version for c in commits if c.version > version and c.operation not in _UPKEEP)
-        return commits[0].version, min(changes, default=None)
+        newest, changes = self.commits_after(name, version)
+        return newest, min(changes, default=None)
+
+    def commits_after(self, name: str, version: int) -> tuple[int, list[int]]:
+        """The newest commit, and all after `version` that change a row; right after a write of this object's, as that
+        found them.
+        """
+        commits = self._noted.pop(name, None) or self._commits(name, _LOOKED_AT)
+        if len(commits) == _LOOKED_AT and commits[-1].version > version + 1:
+            commits = self._commits(name, commits[0].version - version + _LOOKED_AT)
+        return commits[0].version, [c.version for c in commits if c.version > version and c.operation not in _UPKEEP]
 
     def change_feed(self, name: str, first: int, last: int) -> DataFrame:
         """The rows that commits `first` to `last` inserted, deleted, or updated (before and after).
@@ -103,13 +112,17 @@ class Tables:
         return wanted.drop(CHANGE, COMMIT, "_commit_timestamp")
 
     def value_changes(self, name: str, first: int, last: int, values: list[str]) -> DataFrame:
-        """The rows of `change_feed` by these columns, but those that are the same before and after.
+        """The rows of `change_feed` by these columns, but those that are the same before and after a commit.
 
-        A row that is brought again as it was, from another file and date, changes nothing that is made of it.
+        A row that is brought again as it was, from another file and date, changes nothing that is made of it. One that
+        comes and goes again may: a run that died, or is about to write, may have taken it in between.
+
+        Returns: `values`, the commit as `_commit_version`, and `_net`: above 0 for a row that is there after it, below
+        for one that was there before.
         """
         sign = F.when(F.col(CHANGE).isin("insert", "update_postimage"), 1).otherwise(-1)
-        net = self.change_feed(name, first, last).groupBy(*values).agg(F.sum(sign).alias("_net"))
-        return net.where("_net <> 0").select(*values)
+        net = self.change_feed(name, first, last).groupBy(*values, COMMIT).agg(F.sum(sign).alias("_net"))
+        return net.where("_net <> 0")
 
     def create(self, tables: Iterable[Table]) -> None:
         """Create the tables that are not there, and let the others follow their contracts: columns, types that hold all
@@ -234,9 +247,13 @@ class Tables:
         return counts
 
     def _note(self, name: str) -> None:
-        version = self.version(name)
+        self._noted[name] = self._commits(name, _LOOKED_AT)
+        version = self._noted[name][0].version
         first, _ = self.commits.get(name, (version, version))
         self.commits[name] = (first, version)
+
+    def _commits(self, name: str, count: int) -> list[Row]:
+        return self.history(name, count).select("version", "operation").collect()
 
     def optimize(self, name: str) -> tuple[int, int]:
         """Write small files together, where a partition has several. Returns how many went, and how many came."""
@@ -295,49 +312,98 @@ class Tables:
             "WHEN MATCHED THEN DELETE",
         )
 
-    def upsert_latest(self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None) -> Row:
+    def upsert_latest(
+        self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None, new: int | None = None
+    ) -> tuple[int, int]:
         """Keep, for each identity, the row that is greatest by `order`, of those in the table and these.
 
         Args:
             frame: at most one row an identity.
             prune: a condition on the target (`t`) with literals, true for every row of these. A literal keeps merges of
                 different dates from conflicting.
+            new: how many rows there are, where all of them are probably new: a MERGE that only inserts costs a third
+                of one that updates too, which follows where some were not.
 
-        Returns: Delta's counts: num_affected_rows, num_inserted_rows, num_updated_rows.
+        Returns: how many rows were inserted, and how many updated.
         """
         frame.createOrReplaceTempView("incoming")
+        inserted = self._insert_new(table, prune) if new else 0
+        if new is not None and inserted == new:
+            return inserted, 0
         same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.identity)
         newer = f"struct({_of('s', order)}) > struct({_of('t', order)})"
         # A correction of our own code gives the same record other values: it must reach the table as well.
         mended = f"struct({_of('s', order)}) = struct({_of('t', order)}) AND {_differs(table.column_names)}"
-        return self._merge(
+        counts = self._merge(
             table,
             f"MERGE INTO {self.path(table.name)} t USING incoming s ON {same_key} AND {prune or 'true'} "
             f"WHEN MATCHED AND ({newer} OR ({mended})) THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
         )
+        return inserted + counts.num_inserted_rows, counts.num_updated_rows
 
-    def make_equal(self, table: Table, wanted: DataFrame, scope: DataFrame | None, prune: str | None = None) -> Row:
+    def _insert_new(self, table: Table, prune: str | None) -> int:
+        same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.identity)
+        return self._merge(
+            table,
+            f"MERGE INTO {self.path(table.name)} t USING incoming s ON {same_key} AND {prune or 'true'} "
+            "WHEN NOT MATCHED THEN INSERT *",
+        ).num_inserted_rows
+
+    def make_equal(
+        self,
+        table: Table,
+        wanted: DataFrame,
+        scope: DataFrame | None,
+        prune: str | None = None,
+        *,
+        is_small: bool = True,
+    ) -> int:
         """Make the table's rows within a scope equal to `wanted`: insert, update what differs, delete what is gone.
+
+        What differs is fetched first where it may be little: nothing is then merged where nothing does, and a MERGE
+        that only inserts costs a third of another. Another run may write between; see `publish.refresh`.
 
         Args:
             scope: the distinct values of some columns of the table; None is the whole table.
             prune: as of `upsert_latest`, true also for every row of the table that is in scope.
 
-        Returns: Delta's counts: num_affected_rows, num_inserted_rows, num_updated_rows, num_deleted_rows.
+        Returns: how many rows were inserted, updated or deleted.
         """
         current = self.read(table.name).alias("t").where(prune or "true")
         if scope is not None:
             current = having(current, scope)
-        difference(current, wanted, table).createOrReplaceTempView("difference")
-        names = table.column_names
+        changed = difference(current, wanted, table)
+        names, kinds = table.column_names, {_NEW, _CHANGED, _GONE}
+        if rows := self._fetched(changed) if is_small else None:
+            kinds = set(rows[_KIND].to_pylist())
+            changed = literal_rows(self.spark, rows, changed.schema)
+        changed.createOrReplaceTempView("difference")
         identity = " AND ".join(f"t.{name} = s.{name}" for name in table.identity)
-        return self._merge(
-            table,
-            f"MERGE INTO {self.path(table.name)} t USING difference s ON {identity} AND {prune or 'true'} "
-            f"WHEN MATCHED AND s.{_DELETE} THEN DELETE "
-            f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{n} = s.{n}' for n in names)} "
-            f"WHEN NOT MATCHED AND NOT s.{_DELETE} THEN INSERT ({', '.join(names)}) VALUES ({_of('s', names)})",
-        )
+        clauses = {
+            _GONE: f"WHEN MATCHED AND s.{_KIND} = '{_GONE}' THEN DELETE",
+            _CHANGED: f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{n} = s.{n}' for n in names)}",
+            _NEW: f"WHEN NOT MATCHED AND s.{_KIND} = '{_NEW}' "
+            f"THEN INSERT ({', '.join(names)}) VALUES ({_of('s', names)})",
+        }
+        asked = " ".join(clause for kind, clause in clauses.items() if kind in kinds)
+        target = f"MERGE INTO {self.path(table.name)} t USING difference s ON {identity} AND {prune or 'true'}"
+        return self._merge(table, f"{target} {asked}").num_affected_rows if asked else 0
+
+    @staticmethod
+    def _fetched(frame: DataFrame) -> pa.Table | None:
+        """All rows; None where they are too many to go on as rows of a query."""
+        rows = frame.limit(MOST_ROWS + 1).toArrow()
+        return rows if rows.num_rows <= MOST_ROWS else None
+
+
+def literal_rows(spark: SparkSession, rows: pa.Table, schema: StructType) -> DataFrame:
+    """Fetched rows as rows of a query: whatever asks for them asks no table.
+
+    Columns may be null and carry no comments. A MERGE that keeps its source aside loses both, and cannot be resolved
+    where it had compared by them.
+    """
+    plain = StructType([StructField(column.name, column.dataType) for column in schema])
+    return spark.createDataFrame(rows, plain)
 
 
 def having(frame: DataFrame, keys: DataFrame) -> DataFrame:
@@ -358,15 +424,14 @@ def date_in(column: str, dates: Iterable[date]) -> str:
 
 
 def difference(current: DataFrame, wanted: DataFrame, table: Table) -> DataFrame:
-    """The rows to write so that `current` becomes `wanted`; rows to take away carry `_delete`."""
+    """The rows to write so that `current` becomes `wanted`, each with its `_kind`: new, changed or gone."""
     identity = list(table.identity)
     names = table.column_names
     old = current.select(F.struct(*names).alias("old"), *identity)
     new = wanted.select(F.struct(*names).alias("new"), *identity)
     changed = old.join(new, on=identity, how="full_outer").where(~F.col("old").eqNullSafe(F.col("new")))
-    gone = F.col("new").isNull()
-    row = F.when(gone, F.col("old")).otherwise(F.col("new")).alias("row")
-    return changed.select(row, gone.alias(_DELETE)).select("row.*", _DELETE)
+    kind = F.when(F.col("new").isNull(), _GONE).when(F.col("old").isNull(), _NEW).otherwise(_CHANGED).alias(_KIND)
+    return changed.select(F.coalesce("new", "old").alias("row"), kind).select("row.*", _KIND)
 
 
 def _repeated(write: Callable[[], Any]) -> Any:

@@ -117,4 +117,4 @@ def test_the_only_file_of_a_day_that_is_empty_or_missing_fails_with_its_name(spa
 def test_an_empty_file_of_lines_is_a_delivery_without_records(spark, raw):
     put_file(raw, "payments", ".ndjson", b"", 0)
     manifests = raw.manifests("payments", DAY)
-    assert bronze.read_day(spark, raw, entity("payments"), DAY, manifests).isEmpty()
+    assert bronze.read_day(spark, raw, entity("payments"), DAY, manifests)[0].isEmpty()

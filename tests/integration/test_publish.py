@@ -10,6 +10,7 @@ from retailflow.contracts import entity, gold_table
 from retailflow_spark import publish
 from retailflow_spark.publish import refresh
 from retailflow_spark.spans import near
+from retailflow_spark.tables import Tables
 
 NAME = "gold.payment_reconciliation"
 
@@ -54,7 +55,7 @@ def test_a_crash_before_the_run_is_recorded_only_looks_at_the_same_changes_again
     refresh(tables, contract)
     put(tables, "E2", "O1", "2")
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(publish.run_log, "record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(publish.run_log, "record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         refresh(tables, contract)
     refresh(tables, contract)
     assert captured(tables) == {"O1": "3.0000"}
@@ -89,6 +90,65 @@ def test_a_constraint_of_the_contract_refuses_a_row_that_breaks_it(tables):
     frame = tables.spark.sql("SELECT " + ", ".join(f"{values[c.name]} {c.name}" for c in contract.table.columns))
     with pytest.raises(Exception, match="net_is_gross_less_discount"):
         tables.append(frame, contract.table)
+
+
+def between_looking_and_writing(monkeypatch, act) -> None:
+    """The next run acts after it has found out what differs and before it writes that."""
+    fetched = Tables._fetched
+
+    def then(frame):
+        rows = fetched(frame)
+        monkeypatch.setattr(Tables, "_fetched", staticmethod(fetched))
+        act()
+        return rows
+
+    monkeypatch.setattr(Tables, "_fetched", staticmethod(then))
+
+
+def test_of_two_runs_at_once_the_one_that_read_its_sources_earlier_undoes_nothing(tables, monkeypatch):
+    contract, other = gold_table("payment_reconciliation"), Tables(tables.spark, tables.catalog)
+    put(tables, "E1", "O1", "1")
+    refresh(tables, contract)
+    put(tables, "E2", "O1", "2")
+    between_looking_and_writing(monkeypatch, lambda: (put(other, "E3", "O1", "4"), refresh(other, contract)))
+    refresh(tables, contract)
+    assert captured(tables) == {"O1": "7.0000"}
+
+
+def test_a_run_that_found_nothing_to_write_mends_what_another_writes_meanwhile(tables, monkeypatch):
+    contract = gold_table("payment_reconciliation")
+    put(tables, "E1", "O1", "1")
+    refresh(tables, contract)
+    touch = f"UPDATE {tables.path('silver.payments')} SET provider = 'y'"
+    older = f"UPDATE {tables.path(NAME)} SET captured_amount = 5, difference_amount = -5"
+    tables.spark.sql(touch)
+    between_looking_and_writing(monkeypatch, lambda: tables.spark.sql(older))
+    refresh(tables, contract)
+    assert captured(tables) == {"O1": "1.0000"}
+
+
+def test_what_came_and_went_while_a_run_wrote_it_goes(tables, monkeypatch):
+    contract, other = gold_table("payment_reconciliation"), Tables(tables.spark, tables.catalog)
+    put(tables, "E1", "O1", "1")
+    refresh(tables, contract)
+    put(tables, "E2", "O1", "2")
+    gone = f"DELETE FROM {tables.path('silver.payments')} WHERE payment_event_id = 'E2'"
+    between_looking_and_writing(monkeypatch, lambda: (tables.spark.sql(gone), refresh(other, contract)))
+    refresh(tables, contract)
+    assert captured(tables) == {"O1": "1.0000"}
+
+
+def test_what_a_run_wrote_before_it_died_goes_when_its_source_has_gone_since(tables, monkeypatch):
+    contract = gold_table("payment_reconciliation")
+    put(tables, "E1", "O1", "1")
+    refresh(tables, contract)
+    put(tables, "E2", "O1", "2")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(publish.run_log, "record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        refresh(tables, contract)
+    tables.spark.sql(f"DELETE FROM {tables.path('silver.payments')} WHERE payment_event_id = 'E2'")
+    refresh(tables, contract)
+    assert captured(tables) == {"O1": "1.0000"}
 
 
 @pytest.mark.parametrize("keys_fetched", [1, 2])

@@ -70,7 +70,7 @@ def rebuilt(tables: Tables, raw) -> Iterator[tuple[str, DataFrame]]:
     """What each table is to hold, from what it is built from, which is compared before it."""
     for contract in entities():
         batches = {day: raw.manifests(contract.name, day) for day in IN_ORDER}
-        days = [bronze.read_day(tables.spark, raw, contract, *batch) for batch in batches.items()]
+        days = [bronze.read_day(tables.spark, raw, contract, *batch)[0] for batch in batches.items()]
         yield contract.bronze.name, reduce(DataFrame.unionByName, days).select(*contract.bronze.column_names)
         validated = validate(tables.read(contract.bronze.name), contract)
         yield contract.quarantine.name, invalid(validated, contract)

@@ -48,13 +48,14 @@ def load_day(
     """
     run_log.create(tables)
     run = run or Run.alone("bronze", contract.name, ingestion_date)
-    counts = _load(tables, store, contract, ingestion_date)
-    run_log.record(tables, run, contract, counts, drift=drift.notice(tables, contract, ingestion_date))
+    counts, may_differ = _load(tables, store, contract, ingestion_date)
+    differs = drift.notice(tables, contract, ingestion_date) if may_differ else []
+    run_log.record(tables, run, contract, counts, drift=differs)
     return counts
 
 
-def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> Counts:
-    """Safe to repeat, also by several runs at once.
+def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> tuple[Counts, bool]:
+    """Safe to repeat, also by several runs at once. Returns also whether a record may have other fields than it should.
 
     A batch may arrive while a run reads. So a run looks at the names of the manifests once more after it has written,
     and a slice of more manifests is never replaced by one of fewer.
@@ -67,13 +68,13 @@ def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_d
                 f"{day_path(contract.name, ingestion_date)} has no manifest, though {SUCCESS} may be there: nothing "
                 "says what was delivered. Have the source write it; for a day without records its `files` are empty"
             )
-        records = read_day(tables.spark, store, contract, ingestion_date, counted(manifests))
+        records, may_differ = read_day(tables.spark, store, contract, ingestion_date, counted(manifests))
         sequence = (len(manifests) << _MILLISECONDS) + int(time.time() * 1000)
         is_written = _replace(tables, contract, ingestion_date, records, sequence)
         known = {manifest.batch_id for manifest in manifests}
         if is_written and batch_ids(store, contract.name, ingestion_date) == known:
             count = sum(manifest.records for manifest in counted(manifests))
-            return Counts(rows_read=count, rows_written=count, batches=sorted(known))
+            return Counts(rows_read=count, rows_written=count, batches=sorted(known)), may_differ
     raise RuntimeError(f"{contract.name} {ingestion_date}: other runs or deliveries came in between each time")
 
 
@@ -88,23 +89,30 @@ def _replace(tables: Tables, contract: EntityContract, ingestion_date: date, rec
 
 def read_day(
     spark: SparkSession, store: RawStore, contract: EntityContract, ingestion_date: date, batches: Iterable[Manifest]
-) -> DataFrame:
-    """The records of these batches, as BRONZE holds them. Only files that a manifest names are read.
+) -> tuple[DataFrame, bool]:
+    """The records of these batches, as BRONZE holds them, and whether one may have other fields than the contract has.
+
+    Only files that a manifest names are read.
 
     Raises: BadFile, at once or when executed, for a file that is missing or is not what its manifest and contract say.
     """
     files = [(manifest, file) for manifest in batches for file in manifest.files]
     weight = _GZIP_FACTOR if contract.format.endswith("gzip") else 1
     if sum(file.bytes for _, file in files) * weight <= SMALL_DAY_BYTES:
-        records = _read_here(spark, store, contract, ingestion_date, files)
+        found = _decoded_here(store, contract, ingestion_date, files)
+        records, may_differ = _rows(spark, contract, found), any(map(_differs, found))
     else:
-        records = _read_in_workers(spark, store, contract, ingestion_date, files)
-    return records.select(*stored_columns(contract, F.lit(ingestion_date)))
+        records, may_differ = _read_in_workers(spark, store, contract, ingestion_date, files), True
+    return records.select(*stored_columns(contract, F.lit(ingestion_date))), may_differ
 
 
-def _read_here(
-    spark: SparkSession, store: RawStore, contract: EntityContract, ingestion_date: date, files: Named
-) -> DataFrame:
+def _differs(records: pa.RecordBatch) -> bool:
+    return any(records.column(name).null_count < records.num_rows for name in ("_rescued_data", "_missing_fields"))
+
+
+def _decoded_here(
+    store: RawStore, contract: EntityContract, ingestion_date: date, files: Named
+) -> list[pa.RecordBatch]:
     from azure.core.exceptions import ResourceNotFoundError
 
     folder, found = day_path(contract.name, ingestion_date), []
@@ -114,8 +122,11 @@ def _read_here(
         except (ResourceNotFoundError, KeyError):
             raise _missing(folder, manifest, file) from None
         found += decoded(content, folder, manifest, file, contract.format, contract.name, contract.feed_columns)
-    schema = decoded_schema(contract)
-    return spark.createDataFrame(pa.Table.from_batches(found) if found else [], schema)
+    return found
+
+
+def _rows(spark: SparkSession, contract: EntityContract, batches: list[pa.RecordBatch]) -> DataFrame:
+    return spark.createDataFrame(pa.Table.from_batches(batches) if batches else [], decoded_schema(contract))
 
 
 def _read_in_workers(
@@ -140,7 +151,8 @@ def _read_in_workers(
             for name, content in zip(batch.column(0), batch.column(1), strict=True):
                 yield from records_of(content.as_py(), folder, *named[name.as_py()])
 
-    return stored.mapInArrow(records, schema).union(_read_here(spark, store, contract, ingestion_date, empty))
+    rest = _rows(spark, contract, _decoded_here(store, contract, ingestion_date, empty))
+    return stored.mapInArrow(records, schema).union(rest)
 
 
 def decoded(

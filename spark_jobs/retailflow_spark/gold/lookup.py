@@ -1,11 +1,16 @@
 """Facts find the version of a dimension that held at their moment, and find it again when the dimension changes."""
 
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, timedelta
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.scd2 import UNKNOWN_ID, UNKNOWN_SK, beginning
+from retailflow_spark.gold.scd2 import UNKNOWN_ID, UNKNOWN_SK
+from retailflow_spark.tables import COMMIT
 
 
 def with_version(facts: DataFrame, dimension: DataFrame, kind: str, moment: Column) -> DataFrame:
@@ -41,40 +46,38 @@ def misplaced(
     at the unknown member keep their id and are found when its dimension row arrives late.
 
     Args:
-        changed: the rows of the dimension that were inserted or deleted, or updated (before and after).
+        changed: the rows of the dimension that were inserted or deleted, or updated (before and after), with `_net` as
+            `Tables.value_changes` gives it.
         day: the column of `facts` with the date of `moment` in some time zone.
     """
     key, sk = f"{kind}_id", f"{kind}_sk"
-    touched = _concerned(facts, changed, dimension, kind, day).join(changed.select(key), key, "left_semi")
+    touched = _concerned(facts, changed, kind, day).join(changed.select(key), key, "left_semi")
     found = with_version(touched.withColumnRenamed(sk, "_was"), dimension, kind, moment)
     return found.where(F.col("_was") != F.col(sk))
 
 
-def _concerned(facts: DataFrame, changed: DataFrame, dimension: DataFrame, kind: str, day: str) -> DataFrame:
+def _concerned(facts: DataFrame, changed: DataFrame, kind: str, day: str) -> DataFrame:
     """The facts that a change of versions can move, by literals, which skip files.
 
     A version that comes, goes or ends elsewhere moves facts from the first moment on where that makes a difference. The
     first version of a key holds since the beginning of time: where it comes, the facts of the key await it.
     """
     sk = f"{kind}_sk"
-    versions = changed.groupBy(sk).agg(
-        F.min("valid_from").alias("starts"),
-        F.min("valid_to").alias("ends"),
-        (F.min("valid_to") != F.max("valid_to")).alias("ends_elsewhere"),
-        (F.count("*") % 2 == 1).alias("comes_or_goes"),  # of an update there are two rows
-    )
-    is_there = dimension.select(sk, F.lit(True).alias("is_there"))
-    begins = F.col("comes_or_goes") & F.col("is_there").isNotNull() & (F.col("starts") == beginning())
-    since = F.when(F.col("comes_or_goes"), F.col("starts")).when(F.col("ends_elsewhere"), F.col("ends"))
-    bounds = (
-        versions.join(is_there, sk, "left")
-        .agg(
-            F.min(F.when(~begins, since)).cast("date").alias("since"),
-            F.coalesce(F.bool_or(begins), F.lit(False)).alias("begins"),
-        )
-        .first()
-    )
-    # The date of a moment may be that of the day before or after, in another time zone.
-    later = facts.where(F.col(day) >= F.date_sub(F.lit(bounds.since), 1)) if bounds.since else facts.limit(0)
+    versions: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in changed.select(sk, "valid_from", "valid_to", "_net", COMMIT).toArrow().to_pylist():
+        versions[row[sk]].append(row)
+    since, begins = [], False
+    for rows in versions.values():
+        starts, ends = min(row["valid_from"] for row in rows), sorted(row["valid_to"] for row in rows)
+        signs = {(row[COMMIT], row["_net"] > 0) for row in rows}
+        if all((commit, not sign) in signs for commit, sign in signs):  # each commit has it before and after: updates
+            since += [ends[0]] if ends[0] != ends[-1] else []
+        elif starts.year == date.min.year and max(signs)[1]:
+            begins = True
+        else:
+            since.append(starts)
+    # The date of a moment may be that of the day before or after, in another time zone. No fact is older than 1990.
+    first = max(min(since).date(), date(1990, 1, 1)) - timedelta(days=1) if since else None
+    later = facts.where(F.col(day) >= F.lit(first)) if first else facts.limit(0)
     awaiting = (F.col("awaited_count") > 0) | F.col("awaited_count").isNull()  # null in tables older than the column
-    return later.union(facts.where(awaiting)) if bounds.begins else later
+    return later.union(facts.where(awaiting)) if begins else later

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
+import pyarrow.compute as pc
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
@@ -18,11 +19,11 @@ from pyspark.sql import functions as F
 from retailflow.contracts import EntityContract
 from retailflow.contracts.model import ORDER
 from retailflow_spark.run_log import ROW_BALANCE, RUNS, of, recent
+from retailflow_spark.silver.judged import PLACE as _PLACE
+from retailflow_spark.silver.judged import places_of
 from retailflow_spark.silver.validate import typed_key
 from retailflow_spark.spans import near
 from retailflow_spark.tables import CHANGE, COMMIT, Tables
-
-_PLACE = ("_source_file", "_position")
 
 
 class BalanceError(RuntimeError):
@@ -85,46 +86,80 @@ class Movement:
 
 @dataclass(frozen=True)
 class Known:
-    """What the run log knows of a feed: the newest commit of SILVER that was `checked`; how many records the date has
-    `in_raw`, by the manifests that the newest run of BRONZE read, None where there is no such run.
-    """
+    """What the run log knows of a feed and date."""
 
-    checked: int
-    in_raw: int | None
+    checked: int  # the newest commit of SILVER that was looked at; 0 before the first
+    in_raw: int | None  # records by the manifests that the newest run of BRONZE read; None without such a run
+    has_run: bool  # SILVER of the date, whatever became of it
+    updates: bool  # the feed's newest run replaced rows
 
 
 def known_of(tables: Tables, contract: EntityContract, ingestion_date: date) -> Known:
     """Asked once a run."""
-    is_bronze = of("bronze", contract.name) & (F.col("ingestion_date") == F.lit(ingestion_date))
-    is_checked = of("silver", contract.name) & F.col("silver_version").isNotNull()
-    columns = ["layer", "rows_read", "silver_version", "started_at"]
+    is_of_feed = F.col("layer").isin("bronze", "silver") & (F.col("name") == contract.name)
+    columns = ["layer", "ingestion_date", "rows_read", "rows_updated", "silver_version", "started_at", "ended_at"]
     rows = recent(
-        tables, is_bronze | is_checked, columns, lambda rows: {row.layer for row in rows} == {"bronze", "silver"}
+        tables,
+        is_of_feed,
+        columns,
+        lambda rows: any(row.layer == "silver" for row in rows),
+        always=F.col("ingestion_date") == F.lit(ingestion_date),
     )
-    bronze = max((row for row in rows if row.layer == "bronze"), key=lambda row: row.started_at, default=None)
-    checked = max((row.silver_version for row in rows if row.layer == "silver"), default=0)
-    return Known(checked, bronze.rows_read if bronze else None)
+    bronze = [row for row in rows if row.layer == "bronze" and row.ingestion_date == ingestion_date]
+    silver = [row for row in rows if row.layer == "silver"]
+    newest = max(bronze, key=lambda row: row.started_at, default=None)
+    last = max(silver, key=lambda row: row.ended_at, default=None)
+    return Known(
+        checked=max((row.silver_version for row in silver), default=0),
+        in_raw=newest.rows_read if newest else None,
+        has_run=any(row.ingestion_date == ingestion_date for row in silver),
+        updates=bool(last and last.rows_updated),
+    )
 
 
-def count_date(tables: Tables, contract: EntityContract, ingestion_date: date, in_raw: int | None = None) -> Count:
+def count_date(
+    tables: Tables,
+    contract: EntityContract,
+    ingestion_date: date,
+    in_raw: int | None = None,
+    places: set[tuple[str, int]] | None = None,
+) -> Count:
     """What became of a date's records. One that is two things at once counts as both.
 
     A duplicate is one that its own date brings again; what another date brings later changes no split.
 
     Args:
         in_raw: how many records RAW has by its manifests; None where that is not known.
+        places: those of the date's records, where they are few enough to be known in this process.
     """
     received, kept, held = (
         tables.read_day(table, ingestion_date) for table in (contract.bronze, contract.silver, contract.quarantine)
     )
+    found = _counted_whole(kept, held, places) if places is not None else _counted_by_digest(received, kept, held)
+    stray = 0
+    if found is None:
+        found, stray = _count_one_by_one(tables, contract, received, kept, held)
+    return Count(found, 0 if in_raw is None else in_raw - found.record, stray)
+
+
+def _counted_whole(kept: DataFrame, held: DataFrame, places: set[tuple[str, int]]) -> Balance | None:
+    """The balance where each record is in SILVER or in quarantine; None where one is in neither or in both."""
+    sides = [side.select(F.lit(name).alias("side"), *_PLACE) for name, side in (("kept", kept), ("held", held))]
+    rows = sides[0].union(sides[1]).toArrow()
+    found = {name: places_of(rows.filter(pc.equal(rows["side"], name))) for name in ("kept", "held")}
+    if rows.num_rows != len(places) or found["kept"] | found["held"] != places:
+        return None
+    return Balance(len(places), len(found["kept"]), 0, 0, len(found["held"]))
+
+
+def _counted_by_digest(received: DataFrame, kept: DataFrame, held: DataFrame) -> Balance | None:
+    """The same without fetching places."""
     found = received.agg(*_fingerprint("received")).join(kept.agg(*_fingerprint("kept")))
     marks = found.join(held.agg(*_fingerprint("held"))).first()
     is_whole = marks.received == marks.kept + marks.held
-    if is_whole and marks.received_places == marks.kept_places ^ marks.held_places:
-        found, stray = Balance(marks.received, marks.kept, 0, 0, marks.held), 0
-    else:
-        found, stray = _count_one_by_one(tables, contract, received, kept, held)
-    return Count(found, 0 if in_raw is None else in_raw - found.record, stray)
+    if not is_whole or marks.received_places != marks.kept_places ^ marks.held_places:
+        return None
+    return Balance(marks.received, marks.kept, 0, 0, marks.held)
 
 
 def _fingerprint(name: str) -> list[SparkColumn]:

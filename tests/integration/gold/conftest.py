@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import LongType, StructField, StructType
 
 from retailflow import contracts
 from retailflow_spark.publish import bounded_inputs
-from retailflow_spark.tables import having
+from retailflow_spark.tables import COMMIT, having
 
 Told = list[tuple[str | None, ...]]
 Literals = tuple[pa.Table, StructType]
@@ -132,11 +132,13 @@ def _broken(table: str) -> str:
 
 
 def _images(before: World, after: World, table: str) -> DataFrame:
-    """The rows that are only in one of the worlds: what the change feed tells of inserts, updates and deletes."""
+    """The rows that are only in one of the worlds: what `Tables.value_changes` tells of one commit between them."""
     (old, schema), (new, _) = before.literals(table), after.literals(table)
-    one_sided = [row for row in old.to_pylist() if row not in new.to_pylist()]
-    one_sided += [row for row in new.to_pylist() if row not in old.to_pylist()]
-    return after.spark.createDataFrame(pa.Table.from_pylist(one_sided, new.schema), schema)
+    gone = [{**row, "_net": -1} for row in old.to_pylist() if row not in new.to_pylist()]
+    come = [{**row, "_net": 1} for row in new.to_pylist() if row not in old.to_pylist()]
+    rows = pa.Table.from_pylist(gone + come, new.schema.append(pa.field("_net", pa.int64())))
+    signed = StructType([*schema.fields, StructField("_net", LongType())])
+    return after.spark.createDataFrame(rows, signed).withColumn(COMMIT, F.lit(1))
 
 
 @pytest.fixture(scope="module", autouse=True)
