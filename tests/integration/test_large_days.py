@@ -1,0 +1,47 @@
+"""A day that is too large for the client leaves the rows that a small one leaves, whatever is in it."""
+
+from datetime import date, timedelta
+
+from bad_records import CASES, SOUND
+from pipeline import empty_catalog, put, run_day
+
+from retailflow.contracts import entity, gold_table
+from retailflow_spark import publish
+from retailflow_spark.publish import refresh
+from retailflow_spark.silver import judged
+
+DAY = date(2026, 1, 15)
+NEXT = DAY + timedelta(days=1)
+FEEDS = ("customers", "orders", "payments")
+GOLD = ("dim_customer", "fact_orders", "payment_reconciliation")
+
+
+def rows(lakehouse, name: str) -> list[str]:
+    """Without what tells one run from another."""
+    return sorted(map(repr, lakehouse.read(name).drop("databricks_run_id", "checked_at", "silver_version").collect()))
+
+
+def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch):
+    for feed in FEEDS:
+        bad = [case.record for case in CASES if case.feed == feed]
+        put(raw, feed, DAY, SOUND[feed], *bad, SOUND[feed])
+        newer = {entity(feed).version_column: f"{NEXT}T11:00:00Z"}
+        put(raw, feed, NEXT, SOUND[feed] | newer, *bad[:5], SOUND[feed])
+    names = [table.name for feed in FEEDS for table in (entity(feed).quarantine, *entity(feed).kept)]
+    names += [*(f"gold.{name}" for name in GOLD), "ops.row_balance"]
+
+    def found() -> dict[str, list[str]]:
+        for day in (DAY, NEXT, DAY):
+            for feed in FEEDS:
+                run_day(tables, raw, feed, day)
+            for name in GOLD:
+                refresh(tables, gold_table(name))
+        return {name: rows(tables, name) for name in names}
+
+    small = found()
+    empty_catalog(tables.spark)
+    monkeypatch.setattr(judged, "SMALL_DAY_RECORDS", 0)
+    monkeypatch.setattr(publish, "_KEYS", 0)
+    monkeypatch.setattr(publish.Tables, "_fetched", staticmethod(lambda frame: None))
+    assert found() == small
+    assert all(small[name] for name in names)
