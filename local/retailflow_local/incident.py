@@ -28,9 +28,9 @@ def incident(
     Without a date, that of the newest run. Exit code 1 where something has failed.
     """
     names = [f"{layer}.{one.name}" for layer in _LAYERS for one in entities()]
-    names += [one.table.name for one in gold_tables()]
+    names += [*(one.table.name for one in gold_tables()), "gold.publish"]
     if table not in (None, *names):
-        raise typer.BadParameter(f"{table!r} is not LAYER.ENTITY with one of {', '.join(names)}.")
+        raise typer.BadParameter(f"{table!r} is not one of {', '.join(names)}.")
     workspace, wanted = Workspace(), day and calendar_date(day)
     if not workspace.processes.find(process_name("api-server")):
         raise WorkspaceError("Airflow does not run. Start the workspace with ./retailflow up.")
