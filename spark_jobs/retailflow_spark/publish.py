@@ -48,7 +48,8 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
         if seen and seen.items() >= now.items() and not is_outdated:
             run_log.record(tables, run, contract, Counts(rows_written=written))
             return Counts(rows_written=written)
-        is_new = is_outdated or not seen.keys() >= now.keys()
+        is_anew = any(seen.get(source, 0) > version for source, version in now.items())  # a source was dropped
+        is_new = is_outdated or is_anew or not seen.keys() >= now.keys()
         changed, looked_at = _build(tables, contract) if is_new else _follow(tables, contract, since, looked_at)
         written += changed
         own = tables.commits[name][1] if changed else base
@@ -59,14 +60,9 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
             is_outdated = False
         newest, commits = tables.commits_after(name, base)
         is_alone = len(commits) == (1 if changed else 0)
-        if is_alone and not (changed and _is_behind(tables, name, now)):
+        if is_alone and not (changed and run_log.has_taken_more(tables, name, now, run.started_at)):
             return Counts(rows_written=written)
         base = newest
-
-
-def _is_behind(tables: Tables, name: str, now: Mapping[str, int]) -> bool:
-    """Whether another run has taken in something newer."""
-    return not run_log.taken(tables, [name])[name].items() >= now.items()
 
 
 def _cost(tables: Tables, contract: GoldContract) -> str:

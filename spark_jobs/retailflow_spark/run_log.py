@@ -4,7 +4,7 @@ One table and one append a task, since each commit of Delta costs a small day a 
 more. Under the names that people ask for there are views, which also remove a row that came twice (docs/adr/0013).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
@@ -93,8 +93,9 @@ FROM (SELECT name, explode(balances) AS balance, silver_version, databricks_run_
     ),
     WATERMARKS: (
         "The newest commit of each source that a GOLD table has taken in; of itself, the one that has it.",
-        """SELECT target, source, max(version) AS version
-FROM (SELECT concat('gold.', name) AS target, explode(taken) AS (source, version) FROM {runs} WHERE layer = 'gold')
+        """SELECT target, source, max_by(version, ended_at) AS version
+FROM (SELECT concat('gold.', name) AS target, explode(taken) AS (source, version), ended_at
+  FROM {runs} WHERE layer = 'gold')
 GROUP BY target, source""",
     ),
     DRIFT: (
@@ -220,7 +221,11 @@ def of(layer: str, *names: str) -> SparkColumn:
 
 
 def taken(tables: Tables, targets: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Per GOLD table and source the newest commit taken in, and the table's own that has it; empty before the first."""
+    """Per GOLD table and source the commit that the newest run has taken in, and the table's own that has it.
+
+    Empty before the first. Of two runs at once the one that recorded later counts, though it may have taken in less:
+    the next run then looks at more than it must. A table that was made anew counts its commits from 0 again.
+    """
     wanted = {name.removeprefix("gold.") for name in targets}
     rows = recent(
         tables,
@@ -228,16 +233,19 @@ def taken(tables: Tables, targets: Iterable[str]) -> dict[str, dict[str, int]]:
         ["name", "taken"],
         lambda found: {row.name for row in found} == wanted,
     )
-    newest: dict[str, dict[str, int]] = {f"gold.{name}": {} for name in wanted}
-    for row in rows:
-        known = newest[f"gold.{row.name}"]
-        for source, commit in row.taken.items():
-            known[source] = max(commit, known.get(source, commit))
-    return newest
+    newest = {f"gold.{row.name}": row.taken for row in sorted(rows, key=lambda row: row.ended_at)}
+    return {f"gold.{name}": newest.get(f"gold.{name}", {}) for name in wanted}
+
+
+def has_taken_more(tables: Tables, name: str, now: Mapping[str, int], since: datetime) -> bool:
+    """Whether another run of a GOLD table has recorded since then that it has taken in more than `now`."""
+    rows = tables.read(RUNS.name).where(of("gold", name.removeprefix("gold.")) & (F.col("ended_at") >= F.lit(since)))
+    known = [row.taken for row in rows.where("taken IS NOT NULL").select("taken").collect()]
+    return any(taken.get(source, 0) > version for taken in known for source, version in now.items())
 
 
 def checked(tables: Tables, feeds: Iterable[str]) -> dict[str, int]:
-    """Per feed the newest commit of its SILVER that a check has looked at; none for a feed without a check."""
+    """Per feed the commit of its SILVER that the newest check has looked at; none for a feed without a check."""
     wanted = set(feeds)
     rows = recent(
         tables,
@@ -245,7 +253,4 @@ def checked(tables: Tables, feeds: Iterable[str]) -> dict[str, int]:
         ["name", "silver_version"],
         lambda found: {row.name for row in found} == wanted,
     )
-    found: dict[str, int] = {}
-    for row in rows:
-        found[row.name] = max(row.silver_version, found.get(row.name, 0))
-    return found
+    return {row.name: row.silver_version for row in sorted(rows, key=lambda row: row.ended_at)}

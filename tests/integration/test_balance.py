@@ -91,7 +91,7 @@ def test_a_date_is_open_until_a_newer_check_of_it_closes(tables):
 def test_a_row_that_vanishes_from_silver_fails_the_next_run_of_its_day(tables, raw, monkeypatch):
     put(raw, "payments", DAY, PAID)
     monkeypatch.setattr(
-        "retailflow_spark.silver.load.valid", lambda validated, c: validated.limit(0).select(*c.silver.column_names)
+        "retailflow_spark.silver.judged.valid", lambda validated, c: validated.limit(0).select(*c.silver.column_names)
     )
     with pytest.raises(BalanceError, match="payments of 2026-01-15 does not balance: 1 records are 0 current"):
         run_day(tables, raw, "payments", DAY)

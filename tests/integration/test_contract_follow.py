@@ -110,3 +110,27 @@ def test_a_gold_table_that_other_code_built_is_built_anew_though_no_source_has_c
     assert [str(row.captured_amount) for row in tables.read(contract.table.name).collect()] == ["1.0000"]
     assert refresh(tables, contract).rows_written == 0
     assert tables.properties(contract.table.name)[publish.BUILT_WITH] == "of tomorrow"
+
+
+def test_a_table_that_is_dropped_and_replayed_is_followed_by_gold(tables, raw):
+    contract, newer = gold_table("payment_reconciliation"), {"recorded_at": "2026-01-16T10:00:00Z"}
+    paid = {
+        "payment_event_id": "E1", "order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR",
+        "occurred_at": "2026-01-15T10:00:00Z", "recorded_at": "2026-01-15T10:00:00Z",
+    }  # fmt: skip
+    put(raw, "payments", DAY, paid)
+    for _ in range(3):
+        run_day(tables, raw, "payments", DAY)
+    put(raw, "payments", DAY, paid | newer | {"amount": "2"})
+    run_day(tables, raw, "payments", DAY)
+    refresh(tables, contract)
+    tables.spark.sql(f"DROP TABLE {tables.path('silver.payments')}")
+    put(raw, "payments", DAY, paid | newer | {"payment_event_id": "E2", "amount": "4"})
+    run_day(tables, raw, "payments", DAY)
+    for _ in range(2):
+        refresh(tables, contract)
+        assert [str(row.captured_amount) for row in tables.read(contract.table.name).collect()] == ["6.0000"]
+    put(raw, "payments", DAY, paid | newer | {"payment_event_id": "E3", "amount": "8"})
+    run_day(tables, raw, "payments", DAY)
+    refresh(tables, contract)
+    assert [str(row.captured_amount) for row in tables.read(contract.table.name).collect()] == ["14.0000"]

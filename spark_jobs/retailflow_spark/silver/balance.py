@@ -110,7 +110,7 @@ def known_of(tables: Tables, contract: EntityContract, ingestion_date: date) -> 
     newest = max(bronze, key=lambda row: row.started_at, default=None)
     last = max(silver, key=lambda row: row.ended_at, default=None)
     return Known(
-        checked=max((row.silver_version for row in silver), default=0),
+        checked=last.silver_version if last else 0,
         in_raw=newest.rows_read if newest else None,
         has_run=any(row.ingestion_date == ingestion_date for row in silver),
         updates=bool(last and last.rows_updated),
@@ -216,34 +216,41 @@ def movements(tables: Tables, contract: EntityContract, first: int, last: int) -
 
 
 def moved_balances(
-    tables: Tables, contract: EntityContract, moved: Iterable[Movement], own: date
+    tables: Tables, contract: EntityContract, moved: Iterable[Movement], own: date, version: int
 ) -> list[dict[str, Any]]:
     """The balances of the other dates after what the commits since their last check moved, as `Balance.row` has them.
 
     A record that was a row of SILVER was the greatest of its key, so no equal one of its date follows it: what loses
     its row is superseded, never duplicate; what gets it back was. A date that was never counted waits for its own run.
+
+    Args:
+        version: the newest commit of SILVER. A check of a greater one was of a table that has been dropped since.
     """
     changes: dict[date, list[Movement]] = defaultdict(list)
     for one in moved:
         if one.ingestion_date != own:
             changes[one.ingestion_date].append(one)
     found = []
-    for day, (row, version) in _newest(tables, contract, changes.keys()).items():
-        change = sum(one.change for one in changes[day] if one.version > version)
+    for day, (row, counted) in _newest(tables, contract, changes.keys(), version).items():
+        change = sum(one.change for one in changes[day] if one.version > counted)
         current, superseded = row.current_count + change, row.superseded_count - change
         balance = Balance(row.record_count, current, superseded, row.duplicate_count, row.quarantined_count)
         found.append(balance.row(day, row.is_closed))
     return found
 
 
-def _newest(tables: Tables, contract: EntityContract, days: Collection[date]) -> dict[date, tuple[Row, int]]:
+def _newest(
+    tables: Tables, contract: EntityContract, days: Collection[date], version: int
+) -> dict[date, tuple[Row, int]]:
     """Of these dates that were ever counted, the balance of the greatest commit, and that."""
     if not days:
         return {}
     names = ["ended_at", "silver_version", "balances"]
     rows = recent(
         tables,
-        of("silver", contract.name) & F.exists("balances", lambda one: one["ingestion_date"].isin(sorted(days))),
+        of("silver", contract.name)
+        & (F.col("silver_version") <= version)
+        & F.exists("balances", lambda one: one["ingestion_date"].isin(sorted(days))),
         names,
         lambda rows: {one.ingestion_date for row in rows for one in row.balances} >= set(days),
     )

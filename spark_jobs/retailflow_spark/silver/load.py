@@ -67,9 +67,11 @@ def _settle(
     """
     name = contract.silver.name
     version, first = tables.since(name, known.checked)
+    if version < known.checked:  # the table was dropped, and made anew
+        version, first = tables.since(name, 0)
     if first is not None and (count := keep_latest_date(tables, contract, first, version)):
         print(f"warning: {count:,} keys of {contract.name} came with several event dates; the latest record counts")
         version = tables.version(name)
     moved = [] if first is None else movements(tables, contract, first, version)
     found = count_date(tables, contract, ingestion_date, known.in_raw, judged.places)
-    return version, found, moved_balances(tables, contract, moved, ingestion_date)
+    return version, found, moved_balances(tables, contract, moved, ingestion_date, version)
