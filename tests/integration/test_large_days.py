@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+import pytest
 from bad_records import CASES, SOUND
 from pipeline import empty_catalog, put, run_day
 
@@ -10,6 +11,7 @@ from retailflow_spark import publish
 from retailflow_spark.publish import refresh
 from retailflow_spark.silver import judged
 
+pytestmark = pytest.mark.full
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
 FEEDS = ("customers", "orders", "payments")

@@ -56,7 +56,7 @@ def trade(tables: Tables, raw, day: date, number: int) -> None:
                          "customer_id": "C0", "sold_at_local": f"{day}T10:00:00", "currency": "USD", **sold}],
         "payments": [{"payment_event_id": f"E{number}", "order_id": f"O{number}", "event_type": "captured",
                       "amount": "5", "currency": "EUR", "occurred_at": at, "recorded_at": at}],
-        "clickstream": [{"event_id": f"{id_}{number}", "anonymous_id": "A1", "session_id": id_ and f"{id_}{number}",
+        "clickstream": [{"event_id": f"{number}{id_}", "anonymous_id": "A1", "session_id": id_ and f"{id_}{number}",
                          "event_type": "page_view", "occurred_at": at, "received_at": at} for id_ in ("V", None)],
     }  # fmt: skip
     for name in FEEDS:

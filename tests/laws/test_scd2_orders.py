@@ -14,7 +14,7 @@ from retailflow.contracts import gold_table
 from retailflow_spark.publish import refresh
 
 pytestmark = pytest.mark.full
-FIRST = date(2026, 1, 15)
+FIRST = date(2026, 2, 6)
 BEGINNING, END = "0001-01-01 00:00:00", "9999-12-31 00:00:00"
 # Version 1 changes no tracked column, version 2 nulls, version 3 deletes, version 4 brings the customer back.
 VERSIONS = (

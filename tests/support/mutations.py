@@ -45,20 +45,21 @@ def _shown_as_often_as_it_is_there() -> AbstractContextManager:
     return patch.dict(_VIEWS, {TASK_RUNS: (comment, query.replace("WHERE _newest = 1", ""))})
 
 
-def _counted_without_raw(tables: Any, contract: Any, ingestion_date: Any, in_raw: Any) -> Any:
+def _counted_without_raw(tables: Any, contract: Any, ingestion_date: Any, in_raw: Any, places: Any) -> Any:
     from retailflow_spark.silver.balance import count_date
 
-    return count_date(tables, contract, ingestion_date)
+    return count_date(tables, contract, ingestion_date, None, places)
 
 
-def _last_wins(tables: Any, frame: Any, table: Any, order: Any, prune: Any) -> Any:
+def _last_wins(tables: Any, frame: Any, table: Any, order: Any, prune: Any, new: Any = None) -> Any:
     frame.createOrReplaceTempView("incoming")
     same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.key)
-    return tables._merge(
+    counts = tables._merge(
         table,
         f"MERGE INTO {tables.path(table.name)} t USING incoming s ON {same_key} "
         "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
     )
+    return counts.num_inserted_rows, counts.num_updated_rows
 
 
 def _late_beginning() -> Any:

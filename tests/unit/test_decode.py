@@ -81,7 +81,18 @@ def test_values_of_api_pages_keep_their_exact_text():
     assert read(join_pages(list(pages)), "json_pages", "a", TAGS) == [
         {"a": text, "tags": None} for text in ("1.50", "\u00e9\n", "true", "10000000.5", "1E+2")
     ]
-    assert read(b'{"tags": [1, 2.0 ,"x"]}\n', "ndjson", TAGS) == [{"tags": '[1, 2.0 ,"x"]'}]
+    assert read(b'{"tags": [1, 2 ,"x"]}\n', "ndjson", TAGS) == [{"tags": '[1, 2 ,"x"]'}]
+
+
+def test_a_number_in_the_place_of_a_nested_text_keeps_its_digits():
+    payload = b'{"tags": [2.0, -0], "shipping": {"address": {"city": 1.50}, "method": 12}}\n{"tags": [1e2, true]}'
+    assert read(payload, "ndjson", TAGS, SHIPPING) == [
+        {"tags": '["2.0","-0"]', "shipping": '{"address":{"city":"1.50"},"method":12}'},
+        {"tags": '["1e2",true]', "shipping": None},
+    ]
+    assert read(b'{"lines": [{"id": "a", "price": 1.50}]}', "ndjson", LINES) == [
+        {"lines": '[{"id": "a", "price": 1.50}]'}
+    ]
 
 
 def test_a_nested_number_that_a_double_would_change_is_kept_as_text():

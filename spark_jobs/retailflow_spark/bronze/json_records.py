@@ -25,7 +25,8 @@ items_of = msgspec.json.Decoder(list[Raw]).decode
 string_of = msgspec.json.Decoder(str).decode
 _quoted = msgspec.json.encode
 STRING = rb'"(?:[^"\\]++|\\.)*+"'
-# Spark reads a nested number through a double. These it would change: more digits than a double has, an exponent.
+# Spark reads a nested number through a double. Of these it would change the value: more digits than a double has, an
+# exponent. Of others it would change the text.
 _LONG_NUMBER = re.compile(rb"[0-9.]{16}|[0-9][eE][+\-]?[0-9]")
 _BRACKETS = re.compile(STRING + rb"|[{}\[\]]", re.DOTALL)
 
@@ -73,6 +74,7 @@ class _Decoder:
     def __init__(self, columns: tuple[Column, ...]) -> None:
         self.level = Level.of(columns)
         self._record = -1
+        self._has_number_as_text = False
 
     def read(self, raw: bytes) -> tuple[list[str | None], str | None]:
         """The text of each column, and the unknown fields as JSON. Raises: Invalid."""
@@ -111,11 +113,13 @@ class _Decoder:
         return values, _as_object(rescued) if rescued else None
 
     def _nested(self, text: bytes, column: Column, rescued: list[tuple[str, bytes]]) -> str | None:
-        """The text of an object or array as received, but numbers that Spark would round as strings."""
+        """The text of an object or array as received, but numbers that Spark would change as strings."""
         if _is_absent(text):
             return None
+        self._has_number_as_text = False
         self._look_into(text, column, self.level.inner.get(column.name), column.name, rescued)
-        return (_with_exact_numbers(text) if _LONG_NUMBER.search(text) else text).decode()
+        is_changed = self._has_number_as_text or _LONG_NUMBER.search(text)
+        return (_with_exact_numbers(text) if is_changed else text).decode()
 
     def _look_into(
         self, text: bytes, column: Column, level: Level | None, path: str, rescued: list[tuple[str, bytes]]
@@ -128,6 +132,7 @@ class _Decoder:
                 if not level:
                     if item[0] in (_OBJECT, _ARRAY):
                         raise Invalid(is_no_value(f"{path}[]"))
+                    self._has_number_as_text |= _is_changed_as_text(item)
                 elif item != _NULL:
                     self._see(item, level, f"{path}[]", rescued)
         elif level:
@@ -148,6 +153,13 @@ class _Decoder:
                     self._look_into(value, column, level.inner.get(name), level.path + name, rescued)
             elif value[0] in (_OBJECT, _ARRAY):
                 raise Invalid(is_no_value(level.path + name))
+            elif column.type == "STRING":
+                self._has_number_as_text |= _is_changed_as_text(value)
+
+
+def _is_changed_as_text(value: bytes) -> bool:
+    """Whether it is a number whose digits Spark does not keep where it takes it for a text, as 1.50 and -0."""
+    return value[0] in b"-0123456789" and not value.isdigit()
 
 
 def _is_absent(text: bytes) -> bool:
@@ -221,10 +233,10 @@ def _as_object(fields: list[tuple[str, bytes]]) -> str:
 
 
 def _with_exact_numbers(text: bytes) -> bytes:
-    """The same value, with numbers that a double would change as strings of the same digits."""
+    """The same value, with numbers that Spark would change as strings of the same digits."""
     if text[0] == _OBJECT:
         members = (_quoted(name) + b":" + _with_exact_numbers(bytes(value)) for name, value in _fields_of(text).items())
         return b"{" + b",".join(members) + b"}"
     if text[0] == _ARRAY:
         return b"[" + b",".join(_with_exact_numbers(bytes(item)) for item in items_of(text)) + b"]"
-    return b'"' + text + b'"' if text[0] != _QUOTE and _LONG_NUMBER.search(text) else text
+    return b'"' + text + b'"' if _is_changed_as_text(text) or (text.isdigit() and len(text) > 15) else text
