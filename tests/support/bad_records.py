@@ -82,6 +82,7 @@ CASES = [
         "lines[].product_id has a control character"),
     bad("control character", "orders", {"lines": [LINE | {"quantity": "\u00011"}]},
         "lines[].quantity is not a whole number"),
+    bad("control character", "orders", {"coupon_codes": ["TEN", "T\u0007EN"]}, "coupon_codes[] has a control character"),
     bad("control character", "payments", {"amount": "12.50\u0000"}, "amount is not a decimal"),
     bad("control character", "store_sales", {"quantity": "\u001f2"}, "quantity is not a whole number"),
     good("control character", "products", {"name": "Green\ttea\nof Ulm"}, name="Green\ttea\nof Ulm"),

@@ -159,7 +159,7 @@ class _Found:
             found = [(text.isNull(), f"{label} is missing")]
         for condition, sentence in found:
             self.violations.append((condition if is_inside is None else is_inside & condition, sentence))
-        if column.is_array and column.fields:
+        if column.is_array:
             self.arrays.append(_of_items(text, value, column, label))
         else:
             for inner in column.fields:
@@ -173,6 +173,8 @@ def _of_items(texts: SparkColumn, values: SparkColumn, column: Column, label: st
         found = _Found()
         for inner in column.fields:
             found.look_into(text[inner.name], values[index][inner.name], inner, f"{label}[].{inner.name}")
+        if not column.fields:
+            found.look_into(text, values[index], _ITEM, f"{label}[]")
         return F.concat(*found.sentences())
 
     found = F.array_distinct(F.flatten(F.transform(texts, of_item)))
@@ -193,3 +195,5 @@ def _sentences_of(column: Column, label: str) -> Iterator[str]:
         yield f"{label} is missing"
     for item in column.fields:
         yield from _sentences_of(item, f"{inner}.{item.name}")
+    if column.is_array and not column.fields:
+        yield from _sentences_of(_ITEM, inner)
