@@ -7,7 +7,7 @@ from logged import log
 from pipeline import put, run_day
 
 from retailflow.contracts import gold_table
-from retailflow_spark import release
+from retailflow_spark import release, run_log
 from retailflow_spark.publish import refresh
 from retailflow_spark.release import publish
 
@@ -48,7 +48,8 @@ class Shop:
         tables = self.tables
         added = f"net_amount = net_amount + {amount}, gross_amount = gross_amount + {amount}"
         tables.spark.sql(f"UPDATE {tables.path(MART)} SET {added}")
-        log(tables, "gold", MART.removeprefix("gold."), DAY, taken={MART: tables.version(MART)})
+        known = run_log.taken(tables, [MART])[MART]
+        log(tables, "gold", MART.removeprefix("gold."), DAY, taken={**known, MART: tables.version(MART)})
 
     def seen(self) -> tuple[str, str]:
         """Revenue by the mart and by the facts, as one statement of a reader has it."""
