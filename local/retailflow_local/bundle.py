@@ -109,11 +109,7 @@ def job(env: Environment) -> dict[str, Any]:
     return {
         "name": "RetailFlow_Main_Pipeline",
         "description": "RAW to GOLD for one ingestion date.",
-        "schedule": {
-            "quartz_cron_expression": _quartz(env.schedule),
-            "timezone_id": "UTC",
-            "pause_status": "${var.clock}",
-        },
+        "schedule": _clock(_quartz(env.schedule)),
         "max_concurrent_runs": 1,
         "queue": {"enabled": True},
         "parameters": [{"name": _DAY, "default": _YESTERDAY}],
@@ -131,11 +127,7 @@ def publish_job(env: Environment) -> dict[str, Any]:
     return {
         "name": "RetailFlow_Publish",
         "description": "Shows readers what is built of GOLD while the day waits for a late feed.",
-        "schedule": {
-            "quartz_cron_expression": f"0 {promised.minute} {promised.hour} * * ?",
-            "timezone_id": "UTC",
-            "pause_status": "${var.clock}",
-        },
+        "schedule": _clock(f"0 {promised.minute} {promised.hour} * * ?"),
         "max_concurrent_runs": 1,
         "email_notifications": {"on_failure": env.alert_addresses, "no_alert_for_skipped_runs": True},
         "tags": dict(env.tags),
@@ -162,6 +154,10 @@ def govern_job(env: Environment) -> dict[str, Any]:
         **run_fields,
         "tasks": [{**task, **task_fields}],
     }
+
+
+def _clock(quartz: str) -> dict[str, str]:
+    return {"quartz_cron_expression": quartz, "timezone_id": "UTC", "pause_status": "${var.clock}"}
 
 
 def _compute(env: Environment) -> tuple[dict[str, Any], dict[str, Any]]:

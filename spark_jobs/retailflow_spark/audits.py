@@ -116,10 +116,11 @@ def _rows(state: State, contract: GoldContract) -> DataFrame:
     for sk in sks:
         versions = state[DIMENSIONS[sk]].select(sk).distinct().withColumn(f"_has_{sk}", F.lit(True))
         rows = rows.join(versions, sk, "left")
-    lost = (F.count_if(F.col(f"_has_{sk}").isNull()).alias(f"_lost_{sk}") for sk in sks)
-    warned = (F.count_if(F.expr(f"NOT ({one.expression})")).alias(one.name) for one in warnings)
-    per_key = rows.groupBy(*key).agg(F.count("*").alias("_rows"), *lost, *warned)
-    sums = (F.coalesce(F.sum(one), F.lit(0)) for one in (*(f"_lost_{sk}" for sk in sks), *(w.name for w in warnings)))
+    broken = {f"_lost_{sk}": F.col(f"_has_{sk}").isNull() for sk in sks}
+    broken |= {one.name: F.expr(f"NOT ({one.expression})") for one in warnings}
+    counts = (F.count_if(condition).alias(rule) for rule, condition in broken.items())
+    per_key = rows.groupBy(*key).agg(F.count("*").alias("_rows"), *counts)
+    sums = (F.coalesce(F.sum(rule), F.lit(0)) for rule in broken)
     return _counts(per_key, F.count_if(F.col("_rows") > 1), *sums)
 
 

@@ -20,7 +20,7 @@ from retailflow_spark import run_log
 from retailflow_spark.gold.scope import bounded
 from retailflow_spark.job import Run
 from retailflow_spark.run_log import Counts, built_with
-from retailflow_spark.tables import COMMIT, Tables, date_in, literal_rows
+from retailflow_spark.tables import COMMIT, Tables, date_in, fetched, literal_rows
 
 BUILT_WITH = "retailflow.built_with"  # the property of a GOLD table with the digest of what made its rows
 _KEYS = 200_000  # keys to recompute; more of them stay a query, which is asked anew wherever they are needed
@@ -58,7 +58,7 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
             tables.create([contract.table])  # its new rows may keep a check that its old ones broke
             tables.set_property(name, BUILT_WITH, wanted)
             is_outdated = False
-        newest, commits = tables.commits_after(name, base)
+        newest, commits = tables.commits_after(name, base, as_noted=True)
         is_alone = len(commits) == (1 if changed else 0)
         if is_alone and not (changed and run_log.has_taken_more(tables, name, now, run.started_at)):
             return Counts(rows_written=written)
@@ -136,10 +136,8 @@ def bounded_inputs(
 
 def _fetched(frame: DataFrame) -> tuple[DataFrame, pa.Table | None]:
     """The rows as literals of a query, and themselves; the frame as it is where they are too many."""
-    rows = frame.limit(_KEYS + 1).toArrow()
-    if rows.num_rows > _KEYS:
-        return frame, None
-    return literal_rows(frame.sparkSession, rows, frame.schema), rows
+    rows = fetched(frame, _KEYS)
+    return (frame, None) if rows is None else (literal_rows(frame.sparkSession, rows, frame.schema), rows)
 
 
 def _transform(contract: GoldContract) -> ModuleType:

@@ -13,7 +13,7 @@ from hashlib import md5
 
 from pyspark.sql import functions as F
 
-from retailflow.contracts import Column, GoldContract, Table, gold_tables
+from retailflow.contracts import Column, GoldContract, Table, built_from, gold_table, gold_tables
 from retailflow.contracts.ddl import create_view
 from retailflow.contracts.privacy import masked
 from retailflow_spark import run_log
@@ -53,8 +53,8 @@ class Choice:
     held: set[str] = field(default_factory=set)
 
     def drop(self, name: str) -> None:
-        """Take a table and its dependants out."""
-        for dropped in (name, *dependants(name)):
+        """Take a table and those built from it out."""
+        for dropped in _with_dependants(name):
             self.versions.pop(dropped, None)
 
 
@@ -85,14 +85,13 @@ def publish_or_fail(tables: Tables, run: Run | None = None) -> None:
     Such a table is first built anew from the whole of its sources, and what is built from it: its rows may be wrong
     though no source has changed, since somebody changed them by hand, or by what our own code was before.
 
-    Raises: AuditError naming the tables that are held back even so. The others are published.
+    Raises: AuditError that names the tables which still break an audit. All others are published.
     """
     if held := publish(tables, run).held:
         for name in held:
             forget(tables, name)
-        for contract in gold_tables():
-            if any(contract.table.name in (name, *dependants(name)) for name in held):
-                refresh(tables, contract)
+        for name in _with_dependants(*held):
+            refresh(tables, gold_table(name.removeprefix("gold.")))
         choice = publish(tables, run)
         if found := [one for one in choice.findings if one.table in choice.held and one.rule.is_blocking]:
             raise AuditError(f"Held back, readers keep the last good version. {'; '.join(map(str, found))}")
@@ -150,10 +149,10 @@ def outdated_views(tables: Tables, released: Versions) -> list[str]:
     return outdated
 
 
-def dependants(name: str) -> list[str]:
-    """The GOLD tables built from this one, directly or not."""
-    direct = [contract.table.name for contract in gold_tables() if name in contract.sources]
-    return list(dict.fromkeys(found for other in direct for found in (other, *dependants(other))))
+def _with_dependants(*names: str) -> list[str]:
+    """These GOLD tables and those built from them, directly or not, each after what it is built from."""
+    found = {*names, *(contract.table.name for contract in built_from(names))}
+    return [contract.table.name for contract in gold_tables() if contract.table.name in found]
 
 
 def _choose(tables: Tables, published: Mapping[str, int]) -> Choice:

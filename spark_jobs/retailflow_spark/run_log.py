@@ -59,7 +59,7 @@ RUNS = Table(
         Column("silver_version", "BIGINT", "The commit of SILVER up to which its changes were counted."),
         Column("is_closed", "BOOLEAN", "Whether all balances of the run do (SILVER only)."),
         Column("balances", f"ARRAY<STRUCT<{_BALANCE}>>", "The date's balance, and those that its commits moved."),
-        Column("taken", "MAP<STRING, BIGINT>", "Per source the newest commit taken in; the own that has it."),
+        Column("taken", "MAP<STRING, BIGINT>", "Newest commit taken in, by source; its own that has it."),
         Column("drift", f"ARRAY<STRUCT<{_DRIFT}>>", "Fields that differ from the contract.",
                classification="confidential"),
         Column("stores", f"ARRAY<STRUCT<{_STORE}>>", "Stores with invalid records."),

@@ -78,20 +78,23 @@ class Tables:
         detail = self.spark.sql(f"DESCRIBE DETAIL {self.path(name)}").first()
         return detail.numFiles, detail.sizeInBytes
 
-    def since(self, name: str, version: int) -> tuple[int, int | None]:
+    def since(self, name: str, version: int, *, as_noted: bool = False) -> tuple[int, int | None]:
         """The newest commit, and the first after `version` that changes a row; None where there is only upkeep.
 
         A change feed must begin there: Delta refuses one that begins before `delta.deletedFileRetentionDuration`, and
         a table that rests has old commits of upkeep after the last that was taken in.
         """
-        newest, changes = self.commits_after(name, version)
+        newest, changes = self.commits_after(name, version, as_noted=as_noted)
         return newest, min(changes, default=None)
 
-    def commits_after(self, name: str, version: int) -> tuple[int, list[int]]:
-        """The newest commit, and all after `version` that change a row; right after a write of this object's, as that
-        found them.
+    def commits_after(self, name: str, version: int, *, as_noted: bool = False) -> tuple[int, list[int]]:
+        """The newest commit, and all after `version` that change a row.
+
+        Args:
+            as_noted: as they were right after this object's last write of the table, where there was one since it was
+                last asked so. That spares a query of the history.
         """
-        commits = self._noted.pop(name, None) or self._commits(name, _LOOKED_AT)
+        commits = (self._noted.pop(name, None) if as_noted else None) or self._commits(name, _LOOKED_AT)
         if len(commits) == _LOOKED_AT and commits[-1].version > version + 1:
             commits = self._commits(name, commits[0].version - version + _LOOKED_AT)
         return commits[0].version, [c.version for c in commits if c.version > version and c.operation not in _UPKEEP]
@@ -215,10 +218,6 @@ class Tables:
         same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.key)
         statement = f"MERGE INTO {self.path(table.name)} t USING wanted s ON {same_key} WHEN NOT MATCHED THEN INSERT *"
         return self._merge(table, statement).num_affected_rows
-
-    def delete(self, table: Table, condition: str) -> None:
-        """Delete the rows that meet a condition of SQL."""
-        _repeated(lambda: self.spark.sql(f"DELETE FROM {self.path(table.name)} WHERE {condition}").collect())
 
     def update(self, table: Table, column: str, expression: str, condition: str) -> None:
         """Set a column of the rows that meet a condition of SQL."""
@@ -374,7 +373,8 @@ class Tables:
             current = having(current, scope)
         changed = difference(current, wanted, table)
         names, kinds = table.column_names, {_NEW, _CHANGED, _GONE}
-        if rows := self._fetched(changed) if is_small else None:
+        rows = fetched(changed, MOST_ROWS) if is_small else None
+        if rows is not None:
             kinds = set(rows[_KIND].to_pylist())
             changed = literal_rows(self.spark, rows, changed.schema)
         changed.createOrReplaceTempView("difference")
@@ -389,11 +389,11 @@ class Tables:
         target = f"MERGE INTO {self.path(table.name)} t USING difference s ON {identity} AND {prune or 'true'}"
         return self._merge(table, f"{target} {asked}").num_affected_rows if asked else 0
 
-    @staticmethod
-    def _fetched(frame: DataFrame) -> pa.Table | None:
-        """All rows; None where they are too many to go on as rows of a query."""
-        rows = frame.limit(MOST_ROWS + 1).toArrow()
-        return rows if rows.num_rows <= MOST_ROWS else None
+
+def fetched(frame: DataFrame, most: int) -> pa.Table | None:
+    """All rows; None where there are more than that."""
+    rows = frame.limit(most + 1).toArrow()
+    return rows if rows.num_rows <= most else None
 
 
 def literal_rows(spark: SparkSession, rows: pa.Table, schema: StructType) -> DataFrame:

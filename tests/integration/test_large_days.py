@@ -8,6 +8,7 @@ from pipeline import empty_catalog, put, run_day
 
 from retailflow.contracts import entity, gold_table
 from retailflow_spark import publish
+from retailflow_spark import tables as writer
 from retailflow_spark.publish import refresh
 from retailflow_spark.silver import judged
 
@@ -44,6 +45,6 @@ def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch):
     empty_catalog(tables.spark)
     monkeypatch.setattr(judged, "SMALL_DAY_RECORDS", 0)
     monkeypatch.setattr(publish, "_KEYS", 0)
-    monkeypatch.setattr(publish.Tables, "_fetched", staticmethod(lambda frame: None))
+    monkeypatch.setattr(writer, "fetched", lambda frame, most: None)
     assert found() == small
     assert all(small[name] for name in names)

@@ -8,6 +8,7 @@ from pipeline import run_day
 
 from retailflow.contracts import entity, gold_table
 from retailflow_spark import publish
+from retailflow_spark import tables as writer
 from retailflow_spark.publish import refresh
 from retailflow_spark.spans import near
 from retailflow_spark.tables import Tables
@@ -49,14 +50,19 @@ def test_only_what_changed_is_written_and_nothing_new_writes_nothing(tables):
     assert captured(tables) == {"O1": "3.3000", "O2": "5.0000"}
 
 
+def die_before_the_record(monkeypatch, tables, contract) -> None:
+    """A run that writes its rows, and no more."""
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(publish.run_log, "record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        refresh(tables, contract)
+
+
 def test_a_crash_before_the_run_is_recorded_only_looks_at_the_same_changes_again(tables, monkeypatch):
     contract = gold_table("payment_reconciliation")
     put(tables, "E1", "O1", "1")
     refresh(tables, contract)
     put(tables, "E2", "O1", "2")
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(publish.run_log, "record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
-        refresh(tables, contract)
+    die_before_the_record(monkeypatch, tables, contract)
     refresh(tables, contract)
     assert captured(tables) == {"O1": "3.0000"}
 
@@ -94,15 +100,15 @@ def test_a_constraint_of_the_contract_refuses_a_row_that_breaks_it(tables):
 
 def between_looking_and_writing(monkeypatch, act) -> None:
     """The next run acts after it has found out what differs and before it writes that."""
-    fetched = Tables._fetched
+    fetched = writer.fetched
 
-    def then(frame):
-        rows = fetched(frame)
-        monkeypatch.setattr(Tables, "_fetched", staticmethod(fetched))
+    def then(frame, most):
+        rows = fetched(frame, most)
+        monkeypatch.setattr(writer, "fetched", fetched)
         act()
         return rows
 
-    monkeypatch.setattr(Tables, "_fetched", staticmethod(then))
+    monkeypatch.setattr(writer, "fetched", then)
 
 
 def test_of_two_runs_at_once_the_one_that_read_its_sources_earlier_undoes_nothing(tables, monkeypatch):
@@ -143,9 +149,7 @@ def test_what_a_run_wrote_before_it_died_goes_when_its_source_has_gone_since(tab
     put(tables, "E1", "O1", "1")
     refresh(tables, contract)
     put(tables, "E2", "O1", "2")
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(publish.run_log, "record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
-        refresh(tables, contract)
+    die_before_the_record(monkeypatch, tables, contract)
     tables.spark.sql(f"DELETE FROM {tables.path('silver.payments')} WHERE payment_event_id = 'E2'")
     refresh(tables, contract)
     assert captured(tables) == {"O1": "1.0000"}

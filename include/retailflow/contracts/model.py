@@ -110,6 +110,7 @@ _LINEAGE = (
 )
 # After the version column, these order all records of a key: the last part of the total order.
 ORDER = ("ingestion_date", "_batch_id", "_source_file", "_position")
+PLACE = ("_source_file", "_position")  # where a record stands in RAW
 
 
 @dataclass(frozen=True)

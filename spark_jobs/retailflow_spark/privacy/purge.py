@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract, Table, built_from, entity
+from retailflow.contracts.model import PLACE
 from retailflow.raw import RawStore
 from retailflow_spark.maintenance import behind, oldest_needed
 from retailflow_spark.privacy import requests
@@ -17,7 +18,7 @@ from retailflow_spark.release import RELEASES, carry
 from retailflow_spark.run_log import DRIFT, RUNS
 from retailflow_spark.tables import Tables
 
-_PLACE = ["_source_file", "_position"]
+_PLACE = list(PLACE)
 
 
 class ErasureError(RuntimeError):

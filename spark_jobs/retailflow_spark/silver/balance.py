@@ -17,9 +17,8 @@ from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
-from retailflow.contracts.model import ORDER
+from retailflow.contracts.model import ORDER, PLACE
 from retailflow_spark.run_log import ROW_BALANCE, RUNS, of, recent
-from retailflow_spark.silver.judged import PLACE as _PLACE
 from retailflow_spark.silver.judged import places_of
 from retailflow_spark.silver.validate import typed_key
 from retailflow_spark.spans import near
@@ -97,7 +96,7 @@ class Known:
 def known_of(tables: Tables, contract: EntityContract, ingestion_date: date) -> Known:
     """Asked once a run."""
     is_of_feed = F.col("layer").isin("bronze", "silver") & (F.col("name") == contract.name)
-    columns = ["layer", "ingestion_date", "rows_read", "rows_updated", "silver_version", "started_at", "ended_at"]
+    columns = ["layer", "ingestion_date", "rows_read", "rows_updated", "silver_version", "started_at"]
     rows = recent(
         tables,
         is_of_feed,
@@ -144,7 +143,7 @@ def count_date(
 
 def _counted_whole(kept: DataFrame, held: DataFrame, places: set[tuple[str, int]]) -> Balance | None:
     """The balance where each record is in SILVER or in quarantine; None where one is in neither or in both."""
-    sides = [side.select(F.lit(name).alias("side"), *_PLACE) for name, side in (("kept", kept), ("held", held))]
+    sides = [side.select(F.lit(name).alias("side"), *PLACE) for name, side in (("kept", kept), ("held", held))]
     rows = sides[0].union(sides[1]).toArrow()
     found = {name: places_of(rows.filter(pc.equal(rows["side"], name))) for name in ("kept", "held")}
     if rows.num_rows != len(places) or found["kept"] | found["held"] != places:
@@ -164,7 +163,7 @@ def _counted_by_digest(received: DataFrame, kept: DataFrame, held: DataFrame) ->
 
 def _fingerprint(name: str) -> list[SparkColumn]:
     """How many records, and a digest of their places: equal for equal sets of places, whatever their order."""
-    digest = F.coalesce(F.bit_xor(F.xxhash64(*_PLACE)), F.lit(0).cast("bigint"))
+    digest = F.coalesce(F.bit_xor(F.xxhash64(*PLACE)), F.lit(0).cast("bigint"))
     return [F.count("*").alias(name), digest.alias(f"{name}_places")]
 
 
@@ -174,8 +173,8 @@ def _count_one_by_one(
     """The same where some records lost to others, by the row that each lost to; and the stray rows of SILVER."""
     key, order = contract.silver.key, (contract.version_column, *ORDER)
     records = typed_key(received, contract).select(*key, *order, "_record_md5", *_event_date(contract))
-    flags = [frame.select(*_PLACE, F.lit(True).alias(flag)) for frame, flag in ((kept, "_is_kept"), (held, "_is_held"))]
-    placed = records.join(flags[0], list(_PLACE), "left").join(flags[1], list(_PLACE), "left")
+    flags = [frame.select(*PLACE, F.lit(True).alias(flag)) for frame, flag in ((kept, "_is_kept"), (held, "_is_held"))]
+    placed = records.join(flags[0], list(PLACE), "left").join(flags[1], list(PLACE), "left")
     again = Window.partitionBy("_record_md5", "_is_held").orderBy(*ORDER)
     placed = placed.withColumn("_comes_again", F.lead("_position").over(again).isNotNull())
     lost = placed.where("_is_kept IS NULL AND _is_held IS NULL")
@@ -191,7 +190,7 @@ def _count_one_by_one(
         F.count("_is_kept").alias("current"),
         F.count("_is_held").alias("quarantined"),
     )
-    stray = kept.join(received.select(*_PLACE), list(_PLACE), "left_anti").agg(F.count("*").alias("stray"))
+    stray = kept.join(received.select(*PLACE), list(PLACE), "left_anti").agg(F.count("*").alias("stray"))
     row = sides.join(fates).join(stray).first()
     return Balance(row.record, row.current, row.superseded, row.duplicate, row.quarantined), row.stray
 
@@ -245,7 +244,7 @@ def _newest(
     """Of these dates that were ever counted, the balance of the greatest commit, and that."""
     if not days:
         return {}
-    names = ["ended_at", "silver_version", "balances"]
+    names = ["silver_version", "balances"]
     rows = recent(
         tables,
         of("silver", contract.name)

@@ -1,8 +1,8 @@
 """The records of a date after validation: how many are invalid, on which event dates the others lie, and themselves.
 
 A small day is fetched once and goes on as rows of the query itself: whatever asks for it again asks no table, and what
-can be counted in this process costs no Spark job. A large one stays a query. Both give the same rows; that every law
-holds for either is what `tests/laws` proves by either (docs/adr/0014).
+can be counted in this process costs no Spark job. A large one stays a query. Both must give the same rows, which
+`tests/integration/test_large_days.py` compares (docs/adr/0014).
 """
 
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract, Table
+from retailflow.contracts.model import PLACE
 from retailflow_spark.silver.validate import REASONS, latest_per_key, valid
 from retailflow_spark.tables import literal_rows
 
 SMALL_DAY_RECORDS = 100_000
-PLACE = ("_source_file", "_position")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """`frame` is what `validate` gives; `rows` are the same in this process, None of a large day."""
+    """`frame` is what `validate` gives; `rows` holds the same rows in this process, and is None for a large day."""
 
     contract: EntityContract
     frame: DataFrame
@@ -36,13 +36,13 @@ class Judged:
         found = valid(self.frame, self.contract)
         if self.rows is None:
             return latest_per_key(found, table.identity, order), None
-        good = self.rows.filter(pc.equal(pc.list_value_length(self.rows[REASONS]), 0))
+        good = _good(self.rows)
         count = good.select(list(table.identity)).group_by(list(table.identity)).aggregate([]).num_rows
         return (found if count == good.num_rows else latest_per_key(found, table.identity, order)), count
 
     @property
     def places(self) -> set[tuple[str, int]] | None:
-        """Where the records stand in RAW; None of a large day."""
+        """The place of each record in RAW; None for a large day."""
         return None if self.rows is None else places_of(self.rows)
 
 
@@ -59,11 +59,15 @@ def judge(validated: DataFrame, contract: EntityContract, records: int | None) -
         found = validated.agg(F.count_if(is_bad).alias("invalid"), F.collect_set(good_date).alias("dates")).first()
         return Judged(contract, validated, found.invalid, tuple(found.dates))
     rows = validated.toArrow()
-    is_good = pc.equal(pc.list_value_length(rows[REASONS]), 0)
-    good = rows.filter(is_good)
+    good = _good(rows)
     dates = tuple(good[event_date].unique().to_pylist()) if event_date else ()
     frame = literal_rows(validated.sparkSession, rows, validated.schema)
     return Judged(contract, frame, rows.num_rows - good.num_rows, dates, rows)
+
+
+def _good(rows: pa.Table) -> pa.Table:
+    """The valid records."""
+    return rows.filter(pc.equal(pc.list_value_length(rows[REASONS]), 0))
 
 
 def places_of(rows: pa.Table) -> set[tuple[str, int]]:

@@ -66,7 +66,7 @@ def _settle(
     came or went.
     """
     name = contract.silver.name
-    version, first = tables.since(name, known.checked)
+    version, first = tables.since(name, known.checked, as_noted=True)
     if version < known.checked:  # the table was dropped, and made anew
         version, first = tables.since(name, 0)
     if first is not None and (count := keep_latest_date(tables, contract, first, version)):

@@ -6,12 +6,13 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
+from retailflow.contracts.model import PLACE
 from retailflow_spark.silver.values import trimmed
 from retailflow_spark.tables import Tables
 
 MOST_STORES = 1000  # that a run records; ids come from outside
 STORE = "stores.store_id"
-_PLACE = ["_source_file", "_position"]
+_PLACE = list(PLACE)
 
 
 def invalid_by_store(tables: Tables, contract: EntityContract, ingestion_date: date) -> list[dict[str, Any]]:

@@ -6,13 +6,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
-from retailflow.contracts.model import ORDER
+from retailflow.contracts.model import ORDER, PLACE
 from retailflow_spark.run_log import ROW_BALANCE, checked
 from retailflow_spark.silver.balance import movements
 from retailflow_spark.silver.validate import latest_per_key, typed_key, valid, validate
 from retailflow_spark.tables import Tables, having
 
-_PLACE = ["_source_file", "_position"]
+_PLACE = list(PLACE)
 
 
 def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) -> None:
