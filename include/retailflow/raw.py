@@ -81,6 +81,10 @@ class RawStore:
         """The full paths of the blobs below a prefix, sorted."""
         return sorted(self._container.list_blob_names(name_starts_with=prefix))
 
+    def tags(self, prefix: str) -> dict[str, str]:
+        """The ETag of each blob below a prefix, by its full path: another one after each write."""
+        return {blob.name: blob.etag for blob in self._container.list_blobs(name_starts_with=prefix)}
+
     def modified(self, prefix: str) -> dict[str, datetime]:
         """When each blob below a prefix was written, by its full path."""
         return {blob.name: blob.last_modified for blob in self._container.list_blobs(name_starts_with=prefix)}
@@ -107,19 +111,24 @@ class RawStore:
             return False
         return True
 
-    def manifests(self, entity: str, ingestion_date: date) -> list[Manifest]:
+    def manifests(self, entity: str, ingestion_date: date, names: Iterable[str] | None = None) -> list[Manifest]:
         """The day's manifests, by batch, those that do not count any more included.
+
+        Args:
+            names: the full paths of the day's blobs, where they are known.
 
         Raises: BadManifest where one that counts cannot be read, or contradicts another.
         """
-        found = self.stored_manifests(entity, ingestion_date)
+        found = self.stored_manifests(entity, ingestion_date, names)
         check_consistency(batches_path(entity, ingestion_date) + "/", found)
         return found
 
-    def stored_manifests(self, entity: str, ingestion_date: date) -> list[Manifest]:
+    def stored_manifests(self, entity: str, ingestion_date: date, names: Iterable[str] | None = None) -> list[Manifest]:
         """The same whatever is wrong with them, for a repair. Raises: BadManifest where one has no batch's name."""
-        names = [name for name in self.names(batches_path(entity, ingestion_date) + "/") if name.endswith(".json")]
-        return [stored_manifest(name, self.read(name), entity, ingestion_date) for name in names]
+        folder = batches_path(entity, ingestion_date) + "/"
+        listed = self.names(folder) if names is None else sorted(name for name in names if name.startswith(folder))
+        wanted = [name for name in listed if name.endswith(".json")]
+        return [stored_manifest(name, self.read(name), entity, ingestion_date) for name in wanted]
 
 
 def deliver(

@@ -12,6 +12,7 @@ from importlib import import_module
 from types import ModuleType
 
 import pyarrow as pa
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -20,7 +21,7 @@ from retailflow_spark import run_log
 from retailflow_spark.gold.scope import bounded
 from retailflow_spark.job import Run
 from retailflow_spark.run_log import Counts, built_with
-from retailflow_spark.tables import COMMIT, Tables, date_in, fetched, literal_rows
+from retailflow_spark.tables import COMMIT, Tables, date_in, fetched, is_absent, literal_rows
 
 BUILT_WITH = "retailflow.built_with"  # the property of a GOLD table with the digest of what made its rows
 _KEYS = 200_000  # keys to recompute; more of them stay a query, which is asked anew wherever they are needed
@@ -29,40 +30,58 @@ _KEYS = 200_000  # keys to recompute; more of them stay a query, which is asked 
 def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> Counts:
     """Bring one GOLD table up to date with its sources, and record the run (None: nobody asked for it).
 
+    Where no source has changed and a run of that date is on record, nothing is read, written or recorded.
+
     Two runs may do so at once. The one that read its sources earlier may write later, and undo what the other wrote, or
     what the other found to be right as it was. One of the two finds that out, since each looks after its own record
     whether there is a commit or a record of another, and then looks again at everything since its start.
     """
     name, written = contract.table.name, 0
     run = run or Run.alone("gold", contract.name, datetime.now(UTC).date())
-    tables.create([contract.table, *map(table, contract.sources)])
     run_log.create(tables)
-    seen, wanted = run_log.taken(tables, [name])[name], built_with("gold", contract)
-    is_outdated = tables.properties(name).get(BUILT_WITH) != wanted
+    (seen, is_on_record), wanted = run_log.taken_by(tables, contract, run.date), built_with("gold", contract)
+    is_outdated, recorded = (tables.properties(name) or {}).get(BUILT_WITH) != wanted, 0
+    if is_outdated or not seen:
+        tables.create([contract.table, *map(table, contract.sources)])
     if is_outdated and seen:
         print(f"{name} is built anew, for another contract or code, or an audit: {_cost(tables, contract)}")
     base, looked_at = seen[name] if name in seen else tables.version(name), None
     while True:
-        since = {source: tables.since(source, seen.get(source, 0)) for source in contract.sources}
+        since = _since(tables, contract, seen)
         now = {source: version for source, (version, _) in since.items()}
-        if seen and seen.items() >= now.items() and not is_outdated:
-            run_log.record(tables, run, contract, Counts(rows_written=written))
-            return Counts(rows_written=written)
         is_anew = any(seen.get(source, 0) > version for source, version in now.items())  # a source was dropped
         is_new = is_outdated or is_anew or not seen.keys() >= now.keys()
+        if not is_new and all(first is None for _, first in since.values()):
+            if is_on_record:
+                run_log.print_unchanged(name)
+            else:
+                run_log.record(tables, run, contract, Counts(rows_written=written), taken={**now, name: base})
+            return Counts(rows_written=written)
         changed, looked_at = _build(tables, contract) if is_new else _follow(tables, contract, since, looked_at)
         written += changed
         own = tables.commits[name][1] if changed else base
         run_log.record(tables, run, contract, Counts(rows_written=written), taken={**now, name: own})
+        is_on_record, recorded = True, recorded + 1
         if is_outdated:
             tables.create([contract.table])  # its new rows may keep a check that its old ones broke
             tables.set_property(name, BUILT_WITH, wanted)
             is_outdated = False
         newest, commits = tables.commits_after(name, base, as_noted=True)
         is_alone = len(commits) == (1 if changed else 0)
-        if is_alone and not (changed and run_log.has_taken_more(tables, name, now, run.started_at)):
+        if is_alone and not (changed and run_log.has_taken_more(tables, name, now, run.started_at, recorded)):
             return Counts(rows_written=written)
         base = newest
+
+
+def _since(tables: Tables, contract: GoldContract, seen: Mapping[str, int]) -> dict[str, tuple[int, int | None]]:
+    """Of each source the newest commit, and the first that was not taken in."""
+    try:
+        return {source: tables.since(source, seen.get(source, 0)) for source in contract.sources}
+    except AnalysisException as error:
+        if not is_absent(error):
+            raise
+    tables.create(map(table, contract.sources))  # one was dropped
+    return {source: tables.since(source, seen.get(source, 0)) for source in contract.sources}
 
 
 def _cost(tables: Tables, contract: GoldContract) -> str:

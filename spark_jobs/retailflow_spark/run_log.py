@@ -6,7 +6,7 @@ more. Under the names that people ask for there are views, which also remove a r
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import md5
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +18,8 @@ from pyspark.sql import functions as F
 
 from retailflow import fingerprints
 from retailflow.contracts import Column, EntityContract, GoldContract, Table
+from retailflow.contracts.ddl import CONTRACT
+from retailflow.contracts.ddl import digest as table_digest
 from retailflow_spark.job import Run
 from retailflow_spark.tables import TableError, Tables
 
@@ -140,10 +142,10 @@ def create(tables: Tables) -> None:
 
     Raises: TableError where a table of an earlier version has the name of a view.
     """
-    tables.create([RUNS])
-    digest = md5(repr(_VIEWS).encode()).hexdigest()
-    if tables.properties(RUNS.name).get(_HAS_VIEWS) == digest:
+    digest, found = md5(repr(_VIEWS).encode()).hexdigest(), tables.properties(RUNS.name) or {}
+    if (found.get(CONTRACT), found.get(_HAS_VIEWS)) == (table_digest(RUNS), digest):
         return
+    tables.create([RUNS])
     for name, (comment, query) in _VIEWS.items():
         if tables.properties(name) is not None and not tables.is_view(name):
             raise TableError(
@@ -185,9 +187,14 @@ def record(
         **{"versions_after": {name: last for name, (_, last) in versions.items()}},
         **{"started_at": run.started_at, "ended_at": datetime.now(UTC), **known},
     }
-    tables.append_rows([row], RUNS)
+    tables.append_rows([row], RUNS, note=f"{run.layer}.{run.name}")
     if contract:
         print(f"{run.layer}.{run.name} {run.date}: {counts}")
+
+
+def print_unchanged(what: str, databricks_run_id: str = "before") -> None:
+    """Say that a run had nothing to do. It has no row: that of the run which did the work holds."""
+    print(f"{what}: nothing to do; inputs, contract, code and tables are as the run {databricks_run_id} left them")
 
 
 def code_version() -> str:
@@ -200,7 +207,7 @@ def code_version() -> str:
 def recent(
     tables: Tables,
     condition: SparkColumn,
-    columns: Sequence[str],
+    columns: Sequence[str | SparkColumn],
     is_enough: Callable[[list[Row]], object],
     always: SparkColumn | None = None,
 ) -> list[Row]:
@@ -237,8 +244,24 @@ def taken(tables: Tables, targets: Iterable[str]) -> dict[str, dict[str, int]]:
     return {f"gold.{name}": newest.get(f"gold.{name}", {}) for name in wanted}
 
 
-def has_taken_more(tables: Tables, name: str, now: Mapping[str, int], since: datetime) -> bool:
-    """Whether another run of a GOLD table has recorded since then that it has taken in more than `now`."""
+def taken_by(tables: Tables, contract: GoldContract, day: date) -> tuple[dict[str, int], bool]:
+    """The same of one GOLD table; and whether a run of it for that date is on record."""
+    columns = ["ingestion_date", "taken"]
+    rows = recent(tables, of("gold", contract.name), columns, lambda rows: any(row.taken for row in rows))
+    newest = max((row for row in rows if row.taken), key=lambda row: row.ended_at, default=None)
+    return (newest.taken if newest else {}), any(row.ingestion_date == day for row in rows)
+
+
+def has_taken_more(tables: Tables, name: str, now: Mapping[str, int], since: datetime, recorded: int) -> bool:
+    """Whether another run of a GOLD table has recorded since then that it has taken in more than `now`.
+
+    Args:
+        recorded: how often the asking run has recorded itself. The newest commits mostly say that no other has.
+    """
+    commits = tables.newest_commits(RUNS.name)
+    later = [commit for commit in commits if commit.at >= since.timestamp() * 1e6]
+    if len(later) < len(commits) and sum(commit.note == name for commit in later) <= recorded:
+        return False
     rows = tables.read(RUNS.name).where(of("gold", name.removeprefix("gold.")) & (F.col("ended_at") >= F.lit(since)))
     known = [row.taken for row in rows.where("taken IS NOT NULL").select("taken").collect()]
     return any(taken.get(source, 0) > version for taken in known for source, version in now.items())

@@ -3,6 +3,7 @@
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial, reduce
@@ -15,6 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from retailflow.contracts import Table, ddl
+from retailflow_spark.commits import Commit, commits
 
 MOST_ROWS = 200_000  # that go on as rows of a query
 _KIND = "_kind"
@@ -25,12 +27,9 @@ _CONFLICT = re.compile(
     r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception|_NON_EMPTY_LOCATION|ALREADY_EXISTS"
 )
 _ATTEMPTS = 8
+_ABSENT = ("TABLE_OR_VIEW_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE", "DELTA_TABLE_NOT_FOUND")
 _LOOKED_AT = 10  # of a table's newest commits, at a time
-# Commits that change no row.
-_UPKEEP = (
-    *("OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UPGRADE PROTOCOL"),
-    *("ADD COLUMNS", "CHANGE COLUMN", "ADD CONSTRAINT", "DROP CONSTRAINT"),
-)
+_LOOKED_AT_FOR_A_DATE = 40  # each date has a commit; a history of 40 costs half more than one of 1
 
 
 class TableError(RuntimeError):
@@ -41,8 +40,8 @@ class Tables:
     """The tables of one catalog.
 
     Names are `schema.table`. The catalog is the environment's, and so is the group that sees restricted columns of
-    GOLD. `commits` has the first and the last version that this object wrote of each table. A write that conflicts with
-    another run's is repeated on what that run left.
+    GOLD. `commits` has the first and the last version that this object wrote of each table, and `written` how many. A
+    write that conflicts with another run's is repeated on what that run left.
     """
 
     def __init__(self, spark: SparkSession, catalog: str, restricted_group: str | None = None) -> None:
@@ -50,7 +49,8 @@ class Tables:
         self.catalog = catalog
         self.restricted_group = restricted_group
         self.commits: dict[str, tuple[int, int]] = {}
-        self._noted: dict[str, list[Row]] = {}
+        self.written: Counter[str] = Counter()
+        self._noted: dict[str, list[Commit]] = {}
 
     def path(self, name: str) -> str:
         """The full name. GOLD is built in `gold_build`; `gold` has the views of what was published (release.py)."""
@@ -94,10 +94,26 @@ class Tables:
             as_noted: as they were right after this object's last write of the table, where there was one since it was
                 last asked so. That spares a query of the history.
         """
-        commits = (self._noted.pop(name, None) if as_noted else None) or self._commits(name, _LOOKED_AT)
-        if len(commits) == _LOOKED_AT and commits[-1].version > version + 1:
-            commits = self._commits(name, commits[0].version - version + _LOOKED_AT)
-        return commits[0].version, [c.version for c in commits if c.version > version and c.operation not in _UPKEEP]
+        found = (self._noted.pop(name, None) if as_noted else None) or self._commits(name, _LOOKED_AT)
+        if len(found) == _LOOKED_AT and found[-1].version > version + 1:
+            found = self._commits(name, found[0].version - version + _LOOKED_AT)
+        return found[0].version, [one.version for one in found if one.version > version and not one.is_upkeep]
+
+    def newest_commits(self, name: str) -> list[Commit]:
+        """The newest few commits, the newest first."""
+        return self._commits(name, _LOOKED_AT)
+
+    def newest_of_day(self, name: str, ingestion_date: date) -> Commit | None:
+        """The newest commit that may have changed rows of an ingestion date; None where that was long ago, or where
+        there is no such table.
+        """
+        try:
+            found = self._commits(name, _LOOKED_AT_FOR_A_DATE)
+        except AnalysisException as error:
+            if not is_absent(error):
+                raise
+            return None
+        return next((one for one in found if one.may_concern(ingestion_date)), None)
 
     def change_feed(self, name: str, first: int, last: int) -> DataFrame:
         """The rows that commits `first` to `last` inserted, deleted, or updated (before and after).
@@ -173,7 +189,7 @@ class Tables:
         try:
             return {row.key: row.value for row in self.spark.sql(f"SHOW TBLPROPERTIES {self.path(name)}").collect()}
         except AnalysisException as error:
-            if error.getCondition() != "TABLE_OR_VIEW_NOT_FOUND":
+            if not is_absent(error):
                 raise
             return None
 
@@ -184,8 +200,13 @@ class Tables:
         _repeated(lambda: writer.saveAsTable(self.path(table.name)))
         self._note(table.name)
 
-    def replace_day_in_sequence(self, frame: DataFrame, table: Table, ingestion_date: date, sequence: int) -> bool:
+    def replace_day_in_sequence(
+        self, frame: DataFrame, table: Table, ingestion_date: date, sequence: int, note: str
+    ) -> bool:
         """Make the slice of one ingestion date hold these rows, unless one of a higher `sequence` already does.
+
+        Args:
+            note: what `newest_of_day` is to tell of the commit.
 
         Returns: False where another run wrote meanwhile. It is not repeated, since the frame may be older than that.
         """
@@ -194,6 +215,7 @@ class Tables:
             "replaceWhere": f"ingestion_date = DATE '{ingestion_date:%Y-%m-%d}'",
             "txnAppId": identity,
             "txnVersion": str(sequence),
+            "userMetadata": note,
         }
         writer = frame.select(*table.column_names).write.format("delta").mode("overwrite").options(**options)
         try:
@@ -205,12 +227,17 @@ class Tables:
         self._note(table.name)
         return True
 
-    def append(self, frame: DataFrame, table: Table) -> None:
-        """Add the rows. An append conflicts with nothing, so it is never repeated."""
-        frame.select(*table.column_names).write.format("delta").mode("append").saveAsTable(self.path(table.name))
+    def append(self, frame: DataFrame, table: Table, note: str | None = None) -> None:
+        """Add the rows. An append conflicts with nothing, so it is never repeated.
 
-    def append_rows(self, rows: list[Mapping[str, Any]], table: Table) -> None:
-        self.append(self._frame(rows, table), table)
+        Args:
+            note: what the history is to say of the commit.
+        """
+        writer = frame.select(*table.column_names).write.format("delta").mode("append")
+        (writer.option("userMetadata", note) if note else writer).saveAsTable(self.path(table.name))
+
+    def append_rows(self, rows: list[Mapping[str, Any]], table: Table, note: str | None = None) -> None:
+        self.append(self._frame(rows, table), table, note)
 
     def insert_absent(self, rows: list[Mapping[str, Any]], table: Table) -> int:
         """Insert the rows whose keys are not there. Returns how many; of several runs at once, one inserts a key."""
@@ -250,9 +277,10 @@ class Tables:
         version = self._noted[name][0].version
         first, _ = self.commits.get(name, (version, version))
         self.commits[name] = (first, version)
+        self.written[name] += 1
 
-    def _commits(self, name: str, count: int) -> list[Row]:
-        return self.history(name, count).select("version", "operation").collect()
+    def _commits(self, name: str, count: int) -> list[Commit]:
+        return commits(self.history(name, count))
 
     def optimize(self, name: str) -> tuple[int, int]:
         """Write small files together, where a partition has several. Returns how many went, and how many came."""
@@ -388,6 +416,11 @@ class Tables:
         asked = " ".join(clause for kind, clause in clauses.items() if kind in kinds)
         target = f"MERGE INTO {self.path(table.name)} t USING difference s ON {identity} AND {prune or 'true'}"
         return self._merge(table, f"{target} {asked}").num_affected_rows if asked else 0
+
+
+def is_absent(error: AnalysisException) -> bool:
+    """Whether a query was refused since there is no such table."""
+    return error.getCondition() in _ABSENT
 
 
 def fetched(frame: DataFrame, most: int) -> pa.Table | None:

@@ -1,6 +1,7 @@
 """RAW in a dictionary, for tests that need no Blob emulator. Azurite itself: tests/integration."""
 
 from datetime import UTC, date, datetime
+from hashlib import sha256
 
 from retailflow.raw import RawStore
 
@@ -22,6 +23,9 @@ class MemoryStore(RawStore):
 
     def names(self, prefix: str) -> list[str]:
         return sorted(path for path in self.blobs if path.startswith(prefix))
+
+    def tags(self, prefix: str) -> dict[str, str]:
+        return {path: sha256(self.blobs[path]).hexdigest() for path in self.names(prefix)}
 
     def modified(self, prefix: str) -> dict[str, datetime]:
         return dict.fromkeys(self.names(prefix), datetime(2000, 1, 1, tzinfo=UTC))

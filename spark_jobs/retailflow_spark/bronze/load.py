@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import partial
 
@@ -23,7 +23,7 @@ from retailflow_spark.bronze.decode import decode
 from retailflow_spark.bronze.encoding import BadFile
 from retailflow_spark.bronze.rows import ASIDE
 from retailflow_spark.job import Run
-from retailflow_spark.run_log import Counts
+from retailflow_spark.run_log import RUNS, Counts, built_with, of
 from retailflow_spark.tables import Tables
 
 SMALL_DAY_BYTES = 8 * 2**20  # of RAW: so much is decoded by the client itself, which spares the start of workers
@@ -44,14 +44,42 @@ def load_day(
 ) -> Counts:
     """Make the date's slice of BRONZE hold what RAW holds, and record the run (None: nobody asked for it).
 
+    Where it does already, as the last run that is on record left it, nothing is read, written or recorded.
+
     Raises: BadManifest or BadFile where a delivery of the day is not what it should be; the slice stays as it was.
     """
-    run_log.create(tables)
     run = run or Run.alone("bronze", contract.name, ingestion_date)
+    if counts := _unchanged(tables, store, contract, ingestion_date):
+        return counts
+    run_log.create(tables)
     counts, may_differ = _load(tables, store, contract, ingestion_date)
     differs = drift.notice(tables, contract, ingestion_date) if may_differ else []
     run_log.record(tables, run, contract, counts, drift=differs)
     return counts
+
+
+def _unchanged(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> Counts | None:
+    """What the last run counted, where RAW, contract, code and the slice are as it left them, and it is on record."""
+    commit = tables.newest_of_day(contract.bronze.name, ingestion_date)
+    if not (commit and commit.note) or commit.note != _note(contract, _tags(store, contract, ingestion_date)):
+        return None
+    rows = tables.read(RUNS.name).where(
+        of("bronze", contract.name) & (F.col("ingestion_date") == F.lit(ingestion_date))
+    )
+    for row in rows.select("rows_read", "batches", "versions_after", "databricks_run_id").collect():
+        if row.versions_after.get(contract.bronze.name) == commit.version:
+            run_log.print_unchanged(f"bronze.{contract.name} {ingestion_date}", row.databricks_run_id)
+            return Counts(rows_read=row.rows_read, rows_written=0, batches=row.batches)
+    return None
+
+
+def _tags(store: RawStore, contract: EntityContract, ingestion_date: date) -> dict[str, str]:
+    return store.tags(day_path(contract.name, ingestion_date) + "/")
+
+
+def _note(contract: EntityContract, tags: Mapping[str, str]) -> str:
+    """A digest of what a slice of BRONZE is made of: the day's blobs in RAW, contract and code."""
+    return hashlib.sha256(repr((built_with("bronze", contract), sorted(tags.items()))).encode()).hexdigest()
 
 
 def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> tuple[Counts, bool]:
@@ -62,7 +90,8 @@ def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_d
     """
     tables.create([contract.bronze])
     for _ in range(_ATTEMPTS):
-        manifests = store.manifests(contract.name, ingestion_date)
+        tags = _tags(store, contract, ingestion_date)
+        manifests = store.manifests(contract.name, ingestion_date, tags)
         if not manifests:
             raise BadManifest(
                 f"{day_path(contract.name, ingestion_date)} has no manifest, though {SUCCESS} may be there: nothing "
@@ -70,7 +99,7 @@ def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_d
             )
         records, may_differ = read_day(tables.spark, store, contract, ingestion_date, counted(manifests))
         sequence = (len(manifests) << _MILLISECONDS) + int(time.time() * 1000)
-        is_written = _replace(tables, contract, ingestion_date, records, sequence)
+        is_written = _replace(tables, contract, ingestion_date, records, sequence, _note(contract, tags))
         known = {manifest.batch_id for manifest in manifests}
         if is_written and batch_ids(store, contract.name, ingestion_date) == known:
             count = sum(manifest.records for manifest in counted(manifests))
@@ -78,9 +107,11 @@ def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_d
     raise RuntimeError(f"{contract.name} {ingestion_date}: other runs or deliveries came in between each time")
 
 
-def _replace(tables: Tables, contract: EntityContract, ingestion_date: date, records: DataFrame, sequence: int) -> bool:
+def _replace(
+    tables: Tables, contract: EntityContract, ingestion_date: date, records: DataFrame, sequence: int, note: str
+) -> bool:
     try:
-        return tables.replace_day_in_sequence(records, contract.bronze, ingestion_date, sequence)
+        return tables.replace_day_in_sequence(records, contract.bronze, ingestion_date, sequence, note)
     except PySparkException as error:
         if found := re.search(r"BadFile: (.+)", str(error)):  # Spark wraps what a worker raised in its own stack
             raise BadFile(found[1]) from None

@@ -6,20 +6,21 @@ moved by what the commit changed, without reading its records again (docs/adr/00
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
 import pyarrow.compute as pc
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, Row, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
 from retailflow.contracts.model import ORDER, PLACE
-from retailflow_spark.run_log import ROW_BALANCE, RUNS, of, recent
+from retailflow_spark.run_log import ROW_BALANCE, RUNS
 from retailflow_spark.silver.judged import places_of
+from retailflow_spark.silver.known import Known
 from retailflow_spark.silver.validate import typed_key
 from retailflow_spark.spans import near
 from retailflow_spark.tables import CHANGE, COMMIT, Tables
@@ -81,39 +82,6 @@ class Movement:
     version: int
     ingestion_date: date
     change: int
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the run log knows of a feed and date."""
-
-    checked: int  # the newest commit of SILVER that was looked at; 0 before the first
-    in_raw: int | None  # records by the manifests that the newest run of BRONZE read; None without such a run
-    has_run: bool  # SILVER of the date, whatever became of it
-    updates: bool  # the feed's newest run replaced rows
-
-
-def known_of(tables: Tables, contract: EntityContract, ingestion_date: date) -> Known:
-    """Asked once a run."""
-    is_of_feed = F.col("layer").isin("bronze", "silver") & (F.col("name") == contract.name)
-    columns = ["layer", "ingestion_date", "rows_read", "rows_updated", "silver_version", "started_at"]
-    rows = recent(
-        tables,
-        is_of_feed,
-        columns,
-        lambda rows: any(row.layer == "silver" for row in rows),
-        always=F.col("ingestion_date") == F.lit(ingestion_date),
-    )
-    bronze = [row for row in rows if row.layer == "bronze" and row.ingestion_date == ingestion_date]
-    silver = [row for row in rows if row.layer == "silver"]
-    newest = max(bronze, key=lambda row: row.started_at, default=None)
-    last = max(silver, key=lambda row: row.ended_at, default=None)
-    return Known(
-        checked=last.silver_version if last else 0,
-        in_raw=newest.rows_read if newest else None,
-        has_run=any(row.ingestion_date == ingestion_date for row in silver),
-        updates=bool(last and last.rows_updated),
-    )
 
 
 def count_date(
@@ -215,7 +183,7 @@ def movements(tables: Tables, contract: EntityContract, first: int, last: int) -
 
 
 def moved_balances(
-    tables: Tables, contract: EntityContract, moved: Iterable[Movement], own: date, version: int
+    tables: Tables, contract: EntityContract, known: Known, moved: Iterable[Movement], own: date, version: int
 ) -> list[dict[str, Any]]:
     """The balances of the other dates after what the commits since their last check moved, as `Balance.row` has them.
 
@@ -230,36 +198,12 @@ def moved_balances(
         if one.ingestion_date != own:
             changes[one.ingestion_date].append(one)
     found = []
-    for day, (row, counted) in _newest(tables, contract, changes.keys(), version).items():
+    for day, (row, counted) in known.balances(tables, contract, changes.keys(), version).items():
         change = sum(one.change for one in changes[day] if one.version > counted)
         current, superseded = row.current_count + change, row.superseded_count - change
         balance = Balance(row.record_count, current, superseded, row.duplicate_count, row.quarantined_count)
         found.append(balance.row(day, row.is_closed))
     return found
-
-
-def _newest(
-    tables: Tables, contract: EntityContract, days: Collection[date], version: int
-) -> dict[date, tuple[Row, int]]:
-    """Of these dates that were ever counted, the balance of the greatest commit, and that."""
-    if not days:
-        return {}
-    names = ["silver_version", "balances"]
-    rows = recent(
-        tables,
-        of("silver", contract.name)
-        & (F.col("silver_version") <= version)
-        & F.exists("balances", lambda one: one["ingestion_date"].isin(sorted(days))),
-        names,
-        lambda rows: {one.ingestion_date for row in rows for one in row.balances} >= set(days),
-    )
-    in_order = sorted(rows, key=lambda row: (row.silver_version, row.ended_at))
-    return {
-        one.ingestion_date: (one, row.silver_version)
-        for row in in_order
-        for one in row.balances
-        if one.ingestion_date in days
-    }
 
 
 def open_dates(tables: Tables) -> list[tuple[str, date]]:

@@ -36,9 +36,14 @@ class Judged:
         found = valid(self.frame, self.contract)
         if self.rows is None:
             return latest_per_key(found, table.identity, order), None
-        good = _good(self.rows)
+        good = self.valid_rows
         count = good.select(list(table.identity)).group_by(list(table.identity)).aggregate([]).num_rows
         return (found if count == good.num_rows else latest_per_key(found, table.identity, order)), count
+
+    @property
+    def valid_rows(self) -> pa.Table | None:
+        """The valid records; None for a large day."""
+        return None if self.rows is None else _good(self.rows)
 
     @property
     def places(self) -> set[tuple[str, int]] | None:
