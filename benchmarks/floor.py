@@ -32,18 +32,28 @@ def measure(*sizes: int) -> dict:
 def of_size(rows: int) -> dict:
     """The counters of a day of about so many records, of the same day again, and of the floor."""
     with space(heap="6g" if rows > 100_000 else None) as made:
-        raw, world = made.raw_store(), World(7, rows / ROWS_AT_SCALE_1)
-        for day in (DAY - timedelta(days=1), DAY):
-            deliver_day(raw, world, day, entities=ENTITIES)
-        run_day(made, DAY - timedelta(days=1))
+        run_first_day(made, rows)
         with made.tables() as tables:
             before = versions(tables)
-        found = {"day": made.measured(lambda: run_day(made, DAY)), "again": made.measured(lambda: run_day(made, DAY))}
+        found = second_day(made)
         with made.tables() as tables:
             written = {name: frame.persist() for name, frame in left(tables, before).items()}
             count = sum(frame.count() for frame in written.values())
             found["floor"] = made.measured(lambda: floor(made, tables, written))
         return found | {"rows_left": count}
+
+
+def run_first_day(made: Space, rows: int) -> None:
+    """Deliver two days of about so many records, and run the first."""
+    world = World(7, rows / ROWS_AT_SCALE_1)
+    for day in (DAY - timedelta(days=1), DAY):
+        deliver_day(made.raw_store(), world, day, entities=ENTITIES)
+    run_day(made, DAY - timedelta(days=1))
+
+
+def second_day(made: Space) -> dict:
+    """The counters of the second day, and of the same day again."""
+    return {"day": made.measured(lambda: run_day(made, DAY)), "again": made.measured(lambda: run_day(made, DAY))}
 
 
 def versions(tables: Tables) -> dict[str, int]:

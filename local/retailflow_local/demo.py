@@ -1,7 +1,9 @@
 """`./retailflow demo`: whole days from the source systems to GOLD, by the production DAG on real Airflow and Spark."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -50,6 +52,16 @@ class Footprint:
         self.peak_mib = max(self.peak_mib, total // 2**20)
 
 
+def cpu_seconds(workspace: Workspace) -> Counter[str]:
+    """What each process of the stack has taken so far, with its children, also those that have ended."""
+    found: Counter[str] = Counter()
+    for name in PROCESSES:
+        for process in workspace.processes.members([name]):
+            with suppress(psutil.Error):
+                found[name] += sum(process.cpu_times()[:4])
+    return found
+
+
 @dataclass(frozen=True)
 class Demo:
     """Days to run, and where their files come from: the simulator, or the public data set in `source`."""
@@ -66,13 +78,14 @@ class Demo:
         with steps() as on_step:
             started = workspace.start(simulation=self.simulation, on_step=on_step)
         try:
-            ready = time.monotonic()
+            ready, before = time.monotonic(), cpu_seconds(workspace)
             client = workspace.airflow_client()
             client.wait_for_dag(DAG_ID)
             runs = [
                 _run_day(workspace, client, day, index == 0, deliver, footprint) for index, day in enumerate(self.dates)
             ]
             console.print(report.timing(runs, ready - began, time.monotonic() - ready, footprint))
+            console.print(report.processor_time(cpu_seconds(workspace) - before))
             is_right = all(run.is_success for run in runs)
             if is_right:
                 is_right = report.tables(workspace.spark_remote, self.dates, self.source)

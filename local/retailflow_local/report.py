@@ -1,7 +1,7 @@
 """What a demo leaves behind, read back from the tables: rows per layer, quarantine and its reasons, revenue."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from retailflow.contracts import entities, gold_tables
 from retailflow_local.adventureworks.oracle import Amounts, Compared, compare, source_totals
 from retailflow_local.console import console
 from retailflow_local.spark_client import session
+from retailflow_local.workspace import TITLES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,6 +43,18 @@ def timing(runs: "Sequence[DayRun]", start_seconds: float, run_seconds: float, f
         f"{footprint.peak_mib:,} MiB, JVM starts {len(footprint.jvms)}"
     )
     table.caption_justify = "left"
+    return table
+
+
+def processor_time(seconds: Mapping[str, float]) -> Table:
+    table = Table(title="Processor time of the days, by process", title_justify="left")
+    table.add_column("process")
+    for heading in ("CPU", "share"):
+        table.add_column(heading, justify="right")
+    total = sum(seconds.values())
+    for name, spent in sorted(seconds.items(), key=lambda item: -item[1]):
+        table.add_row(TITLES[name], f"{spent:.0f} s", f"{spent / total:.0%}")
+    table.caption, table.caption_justify = "with the tasks and jobs that each started", "left"
     return table
 
 

@@ -44,7 +44,7 @@ RUNS = Table(
     name="ops.runs",
     description="What each run of a job did and knows. Describes runs, so running again adds rows.",
     columns=(
-        Column("layer", "STRING", "bronze, silver, gold or publish.", required=True),
+        Column("layer", "STRING", "bronze, silver, gold, publish or recount.", required=True),
         Column("name", "STRING", "Entity or GOLD table.", required=True),
         Column("ingestion_date", "DATE", "The date the run was for.", required=True),
         Column("dag_run_id", "STRING", "Airflow's run."),
@@ -72,6 +72,7 @@ RUNS = Table(
     key=("databricks_run_id", "ended_at"),
     partition=("layer", "name"),
 )  # fmt: skip
+RECOUNT = "recount"  # of balances, by the nightly upkeep
 TASK_RUNS, ROW_BALANCE, WATERMARKS = "ops.task_runs", "ops.row_balance", "ops.watermarks"
 DRIFT, STORES, AUDITS = "ops.drift", "ops.quarantined_by_store", "ops.audits"
 # By name, what each shows: a comment and a query of `runs`. Their filters reach the files of `ops.runs`, since a row is
@@ -84,14 +85,14 @@ _VIEWS = {
   rows_quarantined, batches, versions_before, versions_after, started_at,
   (unix_micros(ended_at) - unix_micros(started_at)) / 1000000D AS seconds
 FROM (SELECT *, row_number() OVER (PARTITION BY layer, name, ingestion_date, databricks_run_id ORDER BY ended_at DESC)
-  AS _newest FROM {runs} WHERE is_success AND layer <> 'publish')
+  AS _newest FROM {runs} WHERE is_success AND layer IN ('bronze', 'silver', 'gold'))
 WHERE _newest = 1""",
     ),
     ROW_BALANCE: (
         "What became of the records of a feed and date; the row of the greatest silver_version holds.",
         """SELECT DISTINCT name AS entity, balance.*, silver_version, databricks_run_id, ended_at AS checked_at
 FROM (SELECT name, explode(balances) AS balance, silver_version, databricks_run_id, ended_at
-  FROM {runs} WHERE layer = 'silver')""",
+  FROM {runs} WHERE layer IN ('silver', 'recount'))""",
     ),
     WATERMARKS: (
         "The newest commit of each source that a GOLD table has taken in; of itself, the one that has it.",

@@ -9,9 +9,11 @@ from pipeline import put, run_day
 
 from retailflow.contracts import entity
 from retailflow_spark import run_log
+from retailflow_spark.bronze import load as bronze
 from retailflow_spark.job import Run
 from retailflow_spark.run_log import Counts
 from retailflow_spark.silver.balance import Balance, BalanceError, count_date, open_dates
+from retailflow_spark.silver.recount import recount
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
@@ -96,6 +98,34 @@ def test_a_row_that_vanishes_from_silver_fails_the_next_run_of_its_day(tables, r
     with pytest.raises(BalanceError, match="payments of 2026-01-15 does not balance: 1 records are 0 current"):
         run_day(tables, raw, "payments", DAY)
     assert not newest_check(tables, DAY).is_closed
+
+
+def test_the_nightly_recount_finds_a_row_that_vanished_from_a_date_that_others_moved(tables, raw):
+    put(raw, "payments", DAY, PAID, PAID | {"payment_event_id": "E2"})
+    run_day(tables, raw, "payments", DAY)
+    put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
+    run_day(tables, raw, "payments", NEXT)
+    assert list(recount(tables, "1")) == []
+    tables.spark.sql(f"DELETE FROM {tables.path('silver.payments')} WHERE payment_event_id = 'E2'").collect()
+    third = NEXT + timedelta(days=1)
+    put(raw, "payments", third, PAID | {"payment_event_id": "E3"})
+    run_day(tables, raw, "payments", third)  # its moved numbers take the deletion for a loss to a newer row
+    assert (newest_check(tables, DAY).superseded_count, newest_check(tables, DAY).is_closed) == (2, True)
+    (sentence,) = recount(tables, "2")
+    assert sentence.startswith("payments of 2026-01-15 does not balance: 2 records are 0 current, 1 superseded")
+    assert open_dates(tables) == [("payments", DAY)]
+    run_day(tables, raw, "payments", DAY)
+    assert (newest_check(tables, DAY).current_count, open_dates(tables)) == (1, [])
+
+
+def test_a_recount_leaves_a_date_whose_silver_is_still_to_run(tables, raw):
+    put(raw, "payments", DAY, PAID, PAID | {"payment_event_id": "E2"})
+    run_day(tables, raw, "payments", DAY)
+    put(raw, "payments", NEXT, PAID | {"recorded_at": "2026-01-16T10:00:00Z"})
+    run_day(tables, raw, "payments", NEXT)
+    put(raw, "payments", DAY, PAID | {"payment_event_id": "E4"})
+    bronze.load_day(tables, raw, PAYMENTS, DAY)
+    assert list(recount(tables, "1")) == []
 
 
 def test_a_try_is_in_the_run_log_once_however_often_its_row_was_appended(tables):

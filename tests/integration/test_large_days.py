@@ -1,4 +1,6 @@
-"""A day that is too large for the client leaves the rows that a small one leaves, whatever is in it."""
+"""A day that is too large for the client leaves the rows that a small one leaves, whatever is in it; and so do tables
+with deletion vectors, which upkeep switches on for large ones.
+"""
 
 from datetime import date, timedelta
 
@@ -7,8 +9,10 @@ from bad_records import CASES, SOUND
 from pipeline import empty_catalog, put, run_day
 
 from retailflow.contracts import entity, gold_table
-from retailflow_spark import publish
+from retailflow.contracts.ddl import DELETION_VECTORS
+from retailflow_spark import maintenance, publish
 from retailflow_spark import tables as writer
+from retailflow_spark.maintenance import maintain_layer
 from retailflow_spark.publish import refresh
 from retailflow_spark.silver import judged
 
@@ -39,6 +43,8 @@ def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch):
                 run_day(tables, raw, feed, day)
             for name in GOLD:
                 refresh(tables, gold_table(name))
+            for layer in ("silver", "gold"):
+                maintain_layer(tables, layer, "1")
         return {name: rows(tables, name) for name in names}
 
     small = found()
@@ -46,5 +52,8 @@ def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch):
     monkeypatch.setattr(judged, "SMALL_DAY_RECORDS", 0)
     monkeypatch.setattr(publish, "_KEYS", 0)
     monkeypatch.setattr(writer, "fetched", lambda frame, most: None)
+    monkeypatch.setattr(maintenance, "LARGE_BYTES", 0)
     assert found() == small
     assert all(small[name] for name in names)
+    has_vectors = {name: tables.properties(name).get(DELETION_VECTORS) for name in names if name.startswith("silver.")}
+    assert set(has_vectors.values()) == {"true"}

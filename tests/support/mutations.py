@@ -28,14 +28,24 @@ def _overwriting(store: Any, path: str, payload: bytes) -> bool:
     return True
 
 
-def _appended(tables: Any, frame: Any, table: Any, ingestion_date: Any, sequence: int) -> bool:
+def _appended(tables: Any, frame: Any, table: Any, ingestion_date: Any, sequence: int, note: str) -> bool:
     tables.append(frame, table)
     return True
 
 
-def _replaced_by_whoever_comes(tables: Any, frame: Any, table: Any, ingestion_date: Any, sequence: int) -> bool:
+def _replaced_by_whoever_comes(
+    tables: Any, frame: Any, table: Any, ingestion_date: Any, sequence: int, note: str
+) -> bool:
     tables.replace_day(frame, table, ingestion_date)
     return True
+
+
+def _as_ever(tables: Any, name: str, ingestion_date: Any) -> Any:
+    """The newest commit that a run of ours made of that date, whatever somebody else did since."""
+    from retailflow_spark.commits import commits
+
+    found = commits(tables.history(name, 40))
+    return next((one for one in found if one.note), found[-1])
 
 
 def _shown_as_often_as_it_is_there() -> AbstractContextManager:
@@ -116,6 +126,12 @@ MUTATIONS = [
         "a day's slice of BRONZE is replaced, not appended to",
         _replaced("retailflow_spark.tables.Tables.replace_day_in_sequence", _appended),
         f"{INTEGRATION}/test_bronze.py::test_a_late_batch_joins_its_day_and_a_rerun_changes_nothing",
+    ),
+    Mutation(
+        3,
+        "a run ends at once only where nobody changed its tables",
+        _replaced("retailflow_spark.tables.Tables.newest_of_day", _as_ever),
+        f"{INTEGRATION}/test_unchanged.py::test_rows_that_somebody_changed_are_mended",
     ),
     Mutation(
         3,

@@ -6,7 +6,7 @@ moved by what the commit changed, without reading its records again (docs/adr/00
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
 from retailflow.contracts.model import ORDER, PLACE
-from retailflow_spark.run_log import ROW_BALANCE, RUNS
+from retailflow_spark.run_log import RECOUNT, ROW_BALANCE, RUNS
 from retailflow_spark.silver.judged import places_of
 from retailflow_spark.silver.known import Known
 from retailflow_spark.silver.validate import typed_key
@@ -65,14 +65,18 @@ class Count:
 
     def raise_if_open(self, feed: str, ingestion_date: date) -> None:
         """Raises: BalanceError where the balance does not close."""
-        own = self.balance
         if not self.is_closed:
-            raise BalanceError(
-                f"{feed} of {ingestion_date} does not balance: {own.record} records are {own.current} current, "
-                f"{own.superseded} superseded, {own.duplicate} duplicate and {own.quarantined} quarantined; "
-                f"{self.lacking} records of RAW are not in BRONZE, and {self.stray} rows of SILVER have no record. "
-                "Clear bronze and silver of that date; if it stays so, rows were changed by hand."
-            )
+            raise BalanceError(self.sentence(feed, ingestion_date))
+
+    def sentence(self, feed: str, ingestion_date: date) -> str:
+        """What on-call reads of a balance that does not close."""
+        own = self.balance
+        return (
+            f"{feed} of {ingestion_date} does not balance: {own.record} records are {own.current} current, "
+            f"{own.superseded} superseded, {own.duplicate} duplicate and {own.quarantined} quarantined; "
+            f"{self.lacking} records of RAW are not in BRONZE, and {self.stray} rows of SILVER have no record. "
+            "Clear bronze and silver of that date; if it stays so, rows were changed by hand."
+        )
 
 
 @dataclass(frozen=True)
@@ -99,14 +103,19 @@ def count_date(
         in_raw: how many records RAW has by its manifests; None where that is not known.
         places: those of the date's records, where they are few enough to be known in this process.
     """
-    received, kept, held = (
-        tables.read_day(table, ingestion_date) for table in (contract.bronze, contract.silver, contract.quarantine)
-    )
+    received, kept, held = _sides(tables, contract, [ingestion_date])
     found = _counted_whole(kept, held, places) if places is not None else _counted_by_digest(received, kept, held)
-    stray = 0
-    if found is None:
-        found, stray = _count_one_by_one(tables, contract, received, kept, held)
+    if found:
+        return Count(found, 0 if in_raw is None else in_raw - found.record)
+    nothing = (Balance(0, 0, 0, 0, 0), 0)
+    found, stray = count_one_by_one(tables, contract, [ingestion_date]).get(ingestion_date, nothing)
     return Count(found, 0 if in_raw is None else in_raw - found.record, stray)
+
+
+def _sides(tables: Tables, contract: EntityContract, days: Collection[date]) -> list[DataFrame]:
+    """The rows of these dates in BRONZE, in SILVER and in quarantine."""
+    sides = (contract.bronze, contract.silver, contract.quarantine)
+    return [tables.read(side.name).where(F.col("ingestion_date").isin(sorted(days))) for side in sides]
 
 
 def _counted_whole(kept: DataFrame, held: DataFrame, places: set[tuple[str, int]]) -> Balance | None:
@@ -135,32 +144,43 @@ def _fingerprint(name: str) -> list[SparkColumn]:
     return [F.count("*").alias(name), digest.alias(f"{name}_places")]
 
 
-def _count_one_by_one(
-    tables: Tables, contract: EntityContract, received: DataFrame, kept: DataFrame, held: DataFrame
-) -> tuple[Balance, int]:
-    """The same where some records lost to others, by the row that each lost to; and the stray rows of SILVER."""
-    key, order = contract.silver.key, (contract.version_column, *ORDER)
-    records = typed_key(received, contract).select(*key, *order, "_record_md5", *_event_date(contract))
+def count_one_by_one(
+    tables: Tables, contract: EntityContract, days: Collection[date]
+) -> dict[date, tuple[Balance, int]]:
+    """Of each of these dates the balance, by the row that each lost record lost to, and the stray rows of SILVER."""
+    received, kept, held = _sides(tables, contract, days)
+    day, key, order = "ingestion_date", contract.silver.key, (contract.version_column, *ORDER)
+    records = typed_key(received, contract).select(day, *key, *order, "_record_md5", *_event_date(contract))
     flags = [frame.select(*PLACE, F.lit(True).alias(flag)) for frame, flag in ((kept, "_is_kept"), (held, "_is_held"))]
     placed = records.join(flags[0], list(PLACE), "left").join(flags[1], list(PLACE), "left")
-    again = Window.partitionBy("_record_md5", "_is_held").orderBy(*ORDER)
+    again = Window.partitionBy(day, "_record_md5", "_is_held").orderBy(*ORDER)
     placed = placed.withColumn("_comes_again", F.lead("_position").over(again).isNotNull())
     lost = placed.where("_is_kept IS NULL AND _is_held IS NULL")
     winners = _winners(tables, contract, lost).select(*(F.col(n).alias(f"_kept_{n}") for n in (*key, *order)))
     same_key = [F.col(name) == F.col(f"_kept_{name}") for name in key]
     has_lost = F.struct(*order) < F.struct(*(F.col(f"_kept_{name}").alias(name) for name in order))
-    fates = lost.join(winners, same_key, "left").agg(
-        F.count_if(has_lost & ~F.col("_comes_again")).alias("superseded"),
-        F.count_if(has_lost & F.col("_comes_again")).alias("duplicate"),
+    fates = (
+        lost.join(winners, same_key, "left")
+        .groupBy(day)
+        .agg(
+            F.count_if(has_lost & ~F.col("_comes_again")).alias("superseded"),
+            F.count_if(has_lost & F.col("_comes_again")).alias("duplicate"),
+        )
     )
-    sides = placed.agg(
+    sides = placed.groupBy(day).agg(
         F.count("*").alias("record"),
         F.count("_is_kept").alias("current"),
         F.count("_is_held").alias("quarantined"),
     )
-    stray = kept.join(received.select(*PLACE), list(PLACE), "left_anti").agg(F.count("*").alias("stray"))
-    row = sides.join(fates).join(stray).first()
-    return Balance(row.record, row.current, row.superseded, row.duplicate, row.quarantined), row.stray
+    stray = kept.join(received.select(*PLACE), list(PLACE), "left_anti").groupBy(day).agg(F.count("*").alias("stray"))
+    rows = sides.join(fates, day, "full").join(stray, day, "full").na.fill(0).collect()
+    return {
+        row.ingestion_date: (
+            Balance(row.record, row.current, row.superseded, row.duplicate, row.quarantined),
+            row.stray,
+        )
+        for row in rows
+    }
 
 
 def _winners(tables: Tables, contract: EntityContract, lost: DataFrame) -> DataFrame:
@@ -211,7 +231,7 @@ def open_dates(tables: Tables) -> list[tuple[str, date]]:
 
     The statistics of files without such a check say so: of them none is read.
     """
-    is_open = (F.col("layer") == "silver") & ~F.col("is_closed")
+    is_open = F.col("layer").isin("silver", RECOUNT) & ~F.col("is_closed")
     rows = tables.read(RUNS.name).where(is_open).select("name", F.explode("balances").alias("one"))
     place = ["entity", "ingestion_date"]
     once = rows.where("NOT one.is_closed").select("name", "one.ingestion_date").distinct().collect()

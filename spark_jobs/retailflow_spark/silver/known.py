@@ -8,7 +8,7 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
-from retailflow_spark.run_log import Counts, built_with, of, recent
+from retailflow_spark.run_log import RECOUNT, Counts, built_with, of, recent
 from retailflow_spark.tables import Tables
 
 _COLUMNS = [
@@ -22,12 +22,14 @@ class Known:
     """The rows of `ops.runs` of a feed: of the last week, and all of the date.
 
     `bronze` is the date's newest run of BRONZE, `last` its newest of SILVER, `newest` the feed's newest of SILVER.
+    `is_open` is whether a recount since then found records of the date lost or doubled.
     """
 
     rows: list[Row]
     bronze: Row | None
     last: Row | None
     newest: Row | None
+    is_open: bool
 
     @property
     def checked(self) -> int:
@@ -53,10 +55,10 @@ class Known:
 
         A commit of another date counts as a change: only a run can tell whether it took rows of this date over.
         """
-        last, version = self.last, self.bronze_version(contract)
-        if not last or not last.is_success or last.built_with != built_with("silver", contract) or version is None:
+        last, bronze = self.last, {contract.bronze.name: self.bronze_version(contract)}
+        if not last or not last.is_success or self.is_open:
             return None
-        if (last.taken or {}).get(contract.bronze.name) != version:
+        if last.built_with != built_with("silver", contract) or last.taken != bronze:
             return None
         for table in (*contract.kept, contract.quarantine):
             commit, own = tables.newest_of_day(table.name, ingestion_date), last.versions_after.get(table.name)
@@ -96,7 +98,7 @@ def _balances(rows: list[Row], days: Collection[date], version: int) -> dict[dat
 
 
 def known_of(tables: Tables, contract: EntityContract, ingestion_date: date) -> Known:
-    is_of_feed = F.col("layer").isin("bronze", "silver") & (F.col("name") == contract.name)
+    is_of_feed = F.col("layer").isin("bronze", "silver", RECOUNT) & (F.col("name") == contract.name)
     is_of_date = F.col("ingestion_date") == F.lit(ingestion_date)
     columns = [*_COLUMNS, F.unix_micros("started_at").alias("started_at")]
     rows = recent(
@@ -104,9 +106,16 @@ def known_of(tables: Tables, contract: EntityContract, ingestion_date: date) -> 
     )
     silver = [row for row in rows if row.layer == "silver"]
     of_date = [row for row in rows if row.ingestion_date == ingestion_date]
+    last = max((row for row in of_date if row.layer == "silver"), key=lambda row: row.ended_at, default=None)
     return Known(
         rows=silver,
         bronze=max((row for row in of_date if row.layer == "bronze"), key=lambda row: row.started_at, default=None),
-        last=max((row for row in of_date if row.layer == "silver"), key=lambda row: row.ended_at, default=None),
+        last=last,
         newest=max(silver, key=lambda row: row.ended_at, default=None),
+        is_open=any(
+            one.ingestion_date == ingestion_date and not one.is_closed
+            for row in rows
+            if row.layer == RECOUNT and last and row.ended_at > last.ended_at
+            for one in row.balances
+        ),
     )
