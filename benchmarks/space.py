@@ -71,18 +71,24 @@ class Space(Workspace):
         return cpu_seconds(psutil.Process(), server, *server.children(recursive=True))
 
     def measured(self, work: Callable[[], object]) -> Counter[str]:
-        """What Spark did meanwhile and what it asked of RAW, with CPU and wall seconds."""
-        began, cpu, told = time.time(), self.cpu_seconds(), self.processes.log("azurite").stat().st_size
+        """What Spark did meanwhile, the commits of Delta, what was asked of RAW, with CPU and wall seconds."""
+        commits, told = self._commits(), self.processes.log("azurite").stat().st_size
+        began, cpu = time.time(), self.cpu_seconds()
         work()
         ended, spent = time.time(), self.cpu_seconds() - cpu
         time.sleep(2)  # the logs are written behind the work
-        found = event_log.counted(self.log, began, ended) | self._looks(told)
+        found = event_log.counted(self.log, began, ended) | self._requests(told)
+        found["commits"] = self._commits() - commits
         return found | Counter(cpu_seconds=round(spent, 1), wall_seconds=round(ended - began, 1))
 
-    def _looks(self, told: int) -> Counter[str]:
-        """Requests to RAW since its log was so long that only look what is there: lists, and heads of blobs."""
+    def _commits(self) -> int:
+        return sum(1 for _ in (self.root / "warehouse").glob("*.db/*/_delta_log/*.json"))
+
+    def _requests(self, told: int) -> Counter[str]:
+        """Requests to RAW since its log was so long, and those that only look what is there: lists, heads of blobs."""
         lines = self.processes.log("azurite").read_bytes()[told:].decode().splitlines()
-        return Counter(raw_looks=sum('"HEAD ' in line or "comp=list" in line for line in lines))
+        looks = sum('"HEAD ' in line or "comp=list" in line for line in lines)
+        return Counter(raw_requests=sum('"GET ' in line or '"HEAD ' in line for line in lines), raw_looks=looks)
 
     @contextmanager
     def tables(self) -> Iterator[Tables]:
