@@ -133,10 +133,10 @@ class Lab:
         return lost + (self.open_balances(job.name) if job.script == "silver" else 0), doubled
 
     def _runs_wrong(self, first: str, second: str) -> tuple[int, int]:
-        """The second, which succeeded, has a row in the ledger; the first has one if it died after its last act."""
+        """One of the two has a row in the run log: the first if it died after its last act, else the second."""
         rows = self.tables.read("ops.runs").where(f"databricks_run_id IN ('{first}', '{second}')").collect()
         times = Counter(row.databricks_run_id for row in rows)
-        return 1 - min(times[second], 1), sum(count - 1 for count in times.values())
+        return 1 - min(times[first] + times[second], 1), sum(count - 1 for count in times.values())
 
     def open_balances(self, name: str) -> int:
         """Dates whose newest check does not close."""

@@ -23,8 +23,8 @@ writes with a clean run of the same RAW. A cell is **rows lost / rows doubled / 
 `./retailflow test --full tests/faults`, a group at a time.
 
 - Rows: of every table of the job, as multisets, and of the published view; a key that is there twice, a
-  date whose balance does not close and a run that succeeded without its row in the ledger count too.
-- Runs: rows of the ledger beyond one for a try; Databricks runs beyond one for a try of a task.
+  date whose balance does not close and a job none of whose tries has its row in the run log count too.
+- Runs: rows of the run log beyond one for a try; Databricks runs beyond one for a try of a task.
 - **killed before**: kill -9 of the job's process as it is about to send the write. **killed while**: kill -9 and
   interruption of its query after half the time that the write takes. **answer lost**: the write lands and the job sees
   a broken connection, as if it were killed then.

@@ -232,5 +232,5 @@ def test_a_slice_of_fewer_batches_never_replaces_one_of_more(tables, raw):
     load_day(tables, raw, entity("payments"), DAY)
     late = tables.spark.createDataFrame(old, tables.read("bronze.payments").schema)
     sequence = (early[0] << 42) + int((datetime.now(UTC) + timedelta(days=1)).timestamp() * 1000)
-    assert tables.replace_day_in_sequence(late, entity("payments").bronze, DAY, sequence)
+    assert tables.replace_day_in_sequence(late, entity("payments").bronze, DAY, sequence, "late")
     assert tables.read("bronze.payments").count() == 2
