@@ -17,8 +17,7 @@ def notice(tables: Tables, contract: EntityContract, ingestion_date: date) -> li
 
     Returns: for each field and kind `column`, `kind`, `record_count` and `first_file`, as `ops.runs` has them.
 
-    Names of fields come from outside, so the log has only their number. On a day without drift the statistics of the
-    slice's files already say so, and none is read.
+    Names of fields come from outside, so the log has only their number.
     """
     drifted = tables.read_day(contract.bronze, ingestion_date).where(
         "_rescued_data IS NOT NULL OR _missing_fields IS NOT NULL"

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from retailflow.contracts import EntityContract
 from retailflow.contracts.model import ORDER, PLACE
 from retailflow_spark.run_log import RECOUNT, ROW_BALANCE, RUNS
-from retailflow_spark.silver.judged import places_of
+from retailflow_spark.silver.judged import Judged, fingerprint, places_of
 from retailflow_spark.silver.known import Known
 from retailflow_spark.silver.validate import typed_key
 from retailflow_spark.spans import near
@@ -93,7 +93,7 @@ def count_date(
     contract: EntityContract,
     ingestion_date: date,
     in_raw: int | None = None,
-    places: set[tuple[str, int]] | None = None,
+    judged: Judged | None = None,
 ) -> Count:
     """What became of a date's records. One that is two things at once counts as both.
 
@@ -101,10 +101,13 @@ def count_date(
 
     Args:
         in_raw: how many records RAW has by its manifests; None where that is not known.
-        places: those of the date's records, where they are few enough to be known in this process.
+        judged: the date's records, where they are known.
     """
     received, kept, held = _sides(tables, contract, [ingestion_date])
-    found = _counted_whole(kept, held, places) if places is not None else _counted_by_digest(received, kept, held)
+    if judged and judged.places is not None:
+        found = _counted_whole(kept, held, judged.places)
+    else:
+        found = _counted_by_digest(judged.fingerprint if judged else None, received, kept, held)
     if found:
         return Count(found, 0 if in_raw is None else in_raw - found.record)
     nothing = (Balance(0, 0, 0, 0, 0), 0)
@@ -128,20 +131,19 @@ def _counted_whole(kept: DataFrame, held: DataFrame, places: set[tuple[str, int]
     return Balance(len(places), len(found["kept"]), 0, 0, len(found["held"]))
 
 
-def _counted_by_digest(received: DataFrame, kept: DataFrame, held: DataFrame) -> Balance | None:
-    """The same without fetching places."""
-    found = received.agg(*_fingerprint("received")).join(kept.agg(*_fingerprint("kept")))
-    marks = found.join(held.agg(*_fingerprint("held"))).first()
-    is_whole = marks.received == marks.kept + marks.held
-    if not is_whole or marks.received_places != marks.kept_places ^ marks.held_places:
+def _counted_by_digest(
+    known: tuple[int, int] | None, received: DataFrame, kept: DataFrame, held: DataFrame
+) -> Balance | None:
+    """The same without fetching places.
+
+    Args:
+        known: the fingerprint of the records, where it is known.
+    """
+    marks = kept.agg(*fingerprint("kept")).join(held.agg(*fingerprint("held"))).first()
+    count, places = known or received.agg(*fingerprint("received")).first()
+    if count != marks.kept + marks.held or places != marks.kept_places ^ marks.held_places:
         return None
-    return Balance(marks.received, marks.kept, 0, 0, marks.held)
-
-
-def _fingerprint(name: str) -> list[SparkColumn]:
-    """How many records, and a digest of their places: equal for equal sets of places, whatever their order."""
-    digest = F.coalesce(F.bit_xor(F.xxhash64(*PLACE)), F.lit(0).cast("bigint"))
-    return [F.count("*").alias(name), digest.alias(f"{name}_places")]
+    return Balance(count, marks.kept, 0, 0, marks.held)
 
 
 def count_one_by_one(

@@ -5,17 +5,22 @@ can be counted in this process costs no Spark job. A large one stays a query. Bo
 `tests/integration/test_large_days.py` compares (docs/adr/0014).
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from itertools import repeat
+from operator import xor
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract, Table
 from retailflow.contracts.model import PLACE
 from retailflow_spark.silver.validate import REASONS, latest_per_key, valid
+from retailflow_spark.spans import Span
 from retailflow_spark.tables import literal_rows
 
 SMALL_DAY_RECORDS = 100_000
@@ -28,8 +33,14 @@ class Judged:
     contract: EntityContract
     frame: DataFrame
     invalid: int
-    dates: tuple[date, ...]  # event dates of valid records, where the feed has one
+    spans: dict[date | None, Span]  # of each event date of valid records, the least and the greatest first key
+    fingerprint: tuple[int, int] | None = None  # of a large day: how many records, and the digest of their places
     rows: pa.Table | None = None
+
+    @property
+    def dates(self) -> list[date]:
+        """The event dates of valid records, where the feed has one."""
+        return [day for day in self.spans if day]
 
     def latest(self, table: Table, order: tuple[str, ...]) -> tuple[DataFrame, int | None]:
         """The greatest valid record of each identity of the table, and how many they are, None where nobody knows."""
@@ -57,17 +68,40 @@ def judge(validated: DataFrame, contract: EntityContract, records: int | None) -
     Args:
         records: how many there are in RAW; None where nobody knows.
     """
-    event_date = contract.event_date
     if records is None or records > SMALL_DAY_RECORDS:
-        is_bad = F.size(REASONS) > 0
-        good_date = F.when(~is_bad, F.col(event_date)) if event_date else F.lit(None)
-        found = validated.agg(F.count_if(is_bad).alias("invalid"), F.collect_set(good_date).alias("dates")).first()
-        return Judged(contract, validated, found.invalid, tuple(found.dates))
+        return _surveyed(validated, contract)
     rows = validated.toArrow()
     good = _good(rows)
-    dates = tuple(good[event_date].unique().to_pylist()) if event_date else ()
     frame = literal_rows(validated.sparkSession, rows, validated.schema)
-    return Judged(contract, frame, rows.num_rows - good.num_rows, dates, rows)
+    return Judged(contract, frame, rows.num_rows - good.num_rows, _spans(good, contract), rows=rows)
+
+
+def _surveyed(validated: DataFrame, contract: EntityContract) -> Judged:
+    """What a large day is, in one query."""
+    day = F.col(contract.event_date) if contract.event_date else F.lit(None).cast("date")
+    key, is_bad = contract.silver.key[0], F.size(REASONS) > 0
+    groups = (
+        validated.groupBy(is_bad.alias("is_bad"), F.when(~is_bad, day).alias("day"))
+        .agg(*fingerprint("marked"), F.min(key).alias("least"), F.max(key).alias("greatest"))
+        .collect()
+    )
+    marks = (sum(one.marked for one in groups), reduce(xor, (one.marked_places for one in groups), 0))
+    spans = {one.day: (one.least, one.greatest) for one in groups if not one.is_bad}
+    return Judged(contract, validated, sum(one.marked for one in groups if one.is_bad), spans, marks)
+
+
+def _spans(good: pa.Table, contract: EntityContract) -> dict[date | None, Span]:
+    keys: dict[date | None, list[str]] = defaultdict(list)
+    days = good[contract.event_date].to_pylist() if contract.event_date else repeat(None)
+    for day, key in zip(days, good[contract.silver.key[0]].to_pylist(), strict=False):
+        keys[day].append(key)
+    return {day: (min(found), max(found)) for day, found in keys.items()}
+
+
+def fingerprint(name: str) -> list[Column]:
+    """How many records, and a digest of their places: equal for equal sets of places, whatever their order."""
+    digest = F.coalesce(F.bit_xor(F.xxhash64(*PLACE)), F.lit(0).cast("bigint"))
+    return [F.count("*").alias(name), digest.alias(f"{name}_places")]
 
 
 def _good(rows: pa.Table) -> pa.Table:

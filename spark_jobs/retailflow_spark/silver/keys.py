@@ -4,28 +4,25 @@ SILVER is partitioned by the event date, so that a merge reads only the dates of
 another date is therefore inserted beside its old row, and one of the two is deleted here (docs/adr/0005).
 """
 
-from collections import defaultdict
-from datetime import date
-
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
 from retailflow.contracts.model import ORDER
-from retailflow_spark.spans import Span, near
+from retailflow_spark.silver.judged import Judged
+from retailflow_spark.spans import near
 from retailflow_spark.tables import Tables, date_in, literal_rows
 
 
 def keep_latest_date(
-    tables: Tables, contract: EntityContract, first: int, last: int, records: pa.Table | None = None
+    tables: Tables, contract: EntityContract, first: int, last: int, judged: Judged | None = None
 ) -> int:
     """Let each key that commits `first` to `last` of SILVER inserted have one row. Safe to repeat.
 
     Of two runs at once that insert a key with two dates, the one that commits later sees both.
 
     Args:
-        records: those that the commits merged, where they are known.
+        judged: the records that the commits merged, where they are known.
 
     Returns: the number of keys that had several event dates.
     """
@@ -33,37 +30,33 @@ def keep_latest_date(
     key = list(silver.key)
     if not event_date or event_date in key:
         return 0
-    if records is None:
+    if judged is None:
         inserted = tables.changes(silver.name, first, last, "insert").select(*key, event_date)
         least, greatest = F.min(key[0]).alias("least"), F.max(key[0]).alias("greatest")
         spans = [(row.least, row.greatest) for row in inserted.groupBy(event_date).agg(least, greatest).collect()]
     else:
-        inserted, spans = _literal(tables, contract, records), _spans(records, key[0], event_date)
+        inserted, spans = _keys(tables, contract, judged), list(judged.spans.values())
     if not spans:
         return 0
-    others = tables.read(silver.name).where(near(key[0], spans))
     order = [contract.version_column, *ORDER]
-    rows = others.select(*key, event_date, *order).join(inserted.select(*key), key, "left_semi")
+    rows = tables.read(silver.name).where(near(key[0], spans)).select(*key, event_date, *order)
+    if inserted is not None:
+        rows = rows.join(inserted.select(*key), key, "left_semi")
     latest, number = F.max(F.struct(*order)).alias("_latest"), F.count("*").alias("_rows")
     several = rows.groupBy(*key).agg(latest, number).where("_rows > 1")
+    if several.isEmpty():
+        return 0
     older = rows.join(several, key).where(F.struct(*order) < F.col("_latest")).select(*key, event_date, *order)
     dates = older.groupBy(event_date).count().collect()
-    if not dates:
-        return 0
     count = several.count()
     prune = date_in(f"t.{event_date}", [row[event_date] for row in dates])
     tables.delete_same(silver, older, (*key, event_date, *order), prune)
     return count
 
 
-def _literal(tables: Tables, contract: EntityContract, records: pa.Table) -> DataFrame:
+def _keys(tables: Tables, contract: EntityContract, judged: Judged) -> DataFrame | None:
+    """The keys of the records, where they are few; a join with those of a large day costs more than it spares."""
+    if judged.valid_rows is None:
+        return None
     schema = tables.read(contract.silver.name).select(*contract.silver.key).schema
-    return literal_rows(tables.spark, records.select(list(contract.silver.key)), schema)
-
-
-def _spans(records: pa.Table, key: str, event_date: str) -> list[Span]:
-    """Of each event date the least and the greatest key."""
-    keys: dict[date, list[str]] = defaultdict(list)
-    for day, value in zip(records[event_date].to_pylist(), records[key].to_pylist(), strict=True):
-        keys[day].append(value)
-    return [(min(values), max(values)) for values in keys.values()]
+    return literal_rows(tables.spark, judged.valid_rows.select(list(contract.silver.key)), schema)

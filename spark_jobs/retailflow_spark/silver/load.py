@@ -92,12 +92,11 @@ def _settle(
     moved: list[Movement] = []
     if commits:
         is_alone = len(commits) == wrote.commits
-        own = judged.valid_rows if is_alone else None
-        count = keep_latest_date(tables, contract, min(commits), version, own)
+        count = keep_latest_date(tables, contract, min(commits), version, judged if is_alone else None)
         if count:
             print(f"warning: {count:,} keys of {contract.name} came with several event dates; the latest record counts")
             version = tables.version(name)
         if count or not (is_alone and wrote.has_only_new):
             moved = movements(tables, contract, min(commits), version)
-    found = count_date(tables, contract, ingestion_date, known.in_raw, judged.places)
+    found = count_date(tables, contract, ingestion_date, known.in_raw, judged)
     return version, found, moved_balances(tables, contract, known, moved, ingestion_date, version)
