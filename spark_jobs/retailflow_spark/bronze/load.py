@@ -23,7 +23,7 @@ from retailflow_spark.bronze.decode import decode
 from retailflow_spark.bronze.encoding import BadFile
 from retailflow_spark.bronze.rows import ASIDE
 from retailflow_spark.job import Run
-from retailflow_spark.run_log import RUNS, Counts, built_with, of
+from retailflow_spark.run_log import RUNS, Counts, of
 from retailflow_spark.tables import Tables
 
 SMALL_DAY_BYTES = 8 * 2**20  # of RAW: so much is decoded by the client itself, which spares the start of workers
@@ -79,7 +79,7 @@ def _tags(store: RawStore, contract: EntityContract, ingestion_date: date) -> di
 
 def _note(contract: EntityContract, tags: Mapping[str, str]) -> str:
     """A digest of what a slice of BRONZE is made of: the day's blobs in RAW, contract and code."""
-    return hashlib.sha256(repr((built_with("bronze", contract), sorted(tags.items()))).encode()).hexdigest()
+    return hashlib.sha256(repr((contract, run_log.code_version(), sorted(tags.items()))).encode()).hexdigest()
 
 
 def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> tuple[Counts, bool]:

@@ -8,12 +8,13 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
-from retailflow_spark.run_log import RECOUNT, Counts, built_with, of, recent
+from retailflow_spark.run_log import RECOUNT, Counts, built_with, code_version, of, recent
 from retailflow_spark.tables import Tables
 
 _COLUMNS = [
-    *("layer", "ingestion_date", "databricks_run_id", "built_with", "is_success", "rows_read", "rows_updated"),
-    *("rows_superseded", "rows_duplicate", "rows_quarantined", "versions_after", "taken", "silver_version", "balances"),
+    *("layer", "ingestion_date", "databricks_run_id", "code_version", "contract_version", "built_with", "is_success"),
+    *("rows_read", "rows_updated", "rows_superseded", "rows_duplicate", "rows_quarantined"),
+    *("versions_after", "taken", "silver_version", "balances"),
 ]
 
 
@@ -58,7 +59,8 @@ class Known:
         last, bronze = self.last, {contract.bronze.name: self.bronze_version(contract)}
         if not last or not last.is_success or self.is_open:
             return None
-        if last.built_with != built_with("silver", contract) or last.taken != bronze:
+        made_with = (code_version(), contract.version, built_with("silver", contract))
+        if (last.code_version, last.contract_version, last.built_with) != made_with or last.taken != bronze:
             return None
         for table in (*contract.kept, contract.quarantine):
             commit, own = tables.newest_of_day(table.name, ingestion_date), last.versions_after.get(table.name)
