@@ -16,7 +16,7 @@ DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
 CUSTOMERS = entity("customers")
 TABLES = tuple(table.name for table in CUSTOMERS.tables)
-KNOWN = {"customer_id": "C1", "updated_at": "2026-01-15T10:00:00Z", "segment": "Ulm"}
+KNOWN = {"customer_id": "C1", "updated_at": "2026-01-15T10:00:00Z", "segment": "consumer"}
 OTHER = KNOWN | {"customer_id": "C2"}
 INVALID = KNOWN | {"customer_id": ""}
 
@@ -61,9 +61,9 @@ def test_another_date_wakes_no_task_of_bronze_and_upkeep_none_at_all(day, raw):
 
 
 def test_a_batch_more_wakes_both(day, raw):
-    put(raw, "customers", DAY, KNOWN | {"updated_at": "2026-01-15T11:00:00Z", "segment": "Bonn"})
+    put(raw, "customers", DAY, KNOWN | {"updated_at": "2026-01-15T11:00:00Z", "segment": "business"})
     run_day(day, raw, "customers", DAY)
-    assert day.read(CUSTOMERS.silver.name).where("customer_id = 'C1'").first().segment == "Bonn"
+    assert day.read(CUSTOMERS.silver.name).where("customer_id = 'C1'").first().segment == "business"
 
 
 @pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET {} = '?'"])
@@ -93,6 +93,13 @@ def test_a_run_that_died_before_its_record_is_not_taken_for_one(tables, raw, mon
             run_day(tables, raw, "customers", DAY)
     run_day(tables, raw, "customers", DAY)
     rows = tables.read("ops.task_runs").select("layer").collect()
+    assert sorted(row.layer for row in rows) == ["bronze", "silver"]
+
+
+def test_a_run_log_that_was_dropped_is_made_anew(day, raw):
+    day.spark.sql(f"DROP TABLE {day.path('ops.runs')}")
+    run_day(day, raw, "customers", DAY)
+    rows = day.read("ops.task_runs").select("layer").collect()
     assert sorted(row.layer for row in rows) == ["bronze", "silver"]
 
 

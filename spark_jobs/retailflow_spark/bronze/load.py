@@ -49,9 +49,9 @@ def load_day(
     Raises: BadManifest or BadFile where a delivery of the day is not what it should be; the slice stays as it was.
     """
     run = run or Run.alone("bronze", contract.name, ingestion_date)
+    run_log.create(tables)
     if counts := _unchanged(tables, store, contract, ingestion_date):
         return counts
-    run_log.create(tables)
     counts, may_differ = _load(tables, store, contract, ingestion_date)
     differs = drift.notice(tables, contract, ingestion_date) if may_differ else []
     run_log.record(tables, run, contract, counts, drift=differs)
