@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import psutil
 
 from retailflow.contracts import entities, gold_table, gold_tables
 from retailflow.environments import load_environment
+from retailflow_local.processes import cpu_seconds
 from retailflow_local.spark_client import session
 from retailflow_local.state import Simulation
 from retailflow_local.workspace import Workspace
@@ -95,15 +96,6 @@ class Space(Workspace):
         """In a session of their own, as each job has one."""
         with session(self.spark_remote) as spark:
             yield Tables(spark, LOCAL.catalog)
-
-
-def cpu_seconds(*processes: psutil.Process) -> float:
-    """Of these processes and the children that they have waited for."""
-    seconds = 0.0
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            seconds += sum(process.cpu_times()[:4])
-    return seconds
 
 
 @contextmanager

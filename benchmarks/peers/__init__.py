@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from space import Space, cpu_seconds, space, to_bronze, to_silver
+from space import Space, space, to_bronze, to_silver
 from targets import Target
 
 from retailflow.contracts import entity
 from retailflow.manifests import ulid
 from retailflow.raw import Part, complete, deliver
+from retailflow_local.processes import cpu_seconds
 from retailflow_local.virtual_environments import virtual_environment
 
 HERE = Path(__file__).parent

@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from retailflow_local.adventureworks import AdventureWorks
 from retailflow_local.airflow import AirflowClient
 from retailflow_local.console import console, steps
 from retailflow_local.errors import WorkspaceError
+from retailflow_local.processes import cpu_seconds
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import World
@@ -52,14 +52,10 @@ class Footprint:
         self.peak_mib = max(self.peak_mib, total // 2**20)
 
 
-def cpu_seconds(workspace: Workspace) -> Counter[str]:
-    """What each process of the stack has taken so far, with its children, also those that have ended."""
-    found: Counter[str] = Counter()
-    for name in PROCESSES:
-        for process in workspace.processes.members([name]):
-            with suppress(psutil.Error):
-                found[name] += sum(process.cpu_times()[:4])
-    return found
+def _processor_time(workspace: Workspace) -> Counter[str]:
+    """CPU seconds of each process of the stack so far, with its children, also those that have ended."""
+    members = workspace.processes.members
+    return Counter({name: cpu_seconds(*members([name])) for name in PROCESSES})
 
 
 @dataclass(frozen=True)
@@ -78,14 +74,14 @@ class Demo:
         with steps() as on_step:
             started = workspace.start(simulation=self.simulation, on_step=on_step)
         try:
-            ready, before = time.monotonic(), cpu_seconds(workspace)
+            ready, before = time.monotonic(), _processor_time(workspace)
             client = workspace.airflow_client()
             client.wait_for_dag(DAG_ID)
             runs = [
                 _run_day(workspace, client, day, index == 0, deliver, footprint) for index, day in enumerate(self.dates)
             ]
             console.print(report.timing(runs, ready - began, time.monotonic() - ready, footprint))
-            console.print(report.processor_time(cpu_seconds(workspace) - before))
+            console.print(report.processor_time(_processor_time(workspace) - before))
             is_right = all(run.is_success for run in runs)
             if is_right:
                 is_right = report.tables(workspace.spark_remote, self.dates, self.source)

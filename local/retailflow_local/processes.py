@@ -219,3 +219,12 @@ def _uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
+
+
+def cpu_seconds(*processes: psutil.Process) -> float:
+    """Of these processes and the children that they have waited for."""
+    seconds = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            seconds += sum(process.cpu_times()[:4])
+    return seconds

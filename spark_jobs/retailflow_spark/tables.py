@@ -27,7 +27,6 @@ _CONFLICT = re.compile(
     r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception|_NON_EMPTY_LOCATION|ALREADY_EXISTS"
 )
 _ATTEMPTS = 8
-_ABSENT = ("TABLE_OR_VIEW_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE", "DELTA_TABLE_NOT_FOUND")
 _LOOKED_AT = 10  # of a table's newest commits, at a time
 _LOOKED_AT_FOR_A_DATE = 40  # each date has a commit; a history of 40 costs half more than one of 1
 
@@ -420,7 +419,7 @@ class Tables:
 
 def is_absent(error: AnalysisException) -> bool:
     """Whether a query was refused since there is no such table."""
-    return error.getCondition() in _ABSENT
+    return error.getCondition() == "TABLE_OR_VIEW_NOT_FOUND"
 
 
 def fetched(frame: DataFrame, most: int) -> pa.Table | None:

@@ -110,7 +110,7 @@ _LINEAGE = (
 )
 # After the version column, these order all records of a key: the last part of the total order.
 ORDER = ("ingestion_date", "_batch_id", "_source_file", "_position")
-PLACE = ("_source_file", "_position")  # where a record stands in RAW
+PLACE = ("_source_file", "_position")  # of a record: its file in RAW, and its number in that file
 
 
 @dataclass(frozen=True)

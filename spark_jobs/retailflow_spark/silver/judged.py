@@ -8,7 +8,7 @@ can be counted in this process costs no Spark job. A large one stays a query. Bo
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import repeat
 from operator import xor
 
@@ -51,7 +51,7 @@ class Judged:
         count = good.select(list(table.identity)).group_by(list(table.identity)).aggregate([]).num_rows
         return (found if count == good.num_rows else latest_per_key(found, table.identity, order)), count
 
-    @property
+    @cached_property
     def valid_rows(self) -> pa.Table | None:
         """The valid records; None for a large day."""
         return None if self.rows is None else _good(self.rows)

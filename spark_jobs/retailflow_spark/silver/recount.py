@@ -20,7 +20,7 @@ from retailflow_spark.tables import Tables
 def recount(tables: Tables, databricks_run_id: str) -> Iterator[str]:
     """Count what was moved since the last time, and record it. Safe beside a running day: an older count gives way.
 
-    Returns: a sentence for each date that does not balance.
+    Yields: a sentence for each date that does not balance.
     """
     for contract in entities():
         if tables.spark.catalog.tableExists(tables.path(contract.silver.name)):
