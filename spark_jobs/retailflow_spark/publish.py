@@ -18,13 +18,13 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import GoldContract, table
 from retailflow_spark import run_log
-from retailflow_spark.gold.scope import bounded
+from retailflow_spark.commits import Commit
+from retailflow_spark.gold.scope import at_hand, bounded
 from retailflow_spark.job import Run
 from retailflow_spark.run_log import Counts, built_with
-from retailflow_spark.tables import COMMIT, Tables, date_in, fetched, is_absent, literal_rows
+from retailflow_spark.tables import COMMIT, Tables, date_in, is_absent
 
 BUILT_WITH = "retailflow.built_with"  # the property of a GOLD table with the digest of what made its rows
-_KEYS = 200_000  # keys to recompute; more of them stay a query, which is asked anew wherever they are needed
 
 
 def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> Counts:
@@ -48,10 +48,10 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
     base, looked_at = seen[name] if name in seen else tables.version(name), None
     while True:
         since = _since(tables, contract, seen)
-        now = {source: version for source, (version, _) in since.items()}
+        now = {source: newest for source, (newest, _) in since.items()}
         is_anew = any(seen.get(source, 0) > version for source, version in now.items())  # a source was dropped
         is_new = is_outdated or is_anew or not seen.keys() >= now.keys()
-        if not is_new and all(first is None for _, first in since.values()):
+        if not is_new and not any(commits for _, commits in since.values()):
             if is_on_record:
                 run_log.print_unchanged(name)
             else:
@@ -73,15 +73,15 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
         base = newest
 
 
-def _since(tables: Tables, contract: GoldContract, seen: Mapping[str, int]) -> dict[str, tuple[int, int | None]]:
-    """Of each source the newest commit, and the first that was not taken in."""
+def _since(tables: Tables, contract: GoldContract, seen: Mapping[str, int]) -> dict[str, tuple[int, list[Commit]]]:
+    """Of each source the newest commit, and those that changed it and were not taken in."""
     try:
-        return {source: tables.since(source, seen.get(source, 0)) for source in contract.sources}
+        return {source: tables.commits_after(source, seen.get(source, 0)) for source in contract.sources}
     except AnalysisException as error:
         if not is_absent(error):
             raise
     tables.create(map(table, contract.sources))  # one was dropped
-    return {source: tables.since(source, seen.get(source, 0)) for source in contract.sources}
+    return {source: tables.commits_after(source, seen.get(source, 0)) for source in contract.sources}
 
 
 def _cost(tables: Tables, contract: GoldContract) -> str:
@@ -106,19 +106,20 @@ def _build(tables: Tables, contract: GoldContract) -> tuple[int, None]:
 
 
 def _follow(
-    tables: Tables, contract: GoldContract, since: Mapping[str, tuple[int, int | None]], also: DataFrame | None
+    tables: Tables, contract: GoldContract, since: Mapping[str, tuple[int, list[Commit]]], also: DataFrame | None
 ) -> tuple[int, DataFrame]:
-    """Write what follows from the sources' commits, by their newest and the first to look at.
+    """Write what follows from the sources' commits.
 
     Args:
+        since: as of `_since`.
         also: keys that are looked at too.
 
     Returns: the number of rows written or deleted, and the keys that were looked at.
     """
     transform, inputs = _transform(contract), _inputs(tables, contract)
-    changed = {source: _changed(tables, source, inputs[source], *commits) for source, commits in since.items()}
+    changed = {source: _changed(tables, source, inputs[source], commits) for source, (_, commits) in since.items()}
     scope = transform.scope(changed, inputs)
-    scope, keys = _fetched(scope if also is None else scope.union(also).distinct())
+    scope, keys = at_hand(scope if also is None else scope.union(also).distinct())
     if keys is not None and not keys.num_rows:
         return 0, scope
     day, prune, is_small = contract.scope_date, None, keys is not None
@@ -131,12 +132,12 @@ def _follow(
     return tables.make_equal(contract.table, rows, scope, prune, is_small=is_small), scope
 
 
-def _changed(tables: Tables, source: str, rows: DataFrame, newest: int, first: int | None) -> DataFrame:
+def _changed(tables: Tables, source: str, rows: DataFrame, commits: list[Commit]) -> DataFrame:
     """What commits changed of a source; of a dimension as `Tables.value_changes` gives it, for `gold.lookup`."""
-    if first is None:
+    if not commits:
         return rows.limit(0).select("*", F.lit(0).alias("_net"), F.lit(0).alias(COMMIT))
-    found = tables.value_changes(source, first, newest, table(source).value_names)
-    return _fetched(found)[0] if source.startswith("gold.dim_") else found.drop("_net", COMMIT)
+    found = tables.value_changes(source, commits, table(source).value_names)
+    return at_hand(found)[0] if source.startswith("gold.dim_") else found.drop("_net", COMMIT)
 
 
 def bounded_inputs(
@@ -149,14 +150,8 @@ def bounded_inputs(
     """
     transform = _transform(contract)
     if hasattr(transform, "bounded"):  # it is made of other dates or keys than its own
-        return transform.bounded(inputs, scope)
+        return transform.bounded(inputs, scope, keys)
     return inputs if keys is None else bounded(inputs, contract, keys)
-
-
-def _fetched(frame: DataFrame) -> tuple[DataFrame, pa.Table | None]:
-    """The rows as literals of a query, and themselves; the frame as it is where they are too many."""
-    rows = fetched(frame, _KEYS)
-    return (frame, None) if rows is None else (literal_rows(frame.sparkSession, rows, frame.schema), rows)
 
 
 def _transform(contract: GoldContract) -> ModuleType:

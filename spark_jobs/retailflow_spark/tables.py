@@ -4,7 +4,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial, reduce
 from typing import Any
@@ -84,9 +84,9 @@ class Tables:
         a table that rests has old commits of upkeep after the last that was taken in.
         """
         newest, changes = self.commits_after(name, version, as_noted=as_noted)
-        return newest, min(changes, default=None)
+        return newest, min((one.version for one in changes), default=None)
 
-    def commits_after(self, name: str, version: int, *, as_noted: bool = False) -> tuple[int, list[int]]:
+    def commits_after(self, name: str, version: int, *, as_noted: bool = False) -> tuple[int, list[Commit]]:
         """The newest commit, and all after `version` that change a row.
 
         Args:
@@ -96,7 +96,7 @@ class Tables:
         found = (self._noted.pop(name, None) if as_noted else None) or self._commits(name, _LOOKED_AT)
         if len(found) == _LOOKED_AT and found[-1].version > version + 1:
             found = self._commits(name, found[0].version - version + _LOOKED_AT)
-        return found[0].version, [one.version for one in found if one.version > version and not one.is_upkeep]
+        return found[0].version, [one for one in found if one.version > version and not one.is_upkeep]
 
     def newest_commits(self, name: str) -> list[Commit]:
         """The newest few commits, the newest first."""
@@ -129,18 +129,30 @@ class Tables:
         wanted = feed.where(F.col(CHANGE).isin(*kinds)) if kinds else feed
         return wanted.drop(CHANGE, COMMIT, "_commit_timestamp")
 
-    def value_changes(self, name: str, first: int, last: int, values: list[str]) -> DataFrame:
+    def value_changes(self, name: str, changes: Collection[Commit], values: list[str]) -> DataFrame:
         """The rows of `change_feed` by these columns, but those that are the same before and after a commit.
 
         A row that is brought again as it was, from another file and date, changes nothing that is made of it. One that
-        comes and goes again may: a run that died, or is about to write, may have taken it in between.
+        comes and goes again may: a run that died, or is about to write, may have taken it in between. Commits that only
+        insert have no such rows, and a query of their feed reads no column that it does not need.
+
+        Args:
+            changes: commits that change a row, with none left out between them.
 
         Returns: `values`, the commit as `_commit_version`, and `_net`: above 0 for a row that is there after it, below
         for one that was there before.
         """
-        sign = F.when(F.col(CHANGE).isin("insert", "update_postimage"), 1).otherwise(-1)
-        net = self.change_feed(name, first, last).groupBy(*values, COMMIT).agg(F.sum(sign).alias("_net"))
-        return net.where("_net <> 0")
+        versions = [one.version for one in changes]
+        feed = self.change_feed(name, min(versions), max(versions))
+        sign = F.when(F.col(CHANGE).isin("insert", "update_postimage"), 1).otherwise(-1).cast("long").alias("_net")
+        if all(one.only_inserts for one in changes):
+            return feed.select(*values, COMMIT, sign)
+        return (
+            feed.select(*values, COMMIT, sign)
+            .groupBy(*values, COMMIT)
+            .agg(F.sum("_net").alias("_net"))
+            .where("_net <> 0")
+        )
 
     def create(self, tables: Iterable[Table]) -> None:
         """Create the tables that are not there, and let the others follow their contracts: columns, types that hold all

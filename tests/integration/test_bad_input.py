@@ -128,6 +128,7 @@ def test_the_same_records_come_from_the_client_and_from_spark_s_workers(tables, 
     load_day(tables, raw, entity("clickstream"), DAY)
     here = everything(tables, "bronze.clickstream")
     monkeypatch.setattr("retailflow_spark.bronze.load.SMALL_DAY_BYTES", 0)
+    tables.spark.sql(f"DROP TABLE {tables.path('bronze.clickstream')}")  # else there is nothing to do
     load_day(tables, raw, entity("clickstream"), DAY)
     assert everything(tables, "bronze.clickstream") == here
 

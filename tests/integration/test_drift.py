@@ -52,10 +52,15 @@ def notices(tables) -> list[tuple]:
     return [(row.databricks_run_id, row.kind, row.column, row.record_count, row.first_file) for row in rows]
 
 
-def test_new_and_lost_fields_are_noticed_once_per_run_and_a_plain_day_leaves_no_trace(tables, raw, capsys):
+@pytest.mark.parametrize("small_day_bytes", [bronze.SMALL_DAY_BYTES, 0], ids=["client", "workers"])
+def test_new_and_lost_fields_are_noticed_once_per_run_and_a_plain_day_leaves_no_trace(
+    tables, raw, capsys, monkeypatch, small_day_bytes
+):
+    monkeypatch.setattr(bronze, "SMALL_DAY_BYTES", small_day_bytes)
     put(raw, "payments", DAY, PAID, PAID | {"payment_event_id": "E2"})
     load(tables, raw, "payments", "1")
     assert notices(tables) == []
+    assert "drift" not in capsys.readouterr().out
     lost = {name: value for name, value in PAID.items() if name != "provider"}
     second = put(raw, "payments", DAY, lost | {"gift_note": None, "tier": 2}, lost | {"tier": {"a": 1}}, "cut")
     load(tables, raw, "payments", "2")

@@ -8,11 +8,13 @@ changes.
 from collections.abc import Mapping
 from datetime import date, timedelta
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
-from retailflow_spark.gold.scope import distinct_keys, within
+from retailflow_spark.gold.scope import at_hand, distinct_keys, within
 from retailflow_spark.tables import same
 
 EVENT_TYPES = ("page_view", "product_view", "search", "add_to_cart", "remove_from_cart", "checkout", "purchase")
@@ -28,23 +30,31 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
     events = with_visitor(changed["silver.clickstream"])
     touched = events.groupBy(*STREAM, day).agg(F.min(moment).alias("_first"), F.max(moment).alias("_last"))
     touched = touched.withColumns({"_first": F.col("_first") - _silence(), "_last": F.col("_last") + _silence()})
-    stored = _stored(tables["gold.fact_web_sessions"], touched)
+    touched, known = at_hand(touched)
+    stored = _stored(tables["gold.fact_web_sessions"], touched, known)
     near = same(STREAM) & (F.col("_ended_at") >= F.col("_first")) & (F.col("_started_at") <= F.col("_last"))
     joined = touched.join(stored, near)
     extents = F.explode(F.sequence(F.to_date("_started_at"), F.to_date("_ended_at"))).alias("session_date")
     return distinct_keys(touched.select(*STREAM, F.col("_day").alias("session_date")), joined.select(*STREAM, extents))
 
 
-def _stored(sessions: DataFrame, touched: DataFrame) -> DataFrame:
+def _stored(sessions: DataFrame, touched: DataFrame, known: pa.Table | None) -> DataFrame:
     """The streams and extents of stored sessions, as far as literals tell which a changed event may belong to."""
-    spans = F.explode(F.sequence(F.to_date("_first"), F.to_date("_last"))).alias("day")
-    days = sorted(row.day for row in touched.select(spans).distinct().collect())
     possible = F.lit(False)
-    for first, last in _runs(days):
+    for first, last in _runs(_days(touched, known)):
         begins, ends = F.col("session_date") <= F.lit(last), F.col("ended_at") >= F.lit(first).cast("timestamp")
         possible |= begins & ends
     found = sessions.where(possible)
     return found.select(*(F.col(name).alias(f"_{name}") for name in (*STREAM, "started_at", "ended_at")))
+
+
+def _days(touched: DataFrame, known: pa.Table | None) -> list[date]:
+    """Each day that a span from `_first` to `_last` touches, in order. `known` has the rows where they are at hand."""
+    if known is None:
+        days = F.explode(F.sequence(F.to_date("_first"), F.to_date("_last"))).alias("day")
+        return sorted(row.day for row in touched.select(days).distinct().collect())
+    bounds = zip(*(pc.cast(known[name], pa.date32()).to_pylist() for name in ("_first", "_last")), strict=True)
+    return sorted({first + timedelta(days=n) for first, last in set(bounds) for n in range((last - first).days + 1)})
 
 
 def _runs(days: list[date]) -> list[tuple[date, date]]:
@@ -58,11 +68,11 @@ def _runs(days: list[date]) -> list[tuple[date, date]]:
     return found
 
 
-def bounded(tables: Mapping[str, DataFrame], scope: DataFrame) -> dict[str, DataFrame]:
+def bounded(tables: Mapping[str, DataFrame], scope: DataFrame, keys: pa.Table) -> dict[str, DataFrame]:
     """The events that the sessions in scope can be made of: of their days, and of a day before, which shows where one
     begins.
     """
-    dates = {row.session_date for row in scope.select("session_date").distinct().collect()}
+    dates = set(keys["session_date"].to_pylist())
     sessions = within(tables["gold.fact_web_sessions"].where(F.col("session_date").isin(sorted(dates))), scope, *STREAM)
     extents = F.explode(F.sequence("session_date", F.to_date("ended_at"))).alias("day")
     dates |= {row.day for row in sessions.select(extents).distinct().collect()}

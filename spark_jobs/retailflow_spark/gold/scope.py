@@ -14,7 +14,15 @@ from pyspark.sql import functions as F
 from retailflow.contracts import GoldContract, table
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
 from retailflow_spark.spans import near
-from retailflow_spark.tables import having
+from retailflow_spark.tables import fetched, having, literal_rows
+
+_KEYS = 200_000  # more of them stay a query, which is asked anew wherever they are needed
+
+
+def at_hand(frame: DataFrame) -> tuple[DataFrame, pa.Table | None]:
+    """The rows as literals of a query, and themselves; the frame as it is where they are too many."""
+    rows = fetched(frame, _KEYS)
+    return (frame, None) if rows is None else (literal_rows(frame.sparkSession, rows, frame.schema), rows)
 
 
 def within(frame: DataFrame, scope: DataFrame | None, *keys: str) -> DataFrame:

@@ -91,12 +91,13 @@ def _settle(
         version, commits = tables.commits_after(name, 0)
     moved: list[Movement] = []
     if commits:
+        first = min(one.version for one in commits)
         is_alone = len(commits) == wrote.commits
-        count = keep_latest_date(tables, contract, min(commits), version, judged if is_alone else None)
+        count = keep_latest_date(tables, contract, first, version, judged if is_alone else None)
         if count:
             print(f"warning: {count:,} keys of {contract.name} came with several event dates; the latest record counts")
             version = tables.version(name)
         if count or not (is_alone and wrote.has_only_new):
-            moved = movements(tables, contract, min(commits), version)
+            moved = movements(tables, contract, first, version)
     found = count_date(tables, contract, ingestion_date, known.in_raw, judged)
     return version, found, moved_balances(tables, contract, known, moved, ingestion_date, version)
