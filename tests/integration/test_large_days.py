@@ -10,8 +10,9 @@ from pipeline import empty_catalog, put, run_day
 
 from retailflow.contracts import entity, gold_table
 from retailflow.contracts.ddl import DELETION_VECTORS
-from retailflow_spark import maintenance, publish
+from retailflow_spark import maintenance
 from retailflow_spark import tables as writer
+from retailflow_spark.gold import scope
 from retailflow_spark.maintenance import maintain_layer
 from retailflow_spark.publish import refresh
 from retailflow_spark.silver import judged
@@ -50,7 +51,7 @@ def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch):
     small = found()
     empty_catalog(tables.spark)
     monkeypatch.setattr(judged, "SMALL_DAY_RECORDS", 0)
-    monkeypatch.setattr(publish, "_KEYS", 0)
+    monkeypatch.setattr(scope, "_KEYS", 0)
     monkeypatch.setattr(writer, "fetched", lambda frame, most: None)
     monkeypatch.setattr(maintenance, "LARGE_BYTES", 0)
     assert found() == small

@@ -9,6 +9,7 @@ from pipeline import run_day
 from retailflow.contracts import entity, gold_table
 from retailflow_spark import publish
 from retailflow_spark import tables as writer
+from retailflow_spark.gold import scope
 from retailflow_spark.publish import refresh
 from retailflow_spark.spans import near
 from retailflow_spark.tables import Tables
@@ -157,7 +158,7 @@ def test_what_a_run_wrote_before_it_died_goes_when_its_source_has_gone_since(tab
 
 @pytest.mark.parametrize("keys_fetched", [1, 2])
 def test_a_scope_of_more_keys_than_are_fetched_is_taken_in_whole(tables, raw, monkeypatch, keys_fetched):
-    monkeypatch.setattr(publish, "_KEYS", keys_fetched)
+    monkeypatch.setattr(scope, "_KEYS", keys_fetched)
     day = date(2026, 1, 15)
     for number, status in enumerate(("placed", "paid")):
         order = {"status": status, "currency": "EUR", "lines": [], "updated_at": f"2026-01-1{5 + number}T10:00:00Z"}
