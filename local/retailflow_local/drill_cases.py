@@ -1,8 +1,8 @@
 """The eight ways to break, in an order in which each finds the days that it needs."""
 
 import signal
-from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
+from time import sleep
 
 import psutil
 import requests
@@ -119,30 +119,17 @@ def _jobs(drill: Drill, method: str, path: str, **arguments):
 
 def compute_lost(drill: Drill) -> None:
     """Every try of the task loses its compute, which to us looks as if somebody had cancelled its run."""
-    before = _job_processes(drill)
     drill.clear(DOWN, "bronze.inventory")
 
     def failed() -> bool:
-        _hang(drill, before)  # a job that has nothing to do would be done before it is cancelled
-        for run in _jobs(drill, "GET", "list", active_only=True).get("runs", []):
-            if "/bronze.inventory/" in run["run_name"]:
-                _jobs(drill, "POST", "cancel", run_id=run["run_id"])
+        for _ in range(20):  # a job that has nothing to do ends within a second or two
+            for run in _jobs(drill, "GET", "list", active_only=True).get("runs", []):
+                if "/bronze.inventory/" in run["run_name"]:
+                    _jobs(drill, "POST", "cancel", run_id=run["run_id"])
+            sleep(0.1)
         return drill.states(DOWN).get("bronze.inventory") == "failed"
 
     drill.wait(failed, "the last try of bronze.inventory to fail")
-
-
-def _job_processes(drill: Drill) -> set[int]:
-    return {process.pid for process in drill.workspace.processes.members(["jobs"])}
-
-
-def _hang(drill: Drill, before: set[int]) -> bool:
-    """Let the processes of jobs that came since then stand still. Returns whether there is one."""
-    fresh = [one for one in drill.workspace.processes.members(["jobs"]) if one.pid not in before]
-    for process in fresh:
-        with suppress(psutil.Error):
-            process.send_signal(signal.SIGSTOP)
-    return bool(fresh)
 
 
 def hung_job(drill: Drill) -> None:
@@ -151,10 +138,19 @@ def hung_job(drill: Drill) -> None:
     drill.trigger_day(STUCK)
     left = lambda: {task for task, state in drill.states(STUCK).items() if state != "success"}  # noqa: E731
     drill.wait(lambda: left() == _OF_PAYMENTS, "all that does not need payments")
-    before = _job_processes(drill)
+    before = {process.pid for process in drill.workspace.processes.members(["jobs"])}
     complete(drill.raw, "payments", STUCK)
-    hangs = lambda: _hang(drill, before) and drill.states(STUCK)["bronze.payments"] == "deferred"  # noqa: E731
-    drill.wait(hangs, "the job of bronze.payments to start")
+
+    def frozen() -> bool:
+        fresh = [one for one in drill.workspace.processes.members(["jobs"]) if one.pid not in before]
+        for process in fresh:
+            try:
+                process.send_signal(signal.SIGSTOP)
+            except psutil.Error:
+                continue
+        return bool(fresh) and drill.states(STUCK)["bronze.payments"] == "deferred"
+
+    drill.wait(frozen, "the job of bronze.payments to start")
     drill.watch(STUCK)
 
 
