@@ -1,8 +1,10 @@
 """The eight ways to break, in an order in which each finds the days that it needs."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
-from time import sleep
+from threading import Event, Thread
 
 import psutil
 import requests
@@ -119,17 +121,30 @@ def _jobs(drill: Drill, method: str, path: str, **arguments):
 
 def compute_lost(drill: Drill) -> None:
     """Every try of the task loses its compute, which to us looks as if somebody had cancelled its run."""
-    drill.clear(DOWN, "bronze.inventory")
+    with _cancelling(drill, "bronze.inventory"):
+        drill.clear(DOWN, "bronze.inventory")
+        failed = lambda: drill.states(DOWN).get("bronze.inventory") == "failed"  # noqa: E731
+        drill.wait(failed, "the last try of bronze.inventory to fail")
 
-    def failed() -> bool:
-        for _ in range(20):  # a job that has nothing to do ends within a second or two
+
+@contextmanager
+def _cancelling(drill: Drill, task_id: str) -> Iterator[None]:
+    """Cancels each run of that task: in a thread, since a job that has nothing to do ends within a second or two."""
+    is_over = Event()
+
+    def cancel() -> None:
+        while not is_over.wait(0.1):
             for run in _jobs(drill, "GET", "list", active_only=True).get("runs", []):
-                if "/bronze.inventory/" in run["run_name"]:
+                if f"/{task_id}/" in run["run_name"]:
                     _jobs(drill, "POST", "cancel", run_id=run["run_id"])
-            sleep(0.1)
-        return drill.states(DOWN).get("bronze.inventory") == "failed"
 
-    drill.wait(failed, "the last try of bronze.inventory to fail")
+    thread = Thread(target=cancel, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def hung_job(drill: Drill) -> None:
