@@ -1,10 +1,11 @@
 """The eight ways to break, in an order in which each finds the days that it needs."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, time, timedelta
 from threading import Event, Thread
+from time import sleep
 
 import psutil
 import requests
@@ -23,6 +24,7 @@ UNSTARTED, LATE, DOWN, STUCK = day(0), day(1), day(2), day(3)
 _OF_PAYMENTS = {"raw.payments", "bronze.payments", "silver.payments"} | {
     contract.table.name for contract in gold_tables() if "silver.payments" in contract.sources
 }
+_AT_THE_END = {"gold.publish", "complete"}
 SILVER = {f"silver.{entity.name}" for entity in entities()}
 
 
@@ -121,24 +123,27 @@ def _jobs(drill: Drill, method: str, path: str, **arguments):
 
 def compute_lost(drill: Drill) -> None:
     """Every try of the task loses its compute, which to us looks as if somebody had cancelled its run."""
-    with _cancelling(drill, "bronze.inventory"):
+    def cancel() -> None:
+        for run in _jobs(drill, "GET", "list", active_only=True).get("runs", []):
+            if "/bronze.inventory/" in run["run_name"]:
+                _jobs(drill, "POST", "cancel", run_id=run["run_id"])
+
+    with _repeatedly(cancel):
         drill.clear(DOWN, "bronze.inventory")
         failed = lambda: drill.states(DOWN).get("bronze.inventory") == "failed"  # noqa: E731
         drill.wait(failed, "the last try of bronze.inventory to fail")
 
 
 @contextmanager
-def _cancelling(drill: Drill, task_id: str) -> Iterator[None]:
-    """Cancels each run of that task: in a thread, since a job that has nothing to do ends within a second or two."""
+def _repeatedly(act: Callable[[], None]) -> Iterator[None]:
+    """Acts many times a second meanwhile: a job of a small day ends within a second or two."""
     is_over = Event()
 
-    def cancel() -> None:
+    def go_on() -> None:
         while not is_over.wait(0.1):
-            for run in _jobs(drill, "GET", "list", active_only=True).get("runs", []):
-                if f"/{task_id}/" in run["run_name"]:
-                    _jobs(drill, "POST", "cancel", run_id=run["run_id"])
+            act()
 
-    thread = Thread(target=cancel, daemon=True)
+    thread = Thread(target=go_on, daemon=True)
     thread.start()
     try:
         yield
@@ -152,20 +157,20 @@ def hung_job(drill: Drill) -> None:
     deliver_day(drill.raw, drill.world, STUCK, leave_open=["payments"])
     drill.trigger_day(STUCK)
     left = lambda: {task for task, state in drill.states(STUCK).items() if state != "success"}  # noqa: E731
-    drill.wait(lambda: left() == _OF_PAYMENTS, "all that does not need payments")
+    drill.wait(lambda: left() == _OF_PAYMENTS | _AT_THE_END, "all that does not need payments")
     before = {process.pid for process in drill.workspace.processes.members(["jobs"])}
-    complete(drill.raw, "payments", STUCK)
 
-    def frozen() -> bool:
-        fresh = [one for one in drill.workspace.processes.members(["jobs"]) if one.pid not in before]
-        for process in fresh:
-            try:
-                process.send_signal(signal.SIGSTOP)
-            except psutil.Error:
-                continue
-        return bool(fresh) and drill.states(STUCK)["bronze.payments"] == "deferred"
+    def freeze() -> None:
+        for process in drill.workspace.processes.members(["jobs"]):
+            if process.pid not in before:
+                with suppress(psutil.Error):
+                    process.send_signal(signal.SIGSTOP)
 
-    drill.wait(frozen, "the job of bronze.payments to start")
+    with _repeatedly(freeze):
+        complete(drill.raw, "payments", STUCK)
+        is_deferred = lambda: drill.states(STUCK)["bronze.payments"] == "deferred"  # noqa: E731
+        drill.wait(is_deferred, "the job of bronze.payments to start")
+        sleep(5)  # from when it is submitted until it has a process
     drill.watch(STUCK)
 
 
