@@ -11,6 +11,7 @@ from retailflow_spark.bronze import load as bronze
 from retailflow_spark.maintenance import maintain
 from retailflow_spark.publish import refresh
 from retailflow_spark.silver import load as silver
+from retailflow_spark.silver.balance import BalanceError
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
@@ -75,6 +76,15 @@ def test_rows_that_somebody_changed_are_mended(day, raw, change):
         assert everything(day, name) != rows[name]
         run_day(day, raw, "customers", DAY)
         assert {table: everything(day, table) for table in TABLES} == rows, name
+
+
+def test_silver_by_itself_does_not_pass_over_rows_of_bronze_that_somebody_deleted(day, raw):
+    rows = {table: everything(day, table) for table in TABLES}
+    day.spark.sql(f"DELETE FROM {day.path(CUSTOMERS.bronze.name)} WHERE _position = 0").collect()
+    with pytest.raises(BalanceError):
+        silver.load_day(day, CUSTOMERS, DAY)
+    run_day(day, raw, "customers", DAY)
+    assert {table: everything(day, table) for table in TABLES} == rows
 
 
 @pytest.mark.parametrize("name", ["retailflow_spark.run_log", "retailflow_spark.silver.known"])

@@ -62,8 +62,9 @@ class Known:
         made_with = (code_version(), contract.version, built_with("silver", contract))
         if (last.code_version, last.contract_version, last.built_with) != made_with or last.taken != bronze:
             return None
-        for table in (*contract.kept, contract.quarantine):
-            commit, own = tables.newest_of_day(table.name, ingestion_date), last.versions_after.get(table.name)
+        left = {**last.versions_after, **bronze}  # BRONZE too, since somebody may have changed it by hand
+        for table in (contract.bronze, *contract.kept, contract.quarantine):
+            commit, own = tables.newest_of_day(table.name, ingestion_date), left.get(table.name)
             if commit is None or (commit.version > own if own is not None else commit.at >= last.started_at):
                 return None
         return Counts(
