@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, time, timedelta
 from threading import Event, Thread
-from time import sleep
 
 import psutil
 import requests
@@ -123,6 +122,7 @@ def _jobs(drill: Drill, method: str, path: str, **arguments):
 
 def compute_lost(drill: Drill) -> None:
     """Every try of the task loses its compute, which to us looks as if somebody had cancelled its run."""
+
     def cancel() -> None:
         for run in _jobs(drill, "GET", "list", active_only=True).get("runs", []):
             if "/bronze.inventory/" in run["run_name"]:
@@ -158,19 +158,20 @@ def hung_job(drill: Drill) -> None:
     drill.trigger_day(STUCK)
     left = lambda: {task for task, state in drill.states(STUCK).items() if state != "success"}  # noqa: E731
     drill.wait(lambda: left() == _OF_PAYMENTS | _AT_THE_END, "all that does not need payments")
-    before = {process.pid for process in drill.workspace.processes.members(["jobs"])}
+    members = drill.workspace.processes.members
+    before, frozen = {process.pid for process in members(["jobs"])}, set()
 
     def freeze() -> None:
-        for process in drill.workspace.processes.members(["jobs"]):
+        for process in members(["jobs"]):
             if process.pid not in before:
                 with suppress(psutil.Error):
                     process.send_signal(signal.SIGSTOP)
+                    frozen.add(process.pid)
 
     with _repeatedly(freeze):
         complete(drill.raw, "payments", STUCK)
-        is_deferred = lambda: drill.states(STUCK)["bronze.payments"] == "deferred"  # noqa: E731
-        drill.wait(is_deferred, "the job of bronze.payments to start")
-        sleep(5)  # from when it is submitted until it has a process
+        hangs = lambda: frozen and drill.states(STUCK)["bronze.payments"] == "deferred"  # noqa: E731
+        drill.wait(hangs, "the job of bronze.payments to start")
     drill.watch(STUCK)
 
 

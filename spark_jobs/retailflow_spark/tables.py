@@ -84,10 +84,10 @@ class Tables:
         a table that rests has old commits of upkeep after the last that was taken in.
         """
         newest, changes = self.commits_after(name, version, as_noted=as_noted)
-        return newest, min((one.version for one in changes), default=None)
+        return newest, changes[-1].version if changes else None
 
     def commits_after(self, name: str, version: int, *, as_noted: bool = False) -> tuple[int, list[Commit]]:
-        """The newest commit, and all after `version` that change a row.
+        """The newest commit, and all after `version` that change a row, the newest of them first.
 
         Args:
             as_noted: as they were right after this object's last write of the table, where there was one since it was
@@ -130,7 +130,7 @@ class Tables:
         return wanted.drop(CHANGE, COMMIT, "_commit_timestamp")
 
     def value_changes(self, name: str, changes: Collection[Commit], values: list[str]) -> DataFrame:
-        """The rows of `change_feed` by these columns, but those that are the same before and after a commit.
+        """The rows of `change_feed` by these columns, except those that are the same before and after a commit.
 
         A row that is brought again as it was, from another file and date, changes nothing that is made of it. One that
         comes and goes again may: a run that died, or is about to write, may have taken it in between. Commits that only
@@ -145,14 +145,10 @@ class Tables:
         versions = [one.version for one in changes]
         feed = self.change_feed(name, min(versions), max(versions))
         sign = F.when(F.col(CHANGE).isin("insert", "update_postimage"), 1).otherwise(-1).cast("long").alias("_net")
+        rows = feed.select(*values, COMMIT, sign)
         if all(one.only_inserts for one in changes):
-            return feed.select(*values, COMMIT, sign)
-        return (
-            feed.select(*values, COMMIT, sign)
-            .groupBy(*values, COMMIT)
-            .agg(F.sum("_net").alias("_net"))
-            .where("_net <> 0")
-        )
+            return rows
+        return rows.groupBy(*values, COMMIT).agg(F.sum("_net").alias("_net")).where("_net <> 0")
 
     def create(self, tables: Iterable[Table]) -> None:
         """Create the tables that are not there, and let the others follow their contracts: columns, types that hold all

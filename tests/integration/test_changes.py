@@ -34,7 +34,9 @@ def put(tables):
 
 
 def changed(tables, commits):
-    return sorted((row.id, row.amount, row._net) for row in tables.value_changes(COUNTED.name, commits, VALUES).collect())
+    return sorted(
+        (row.id, row.amount, row._net) for row in tables.value_changes(COUNTED.name, commits, VALUES).collect()
+    )
 
 
 def test_commits_that_only_insert_are_known_and_both_ways_say_the_same_of_them(tables, put):

@@ -44,7 +44,7 @@ def collect(facts: Facts, env: Environment, ledger: Ledger | None) -> Incident:
 def downstream_names(facts: Facts) -> list[str]:
     """The tables that are built from the subject, directly or not: SILVER of a feed first, then GOLD.
 
-    If the subject is a publication, these are the tables it held back, followed by the tables built from those.
+    A publication has no table of its own: the list starts with the tables it held back, then come those built from them.
     """
     if held := _HELD.findall(facts.error):
         return [*held, *(table.table.name for table in built_from(held) if table.table.name not in held)]

@@ -91,7 +91,7 @@ def _settle(
         version, commits = tables.commits_after(name, 0)
     moved: list[Movement] = []
     if commits:
-        first = min(one.version for one in commits)
+        first = commits[-1].version
         is_alone = len(commits) == wrote.commits
         count = keep_latest_date(tables, contract, first, version, judged if is_alone else None)
         if count:
