@@ -24,5 +24,11 @@ def stamp(root: Path, groups: list[str], python_version: str) -> str:
     return f"{','.join(groups) or 'none'} {digest.hexdigest()}"
 
 
+def groups(installed: str) -> list[str]:
+    """Those that are needed, with those that are there: another shell may need what this one has by itself."""
+    return sorted({*missing_groups(), *installed.split(",")} - {"", "none"})
+
+
 if __name__ == "__main__":
-    print(stamp(Path(sys.argv[1]), missing_groups(), platform.python_version()))
+    root, installed = sys.argv[1:]
+    print(stamp(Path(root), groups(installed), platform.python_version()))

@@ -39,12 +39,14 @@ def checkout(tmp_path):
         (root / name).write_text("")
     executable(
         root / "bin" / "uv",
-        f"""[[ $1 == --version ]] && exit 0
+        f"""[[ $1 == --version ]] && {{ echo "uv ${{UV_IS:-0.13.9}} (x86_64)"; exit 0; }}
+        [[ $1 == python ]] && {{ echo "{root}/managed/python3.13"; exit 0; }}
         printf '%s\\n' "$*" >>"{root}/calls"
         [[ -e "{root}/broken" ]] && exit 1
-        mkdir -p "{root}/.venv/bin"
-        printf '#!/bin/bash\\necho started "$@" $PYTHONDONTWRITEBYTECODE\\n' >"{root}/.venv/bin/python"
-        chmod +x "{root}/.venv/bin/python" """,
+        mkdir -p "$UV_PROJECT_ENVIRONMENT/bin"
+        python="$UV_PROJECT_ENVIRONMENT/bin/python"
+        printf '#!/bin/bash\\necho started "$@" $PYTHONDONTWRITEBYTECODE ${{SAY:+${{!SAY}}}}\\n' >"$python"
+        chmod +x "$python" """,
     )
     executable(root / "bin" / "python3.11", f'exec "{sys.executable}" "$@"')
     return root
@@ -103,6 +105,72 @@ def test_without_a_fitting_python_the_launcher_says_what_to_install(checkout):
     answer = launch(checkout)
     assert answer.returncode == 1
     assert answer.stderr.startswith("retailflow: needs Python 3.11, 3.12 or 3.13")
+
+
+def test_a_machine_with_only_a_newer_python_gets_one_from_uv(checkout):
+    for name in ("python3.11", "python3.12", "python3.13"):
+        executable(checkout / "bin" / name, "exit 1")
+    executable(checkout / "bin" / "python3", f'[[ $2 == *"(3, 14)"* ]] && exit 1; exec "{sys.executable}" "$@"')
+    executable(checkout / "managed" / "python3.13", f'exec "{sys.executable}" "$@"')
+    answer = launch(checkout)
+    assert (answer.returncode, answer.stdout) == (0, "started -m retailflow_local.cli up now\n")
+    assert f"--python {checkout}/managed/python3.13" in calls(checkout)[0]
+
+
+def test_a_uv_that_is_too_old_is_left_alone_and_ours_is_brought(checkout, tmp_path):
+    pip = f"""[[ $2 == pip && $3 == --version ]] && exit
+        place=${{@: -2:1}}
+        [[ $2 == pip ]] && {{ mkdir -p "$place/bin"; cp "{checkout}/bin/uv" "$place/bin"; exit; }}"""
+    itself = '[[ $2 == *"print(sys.executable)"* ]] && { echo "$0"; exit; }'
+    executable(checkout / "bin" / "python3.11", f'{itself}\n{pip}\nexec "{sys.executable}" "$@"')
+    answer = launch(checkout, UV_IS="0.4.30", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert answer.returncode == 0, answer.stderr
+    assert list((tmp_path / "cache").glob("retailflow/uv/*/bin/uv"))
+    assert launch(checkout, UV_IS="0.10.2", XDG_CACHE_HOME=str(tmp_path / "other")).returncode == 0
+    assert not (tmp_path / "other").exists()
+
+
+def test_our_own_servers_are_never_behind_a_proxy(checkout):
+    for before in ({"no_proxy": "internal.example"}, {"NO_PROXY": "internal.example"}):
+        said = launch(checkout, **before, http_proxy="http://proxy.example:3128", SAY="NO_PROXY").stdout
+        assert said == "started -m retailflow_local.cli up now internal.example,127.0.0.1,localhost\n"
+
+
+def test_without_a_home_it_starts_all_the_same(checkout):
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    environment["PATH"] = f"{checkout / 'bin'}:{environment['PATH']}"
+    answer = subprocess.run([checkout / "retailflow"], env=environment, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stderr.count("unbound")) == (0, 0)
+
+
+def test_two_shells_with_different_tools_share_one_environment(checkout):
+    launch(checkout, RETAILFLOW_BUNDLED_TOOLS="1")
+    launch(checkout)
+    launch(checkout, RETAILFLOW_BUNDLED_TOOLS="1")
+    assert len(calls(checkout)) == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "says", "sentence"),
+    [
+        ("df", "printf 'head\\nfs 9 9 1048576 9%% /\\n'", "has 1024 MiB free; the environment needs 3072."),
+        ("uname", "echo Darwin", "runs on Linux, also in WSL 2. Elsewhere use docker compose up"),
+    ],
+)
+def test_what_it_cannot_run_on_is_said_before_anything_is_done(checkout, tool, says, sentence):
+    executable(checkout / "bin" / tool, says)
+    answer = launch(checkout)
+    assert (answer.returncode, (checkout / "calls").exists()) == (1, False)
+    assert sentence in answer.stderr
+
+
+def test_a_checkout_that_cannot_be_written_keeps_its_environment_elsewhere(checkout, tmp_path):
+    state = tmp_path / "mine"
+    state.mkdir()
+    assert launch(checkout, RETAILFLOW_HOME=str(state)).returncode == 0
+    assert ((state / ".venv" / ".retailflow").exists(), (checkout / ".venv").exists()) == (True, False)
+    missing = launch(checkout, RETAILFLOW_HOME=str(tmp_path / "none"))
+    assert "cannot be written: set RETAILFLOW_HOME to a folder of yours" in missing.stderr
 
 
 def test_the_stamp_follows_lock_project_python_groups_and_place(tmp_path):
