@@ -73,6 +73,8 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(repository / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(root)),
+        # So long a failed task may take to mail itself: see failure.py.
+        "AIRFLOW__CORE__TASK_SUCCESS_OVERTIME": "180",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in ROLES.items()),
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",  # a changed file is parsed at once
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
@@ -83,7 +85,6 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__OPENLINEAGE__DISABLED": "True",
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "retailflow",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": as_json(lineage),
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         # The supervisor of a task may see its end one interval late. By then a short job is done and its task queued
         # again, and the scheduler takes the late end for that of the second half: a lost worker.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -264,6 +265,11 @@ class AirflowClient:
         body |= {"only_failed": False, "reset_dag_runs": True}
         url = f"{self._url}/api/v2/dags/{quote(dag_id)}/clearTaskInstances"
         self._changed("POST", url, body)
+
+    def clear_failed(self, dag_id: str, run_id: str) -> None:
+        """Run again what has failed, and what comes after it: *Clear only failed tasks* of a run."""
+        body = {"dry_run": False, "dag_run_id": run_id, "include_downstream": True, "only_failed": True}
+        self._changed("POST", f"{self._url}/api/v2/dags/{quote(dag_id)}/clearTaskInstances", body)
 
     def tasks(self, dag_id: str) -> list[dict[str, Any]]:
         """Each with `task_id` and `downstream_task_ids`."""

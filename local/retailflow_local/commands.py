@@ -38,7 +38,8 @@ def _spark(space: "Workspace", on_step: Progress) -> Command:
     jars = fetch_jars(on_step)
     settings = spark_server.write_settings(space.root, space.ports["spark"], space.ports["azurite"])
     command = spark_server.command(java().path, jars, space.root / "spark", settings)
-    return command, spark_server.environment(inherited(), _python_path("include", "spark_jobs", "local"))
+    python_path = _python_path("include", "spark_jobs", "local")
+    return command, spark_server.environment(inherited(), python_path, space.secrets.spark_token)
 
 
 def _azurite(space: "Workspace", on_step: Progress) -> Command:
@@ -63,12 +64,13 @@ def _jobs(space: "Workspace") -> Command:
     state = space.root / "jobs"
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = (sys.executable, "-m", "retailflow_local.jobs_api", "--port", str(space.ports["jobs"]))
-    options = ("--state", str(state), "--workspace-files", str(REPOSITORY), "--spark-remote", space.spark_remote)
+    options = ("--state", str(state), "--workspace-files", str(REPOSITORY), "--spark-remote", space.spark_address)
     return (*command, *options), {
         **inherited(),
         "PYTHONPATH": _python_path("include", "spark_jobs", "local"),
         "RETAILFLOW_DATABRICKS_TOKEN": space.jobs_token,
         "RETAILFLOW_ENV": "local",
+        "RETAILFLOW_SPARK_TOKEN": space.secrets.spark_token,
         "RETAILFLOW_SECRETS_FILE": str(write_key_vault(space.root, space.secrets, space.ports["azurite"])),
         "RETAILFLOW_SOURCES_URL": space.sources_url,
     }
@@ -82,7 +84,7 @@ def _mail(space: "Workspace") -> Command:
 
 def _postgres(space: "Workspace") -> Command:
     postgres.prepare(space.root, space.secrets.postgres_password)
-    return postgres.command(space.root, space.ports["postgres"]), inherited()
+    return postgres.command(space.root, space.ports["postgres"], space.secrets.postgres_password), inherited()
 
 
 def _python_path(*folders: str) -> str:

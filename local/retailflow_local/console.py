@@ -15,6 +15,16 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
 
 
+# Bidirectional overrides too: they show a text in another order.
+_HIDDEN = [*range(0x20), *range(0x7F, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_SHOWN = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _HIDDEN}
+
+
+def visible(text: str) -> str:
+    """Text from outside as it may be shown: what a terminal would obey is spelled out."""
+    return text.translate(_SHOWN)
+
+
 @contextmanager
 def steps() -> Iterator[Progress]:
     """A callback `(step, detail)`: a new step ends the one before; the same step with another detail goes on."""

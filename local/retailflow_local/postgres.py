@@ -27,30 +27,42 @@ def url(port: int, password: str, database: str = USER) -> str:
     return f"postgresql+psycopg2://{USER}:{password}@{HOST}:{port}/{database}"
 
 
-def folder(root: Path) -> Path:
-    """Where the cluster stands: in the workspace, or for root, whose files the account cannot reach, in its home."""
-    if os.geteuid():
-        return root / "postgres"
-    return _home() / f"retailflow-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
+def folder(root: Path, password: str) -> Path:
+    """Where the cluster stands: in the workspace, or for root, whose files the account cannot reach, in its home.
+
+    There its name follows the password too: a workspace that was deleted and made anew has another.
+    """
+    return root / "postgres" if os.geteuid() else _home() / f"{_prefix(root)}{_digest(password)}"
 
 
-def command(root: Path, port: int) -> tuple[str, ...]:
+def _prefix(root: Path) -> str:
+    return f"retailflow-{_digest(str(root))}-"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def command(root: Path, port: int, password: str) -> tuple[str, ...]:
     settings = (part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}"))
-    return _as_account(str(_programs() / "postgres"), "-D", str(folder(root)), "-p", str(port), *settings)
+    place = folder(root, password)
+    return _as_account(str(_programs(place) / "postgres"), "-D", str(place), "-p", str(port), *settings)
 
 
 def prepare(root: Path, password: str) -> None:
     """A new cluster, once. Raises WorkspaceError where PostgreSQL is missing or refuses."""
-    place = folder(root)
+    place = folder(root, password)
     if (place / "PG_VERSION").exists():
         return
     shutil.rmtree(place, ignore_errors=True)  # a first time that was killed
+    for old in place.parent.glob(f"{_prefix(root)}*"):  # of a workspace that was deleted
+        shutil.rmtree(old, ignore_errors=True)
     secret = place.with_suffix(".password")
     write_private(secret, password)
     if not os.geteuid():
         shutil.chown(secret, _ACCOUNT)
     options = ("-U", USER, "--auth=scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C.UTF-8")
-    program = _as_account(str(_programs() / "initdb"), "-D", str(place), *options)
+    program = _as_account(str(_programs(place) / "initdb"), "-D", str(place), *options)
     made = subprocess.run(program, capture_output=True, text=True, check=False)
     secret.unlink()
     if made.returncode:
@@ -83,15 +95,18 @@ def _connection(port: int, password: str):
     return psycopg2.connect(host=HOST, port=port, user=USER, password=password, dbname="postgres", connect_timeout=5)
 
 
-def server() -> Path | None:
-    """The newest that is installed, None where there is none. Debian keeps them off the PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+def server(version: str = "*") -> Path | None:
+    """The newest that is installed, or that version; None where there is none. Debian keeps them off the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"{version}/bin/postgres"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("postgres")
     return found[-1] if found else Path(on_path) if on_path else None
 
 
-def _programs() -> Path:
-    if (found := server()) is None:
+def _programs(cluster: Path) -> Path:
+    """Those of the version that made the cluster, where they are still installed: others refuse it."""
+    made_by = cluster / "PG_VERSION"
+    version = made_by.read_text().strip() if made_by.exists() else "*"
+    if (found := server(version) or server()) is None:
         raise WorkspaceError("PostgreSQL is not installed. Install it (Debian, Ubuntu: apt install postgresql).")
     return found.parent
 

@@ -1,7 +1,7 @@
 """The workspace's processes: each in a session of its own, with a log and a record of who it is.
 
-A record holds the process id and its start time, so that `down` never ends a stranger who was given an old id. Every
-process also carries a mark in its environment, by which those are found who left their parent and their session.
+A record holds the process id and its start (starts.py), so that `down` never ends a stranger who was given an old id.
+Every process also carries a mark in its environment, by which those are found who left their parent and their session.
 """
 
 import json
@@ -21,6 +21,7 @@ from typing import NoReturn
 import psutil
 
 from retailflow_local.errors import WorkspaceError
+from retailflow_local.starts import Start
 
 MARK = "RETAILFLOW_PROCESS"
 HOST = "127.0.0.1"
@@ -81,11 +82,11 @@ class Processes:
         """The process of that name if it lives and is the one we started."""
         if child := self._children.get(name):
             child.poll()  # a dead child stays a zombie until it is asked
-        pid, created = self._read(name)
+        record = self._read(name)
         with suppress(psutil.Error):
-            process = psutil.Process(pid)
-            if abs(process.create_time() - created) < 2 and process.status() != psutil.STATUS_ZOMBIE:
-                return process
+            if record and record[1].is_of(record[0]):
+                process = psutil.Process(record[0])
+                return process if process.status() != psutil.STATUS_ZOMBIE else None
         return None
 
     def is_healthy(self, health: Health) -> bool:
@@ -124,21 +125,26 @@ class Processes:
 
     def members(self, names: Iterable[str]) -> list[psutil.Process]:
         """These processes, their descendants, their sessions, and whoever carries their mark."""
+        names = list(names)
         marks = {str(self._record(name)) for name in names}
         leaders = [leader for name in names if (leader := self.find(name))]
-        sessions = {leader.pid for leader in leaders} | {
-            pid for name in names if (pid := self._read(name)[0]) and not psutil.pid_exists(pid)
-        }  # an id cannot be given away while its session lives, so a session without its leader is still ours
+        # An id is not given away while its session lives, so one without its leader is still ours; but not after a
+        # reboot, when a stranger may have made a session of that id.
+        records = [record for name in names if (record := self._read(name))]
+        living = {leader.pid for leader in leaders}
+        sessions = {pid: start for pid, start in records if pid in living or not psutil.pid_exists(pid)}
         found = {process.pid: process for leader in leaders for process in (leader, *_descendants(leader))}
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
-                if os.getsid(process.pid) in sessions or process.environ().get(MARK) in marks:
+                start = sessions.get(os.getsid(process.pid))
+                if (start and start.may_have_started(process.pid)) or process.environ().get(MARK) in marks:
                     found[process.pid] = process
         found.pop(os.getpid(), None)
         return [process for process in found.values() if _is_alive(process)]
 
     def _remember(self, name: str, process: psutil.Process) -> None:
-        self._record(name).write_text(json.dumps({"pid": process.pid, "created": process.create_time()}))
+        if start := Start.of(process.pid):
+            self._record(name).write_text(json.dumps({"pid": process.pid, "start": str(start)}))
 
     def _mark(self, name: str) -> dict[str, str]:
         return {MARK: str(self._record(name))}
@@ -146,13 +152,13 @@ class Processes:
     def _record(self, name: str) -> Path:
         return self._run / f"{name}.json"
 
-    def _read(self, name: str) -> tuple[int, float]:
-        """Process id and start time in seconds since the epoch; zeros where there is no record."""
+    def _read(self, name: str) -> tuple[int, Start] | None:
+        """Process id and start; None where there is no record."""
         try:
             record = json.loads(self._record(name).read_text())
-            return int(record["pid"]), float(record["created"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0, 0.0
+            return int(record["pid"]), Start.parse(record["start"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
 
     def _last_lines(self, name: str) -> str:
         log = self.log(name)
@@ -160,9 +166,21 @@ class Processes:
         return f"Its log, {log}, " + ("ends:\n" + "\n".join(lines) if lines else "is empty.")
 
 
+_AGAIN = """failed=0
+while began=$(date +%s); ! "$@"; do
+  [ $(($(date +%s) - began)) -lt 60 ] || failed=0
+  failed=$((failed + 1))
+  if [ $failed -ge 5 ]; then
+    echo "It failed $failed times within a minute each. The lines above say why; mend that, and run ./retailflow up."
+    exit 1
+  fi
+  sleep $((failed * failed))
+done"""
+
+
 def restarted(command: Sequence[str]) -> tuple[str, ...]:
-    """That command, and again whenever it fails."""
-    return ("/bin/sh", "-c", 'until "$@"; do sleep 1; done', "sh", *command)
+    """That command, and again when it fails: after 1, 4, 9 and 16 seconds, and no more where it cannot start."""
+    return ("/bin/sh", "-c", _AGAIN, "sh", *command)
 
 
 def is_free(port: int) -> bool:

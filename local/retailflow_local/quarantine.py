@@ -12,7 +12,7 @@ from rich.table import Table
 
 from retailflow.contracts import entities, entity
 from retailflow_local.airflow import AirflowClient, process_name
-from retailflow_local.console import console, steps
+from retailflow_local.console import console, steps, visible
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.options import calendar_date
 from retailflow_local.spark_client import session
@@ -25,6 +25,7 @@ app = typer.Typer(help="Records that break their contract: list, show, retry.", 
 CATALOG = "spark_catalog"
 DAG_ID = "retailflow_replay"
 _LOOK_SECONDS = 3
+_QUEUED_SECONDS = 30
 _Entity = Annotated[str | None, typer.Option("--entity", help="Only this feed.")]
 
 
@@ -73,9 +74,9 @@ def show(
         each = f"SELECT _source_file, _position, reasons, {text} text FROM {CATALOG}.quarantine.{name} WHERE {when}"
         rows = spark.sql(f"{each} ORDER BY _source_file, _position LIMIT {limit}").collect() if held else []
     for row in rows:
-        console.print(f"[bold]{escape(row._source_file)}[/bold] record {row._position}", soft_wrap=True)
+        console.print(f"[bold]{escape(visible(row._source_file))}[/bold] record {row._position}", soft_wrap=True)
         for line in (*row.reasons, *([row.text] if raw else ())):
-            console.print(f"  {escape(line)}", soft_wrap=True)
+            console.print(f"  {escape(visible(line))}", soft_wrap=True)
     total = sum(one.count for one in held)
     console.print(f"{len(rows):,} of {total:,} records of {name} that are in quarantine on {day}.")
 
@@ -123,7 +124,13 @@ def _replay(client: AirflowClient, conf: dict) -> bool:
     run_id = client.trigger(DAG_ID, datetime.now(UTC), conf)
     with steps() as on_step:
         on_step(f"{DAG_ID} {run_id}", "")
+        began, is_told = time.monotonic(), False
         while (state := client.dag_run(DAG_ID, run_id)["state"]) not in ("success", "failed"):
+            if state == "queued" and not is_told and time.monotonic() - began > _QUEUED_SECONDS:
+                is_told = True
+                on_step(
+                    f"{DAG_ID} waits: it is paused, or another run of it is active. Ctrl-C leaves the run queued", ""
+                )
             time.sleep(_LOOK_SECONDS)
     if state == "failed":
         console.print(f"[red]The run failed.[/red] Airflow shows its tasks: {DAG_ID}, {run_id}.")

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+def with_parameters(remote: str, **parameters: str) -> str:
+    """The address `sc://host:port`, which may have parameters already, with these."""
+    given = (f"{name}={value}" for name, value in parameters.items())
+    return ";".join([remote if "/;" in remote else f"{remote}/", *given])
+
+
 def open_session(remote: str) -> "SparkSession":
     """A new session in UTC. Its client gives up after seconds where the server is gone; pyspark's own would wait for
     ten minutes, and hold up Ctrl-C and the exit of Python.
@@ -24,7 +30,11 @@ def open_session(remote: str) -> "SparkSession":
 
     spark = SparkSession.builder.remote(remote).create()
     spark.client.set_retry_policies([DefaultPolicy(max_retries=4, max_backoff=500)])
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    try:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+    except BaseException:
+        close_session(spark, is_server_gone=True)
+        raise
     return spark
 
 

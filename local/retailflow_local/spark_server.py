@@ -97,12 +97,16 @@ def _class_path(jars: Path, folder: Path) -> tuple[Path, ...]:
     return (folder / "class_path", *sought, spark / "*", jars / "*")
 
 
-def environment(base: dict[str, str], python_path: str) -> dict[str, str]:
-    """Python workers of the server import pyspark and our own packages."""
+def environment(base: dict[str, str], python_path: str, token: str) -> dict[str, str]:
+    """Python workers of the server import pyspark and our own packages.
+
+    Without the token no session is given: whoever has one can run code as this user.
+    """
     return {
         **base,
         "LC_ALL": "C.UTF-8",  # Java encodes file names by it
         "MALLOC_ARENA_MAX": "2",  # glibc would keep freed memory in an arena a thread
+        "SPARK_CONNECT_AUTHENTICATE_TOKEN": token,
         "SPARK_HOME": str(pyspark_folder()),
         "SPARK_LOCAL_IP": HOST,
         "PYSPARK_PYTHON": sys.executable,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from retailflow_local.console import console
+from retailflow_local.console import console, visible
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.jobs_api.errors import ApiError
 from retailflow_local.jobs_api.warehouse import query_of
@@ -49,7 +49,7 @@ def run(workspace: Workspace, statement: str, output: Path | None, *, as_csv: bo
 def _print(rows: "pyarrow.Table") -> None:
     table = Table(*rows.column_names)
     for row in rows.slice(0, SHOWN).to_pylist():
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        table.add_row(*("" if value is None else visible(str(value)) for value in row.values()))
     console.print(table, markup=False)
     more = f", the first {SHOWN} shown; --csv or --output has all" if rows.num_rows > SHOWN else ""
     console.print(f"{rows.num_rows:,} rows{more}")

@@ -57,6 +57,7 @@ class Secrets:
     airflow_jwt_secret: str
     airflow_api_secret: str
     postgres_password: str
+    spark_token: str
 
     @classmethod
     def generate(cls) -> "Secrets":
@@ -130,11 +131,18 @@ def write_key_vault(root: Path, own: Secrets, blob_port: int) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Whole or not at all, and readable by nobody else at any moment."""
+    """Whole or not at all, and readable by nobody else at any moment. Raises: WorkspaceError where that cannot be."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
+        if os.fstat(descriptor).st_mode & 0o077:
+            fresh.unlink()
+            raise WorkspaceError(
+                f"The file system of {path.parent} keeps no access rights; a Windows drive, exFAT and many network "
+                "shares do not. Everybody could read secrets there. Move the checkout to a Linux file system, or set "
+                "RETAILFLOW_HOME to a folder on one."
+            )
         file.write(text)
     fresh.replace(path)
 

@@ -4,6 +4,7 @@ Everything it keeps is under its root; a second workspace with another root runs
 """
 
 import fcntl
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from retailflow_local.commands import REPOSITORY, inherited
 from retailflow_local.downloads import Progress
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import HOST, Health, Processes, restarted
+from retailflow_local.spark_client import with_parameters
 from retailflow_local.state import (
     Secrets,
     Simulation,
@@ -28,7 +30,8 @@ from retailflow_local.state import (
     write_state,
 )
 
-DEFAULT_ROOT = REPOSITORY / ".local"
+_SEPARATORS = ",;:?#"
+DEFAULT_ROOT = Path(os.environ.get("RETAILFLOW_HOME") or REPOSITORY) / ".local"
 CORE = ("spark", "azurite", "sources", "jobs", "mail")  # in the order of starting: the slowest first
 AIRFLOW = tuple(airflow.process_name(component) for component in airflow.COMPONENTS)
 DATABASE = "postgres"  # of Airflow, where it was asked for
@@ -86,6 +89,7 @@ class Workspace:
         Raises:
             WorkspaceError: something is missing or does not get healthy; what was started is stopped again.
         """
+        self._refuse_path()
         with self._alone():
             self._remember(ports or {}, simulation, database)
             wanted = self.names if airflow else CORE
@@ -158,8 +162,14 @@ class Workspace:
         return load_secrets(self.root)
 
     @property
+    def spark_address(self) -> str:
+        """By name: without TLS a client sends its token to no other host."""
+        return f"sc://localhost:{self.ports['spark']}"
+
+    @property
     def spark_remote(self) -> str:
-        return f"sc://{HOST}:{self.ports['spark']}"
+        """With the token that the server asks for."""
+        return with_parameters(self.spark_address, token=self.secrets.spark_token)
 
     @property
     def jobs_url(self) -> str:
@@ -213,6 +223,15 @@ class Workspace:
         azurite.container(self.ports["azurite"])
         spark_server.create_schemas(self.spark_remote)
         self._prepare_airflow(on_step)
+
+    def _refuse_path(self) -> None:
+        """Raises: WorkspaceError where a path holds what some part of the stack takes for the end of one."""
+        for path in (self.root, REPOSITORY):
+            if found := sorted(set(str(path)) & set(_SEPARATORS)):
+                raise WorkspaceError(
+                    f"The path {path} has {' '.join(found)} in it, which Spark, Derby, SQLite or Python take for the "
+                    "end of a path. Move or rename the folder; RETAILFLOW_HOME may name another one for what we write."
+                )
 
     def _remember(self, wished: dict[str, int], simulation: Simulation | None, database: str | None) -> None:
         """Ports, world, database. While anything runs its ports stay: whoever runs was told those of the others."""

@@ -62,4 +62,4 @@ def test_the_services_become_healthy_in_their_order_and_end_when_they_are_told(t
         assert space.processes.members(PROCESSES) == []
     finally:
         space.stop()
-        shutil.rmtree(postgres.folder(space.root), ignore_errors=True)
+        shutil.rmtree(postgres.folder(space.root, space.secrets.postgres_password), ignore_errors=True)

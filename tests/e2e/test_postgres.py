@@ -43,4 +43,4 @@ def test_a_day_and_a_backfill_of_five_on_postgresql_end_green_and_leave_no_proce
                 assert set(stack.states(run["dag_run_id"]).values()) == {"success"}
         assert workspace.processes.members(PROCESSES) == []
     finally:
-        shutil.rmtree(postgres.folder(workspace.root), ignore_errors=True)
+        shutil.rmtree(postgres.folder(workspace.root, workspace.secrets.postgres_password), ignore_errors=True)

@@ -6,9 +6,11 @@ import weakref
 from threading import Thread
 from unittest.mock import patch
 
+import pytest
+from pyspark.errors import PySparkException
 from pyspark.sql.connect.client.core import SparkConnectClient
 
-from retailflow_local.spark_client import close_session, open_session, session
+from retailflow_local.spark_client import close_session, open_session, session, with_parameters
 from retailflow_local.workspace import REPOSITORY
 
 # What creates a session: these two, and processes that have one for all of their life.
@@ -48,3 +50,10 @@ def test_no_other_code_creates_sessions():
     files = [path for folder in folders for path in (REPOSITORY / folder).rglob("*.py") if ".venv" not in path.parts]
     found = {str(path.relative_to(REPOSITORY)) for path in files if _CREATES.search(path.read_text("utf-8"))}
     assert found - {"tests/integration/test_spark_client.py"} == _MAY_CREATE
+
+
+@pytest.mark.parametrize("given", [{}, {"token": "0" * 64}])
+def test_without_its_token_the_server_gives_nobody_a_session(workspace, given):
+    """Who has a session can run code as the user of the server."""
+    with pytest.raises(PySparkException, match=r"(?i)unauthenticated|authentication|token"):
+        open_session(with_parameters(workspace.spark_address, user_id="stranger", **given))

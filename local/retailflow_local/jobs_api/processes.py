@@ -8,26 +8,27 @@ from dataclasses import dataclass
 
 import psutil
 
+from retailflow_local.starts import Start
+
 _PATIENCE_SECONDS = 2.0
 _GONE = (psutil.NoSuchProcess, ProcessLookupError, PermissionError)
 
 
 @dataclass(frozen=True)
 class Leader:
-    """A process id and its start in seconds since 1970, which tells it from a later process of the same id."""
+    """A process id and its start, which tells it from a later one of the same id; None where it was gone at once."""
 
     pid: int
-    started: float
+    start: Start | None
 
     @classmethod
     def of(cls, pid: int) -> "Leader":
-        try:
-            return cls(pid, psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:
-            return cls(pid, time.time())
+        return cls(pid, Start.of(pid))
 
     def processes(self) -> list[psutil.Process]:
         """The living ones, the leader's children included when it is gone itself. None where the id is reused."""
+        if self.start is None:
+            return []
         members = []
         for pid in psutil.pids():
             with suppress(*_GONE):
@@ -35,8 +36,10 @@ class Leader:
                 if pid != self.pid and os.getsid(pid) != self.pid:
                     continue
                 process = psutil.Process(pid)
-                if pid == self.pid and abs(process.create_time() - self.started) > 1:
+                if pid == self.pid and not self.start.is_of(pid):
                     return []
+                if not self.start.may_have_started(pid):
+                    continue
                 if process.status() != psutil.STATUS_ZOMBIE:
                     members.append(process)
         return members

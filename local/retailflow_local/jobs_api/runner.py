@@ -19,6 +19,8 @@ from retailflow_local.jobs_api import child
 from retailflow_local.jobs_api.processes import Leader, terminate
 from retailflow_local.jobs_api.store import Outcome, RunRow, Store, TaskRow, now
 from retailflow_local.jobs_api.submission import SparkPythonTask, resolve_python_file
+from retailflow_local.spark_client import with_parameters
+from retailflow_local.starts import Start
 
 _LOG = logging.getLogger(__name__)
 _INTERRUPT_TIMEOUT_SECONDS = 15
@@ -46,7 +48,8 @@ class Workspace:
         return self.logs / f"{run_id}.log"
 
     def session(self, session_id: str) -> str:
-        return f"{self.spark_remote}/;user_id=retailflow;session_id={session_id}"
+        assert self.spark_remote
+        return with_parameters(self.spark_remote, user_id="retailflow", session_id=session_id)
 
 
 class Runner:
@@ -80,7 +83,8 @@ class Runner:
 
     def _end_orphan(self, task: TaskRow) -> None:
         if task.pid and task.pid_started:
-            terminate(Leader(task.pid, task.pid_started))
+            with suppress(ValueError):  # of a version that wrote the time
+                terminate(Leader(task.pid, Start.parse(str(task.pid_started))))
         if task.session_id:
             self._interrupt(task.session_id)
         message = "The workspace server was restarted while this task was active"
@@ -153,7 +157,7 @@ class Runner:
         parameters = [text.replace("{{task.run_id}}", str(task.run_id)) for text in python_task.parameters]
         process = self._start(child.run_script, str(script), parameters, str(log), str(error_file), environment)
         leader = Leader.of(process.pid)
-        self._store.remember_process(task.run_id, leader.pid, leader.started)
+        self._store.remember_process(task.run_id, leader.pid, str(leader.start or ""))
         with self._lock:
             live.leader = leader
         if live.cancel_message:

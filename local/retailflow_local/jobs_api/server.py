@@ -19,6 +19,7 @@ from retailflow_local.jobs_api.statements import Statements
 from retailflow_local.jobs_api.store import Store
 from retailflow_local.jobs_api.vault import Vault
 from retailflow_local.jobs_api.warehouse import Warehouse
+from retailflow_local.spark_client import with_parameters
 
 _HOST = "127.0.0.1"
 # Seconds of import that every task would pay: Spark 3, the SDK 2.
@@ -29,7 +30,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m retailflow_local.jobs_api",
         description="The local workspace's Databricks REST server. The bearer token is read from the environment"
-        " variable RETAILFLOW_DATABRICKS_TOKEN, the path of the secrets file from RETAILFLOW_SECRETS_FILE.",
+        " variable RETAILFLOW_DATABRICKS_TOKEN, the path of the secrets file from RETAILFLOW_SECRETS_FILE, the token of"
+        " the Spark Connect server from RETAILFLOW_SPARK_TOKEN.",
     )
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True, help="directory of the run database and the logs")
@@ -49,6 +51,7 @@ def main() -> None:
     # Taken out of the environment: a task gets the token by its Databricks name and secrets by the API only.
     token = os.environ.pop("RETAILFLOW_DATABRICKS_TOKEN", "")
     secrets_file = os.environ.pop("RETAILFLOW_SECRETS_FILE", "")
+    spark_token = os.environ.pop("RETAILFLOW_SPARK_TOKEN", "")
     if not token:
         sys.exit("RETAILFLOW_DATABRICKS_TOKEN is not set; it is the bearer token that clients must send")
     # Read when numpy and Arrow are first imported: tasks share few cores, and a process to fork must have one thread.
@@ -67,6 +70,8 @@ def main() -> None:
         base_url = f"http://{_HOST}:{options.port}"
         environment = {"DATABRICKS_HOST": base_url, "DATABRICKS_TOKEN": token}
         remote = options.spark_remote.rstrip("/") if options.spark_remote else None
+        if remote and spark_token:
+            remote = with_parameters(remote, token=spark_token)
         workspace = Workspace(options.workspace_files, logs, environment, remote)
         store = Store(options.state / "runs.sqlite")
         preload = [name for name in options.preload.split(",") if name]

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS tasks (
   run_id INTEGER PRIMARY KEY, parent_run_id INTEGER NOT NULL REFERENCES runs (run_id), task_index INTEGER NOT NULL,
   life_cycle_state TEXT NOT NULL DEFAULT 'PENDING', result_state TEXT, code TEXT,
   state_message TEXT NOT NULL DEFAULT '',
-  execution_start INTEGER, end_time INTEGER, pid INTEGER, pid_started REAL, session_id TEXT,
+  execution_start INTEGER, end_time INTEGER, pid INTEGER, pid_started TEXT, session_id TEXT,
   error TEXT, error_trace TEXT);
 CREATE INDEX IF NOT EXISTS tasks_of_run ON tasks (parent_run_id);
 """
@@ -54,7 +54,7 @@ class TaskRow:
     execution_start: int | None
     end_time: int | None
     pid: int | None
-    pid_started: float | None
+    pid_started: str | None
     session_id: str | None
     error: str | None
     error_trace: str | None
@@ -167,8 +167,8 @@ class Store:
             *(now(), session_id, run_id),
         )
 
-    def remember_process(self, run_id: int, pid: int, started: float) -> None:
-        self._change("UPDATE tasks SET pid = ?, pid_started = ? WHERE run_id = ?", pid, started, run_id)
+    def remember_process(self, run_id: int, pid: int, start: str) -> None:
+        self._change("UPDATE tasks SET pid = ?, pid_started = ? WHERE run_id = ?", pid, start, run_id)
 
     def mark_terminating(self, run_id: int) -> None:
         self._change(

@@ -59,7 +59,6 @@ def said_by(program: str, *arguments: str) -> str:
 def test_airflow_listens_on_loopback_only_and_calls_nobody():
     settings = airflow.environment(Path("/anywhere"), REPOSITORY, PREFERRED_PORTS, Secrets.generate(), "sqlite")
     assert settings["AIRFLOW__API__HOST"] == "127.0.0.1"
-    assert settings["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] == "False"
     assert "--skip-serve-logs" in airflow.component_command("scheduler")
     assert "--skip-serve-logs" in airflow.component_command("triggerer")
 

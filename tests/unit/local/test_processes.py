@@ -3,15 +3,23 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from retailflow_local.errors import WorkspaceError
+from retailflow_local.jobs_api.processes import Leader
 from retailflow_local.processes import Health, Processes, any_free_port, is_free, restarted
+from retailflow_local.starts import Start
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(60)")
+LEAVES_ITS_LEADER = (
+    "import subprocess, sys;"
+    "quiet = {'stdout': subprocess.DEVNULL};"
+    "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], **quiet).pid, flush=True)"
+)
 IGNORES_TERM = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); "
 LEAVES_ITS_SESSION = (
     "import subprocess, sys, time;"
@@ -52,13 +60,41 @@ def test_a_started_process_is_found_by_its_name_and_stopped(processes):
 
 
 def test_a_stranger_who_was_given_the_recorded_id_is_neither_found_nor_stopped(processes, stranger, tmp_path):
-    record = {"pid": stranger.pid, "created": stranger.create_time() - 3600}
+    record = {"pid": stranger.pid, "start": str(replace(Start.of(stranger.pid), ticks=1))}
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "worker.json").write_text(json.dumps(record))
     assert processes.find("worker") is None
     processes.stop(["worker"])
     assert stranger.status() != psutil.STATUS_ZOMBIE
     assert not (tmp_path / "run" / "worker.json").exists()
+
+
+@pytest.mark.parametrize("boot", ["this", "another"])
+def test_after_a_reboot_a_session_of_the_recorded_id_is_a_stranger_s(processes, tmp_path, boot):
+    """A daemon's session has no leader. Before a reboot one of that id can only be ours."""
+    leader = subprocess.Popen((sys.executable, "-c", LEAVES_ITS_LEADER), stdout=subprocess.PIPE, start_new_session=True)
+    daemon = psutil.Process(int(leader.stdout.readline()))
+    start = Start.of(leader.pid)
+    leader.wait()
+    record = {"pid": leader.pid, "start": str(start if boot == "this" else replace(start, boot=boot))}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "worker.json").write_text(json.dumps(record))
+    try:
+        assert (daemon in processes.members(["worker"])) == (boot == "this")
+    finally:
+        daemon.kill()
+
+
+def test_a_step_of_the_clock_hides_no_process(processes, monkeypatch):
+    processes.start("worker", SLEEP, os.environ)
+    created = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: created(self) + 3600)
+    worker = processes.find("worker")
+    leader = Leader.of(worker.pid)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: created(self) - 3600)
+    assert worker.pid in [one.pid for one in leader.processes()]
+    processes.stop(["worker"])
+    assert not worker.is_running()
 
 
 def test_a_damaged_record_stops_nobody(processes, stranger, tmp_path):
@@ -107,6 +143,16 @@ def test_a_process_that_must_go_on_is_started_again_when_it_fails_and_not_when_i
     second = processes.find("worker").children()[0]
     processes.stop(["worker"])
     assert processes.find("worker") is None and not second.is_running()
+
+
+def test_a_process_that_cannot_start_is_given_up_with_a_sentence(processes, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sleep").write_text("#!/bin/sh\necho waits $1\n")
+    (tmp_path / "bin" / "sleep").chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    processes.start("worker", restarted(("false",)), environment)
+    with pytest.raises(WorkspaceError, match=r"waits 16\nIt failed 5 times within a minute each\..* ./retailflow up"):
+        processes.wait(Health("worker", probe=lambda: False, patience_seconds=30))
 
 
 def test_a_service_that_never_gets_ready_is_given_up(processes):

@@ -1,4 +1,5 @@
 import json
+import os
 import socket
 
 import pytest
@@ -14,6 +15,7 @@ from retailflow_local.state import (
     write_private,
     write_state,
 )
+from retailflow_local.workspace import Workspace
 
 
 @pytest.fixture
@@ -88,3 +90,18 @@ def test_the_key_vault_has_the_names_that_the_local_environment_reads(tmp_path):
     assert keys["orders-api-token"] == secrets.orders_api_token
     assert "BlobEndpoint=http://127.0.0.1:10123/devstoreaccount1;" in keys["raw-connection-string"]
     assert len(keys) == 3
+
+
+def test_where_a_file_system_keeps_no_rights_no_secret_is_written(tmp_path, monkeypatch):
+    found = os.stat_result((0o100777, *[0] * 9))
+    monkeypatch.setattr(os, "fstat", lambda descriptor: found)
+    with pytest.raises(WorkspaceError, match="keeps no access rights"):
+        write_private(tmp_path / "secrets" / "x", "y")
+    assert not list((tmp_path / "secrets").iterdir())
+
+
+@pytest.mark.parametrize("character", ",;:?#")
+def test_a_path_that_spark_or_sqlite_would_split_is_refused(tmp_path, character):
+    with pytest.raises(WorkspaceError, match="take for the end of a path"):
+        Workspace(tmp_path / f"a{character}b").start()
+    assert not list(tmp_path.iterdir())
