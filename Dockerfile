@@ -18,12 +18,14 @@ COPY tests/data tests/data
 ENV AIRFLOW__CORE__DAGS_FOLDER=/opt/retailflow/dags \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/retailflow/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
+    AIRFLOW__CORE__TASK_SUCCESS_OVERTIME=180 \
     AIRFLOW__COSMOS__ENABLE_TELEMETRY=False \
-    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
     RETAILFLOW_DBT=/opt/dbt/bin/dbt \
     PYTHONPATH=/opt/retailflow/include:/opt/retailflow/plugins
 USER 50000
-ENTRYPOINT ["airflow"]
+RUN python -m retailflow.environments dev stg prod
+# A broken environment, or one that there is not, ends the start with a sentence rather than an Airflow without DAGs.
+ENTRYPOINT ["/bin/sh", "-c", "python -m retailflow.environments && exec airflow \"$@\"", "airflow"]
 
 FROM python:3.11-slim-bookworm AS workspace
 # hadolint ignore=DL3008

@@ -42,7 +42,8 @@ with DAG(
             description="The day to process, such as 2026-01-15; empty, as in a backfill: the day of the logical date.",
         )
     },
-    **defaults(env),
+    # A day that waits for a feed holds up no other that is cleared, triggered or due.
+    **defaults(env, max_active_runs=4),
 ):
     with TaskGroup("raw"):
         ingested = {

@@ -1,4 +1,4 @@
-"""Tests of the live tables, each time that all GOLD tables have been written.
+"""Tests of the live tables, once for each day that is whole in GOLD.
 
 **What it does.** A task for each file of `tests/data`: pytest, reading what readers read, by the SQL warehouse.
 
@@ -14,11 +14,10 @@ layers, as readers see them.
 
 from airflow.sdk import DAG, task
 
-from retailflow.contracts import gold_tables
 from retailflow.environments import load_environment
 from retailflow_airflow.data_tests import FOLDER, run_file
 from retailflow_airflow.defaults import defaults
-from retailflow_airflow.wiring import gold_asset
+from retailflow_airflow.wiring import GOLD_DAY
 
 DOC = """The tests of `tests/data/{}`.
 
@@ -32,7 +31,7 @@ with DAG(
     dag_id="retailflow_data_tests",
     description="tests/data against the live tables.",
     doc_md=__doc__,
-    schedule=[gold_asset(table.name) for table in gold_tables()],
+    schedule=GOLD_DAY,
     **defaults(env),
 ):
     for file in sorted(path.name for path in FOLDER.glob("test_*.py")):

@@ -13,8 +13,8 @@ may be immutable for some days longer; a request stays open until then. `ops.era
 
 **Use it.** Trigger it with the SHA-256 of the customer ids, never with the ids: a form's values are kept. Read the
 numbers in the output of `find`, then trigger it again with the confirmation that is printed beside them
-(docs/runbooks/erase_a_customer.md). An erasure of few records, by the setting `erasure_unconfirmed_records`, needs
-none.
+(docs/runbooks/erase_a_customer.md). Only those whom `privacy_users` of the environment names can do either. An erasure
+of few records, by the setting `erasure_unconfirmed_records`, needs no confirmation.
 
 **Strangers.** The events of a browser go with its owner only if no other known customer used it, if it is no
 placeholder, and if it has no more events than a person makes (the contract of clickstream). `find` names the others.
@@ -31,9 +31,10 @@ from airflow.sdk import DAG, task, task_group
 
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
+from retailflow_airflow import replay
 from retailflow_airflow.defaults import defaults
-from retailflow_airflow.erase import ASKED, HOURS, form, read_plan
-from retailflow_airflow.replay import MACROS, PLANNED_DATE, REBUILD_DOC, entity_task
+from retailflow_airflow.erase import ASKED, HOURS, MACROS, form, read_plan
+from retailflow_airflow.replay import PLANNED_DATE, REBUILD_DOC, entity_task
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 from retailflow_airflow.wiring import gold_tasks
@@ -61,7 +62,7 @@ with DAG(
     doc_md=__doc__,
     schedule=timetable(env.schedule, "0 8 * * *"),
     params=form(),
-    **defaults(env, MACROS),
+    **defaults(env, {**replay.MACROS, **MACROS}),
 ):
     asked = [part for option in ASKED.items() for part in option]
     find = spark_task(env, "find", submission(env, "erase_find", asked, RUN_DATE), FIND)

@@ -24,7 +24,7 @@ with DAG(
     description="Databricks runs that have ended, into ops.job_runs.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "40 * * * *"),
-    **defaults(env),
+    **defaults(env, runs_all_day=True),
 ):
     spark_task(
         env,

@@ -23,7 +23,7 @@ from airflow.sdk import DAG, task
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
-from retailflow_airflow.replay import MACROS, date_fields, plan_task, read_found
+from retailflow_airflow.replay import MACROS, date_fields, plan_task, read_late
 from retailflow_airflow.schedule import timetable
 
 env = load_environment()
@@ -34,10 +34,10 @@ with DAG(
     doc_md=__doc__,
     schedule=timetable(env.schedule, "20 * * * *"),
     params=date_fields(),
-    **defaults(env, MACROS),
+    **defaults(env, MACROS, runs_all_day=True),
 ):
     plan = plan_task(env, "late", ",".join(entity.name for entity in entities()))
-    found = task.short_circuit(read_found)(plan.output["run_id"])
+    found = task.short_circuit(read_late, task_id="read_found")(plan.output["run_id"])
     found >> TriggerDagRunOperator(
         task_id="replay",
         trigger_dag_id="retailflow_replay",

@@ -1,4 +1,4 @@
-"""dbt's marts over GOLD, each time that all GOLD tables have been written.
+"""dbt's marts over GOLD, once for each day that is whole in GOLD.
 
 **What it does.** A task for each model of `include/dbt/retailflow`: it builds the mart from what readers see, and then
 runs its tests.
@@ -16,11 +16,10 @@ turn a day of data red.
 
 from airflow.sdk import DAG
 
-from retailflow.contracts import gold_tables
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.marts import marts
-from retailflow_airflow.wiring import gold_asset
+from retailflow_airflow.wiring import GOLD_DAY
 
 env = load_environment()
 
@@ -28,7 +27,7 @@ with DAG(
     dag_id="retailflow_marts",
     description="dbt's models over GOLD.",
     doc_md=__doc__,
-    schedule=None if env.schedule.last_date else [gold_asset(table.name) for table in gold_tables()],
+    schedule=None if env.schedule.last_date else GOLD_DAY,
     max_active_tasks=2,
     **defaults(env),
 ):

@@ -25,6 +25,6 @@ with DAG(
     description="Cancels Databricks runs whose try has ended in Airflow.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "50 * * * *"),
-    **defaults(env),
+    **defaults(env, runs_all_day=True),
 ):
     task(reap)(env.name)

@@ -51,7 +51,7 @@ with DAG(
             description="The day to look at, such as 2026-01-15; empty: yesterday.",
         )
     },
-    **defaults(env),
+    **defaults(env, runs_all_day=True),
 ):
     found = task.short_circuit(look, execution_timeout=timedelta(minutes=10))(env.name)
     found >> TriggerDagRunOperator(

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -39,7 +40,7 @@ def incident(
     found = client.task_instances(DAG_ID, run["dag_run_id"])
     chosen = [one for one in found if (one["task_id"] == table if table else one["state"] == "failed")]
     for one in chosen:
-        print(_card(workspace, client, run, one), end="\n\n")
+        print(_card(workspace, client, run, one, found), end="\n\n")
     if not chosen:
         console.print(f"Nothing has failed in {DAG_ID} of {_day(run)} ({run['dag_run_id']}, {run['state']}).")
     raise typer.Exit(1 if any(one["state"] == "failed" for one in chosen) else 0)
@@ -63,25 +64,22 @@ def _day(run: dict[str, Any]) -> date:
     return datetime.fromisoformat(run["run_after"]).astimezone(UTC).date() - timedelta(days=1)
 
 
-def _card(workspace: Workspace, client: AirflowClient, run: dict[str, Any], ti: dict[str, Any]) -> str:
+def _card(
+    workspace: Workspace, client: AirflowClient, run: dict[str, Any], ti: dict[str, Any], all_: list[dict[str, Any]]
+) -> str:
     os.environ.update(workspace.settings())  # the connections, which Airflow reads when it is imported
     sys.path.append(str(REPOSITORY / "plugins"))
-    from retailflow_airflow.incident import Event, Facts, Ledger, collect, text
+    from retailflow_airflow.incident import Event, Ledger, collect, facts_of, text
     from retailflow_airflow.warehouse import Warehouse
 
-    where = (DAG_ID, run["dag_run_id"], ti["task_id"])
-    note = client.xcom(*where, "incident") or {}
-    facts = Facts(
-        event=Event.FAILED if ti["state"] == "failed" else Event.SHOWN,
-        subject=ti["task_id"].replace("raw.ingest_", "raw."),
-        ingestion_date=_day(run),
-        dag_id=DAG_ID,
-        run_id=run["dag_run_id"],
-        task_id=ti["task_id"],
-        state=ti["state"],
-        try_number=ti["try_number"],
-        error=note.get("error", ""),
-        databricks_url=note.get("databricks_url") or client.xcom(*where, "run_page_url"),
-    )
+    def note(task_id: str) -> dict[str, Any]:
+        return client.xcom(DAG_ID, run["dag_run_id"], task_id, "incident") or {}
+
+    event = Event.FAILED if ti["state"] == "failed" else Event.SHOWN
+    subject, states = ti["task_id"].replace("raw.ingest_", "raw."), {one["task_id"]: one["state"] for one in all_}
+    facts = facts_of(event, subject, _day(run), run["dag_run_id"], states, note)
+    if not facts.databricks_url:
+        url = client.xcom(DAG_ID, run["dag_run_id"], facts.task_id, "run_page_url")
+        facts = replace(facts, databricks_url=url)
     env = load_environment("local")
     return text(collect(facts, env, Ledger(Warehouse(env))))

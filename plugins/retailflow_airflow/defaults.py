@@ -9,14 +9,30 @@ from retailflow.environments import Environment
 from retailflow_airflow import remote_log
 from retailflow_airflow.failure import report
 from retailflow_airflow.macros import MACROS
+from retailflow_airflow.repeats import tell_recovery
+from retailflow_airflow.unmailed import remember
 
 
-def defaults(env: Environment, macros: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-    """Arguments of `DAG(…)`. `macros` are those that only its templates call."""
+def defaults(
+    env: Environment,
+    macros: Mapping[str, Any] = MappingProxyType({}),
+    max_active_runs: int = 1,
+    *,
+    runs_all_day: bool = False,
+) -> dict[str, Any]:
+    """Arguments of `DAG(…)`.
+
+    Args:
+        runs_all_day: that it fails is told once, and that it works again: see repeats.py.
+        macros: those that only its templates call.
+        max_active_runs: scheduled and triggered runs at a time; a backfill brings its own limit.
+    """
     return {
         "start_date": datetime.combine(env.schedule.first_date, time(), UTC),
         "catchup": False,
-        "max_active_runs": 1,  # scheduled and triggered runs; a backfill brings its own limit
+        "max_active_runs": max_active_runs,
+        "on_failure_callback": remember,
+        "on_success_callback": tell_recovery if runs_all_day else None,
         "default_args": {
             "owner": "data-engineering",
             "retries": env.retries.count,

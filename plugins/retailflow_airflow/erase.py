@@ -1,18 +1,40 @@
 """What the erasure DAG asks of its form, and its plan."""
 
 import logging
+from typing import Any
 
 from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowFailException
 
+from retailflow.environments import load_environment
 from retailflow_airflow.replay import MOST_ITEMS, items, read_found
 
 ASKED = {
-    "--customers": "{{ params.customers | join(',') or 'none' }}",
-    "--browsers": "{{ params.browsers | join(',') or 'none' }}",
-    "--confirm": "{{ params.confirm or 'none' }}",
+    "--customers": "{{ asked(dag_run, params.customers) | join(',') or 'none' }}",
+    "--browsers": "{{ asked(dag_run, params.browsers) | join(',') or 'none' }}",
+    "--confirm": "{{ asked(dag_run, params.confirm) or 'none' }}",
 }
-HOURS = "{{ params.settled_hours }}"
+_HOURS = 24
+HOURS = f"{{{{ asked(dag_run, params.settled_hours, {_HOURS}) }}}}"
 _log = logging.getLogger(__name__)
+
+
+def asked(dag_run: Any, value: Any, usual: Any = None) -> Any:
+    """The value of a field of the form, which only those fill in who answer for privacy.
+
+    Raises:
+        AirflowFailException: somebody else did, or nobody is known to have; the task fails without a retry.
+    """
+    allowed = load_environment().privacy_users
+    if value in (None, [], usual) or allowed is None or dag_run.triggering_user_name in allowed:
+        return value
+    raise AirflowFailException(
+        f"{dag_run.triggering_user_name or 'Nobody whom Airflow can name'} may not have a person erased: "
+        "one of those whom privacy_users of the environment names has to trigger again."
+    )
+
+
+MACROS = {"asked": asked}
 
 
 def form() -> dict[str, Param]:
@@ -27,7 +49,7 @@ def form() -> dict[str, Param]:
         "customers": Param([], type="array", items=sha256, uniqueItems=True, title="Customers", description=asked),
         "browsers": Param([], type="array", items=sha256, uniqueItems=True, title="Browsers", description=also),
         "confirm": Param(None, **confirm, title="Confirmation", description=code),
-        "settled_hours": Param(24, type="integer", minimum=0, maximum=9999, title="Hours", description=settled),
+        "settled_hours": Param(_HOURS, type="integer", minimum=0, maximum=9999, title="Hours", description=settled),
     }
 
 

@@ -1,58 +1,90 @@
 """What happens when the last try of a task has failed: one e-mail, and a note of the error beside the task."""
 
+import logging
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 from airflow.providers.databricks.operators.databricks import XCOM_RUN_PAGE_URL_KEY, DatabricksSubmitRunOperator
-from airflow.sdk import Variable
-from airflow.sdk.exceptions import AirflowFailException
 
 from retailflow.environments import Environment, load_environment
-from retailflow_airflow import mail
+from retailflow_airflow import mail, repeats
 from retailflow_airflow.incident import Event, Facts, Ledger, collect
-from retailflow_airflow.incident.errors import first_line
+from retailflow_airflow.incident.errors import first_line, kind_of
+from retailflow_airflow.incident.model import Kind
 from retailflow_airflow.macros import ingestion_date
 from retailflow_airflow.replay import planned
+from retailflow_airflow.unmailed import NOTE, FailedTask, failed_run, pulled
 from retailflow_airflow.warehouse import Warehouse
 
-LOST = "retailflow_lost"  # the Variable with the tries that the DAG processor has reported
-_KEPT_TRIES = 200
-KEY = "incident"  # the XCom of a failed task that holds the note; Airflow drops it when the task runs again
+# For what the card has from the warehouse. Airflow ends the process of a failed task after core.task_success_overtime,
+# and the mail server needs most of that when it does not answer at once.
+CARD_SECONDS = 8
+_PLANNED = ("retailflow_replay", "retailflow_erase")  # their tasks of a feed and date find both in a plan
+_log = logging.getLogger(__name__)
 
 
 def report(context: Mapping[str, Any]) -> None:
     """The `on_failure_callback` of every task.
 
-    Airflow calls it in the task's own process. Where that was lost the DAG processor calls it, without the exception.
+    Airflow calls it in the task's own process. Where that was lost with its supervisor, the DAG processor calls it,
+    without the exception. Where it was killed alone nobody does: see unmailed.py.
     """
     env, facts, ti = load_environment(), _facts(context), context["ti"]
     if "exception" not in context:
-        _report_lost(ti, facts, env)
+        _report_lost(context, facts, env)
         return
     note = {"error": first_line(facts.error), "databricks_url": facts.databricks_url, "try_number": ti.try_number}
-    ti.xcom_push(KEY, note)
-    mail.send(collect(facts, env, Ledger(Warehouse(env))), env, f"failed {ti.id}")
-    ti.xcom_push(KEY, {**note, "is_mailed": True})
+    note["at"] = datetime.now(UTC).isoformat()
+    if kind_of(facts) is Kind.WRONG_FORM and ti.task_id != min(task.task_id for task in context["task"].dag.roots):
+        _leave(ti, {**note, "is_mailed": True})  # all first tasks fail by the same form: one of them tells of it
+        return
+    if repeats.is_known(ti.dag_id, ti.task_id):
+        _leave(ti, {**note, "is_mailed": True})
+        return
+    if cause := _shared_cause(facts):
+        run = failed_run(ti.dag_id, ti.run_id, context)
+        if cause in run.told:  # the watch tells of the others together
+            _leave(ti, {**note, "is_told": True})
+            replace(run, is_open=True).write()
+            return
+        replace(run, told=(*run.told, cause)).write()
+    _leave(ti, note)
+    mail.send(collect(facts, env, Ledger(Warehouse(env), CARD_SECONDS)), env, f"failed {ti.id}")
+    _leave(ti, {**note, "is_mailed": True})
 
 
-def _report_lost(ti: Any, facts: Facts, env: Environment) -> None:
+def _shared_cause(facts: Facts) -> str:
+    """What makes other tasks of the run fail too; empty where nothing is known of it.
+
+    Two that fail in the same moment may both be the first: the Variable that says who was knows no locks.
+    """
+    kind = kind_of(facts)
+    if kind.is_shared:
+        return kind
+    return f"{facts.task_id} {kind}" if facts.map_index >= 0 else ""
+
+
+def _leave(ti: Any, note: Mapping[str, Any]) -> None:
+    """The note as an XCom of the task, which Airflow drops when the task runs again."""
+    try:
+        ti.xcom_push(NOTE, dict(note))
+    except Exception as error:  # the mail goes out all the same
+        _log.warning("The note for the watch could not be left: %s", error)
+
+
+def _report_lost(context: Mapping[str, Any], facts: Facts, env: Environment) -> None:
     """From the DAG processor, which may be asked twice for one try, and for one that the task had reported itself.
 
     It can write no XCom, and must not wait for a warehouse.
     """
-    lost = Variable.get(LOST, default=[], deserialize_json=True)
-    note = _pulled(ti, KEY, ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
-    if str(ti.id) in lost or note.get("is_mailed"):
+    ti = context["ti"]
+    run, task = failed_run(ti.dag_id, ti.run_id, context), FailedTask(ti.task_id, facts.map_index)
+    if task.name in run.mailed or pulled(ti, run, task).get("is_mailed"):
         return
     mail.send(collect(facts, env, None), env, f"failed {ti.id}")
-    Variable.set(LOST, [*lost, str(ti.id)][-_KEPT_TRIES:], serialize_json=True)
-
-
-def read_note(ti: Any, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
-    """What a failed task left: `error`, `databricks_url`, `try_number`. Empty where it could leave nothing."""
-    note = _pulled(ti, KEY, dag_id, run_id, task_id, -1)
-    return {name: value for name, value in note.items() if name != "is_mailed"}
+    replace(run, mailed=(*run.mailed, task.name)).write()
 
 
 def _facts(context: Mapping[str, Any]) -> Facts:
@@ -85,17 +117,12 @@ def _subject(context: Mapping[str, Any]) -> tuple[str, date | None]:
     ti = context["ti"]
     layer, _, name = ti.task_id.partition(".")
     try:
-        if ti.dag_id == "retailflow_replay" and name:
+        if ti.dag_id in _PLANNED and name:
             item = planned(ti)
             return (f"{layer}.{item['entity']}" if name == "entity" else ti.task_id), date.fromisoformat(item["date"])
         if ti.dag_id == "retailflow_daily":
             subject = ti.task_id.replace("raw.ingest_", "raw.")
             return subject, date.fromisoformat(ingestion_date(context["dag_run"], context["params"]))
-    except AirflowFailException:  # a form that makes no sense is what has failed
-        pass
+    except Exception as error:  # the form, or the plan of a replay: the mail goes out all the same
+        _log.info("The date of the task is unknown: %s", error)
     return f"{ti.dag_id} {ti.task_id}", None
-
-
-def _pulled(ti: Any, key: str, dag_id: str, run_id: str, task_id: str, map_index: int | None) -> dict[str, Any]:
-    where = {"dag_id": dag_id, "run_id": run_id, "task_ids": task_id, "map_indexes": map_index}
-    return ti.xcom_pull(key=key, **where) or {}

@@ -1,34 +1,75 @@
 """How we wait for a delivery in RAW."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
+from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from retailflow.contracts import EntityContract
 from retailflow.environments import Environment
 from retailflow.raw import SUCCESS
+from retailflow_airflow.macros import ingestion_date
+from retailflow_airflow.schedule import starts_at
 
 _DOC = """Waits until the day's delivery of **{entity}** is complete.
 
 - **Reads** only whether `{entity}/ingestion_date=<date>/_SUCCESS` exists in the RAW container; **writes** nothing.
-- **Normal**: deferred, holding no worker slot, until the source has delivered. Fails after {hours} hours, not retried.
+- **Normal**: deferred, holding no worker slot, until the source has delivered. Gives up {hours} hours after the clock
+  starts the day, or after this run was started where that was later; a failed try does not begin them anew.
 - **Safe to clear**: always; it waits again.
 - **Where to look**: the folder in RAW. A manifest below `_batches` and no `_SUCCESS` means that the source is not done.
 """
 
 
-def landed(env: Environment, entity: EntityContract) -> WasbBlobSensor:
+class DeliverySensor(WasbBlobSensor):
+    """Waits until a moment that all tries have in common.
+
+    Of the provider's own, each try waits for its whole `timeout`, and an error of the trigger, such as a connection
+    that was reset, costs a try.
+    """
+
+    def __init__(self, *, env: Environment, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._env = env
+        self._longest = self.timeout
+
+    def execute(self, context: Mapping[str, Any]) -> None:
+        until = self._until(context)
+        self.timeout = max((until - datetime.now(UTC)).total_seconds(), 0)
+        if not self.timeout and not self.poke(context):
+            raise AirflowSensorTimeout(
+                f"{self.blob_name} is not there; it was waited for until {until:%Y-%m-%d %H:%M} UTC."
+            )
+        super().execute(context)
+
+    def execute_complete(self, context: Mapping[str, Any], event: dict[str, str]) -> None:
+        """After an error of the trigger it looks itself, and goes on waiting. Raises where that is refused too."""
+        if event and event["status"] == "error":
+            self.log.warning("The trigger could not look, so this task does: %s", event["message"])
+            self.execute(context)
+        else:
+            super().execute_complete(context, event)
+
+    def _until(self, context: Mapping[str, Any]) -> datetime:
+        day = date.fromisoformat(ingestion_date(context["dag_run"], context["params"]))
+        begins = max(starts_at(self._env.schedule, day), context["dag_run"].start_date)
+        return begins + timedelta(seconds=self._longest)
+
+
+def landed(env: Environment, entity: EntityContract) -> DeliverySensor:
     """The sensor of the current task group, named like the entity, waiting for the day's `_SUCCESS`."""
-    limit = timedelta(hours=env.sensor.timeout_hours)
-    return WasbBlobSensor(
+    return DeliverySensor(
+        env=env,
         task_id=entity.name,
         container_name=env.raw.container,
         # The form of retailflow.raw.day_path, for a date that is known only when the task runs.
         blob_name=f"{entity.name}/ingestion_date={{{{ ingestion_date(dag_run, params) }}}}/{SUCCESS}",
         deferrable=True,
         poke_interval=env.sensor.poke_seconds,
-        timeout=limit.total_seconds(),
-        execution_timeout=limit,
+        timeout=timedelta(hours=env.sensor.timeout_hours).total_seconds(),
+        execution_timeout=timedelta(minutes=10),  # of a look; it is deferred while it waits
         owner=entity.owner,
         doc_md=_DOC.format(entity=entity.name, hours=env.sensor.timeout_hours),
     )

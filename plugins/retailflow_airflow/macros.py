@@ -1,11 +1,15 @@
 """What the templates of our tasks call: the date a run processes, and the token of a submit."""
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowFailException
+
+MARK = "retailflow_airflow"  # the Variable with the word that `airflow_mark` gives
 
 
 def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
@@ -70,4 +74,15 @@ def idempotency_token(ti: Any) -> str:
     return hashlib.sha256("\0".join(map(str, identity)).encode()).hexdigest()
 
 
-MACROS = {"ingestion_date": ingestion_date, "idempotency_token": idempotency_token}
+def airflow_mark() -> str:
+    """A word that tells this Airflow's Databricks runs from those of another one with the same names.
+
+    Scheduled runs have the same ids in each, such as in the two of a blue-green upgrade. It is drawn once; who copies a
+    metadata database while its Airflow goes on deletes the Variable in the copy.
+    """
+    if (mark := Variable.get(MARK, default=None)) is None:
+        Variable.set(MARK, mark := secrets.token_hex(4), description="Names this Airflow's runs in Databricks.")
+    return mark
+
+
+MACROS = {"ingestion_date": ingestion_date, "idempotency_token": idempotency_token, "airflow_mark": airflow_mark}

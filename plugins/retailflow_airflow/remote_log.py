@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.providers.databricks.operators.databricks import XCOM_RUN_ID_KEY, DatabricksSubmitRunOperator
 
+from retailflow_airflow.patience import within
+
 LINES = 200
+PATIENCE_SECONDS = 30  # Airflow ends the process of a failed task after core.task_success_overtime
 _log = logging.getLogger(__name__)
 
 
@@ -21,11 +25,16 @@ def show(context: Mapping[str, Any]) -> None:
         _log.info("Nothing was submitted to Databricks.")
         return
     try:
-        hook = DatabricksHook(task.databricks_conn_id)
-        for one in hook.get_run(run_id)["tasks"]:
-            lines = (hook.get_run_output(one["run_id"]).get("logs") or "").splitlines()
-            _log.info("The last %d lines of Databricks run %s:", min(len(lines), LINES), one["run_id"])
+        for number, lines in within(PATIENCE_SECONDS, partial(_read, task.databricks_conn_id, run_id)):
+            _log.info("The last %d lines of Databricks run %s:", min(len(lines), LINES), number)
             for line in lines[-LINES:]:
                 _log.info("%s", line)
     except Exception as error:
         _log.warning("The log of Databricks run %s could not be read: %s", run_id, error)
+
+
+def _read(connection: str, run_id: int) -> list[tuple[int, list[str]]]:
+    """Of each task of the run its own run's number and the lines of its log."""
+    hook = DatabricksHook(connection)
+    tasks = [one["run_id"] for one in hook.get_run(run_id)["tasks"]]
+    return [(number, (hook.get_run_output(number).get("logs") or "").splitlines()) for number in tasks]

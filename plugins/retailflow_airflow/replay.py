@@ -177,6 +177,20 @@ def read_found(databricks_run_id: int) -> Plan:
     return found
 
 
+def read_late(databricks_run_id: int, ti: Any = None) -> Plan:
+    """As `read_found`. Empty also while a replay is queued: each hour would put one more behind it.
+
+    - **Reads** the output of `plan`, from Databricks; **writes** nothing.
+    - **Safe to clear**: always.
+    - **Where to look**: this task's log says what was found; that of `plan` why it found nothing.
+    """
+    found = read_found(databricks_run_id)
+    if found and ti.get_dr_count(dag_id="retailflow_replay", states=["queued"]):
+        _log.info("A replay is queued already. What is late then is found in the next hour.")
+        return {}
+    return found
+
+
 def parse(logs: str) -> Plan:
     """The plan in a job's output: per entity and ingestion date, the records it has; None where it has never run."""
     for line in reversed(logs.splitlines()):

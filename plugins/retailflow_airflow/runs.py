@@ -8,12 +8,14 @@ from typing import Any
 
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
 
+from retailflow_airflow.macros import airflow_mark
+
 _log = logging.getLogger(__name__)
 _LARGEST_PAGE = 25  # of Databricks' runs/list
-# retailflow_daily/bronze.orders/2026-01-15/try 1 (prod, scheduled__2026-01-16T02:00:00+00:00); see submit.py
+# retailflow_daily/bronze.orders/2026-01-15/try 1 (prod, 5e8f02a1, scheduled__2026-01-16T02:00:00+00:00); see submit.py
 _NAME = re.compile(
     r"(?P<dag_id>[\w.-]+)/(?P<task_id>[\w.-]+)/[^/]+/try (?P<try_number>\d+)"
-    r" \((?P<environment>\w+), (?P<run_id>[^,]+?)(, (?P<map_index>\d+))?\)"
+    r" \((?P<environment>\w+), (?P<airflow>\w+), (?P<run_id>[^,]+?)(, (?P<map_index>\d+))?\)"
 )
 _ALIVE = ("running", "deferred")
 
@@ -23,6 +25,7 @@ class Instance:
     """A task instance of Airflow, whatever its try. `map_index` is -1 for a task that is not mapped."""
 
     environment: str
+    airflow: str  # its mark: see macros.py
     dag_id: str
     run_id: str
     task_id: str
@@ -35,7 +38,7 @@ def instance_of(name: str) -> tuple[Instance, int] | None:
     if found is None:
         return None
     index = -1 if found["map_index"] is None else int(found["map_index"])
-    whose = Instance(found["environment"], found["dag_id"], found["run_id"], found["task_id"], index)
+    whose = Instance(found["environment"], found["airflow"], found["dag_id"], found["run_id"], found["task_id"], index)
     return whose, int(found["try_number"])
 
 
@@ -46,24 +49,31 @@ def reap(environment: str, ti: Any = None) -> None:
     - **Safe to clear**: always.
     - **Where to look**: this task's log names each run that it cancels.
     """
-    hook = _Hook()
+    hook, mark, refused = _Hook(), airflow_mark(), 0
     active = [(run, *found) for run in hook.active_runs() if (found := instance_of(run["run_name"]))]
     newest: dict[Instance, int] = {}
     for _, whose, number in active:
         newest[whose] = max(number, newest.get(whose, 0))
     for run, whose, number in active:
-        if whose.environment != environment:
+        if (whose.environment, whose.airflow) != (environment, mark):
             continue
         # Asked after the runs were listed, so a try that is not alive now had ended or submits nothing any more.
         known = ti.get_task_states(
             dag_id=whose.dag_id, run_ids=[whose.run_id], task_ids=[whose.task_id], map_index=whose.map_index
         ).get(whose.run_id)
-        if not known:  # of another Airflow, such as `airflow dags test`
+        if not known:  # its run was deleted
             continue
         (state,) = known.values()
         if state not in _ALIVE or number < newest[whose]:
-            hook.cancel_run(run["run_id"])
-            _log.info("Canceled %s: its task is %s. %s", run["run_name"], state or "cleared", run["run_page_url"])
+            try:
+                hook.cancel_run(run["run_id"])
+            except Exception as error:  # the others are cancelled all the same
+                refused += 1
+                _log.warning("Databricks did not cancel %s: %s", run["run_name"], error)
+            else:
+                _log.info("Canceled %s: its task is %s. %s", run["run_name"], state or "cleared", run["run_page_url"])
+    if refused:
+        raise RuntimeError(f"Databricks did not cancel {refused} runs; the next try asks again.")
 
 
 class _Hook(DatabricksHook):

@@ -48,11 +48,20 @@ def timetable(schedule: Schedule, cron: str | None = None) -> CronDataIntervalTi
     return CronUntil(cron, schedule.last_date.isoformat())
 
 
+def starts_at(schedule: Schedule, day: date) -> datetime:
+    """When the clock starts the run for the date; where it starts none, the end of the day."""
+    info = _clock_run(schedule, day)
+    return info.run_after if info else datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
 def logical_dates(schedule: Schedule, day: date) -> list[datetime]:
     """Those that a run for the date may have: the day itself, of a trigger, and that of the clock or a backfill."""
+    info = _clock_run(schedule, day)
+    return [instance(datetime.combine(day, time(), UTC)), *([info.logical_date] if info else [])]
+
+
+def _clock_run(schedule: Schedule, day: date) -> DagRunInfo | None:
     midnight = instance(datetime.combine(day, time(), UTC))
     restriction = TimeRestriction(midnight, midnight + timedelta(days=1, seconds=-1), catchup=True)
-    info = CoreCronDataIntervalTimetable(schedule.cron, timezone="UTC").next_dagrun_info(
-        last_automated_data_interval=None, restriction=restriction
-    )
-    return [midnight, *([info.logical_date] if info else [])]
+    clock = CoreCronDataIntervalTimetable(schedule.cron, timezone="UTC")
+    return clock.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)

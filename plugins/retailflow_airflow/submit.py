@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
-from airflow.sdk import Asset
 
 from retailflow.compute import submit_fields
 from retailflow.contracts import EntityContract, GoldContract
@@ -26,7 +25,7 @@ _ASKED_BY = (
 )  # for the ledger
 # By the end of its name runs.py finds the task instance of a run again.
 _TRY = "try {{ ti.try_number }}"
-_ORIGIN = "{{ ti.run_id }}{{ ', %d' % ti.map_index if ti.map_index >= 0 else '' }}"
+_ORIGIN = "{{ airflow_mark() }}, {{ ti.run_id }}{{ ', %d' % ti.map_index if ti.map_index >= 0 else '' }}"
 
 _DOCS = {
     "ingest": """Fetches the day's **{name}** from their API, page by page, byte for byte.
@@ -93,18 +92,14 @@ def spark_job(
     *,
     task_id: str | None = None,
     date: str = DATE,
-    assets: Sequence[Asset] = (),
     **settings: Any,
 ) -> DatabricksSubmitRunOperator:
-    """A task that runs `<script>.py` for what the contract describes, and then tells of `assets`.
-
-    Its id is the contract's name unless given.
-    """
+    """A task that runs `<script>.py` for what the contract describes. Its id is the contract's name unless given."""
     inlets, outlets = lineage(env, script, contract)
     sources = ", ".join(f"`{source}`" for source in getattr(contract, "sources", ()))
     doc = _DOCS[script].format(name=contract.name, description=contract.description, sources=sources)
     body = payload(env, script, contract.name, date)
-    settings |= {"owner": contract.owner, "inlets": inlets, "outlets": [*outlets, *assets]}
+    settings |= {"owner": contract.owner, "inlets": inlets, "outlets": outlets}
     return spark_task(env, task_id or contract.name, body, doc, **settings)
 
 

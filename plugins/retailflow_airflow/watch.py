@@ -14,11 +14,11 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Variabl
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow import mail, missing
-from retailflow_airflow.failure import read_note
-from retailflow_airflow.incident import Event, Facts, Ledger, collect
+from retailflow_airflow.incident import Event, Facts, Ledger, collect, culprit, facts_of
 from retailflow_airflow.macros import parsed_date
 from retailflow_airflow.missing import DAILY, REMEMBERED
-from retailflow_airflow.schedule import logical_dates
+from retailflow_airflow.schedule import logical_dates, starts_at
+from retailflow_airflow.unmailed import FailedRun, FailedTask, not_mailed, pulled
 from retailflow_airflow.warehouse import Warehouse
 
 _OPEN_DAYS = 7  # so long a table that has missed its deadline is waited for
@@ -64,11 +64,13 @@ class Day:
             return 0
         return sum(state == _SUCCESS for task, state in made.items() if task.startswith("gold."))
 
+    def has_task(self, table: str) -> bool:
+        """Whether the run, if there is one, knows the table: its contract may be younger."""
+        return self.run_id is None or table in self.states
+
     def culprit(self, table: str) -> str | None:
-        """The first task on the way to the table that has not succeeded; None where there is no run."""
-        if self.run_id is None:
-            return None
-        return next(task for task in tasks_before(table) if self.states.get(task) != _SUCCESS)
+        """What holds the table up; None where there is no run."""
+        return culprit(self.states, table) if self.run_id else None
 
 
 def deadlines(day: date) -> list[Deadline]:
@@ -78,18 +80,6 @@ def deadlines(day: date) -> list[Deadline]:
         for contract in (*entities(), *gold_tables())
     ]
     return sorted(found, key=lambda one: (one.at, one.table))
-
-
-def tasks_before(table: str) -> list[str]:
-    """The tasks of the daily DAG that a table needs, its own last."""
-    layer, _, name = table.partition(".")
-    if layer == "gold":
-        sources = next(contract for contract in gold_tables() if contract.name == name).sources
-        before = [task for source in sources for task in tasks_before(source)]
-        return [*dict.fromkeys(before), table]
-    contract = next(one for one in entities() if table in [kept.name for kept in one.kept])
-    ingest = [f"raw.ingest_{contract.name}"] if contract.delivery == "api" else []
-    return [*ingest, *(f"{where}.{contract.name}" for where in ("raw", "bronze", "silver"))]
 
 
 def own_deadline(env: Environment, after: timedelta = timedelta(minutes=15)) -> DeadlineAlert | None:
@@ -109,7 +99,8 @@ def own_deadline(env: Environment, after: timedelta = timedelta(minutes=15)) -> 
 
 
 def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = None) -> bool:
-    """Mails, once each: tables that have missed their deadline, scheduled days that nobody ran, and what has recovered.
+    """Mails, once each: failed tasks that could not mail themselves, tables that have missed their deadline, scheduled
+    days that nobody ran, and what has recovered.
 
     Returns: whether a daily run that waits has built tables which no publication has shown yet; `publish` follows then.
 
@@ -122,25 +113,37 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
     chosen = (params or {}).get("ingestion_date")
     yesterday = now.date() - timedelta(days=1)
     day = parsed_date("ingestion_date", chosen) if chosen else yesterday
-    mailed, post, is_unpublished = _Mailed(), _Post(env, ti, Ledger(Warehouse(env))), False
+    mailed, is_unpublished = _Mailed(), False
+    post = _Post(env, ti, Ledger(Warehouse(env)), mailed.since)
     for when in sorted(mailed.days_still_open(now.date()) | ({day} if chosen or env.schedule.has(day) else set())):
-        due = [one for one in deadlines(when) if one.at <= now]
-        found = post.day(when, [one.table for one in due])
-        late = [one for one in due if not found.has(one.table)]
+        due = [one for one in deadlines(when) if one.at + mailed.delay(when) <= now]
+        missed = [one for one in deadlines(when) if mailed.event(one) is Event.MISSED]
+        found = post.day(when, [one.table for one in (*due, *missed)])
+        if found.run_id and mailed.is_unstarted(when):
+            mailed.remember_start(when, now - starts_at(env.schedule, when))
+            due = [one for one in due if one.at + mailed.delay(when) <= now]
+        if found.run_id:
+            run = replace(FailedRun.read(DAILY, found.run_id), ingestion_date=when.isoformat())
+            post.send_failed(run, found.states)
+        late = [one for one in due if not found.has(one.table) and found.has_task(one.table)]
         _log.info("%s: %d of %d tables that are due are late. %s", when, len(late), len(due), found.run_id or "No run.")
         by_culprit = defaultdict(list)
         for one in late:
             if mailed.event(one) is None:
                 by_culprit[found.culprit(one.table)].append(one)
-        for culprit, group in by_culprit.items():
-            post.send(Event.MISSED, group, found, culprit)
-            mailed.remember(Event.MISSED, group)
-        if back := [one for one in due if found.has(one.table) and mailed.event(one) is Event.MISSED]:
-            post.send(Event.RECOVERED, back, found, back[0].table if found.run_id else None)
+        for group in by_culprit.values():
+            if not post.has_mailed(found, group[0].table):
+                post.send(Event.MISSED, group, found)
+            mailed.remember(Event.MISSED, group, is_unstarted=found.run_id is None)
+        if back := [one for one in missed if found.has(one.table)]:
+            post.send(Event.RECOVERED, back, found)
             mailed.remember(Event.RECOVERED, back)
         if found.run_id and found.waiting_to_be_read > mailed.published.get(found.run_id, 0):
             mailed.remember_published(found.run_id, found.waiting_to_be_read)
             is_unpublished = True
+    for run in FailedRun.open():
+        states = ti.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])
+        post.send_failed(run, states.get(run.run_id, {}))
     if env.schedule.has(yesterday):  # else the clock has ended, as on a laptop: see missing.py
         last = yesterday if deadlines(yesterday)[-1].at <= now else yesterday - timedelta(days=1)
         found = missing.search(env.schedule, last, mailed.days, ti, post.ledger)
@@ -157,6 +160,7 @@ class _Post:
     env: Environment
     ti: Any
     ledger: Ledger
+    since: str
 
     def day(self, day: date, tables: list[str]) -> Day:
         """The run of the clock, of a backfill, or triggered for that logical date: the one that got farthest."""
@@ -171,43 +175,81 @@ class _Post:
             _log.warning("The SQL warehouse did not answer: %s", error)
             return found
 
-    def send(self, event: Event, group: list[Deadline], found: Day, task_id: str | None) -> None:
-        """One mail for the group, in the name of its first table. `task_id` is the task to look at."""
+    def send(self, event: Event, group: list[Deadline], found: Day) -> None:
+        """One mail for the group, in the name of its first table."""
         first, *others = group
-        state = found.states.get(task_id)
-        facts = Facts(
-            event=event,
-            subject=first.table,
-            ingestion_date=first.ingestion_date,
-            dag_id=DAILY,
-            run_id=found.run_id,
-            task_id=task_id,
-            state=state,
+        facts = facts_of(
+            event,
+            first.table,
+            first.ingestion_date,
+            found.run_id,
+            found.states,
+            lambda task_id: pulled(self.ti, FailedRun(DAILY, found.run_id, ""), FailedTask(task_id, -1)),
             deadline=first.at,
             also=tuple(one.table for one in others),
-            **(read_note(self.ti, DAILY, found.run_id, task_id) if state == "failed" else {}),
         )
         card = collect(facts, self.env, self.ledger)
-        mail.send(card, self.env, f"{event} {first.table} {first.ingestion_date}")
+        mail.send(card, self.env, f"{event} {first.table} {first.ingestion_date} {self.since}")
+
+    def has_mailed(self, found: Day, table: str) -> bool:
+        """Whether the failure that holds the table up was mailed: that card names what is built from it."""
+        task_id = found.culprit(table)
+        if task_id is None or found.states.get(task_id) != "failed":
+            return False
+        run, task = FailedRun.read(DAILY, found.run_id), FailedTask(task_id, -1)
+        return task_id in run.mailed or bool(pulled(self.ti, run, task).get("is_mailed"))
+
+    def send_failed(self, run: FailedRun, states: Mapping[str, str | None]) -> None:
+        """One mail for the failed tasks of a run that nobody has mailed; none where there are none."""
+        found, known = not_mailed(self.ti, run, states)
+        if found:
+            first, *others = found
+            facts = Facts(
+                event=Event.FAILED,
+                subject=run.subject(first),
+                ingestion_date=date.fromisoformat(run.ingestion_date) if run.ingestion_date else None,
+                dag_id=run.dag_id,
+                run_id=run.run_id,
+                task_id=first.task_id,
+                map_index=first.map_index,
+                state="failed",
+                also=tuple(map(run.subject, others)),
+                **self._note(run, first),
+            )
+            names = " ".join(one.name for one in found)
+            mail.send(collect(facts, self.env, self.ledger), self.env, f"failed {run.run_id} {run.clears} {names}")
+        if known != run:
+            known.write()
+
+    def _note(self, run: FailedRun, task: FailedTask) -> dict[str, Any]:
+        note = task.note or pulled(self.ti, run, task)
+        return {name: note[name] for name in ("error", "databricks_url", "try_number") if name in note}
 
     def send_days(self, event: Event, days: list[date]) -> None:
         """One mail for these days; none where there are none."""
         if days:
             facts = Facts(event, DAILY, days[0], DAILY, days=tuple(days))
-            mail.send(collect(facts, self.env, None), self.env, f"{event} {','.join(map(str, days))}")
+            mail.send(collect(facts, self.env, None), self.env, f"{event} {','.join(map(str, days))} {self.since}")
 
 
 class _Mailed:
     """What was mailed, per ingestion date and table, in an Airflow Variable: it outlives runs, restarts and DAG edits.
 
     Only `retailflow_watch` writes it, one run at a time, after each mail. It keeps the dates that were last mailed,
-    under `days` what is known of scheduled days, and under `published` how many tables of a run it has had published.
+    under `days` what is known of scheduled days, under `published` how many tables of a run it has had published, and
+    under `delays` the seconds by which a day was started late that was mailed as not started; None before it was.
+    `since` is when the Variable was made: who deletes it is told everything again, by messages with other ids.
     """
 
     def __init__(self) -> None:
         self._events: dict[str, dict[str, str]] = Variable.get(REMEMBERED, default={}, deserialize_json=True)
         self.days = missing.Known.read(self._events.pop("days", {}))
         self.published: dict[str, int] = self._events.pop("published", {})
+        self._delays: dict[str, float | None] = self._events.pop("delays", {})
+        self.since: str = self._events.pop("since", "")
+        if not self.since:
+            self.since = datetime.now(UTC).isoformat(timespec="seconds")
+            self._write()
 
     def event(self, deadline: Deadline) -> Event | None:
         found = self._events.get(deadline.ingestion_date.isoformat(), {}).get(deadline.table)
@@ -218,11 +260,26 @@ class _Mailed:
         missed = {date.fromisoformat(day) for day, events in self._events.items() if Event.MISSED in events.values()}
         return {day for day in missed if day >= today - timedelta(days=_OPEN_DAYS)}
 
-    def remember(self, event: Event, group: Iterable[Deadline]) -> None:
+    def is_unstarted(self, day: date) -> bool:
+        """Whether it was mailed that the day has no run, and none was seen since."""
+        return self._delays.get(day.isoformat(), 0) is None
+
+    def delay(self, day: date) -> timedelta:
+        """By how much a day was started late, once that was mailed: its other tables come as much later."""
+        return timedelta(seconds=self._delays.get(day.isoformat()) or 0)
+
+    def remember(self, event: Event, group: Iterable[Deadline], *, is_unstarted: bool = False) -> None:
         for one in group:
             day = one.ingestion_date.isoformat()
             self._events[day] = {**self._events.pop(day, {}), one.table: event.value}
+            if is_unstarted:
+                self._delays[day] = None
         self._events = dict(list(self._events.items())[-_KEPT_DAYS:])
+        self._write()
+
+    def remember_start(self, day: date, delay: timedelta) -> None:
+        self._delays[day.isoformat()] = delay.total_seconds()
+        self._delays = dict(list(self._delays.items())[-_KEPT_DAYS:])
         self._write()
 
     def remember_days(self, known: missing.Known) -> None:
@@ -236,4 +293,5 @@ class _Mailed:
 
     def _write(self) -> None:
         kept = {**self._events, "days": self.days.kept, "published": self.published}
+        kept |= {"delays": self._delays, "since": self.since}
         Variable.set(REMEMBERED, kept, serialize_json=True)

@@ -71,6 +71,12 @@ class Stack:
         for process in self.processes.find("airflow-scheduler").children(recursive=True):
             os.kill(process.pid, signal.SIGKILL)
 
+    def kill_task(self):
+        """The process of the task alone, as the kernel does where memory is short: its supervisor lives on."""
+        for worker in self.processes.find("airflow-scheduler").children():
+            for task in worker.children(recursive=True):
+                os.kill(task.pid, signal.SIGKILL)
+
     def call(self, method, path, **body):
         answer = self.client._session.request(method, f"{self.client._url}/api/v2/{path}", json=body, timeout=60)
         return self.client._checked(answer)
@@ -171,3 +177,15 @@ def test_a_task_whose_worker_dies_sends_one_mail(stack):
     told = [(message["Subject"], message["Message-ID"]) for message in stack.mailbox.messages()[seen:]]
     assert [subject for subject, _ in told] == ["[retailflow local] FAILED sleeper sleep"], told
     assert "the worker was lost" in body(stack.mailbox.messages()[-1], "plain")
+
+
+def test_a_task_that_is_killed_alone_is_mailed_by_a_look_of_the_watch_once(stack):
+    (stack.dags / "sleeper.py").write_text(SLEEPER)
+    run_id = stack.trigger("sleeper")
+    stack.until(lambda: stack.client.task_instances("sleeper", run_id)[0]["state"] == "running")
+    time.sleep(2)
+    stack.kill_task()
+    stack.until(lambda: stack.client.dag_run("sleeper", run_id)["state"] == "failed")
+    stack.until(lambda: any("retailflow_failed" in one["key"] for one in stack.call("GET", "variables")["variables"]))
+    looks = [stack.run("retailflow_watch", ingestion_date="2026-01-13") for _ in range(2)]
+    assert [[subject for subject in found if "sleeper" in subject] for found in looks] == [["FAILED sleeper sleep"], []]

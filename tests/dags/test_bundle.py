@@ -35,7 +35,7 @@ def test_each_task_runs_the_script_that_the_dag_submits_with_the_same_parameters
 
 
 def test_where_the_dag_has_a_sensor_the_job_looks_for_the_success_file_for_as_long(daily):
-    sensors = [task for task in daily.tasks if task.task_type == "WasbBlobSensor"]
+    sensors = [task for task in daily.tasks if task.task_type == "DeliverySensor"]
     found = tasks("local")
     assert len(sensors) == 8
     for sensor in sensors:

@@ -7,8 +7,9 @@ import pytest
 from retailflow.contracts import entities, entity, gold_tables
 from retailflow.contracts.model import parse
 from retailflow.environments import load_environment
+from retailflow_airflow.incident.culprit import tasks_before
 from retailflow_airflow.schedule import logical_dates
-from retailflow_airflow.watch import Day, deadlines, tasks_before
+from retailflow_airflow.watch import Day, deadlines
 
 DAY = date(2026, 1, 15)
 

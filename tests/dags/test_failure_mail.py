@@ -1,11 +1,24 @@
 """A failing task, run by Airflow itself with a real SMTP server; Databricks answers at the provider's hook."""
 
+import json
+import re
+import socket
+from collections import defaultdict
+from pathlib import Path
+from types import SimpleNamespace
+from uuid import uuid4
+
 import pytest
+from airflow.configuration import conf
 from airflow.providers.databricks.hooks.databricks import DatabricksHook, RunState
+from airflow.sdk.exceptions import AirflowFailException
 
-from retailflow_airflow import failure
+from retailflow_airflow import failure, remote_log, repeats, unmailed
+from retailflow_local import airflow
 from retailflow_local.mail_sink.mailbox import body
+from retailflow_local.state import Secrets
 
+ROOT = Path(__file__).parents[2]
 DAY = "2026-01-15"
 LOGS = "".join(f"line {number}\n" for number in range(205))
 URL = "http://127.0.0.1/run/11"
@@ -69,6 +82,36 @@ def test_a_form_that_makes_no_sense_sends_one_too(fail):
     assert "2999-01-01 is not over in UTC: trigger again with an earlier ingestion_date." in body(sent, "plain")
 
 
+@pytest.fixture
+def silent_warehouse(monkeypatch):
+    """Databricks takes the connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connection = {"conn_type": "databricks", "schema": "http", "host": "127.0.0.1", "password": "x"}
+        connection["port"] = server.getsockname()[1]
+        monkeypatch.setenv("AIRFLOW_CONN_DATABRICKS_DEFAULT", json.dumps(connection))
+        yield
+
+
+def test_a_warehouse_that_does_not_answer_holds_no_mail_back(fail, silent_warehouse, monkeypatch):
+    monkeypatch.setattr(failure, "CARD_SECONDS", 1)
+    (sent,) = fail("retailflow_daily", "silver.orders", "BalanceError: orders does not balance", ingestion_date=DAY)
+    assert "The SQL warehouse did not answer" in body(sent, "plain")
+    assert "unknown: no answer within" in body(sent, "plain")
+
+
+def test_what_a_failed_task_waits_for_fits_into_airflow_s_overtime():
+    """Airflow ends the process after it, and then nobody mails: the card, three tries of the mail server, the log."""
+    tries, smtp_seconds, waits = 3, 30, 2 + 4
+    needed = failure.CARD_SECONDS + tries * smtp_seconds + waits + remote_log.PATIENCE_SECONDS
+    settings = airflow.environment(Path(), Path(), defaultdict(int), Secrets.generate(), "sqlite")
+    for overtime in (settings["AIRFLOW__CORE__TASK_SUCCESS_OVERTIME"], _of_the_image()):
+        assert needed < int(overtime) < conf.getint("scheduler", "task_instance_heartbeat_timeout")
+
+
+def _of_the_image() -> str:
+    return re.search(r"AIRFLOW__CORE__TASK_SUCCESS_OVERTIME=(\d+)", (ROOT / "Dockerfile").read_text())[1]
+
+
 class TaskInstance:
     """As the DAG processor makes it of a task whose worker was lost."""
 
@@ -84,8 +127,8 @@ class TaskInstance:
 
 def test_where_a_worker_was_lost_the_dag_processor_sends_it_once_and_not_if_the_worker_had(daily, smtp, monkeypatch):
     variables = {}
-    monkeypatch.setattr(failure.Variable, "get", lambda key, default, **_: variables.get(key, default))
-    monkeypatch.setattr(failure.Variable, "set", lambda key, value, **_: variables.update({key: value}))
+    monkeypatch.setattr(unmailed.Variable, "get", lambda key, default, **_: variables.get(key, default))
+    monkeypatch.setattr(unmailed.Variable, "set", lambda key, value, **_: variables.update({key: value}))
     context = {"task": daily.get_task("silver.orders"), "dag_run": None, "params": {"ingestion_date": DAY}}
     seen = len(smtp.numbers())
     failure.report({**context, "ti": TaskInstance({"is_mailed": True})})
@@ -95,3 +138,70 @@ def test_where_a_worker_was_lost_the_dag_processor_sends_it_once_and_not_if_the_
     (sent,) = smtp.messages()[seen:]
     assert "Airflow gave no error: the worker was lost" in body(sent, "plain")
     assert sent["Message-ID"].startswith("<")
+
+
+# Storms
+
+
+@pytest.fixture
+def variables(monkeypatch):
+    kept: dict = {}
+    fake = SimpleNamespace(
+        get=lambda key, default=None, **_: kept.get(key, default),
+        set=lambda key, value, **_: kept.update({key: value}),
+        delete=kept.pop,
+    )
+    for module in (unmailed, repeats):
+        monkeypatch.setattr(module, "Variable", fake)
+    return kept
+
+
+@pytest.fixture
+def reported(dags_in, smtp, variables):
+    """`reported("retailflow_daily", "silver.orders", error)`: what a failed task mails; returns the new subjects."""
+    seen = len(smtp.numbers())
+
+    def alone(dag_id, task_id, error, index=-1, run_id="run"):
+        nonlocal seen
+        task = dags_in("local")[dag_id].get_task(task_id)
+        ti = SimpleNamespace(dag_id=dag_id, task_id=task_id, run_id=run_id, map_index=index, try_number=1, id=uuid4())
+        ti.xcom_pull = lambda **_: None
+        ti.xcom_push = lambda key, value: left.append(value)
+        failure.report({"task": task, "ti": ti, "dag_run": None, "params": {"ingestion_date": DAY}, "exception": error})
+        new = smtp.messages()[seen:]
+        seen += len(new)
+        return [message["Subject"].removeprefix("[retailflow local] ") for message in new]
+
+    left: list = []
+    alone.left, alone.daily = left, dags_in("local")["retailflow_daily"]
+    return alone
+
+
+def test_what_the_platform_s_outage_makes_fail_in_a_run_is_told_by_the_first_and_then_together(reported, variables):
+    outage = ConnectionError("Databricks does not answer")
+    assert reported("retailflow_daily", "bronze.orders", outage) == [f"FAILED bronze.orders {DAY}"]
+    assert [reported("retailflow_daily", f"bronze.{name}", outage) for name in ("stores", "products")] == [[], []]
+    assert [note.get("is_told") for note in reported.left[-2:]] == [True, True]
+    assert [one["is_open"] for one in variables.values()] == [True], "the watch looks at the run"
+    assert reported("retailflow_daily", "silver.orders", ValueError("x")) == [f"FAILED silver.orders {DAY}"]
+
+
+def test_of_a_mapped_task_s_failures_one_is_mailed_at_once(reported):
+    mailed = [reported("retailflow_replay", "bronze.entity", ValueError("x"), index) for index in range(5)]
+    assert mailed == [["FAILED retailflow_replay bronze.entity"], [], [], [], []]
+
+
+def test_a_dag_of_every_hour_tells_once_that_it_fails_and_once_that_it_works_again(reported, dags_in, smtp):
+    hours = [reported("retailflow_reaper", "reap", ConnectionError("x"), run_id=f"run {hour}") for hour in range(3)]
+    assert hours == [["FAILED retailflow_reaper reap"], [], []]
+    for _ in range(2):
+        repeats.tell_recovery({"dag": dags_in("local")["retailflow_reaper"]})
+    (recovered,) = [m["Subject"] for m in smtp.messages() if "RECOVERED retailflow_reaper reap" in m["Subject"]]
+    assert "after 3 failed runs since" in recovered
+
+
+def test_a_wrong_form_is_told_by_one_task_of_those_that_it_fails(reported):
+    wrong = AirflowFailException("2999-01-01 is not over in UTC: trigger again with an earlier ingestion_date.")
+    roots = [task.task_id for task in reported.daily.roots]
+    assert len(roots) > 5
+    assert sum(bool(reported("retailflow_daily", task_id, wrong)) for task_id in roots) == 1

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from airflow._shared.module_loading.file_discovery import find_path_from_directory
+
 DAGS = Path(__file__).parents[2] / "dags"
 
 FENCE = """
@@ -45,3 +47,8 @@ def test_the_dags_parse_where_spark_cannot_be_imported():
 def test_a_dag_that_reaches_for_spark_does_not_pass_the_fence(tmp_path):
     (tmp_path / "leaky.py").write_text("from airflow.sdk import DAG\nimport pyspark\nDAG('leaky')\n")
     assert "pyspark must not be reachable from a DAG file" in parse(str(tmp_path))
+
+
+def test_airflow_takes_no_file_but_one_for_a_plugin():
+    found = [Path(path).name for path in find_path_from_directory(DAGS.parent / "plugins", ".airflowignore")]
+    assert [name for name in found if name.endswith(".py")] == ["plugin.py"]

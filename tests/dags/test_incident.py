@@ -7,10 +7,12 @@ import pytest
 
 from retailflow.environments import load_environment
 from retailflow_airflow.incident import Event, Facts, Ledger, collect, html, subject, text
+from retailflow_airflow.incident.advice import _SENTENCES
 from retailflow_airflow.incident.errors import first_line, kind_of
+from retailflow_airflow.incident.model import Kind
 
 DAY = date(2026, 1, 15)
-RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
+DOCS = Path(__file__).parents[2] / "docs"
 PROD = load_environment("prod")
 JOB = (
     "AirflowException: Job run failed with terminal state: {'life_cycle_state': 'TERMINATED', "
@@ -118,25 +120,54 @@ def test_a_warehouse_that_does_not_answer_is_said_and_asked_only_once():
 
 KINDS = [
     ("late_feed", {"task_id": "raw.orders", "state": "deferred", "error": ""}),
-    ("late_feed", {"error": JOB % "SourceError: https://crm.example/v1 answered 503 for 2026-01-15: busy"}),
+    ("source_api", {"error": JOB % "SourceError: https://crm.example/v1 answered 503 for 2026-01-15: busy"}),
     ("late_feed", {"error": JOB % "FileNotFoundError: x: nothing was delivered for orders on 2026-01-15"}),
     ("bad_batch", {"error": JOB % "BadFile: batch_1.json has 3 bytes; its manifest says 4"}),
     ("drift", {"error": JOB % "BadFile: x lacks order_id, which the contract requires; it has id."}),
     ("quality_gate", {"error": JOB % "AuditError: Held back, readers keep the last good version. gold.x: a key"}),
     ("wrong_numbers", {"error": JOB % "BalanceError: orders of 2026-01-15 does not balance: 5 records are 4 current"}),
-    ("databricks_failure", {"error": "ConnectionError: 503 of Databricks"}),
+    ("platform", {"error": "AirflowException: API requests to Databricks failed 3 times. Giving up."}),
+    ("platform", {"error": "ConnectionError: 503 of Databricks"}),
     ("databricks_failure", {"error": JOB % "ValueError: something new"}),
     ("stuck_run", {"run_id": None, "task_id": None, "state": None, "error": ""}),
     ("stuck_run", {"event": Event.MISSED, "state": "queued", "error": ""}),
-    ("backfill_a_month", {"event": Event.MISSED, "days": (DAY,), "error": ""}),
+    ("stuck_run", {"task_id": "raw.ingest_orders", "state": "deferred", "error": ""}),
+    ("lost_worker", {"task_id": "raw.ingest_orders", "error": ""}),
+    ("lost_worker", {"error": ""}),
+    (
+        "refused",
+        {"task_id": "raw.orders", "error": "AirflowException: AADSTS7000222: The provided client secret expired"},
+    ),
+    ("refused", {"task_id": "raw.orders", "error": "HttpResponseError: AuthorizationPermissionMismatch"}),
+    (
+        "refused",
+        {"task_id": "raw.orders", "error": "ServiceRequestError: Cannot connect to host x: getaddrinfo failed"},
+    ),
+    (
+        "wrong_form",
+        {"error": "AirflowFailException: 2999-01-01 is not over in UTC: trigger again with an earlier date."},
+    ),
+    ("data_test", {"dag_id": "retailflow_data_tests", "error": "DataTestError: test_stock.py: not so: stock is known"}),
+    ("dbt_model", {"dag_id": "retailflow_marts", "error": "AirflowException: dbt command failed"}),
+    ("erasure", {"dag_id": "retailflow_erase", "error": JOB % "RuntimeError: RAW is locked"}),
+    ("wrong_numbers", {"state": "success", "error": "silver.orders of 2026-01-15 does not balance: x"}),
+    ("missing_days", {"event": Event.MISSED, "days": (DAY,), "error": ""}),
 ]
 
 
 @pytest.mark.parametrize(("kind", "changed"), KINDS)
 def test_each_incident_has_the_runbook_of_its_kind(kind, changed):
     assert kind_of(facts(**changed)) == kind
-    assert card(**changed).runbook_url == f"https://docs.retailflow.example/retailflow/runbooks/{kind}.md"
-    assert (RUNBOOKS / f"{kind}.md").is_file()
+    made = card(**changed)
+    page = made.runbook_url.removeprefix("https://docs.retailflow.example/retailflow/")
+    assert (DOCS / page).is_file()
+    assert made.action not in ("", "Nothing is to be done.")
+
+
+def test_every_kind_has_advice_of_its_own_and_a_page():
+    assert _SENTENCES.keys() == set(Kind)
+    assert len(set(_SENTENCES.values())) == len(Kind)
+    assert [kind for kind in Kind if not (DOCS / kind.runbook).is_file()] == []
 
 
 def test_the_error_is_the_job_s_own_line():

@@ -8,7 +8,7 @@ from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, BaseOperator
+from airflow.sdk import DAG, Asset, BaseOperator
 from airflow.sdk.bases.sensor import BaseSensorOperator
 from cosmos.constants import InvocationMode
 from cosmos.operators.local import DbtBuildLocalOperator
@@ -54,7 +54,7 @@ def _task_violations(task: BaseOperator) -> list[str]:
         rules["no timeout_seconds in its payload"] = task.json.get("timeout_seconds", 0) > 0
         rules["no token of the try in its payload"] = "idempotency_token(ti)" in task.json.get("idempotency_token", "")
     elif isinstance(task, EmptyOperator):
-        rules["starts a process"] = not (task.outlets or task.has_on_execute_callback or task.has_on_success_callback)
+        rules["starts a process for nothing"] = any(isinstance(one, Asset) for one in task.outlets)
     elif isinstance(task, TriggerDagRunOperator):
         rules["waits for the run that it triggers"] = not task.wait_for_completion
     elif isinstance(task, DbtBuildLocalOperator):

@@ -1,22 +1,32 @@
 """The reaper run by Airflow itself, which answers from its own database; Databricks is the provider's hook."""
 
-from airflow.models import DagRun
+from airflow.models import DagRun, Variable
 
 from retailflow_airflow import runs
+from retailflow_airflow.macros import MARK
 
 
 def test_airflow_says_which_tries_have_ended(dags_in, database, monkeypatch):
     dag, active, canceled = dags_in("local")["retailflow_reaper"], [], []
+    monkeypatch.setattr(dag.get_task("reap"), "retries", 0)
     monkeypatch.setattr(runs._Hook, "active_runs", lambda self: iter(active))
-    monkeypatch.setattr(runs._Hook, "cancel_run", lambda self, run_id: canceled.append(run_id))
+
+    def cancel(self, run_id):
+        if run_id == 0:
+            raise PermissionError("refused")
+        canceled.append(run_id)
+
+    monkeypatch.setattr(runs._Hook, "cancel_run", cancel)
     dag.test()
-    ended = DagRun.find(dag_id="retailflow_reaper")[0].run_id
+    ended, mark = DagRun.find(dag_id="retailflow_reaper")[0].run_id, Variable.get(MARK)
     names = [
-        f"retailflow_reaper/reap/2026-01-15/try 1 (local, {ended})",
-        f"retailflow_reaper/reap/2026-01-15/try 1 (prod, {ended})",
-        "retailflow_reaper/reap/2026-01-15/try 1 (local, manual__unknown)",
-        f"retailflow_reaper/reap/2026-01-15/try 1 (local, {ended}, 3)",
+        f"retailflow_reaper/reap/2026-01-15/try 1 (local, {mark}, {ended})",
+        f"retailflow_reaper/reap/2026-01-16/try 1 (local, {mark}, {ended})",
+        f"retailflow_reaper/reap/2026-01-15/try 1 (prod, {mark}, {ended})",
+        f"retailflow_reaper/reap/2026-01-15/try 1 (local, 00aa11bb, {ended})",
+        f"retailflow_reaper/reap/2026-01-15/try 1 (local, {mark}, manual__unknown)",
+        f"retailflow_reaper/reap/2026-01-15/try 1 (local, {mark}, {ended}, 3)",
     ]
     active += [{"run_id": number, "run_name": name, "run_page_url": ""} for number, name in enumerate(names)]
-    dag.test()
-    assert canceled == [0]
+    assert dag.test().state == "failed", "a refused cancel is tried again, after the others"
+    assert canceled == [1]

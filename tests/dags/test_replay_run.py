@@ -4,12 +4,16 @@ import json
 from collections import defaultdict
 from itertools import takewhile
 from pathlib import PurePath
+from types import SimpleNamespace
 
 import pytest
 from airflow.models import DagRun
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
+from airflow.sdk.exceptions import AirflowFailException
 
 from retailflow.contracts import gold_tables
+from retailflow.environments import load_environment
+from retailflow_airflow import erase
 from retailflow_airflow.replay import touched
 
 PLAN = {"orders": {"2026-01-15": 10, "2026-01-16": None}, "stores": {"2026-01-16": 3}}
@@ -76,7 +80,7 @@ def test_a_layer_that_was_not_chosen_is_skipped_and_stops_no_other(run):
 
 def test_without_gold_nothing_is_published(run):
     ended, asked = run("retailflow_replay", PLAN, **RANGE, dry_run=False, layers=["bronze"])
-    assert ended["success"] == {"plan", "read_plan", "complete"} | indices("bronze")
+    assert ended["success"] == {"plan", "read_plan"} | indices("bronze")
     assert len(asked) == 1 + 3
 
 
@@ -125,11 +129,36 @@ def test_an_erasure_redacts_each_date_before_it_is_rebuilt_and_then_finishes(run
 
 def test_a_night_on_which_nobody_is_found_still_finishes_what_is_open(run):
     ended, asked = run("retailflow_erase", {}, customers=[], confirm=None, settled_hours=24)
-    assert ended["success"] == {"find", "read_plan", "complete", "finish"}
+    assert ended["success"] == {"find", "read_plan", "finish"}
     assert asked == [
         "erase_find --customers none --browsers none --confirm none",
         "erase_finish --settled-hours 24",
     ]
+
+
+@pytest.mark.parametrize("user", ["on-call", None])
+@pytest.mark.parametrize(
+    "form", [{"customers": [PERSON]}, {"browsers": [PERSON]}, {"confirm": CODE}, {"settled_hours": 0}]
+)
+def test_only_who_answers_for_privacy_has_a_person_erased(dags_in, monkeypatch, user, form):
+    dag = dags_in("prod")["retailflow_erase"]
+    allowed = load_environment("prod").model_copy(update={"privacy_users": ("dpo",)})
+    monkeypatch.setattr(erase, "load_environment", lambda: allowed)
+    params = {"customers": [], "browsers": [], "confirm": None, "settled_hours": 24}
+
+    def rendered(**given):
+        return [
+            dag.task_dict[name].render_template(
+                template, {"dag_run": SimpleNamespace(**given), "params": params | form}
+            )
+            for name, template in [*(("find", one) for one in erase.ASKED.values()), ("finish", erase.HOURS)]
+        ]
+
+    with pytest.raises(AirflowFailException, match="may not have a person erased"):
+        rendered(triggering_user_name=user)
+    rendered(triggering_user_name="dpo")
+    form = {}
+    rendered(triggering_user_name=user)
 
 
 @pytest.mark.parametrize("wrong", ["C00000042", "5" * 63, "G" * 64])

@@ -1,16 +1,21 @@
 """The watch run by Airflow itself: real task states, a real SMTP server; only the moment is given."""
 
-from datetime import date, datetime
+import re
+import shlex
+import subprocess
+import sys
+from datetime import UTC, date, datetime
 
 import pytest
 from airflow.models import DagRun, TaskInstance, Variable
+from airflow.models.xcom import XComModel
 from airflow.sdk import Variable as TaskVariable
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.session import create_session
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 
-from retailflow_airflow import watch
+from retailflow_airflow import unmailed, watch
 from retailflow_airflow.missing import Known
 from retailflow_local.mail_sink.mailbox import body
 
@@ -37,8 +42,10 @@ def look(dags_in, database, smtp, monkeypatch):
     monkeypatch.setattr(watch, "datetime", Clock)
     with create_session() as session:
         session.execute(delete(TaskInstance).where(TaskInstance.dag_id == "retailflow_daily"))
-        session.execute(delete(DagRun).where(DagRun.dag_id == "retailflow_daily"))
-    Variable.set("retailflow_watch", {"days": Known(until=date(2026, 1, 14)).kept}, serialize_json=True)
+        session.execute(delete(DagRun).where(DagRun.dag_id.in_(["retailflow_daily", "retailflow_reaper"])))
+        session.execute(delete(Variable).where(Variable.key.startswith("retailflow_fail")))
+    known = {"days": Known(until=date(2026, 1, 14)).kept, "since": "2026-01-14T00:00:00+00:00"}
+    Variable.set("retailflow_watch", known, serialize_json=True)
     seen = len(smtp.numbers())
     dag = dags_in("local")["retailflow_watch"]
     monkeypatch.setattr(dag, "deadline", None)  # Airflow 3.3 cannot end dag.test() with one
@@ -96,8 +103,17 @@ def test_a_run_that_never_started_is_told_once_for_each_deadline(look, smtp):
     assert look("03:31") == [f"MISSED silver.inventory {DAY}, due 03:30 UTC (and 2 more)"]
     assert look("03:36") == []
     assert f"retailflow_daily has no run for {DAY}." in last(smtp)
-    assert f"""airflow dags trigger retailflow_daily --conf '{{"ingestion_date": "{DAY}"}}'""" in last(smtp)
+    assert f"airflow dags trigger retailflow_daily --logical-date {DAY}T00:00:00+00:00\n" in last(smtp)
     assert look("04:01") == [f"MISSED silver.customers {DAY}, due 04:00 UTC (and 3 more)"]
+
+
+def test_the_command_on_the_card_makes_the_alert_stop_and_moves_what_is_due_later(look, smtp):
+    assert look("03:31") == [f"MISSED silver.inventory {DAY}, due 03:30 UTC (and 2 more)"]
+    (command,) = re.findall(r"airflow (dags trigger .+)\n", last(smtp))
+    subprocess.run([sys.executable, "-m", "airflow", *shlex.split(command)], check=True, capture_output=True)
+    assert look("03:36") == []  # it was started 96 minutes late
+    assert look("05:35") == []
+    assert look("05:37")[0] == f"MISSED silver.customers {DAY}, due 04:00 UTC"
 
 
 def test_a_late_feed_is_told_once_and_once_more_when_it_has_come(look, run_of_the_day, smtp):
@@ -201,8 +217,12 @@ def test_a_mail_that_the_server_refuses_is_sent_at_the_next_look(look, monkeypat
 
 
 def test_a_worker_lost_between_mail_and_memory_sends_the_same_message_id(look, smtp, monkeypatch):
-    def lost(*_, **__):
-        raise SystemExit("the worker is gone")
+    kept = TaskVariable.set
+
+    def lost(key, *_, **__):
+        if key == "retailflow_watch":
+            raise SystemExit("the worker is gone")
+        kept(key, *_, **__)
 
     with monkeypatch.context() as dying:
         dying.setattr(TaskVariable, "set", lost)
@@ -213,6 +233,14 @@ def test_a_worker_lost_between_mail_and_memory_sends_the_same_message_id(look, s
     assert sent[0]["Message-ID"] == sent[2]["Message-ID"] != sent[1]["Message-ID"]
 
 
+def test_who_deletes_the_variable_is_told_again_by_a_new_message(look, smtp):
+    (subject,) = look("03:31")
+    Variable.set("retailflow_watch", {"days": Known(until=date(2026, 1, 14)).kept}, serialize_json=True)
+    assert look("03:36") == [subject]
+    first, second = smtp.messages()[-2:]
+    assert first["Message-ID"] != second["Message-ID"]
+
+
 def test_all_mails_of_a_day_are_one_conversation_and_go_to_the_alert_addresses(look, smtp):
     look("04:01")
     look("05:01")
@@ -220,6 +248,69 @@ def test_all_mails_of_a_day_are_one_conversation_and_go_to_the_alert_addresses(l
     assert len({message["References"] for message in sent}) == 1
     assert {message["To"] for message in sent} == {"data-engineering@retailflow.example"}
     assert {message["From"] for message in sent} == {"retailflow@retailflow.example"}
+
+
+# Failed tasks that could not mail themselves
+
+
+@pytest.fixture
+def note(run_of_the_day):
+    """`note("bronze.orders", is_mailed=True)`: what the process of that task left beside it."""
+
+    def left(task_id, **said):
+        (run,) = DagRun.find(dag_id="retailflow_daily", run_id=f"scheduled__{DAY}")
+        xcom = {"dag_run_id": run.id, "run_id": run.run_id, "dag_id": run.dag_id, "task_id": task_id, "map_index": -1}
+        with create_session() as session:
+            session.execute(insert(XComModel).values(xcom | {"key": "incident", "value": said}))
+
+    return left
+
+
+def test_a_failed_task_that_nobody_mailed_is_mailed_once_and_again_when_it_fails_again(look, run_of_the_day, smtp):
+    look("03:00")
+    run_of_the_day("bronze.orders", state="failed")
+    assert look("03:01") == [f"FAILED bronze.orders {DAY}"]
+    assert "Airflow gave no error: the worker was lost" in last(smtp)
+    assert look("03:06") == []
+    run_of_the_day("bronze.orders", state="running")  # cleared
+    assert look("03:11") == []
+    run_of_the_day("bronze.orders", state="failed")
+    assert look("03:16") == [f"FAILED bronze.orders {DAY}"]
+
+
+def test_a_failed_task_that_mailed_itself_or_is_about_to_is_not_mailed_again(look, run_of_the_day, note, smtp):
+    look("03:00")
+    run_of_the_day(*(f"bronze.{name}" for name in ("customers", "orders", "stores", "products")), state="failed")
+    note("bronze.orders", error="ValueError: x", at="2026-01-16T03:00:00+00:00", is_mailed=True)
+    note("bronze.stores", error="ValueError: y", at=datetime.now(UTC).isoformat())
+    note("bronze.products", error="ValueError: z", at="2026-01-16T02:50:00+00:00")  # killed while it mailed
+    note("bronze.customers", error="ConnectionError: x", at=datetime.now(UTC).isoformat(), is_told=True)  # by another
+    assert look("03:01") == [f"FAILED bronze.customers {DAY} (and 1 more)"]
+    assert "Also         bronze.products" in last(smtp)
+
+
+class InDatabase:
+    """Variables as the DAG processor reaches them."""
+
+    set = Variable.set
+
+    @staticmethod
+    def get(key, default, deserialize_json):
+        return Variable.get(key, default_var=default, deserialize_json=deserialize_json)
+
+
+def test_the_watch_mails_a_failed_run_of_another_dag_whose_task_was_killed_alone(dags_in, look, monkeypatch):
+    look("03:00")
+    dag = dags_in("local")["retailflow_reaper"]
+    with create_session() as session:
+        run = _create(dag, f"scheduled__{DAY}", datetime.fromisoformat(f"{DAY}T02:50+00:00"), session)
+        for ti in run.get_task_instances(session=session):
+            ti.state = "failed"
+    with monkeypatch.context() as dag_processor:
+        dag_processor.setattr(unmailed, "Variable", InDatabase)
+        unmailed.remember({"dag": dag, "run_id": f"scheduled__{DAY}"})
+    assert look("03:05") == ["FAILED retailflow_reaper reap"]
+    assert look("03:10") == []
 
 
 # Days that nobody ran
@@ -263,7 +354,7 @@ def test_days_that_nobody_ran_are_mailed_once_and_once_more_when_all_have_run(lo
 def test_yesterday_is_left_to_its_deadlines_until_the_last_is_over(look, run_log, run_of_the_day):
     look("03:00")
     run_of_the_day("bronze.orders", "silver.orders", state="failed", ended="failed")
-    assert look("05:14") == [f"MISSED silver.orders {DAY}, due 04:00 UTC"]
+    assert look("05:14") == [f"FAILED bronze.orders {DAY} (and 1 more)"]  # the cause, and not again what it holds up
     assert look("05:16") == [f"MISSED retailflow_daily {DAY}"]
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from retailflow_airflow import runs as reaper
 from retailflow_airflow.runs import Instance, instance_of, reap
 
 from .test_jobs_api import FOREVER, TOKEN, serving
@@ -13,12 +14,15 @@ from .test_jobs_api import FOREVER, TOKEN, serving
 RUN = "scheduled__2026-01-16T02:00:00+00:00"
 
 
-def name(task="bronze.orders", number=1, environment="prod", run=RUN, index=""):
-    return f"retailflow_daily/{task}/2026-01-15/try {number} ({environment}, {run}{index})"
+MARK = "5e8f02a1"  # of this Airflow
+
+
+def name(task="bronze.orders", number=1, environment="prod", mark=MARK, run=RUN, index=""):
+    return f"retailflow_daily/{task}/2026-01-15/try {number} ({environment}, {mark}, {run}{index})"
 
 
 def test_a_name_says_whose_run_it_is():
-    whose = Instance("prod", "retailflow_daily", RUN, "bronze.orders", -1)
+    whose = Instance("prod", MARK, "retailflow_daily", RUN, "bronze.orders", -1)
     assert instance_of(name()) == (whose, 1)
     found, number = instance_of(name("silver.entity", 2, index=", 7"))
     assert (found.task_id, found.map_index, number) == ("silver.entity", 7, 2)
@@ -33,6 +37,7 @@ def server(tmp_path, monkeypatch):
         if "AIRFLOW_HOME" not in os.environ:
             monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
         monkeypatch.setenv("AIRFLOW_CONN_DATABRICKS_DEFAULT", json.dumps(connection))
+        monkeypatch.setattr(reaper, "airflow_mark", lambda: MARK)
         yield running
 
 
@@ -52,7 +57,8 @@ def test_only_runs_whose_try_has_ended_are_canceled(server):
         name("bronze.orders", 2),  # its task runs
         name("silver.orders"),  # its task is deferred
         name("silver.orders", environment="stg"),
-        name("silver.stores", run="manual__dags_test"),  # this Airflow does not know it
+        name("silver.stores", run="manual__dags_test"),  # this Airflow does not know it any more
+        name("bronze.stores", mark="00aa11bb"),  # of another Airflow, which has runs of the same ids
         "a notebook of somebody",
     ]
     canceled = [

@@ -1,3 +1,8 @@
+import json
+import os
+import re
+import subprocess
+import sys
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -173,3 +178,14 @@ def test_a_secret_never_comes_from_a_variable():
     assert refusal(sources("https://x.example", "${ANY}"), ANY="hunter2") == (
         f"environments/dev.yaml: sources.orders.token_secret: ${{ANY}} {told}"
     )
+
+
+@pytest.mark.parametrize(("chosen", "code", "says"), [("prod", 0, ""), ("prdo", 1, "There is no environment 'prdo'")])
+def test_the_image_asks_for_the_chosen_environment_before_airflow_starts(chosen, code, says):
+    start = re.search(r'^ENTRYPOINT (\[.*"airflow"\])$', (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
+    command = [part.replace("exec airflow", "exec echo airflow") for part in json.loads(start)]
+    environment = os.environ | {"RETAILFLOW_ENV": chosen, "PYTHONPATH": str(ROOT / "include")}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    done = subprocess.run([*command, "scheduler"], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, "" if code else "airflow scheduler\n")
+    assert says in done.stderr

@@ -119,6 +119,8 @@ class Environment(Strict):
     retries: Retries
     schedule: Schedule
     erasure_unconfirmed_records: int = Field(default=0, ge=0)  # an erasure of so many needs no confirmation
+    # The names in Airflow of those who answer for privacy: nobody else asks for an erasure. None: everybody may.
+    privacy_users: tuple[str, ...] | None = None
     alert_addresses: list[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]]
     docs_url: str | None = Field(default=None, pattern=r"^https://[^\s?#]+[^\s?#/]$")  # where mails find docs/
     tags: dict[Tag, Tag]

@@ -12,6 +12,19 @@ _CLEAR = "Open the task in Airflow and press Clear, downstream tasks included; t
 _SENTENCES = {
     Kind.LATE_FEED: "Ask the source of the feed: its delivery is not complete. A task that waits goes on by itself "
     "when it is; one that has failed is safe to clear then.",
+    Kind.WRONG_FORM: "Trigger the DAG again as the error says. To clear this run would only repeat its form.",
+    Kind.SOURCE_API: "The source's API refused, or broke off; the error says what it answered. Ask its owner, and "
+    "clear the task when it answers again: what was fetched until then counts for nothing.",
+    Kind.REFUSED: "Storage or Databricks refuses us, or was not found: nothing is wrong with the delivery. Look at "
+    "the connection that the error names, at the expiry of its secret, at its rights and at the network. Then clear "
+    "what has failed, downstream tasks included.",
+    Kind.LOST_WORKER: f"Its process was killed or its worker lost, or somebody marked it as failed. {_CLEAR}.",
+    Kind.DATA_TEST: "Readers see tables that do not keep a promise; the error says which. Find the feed and the date "
+    "in the task's log and follow the runbook. To clear this task only asks again.",
+    Kind.DBT_MODEL: "GOLD is whole and published; only this mart stays behind. The task's log is dbt's: mend the "
+    "model, or the data where a test of it failed, and clear the task then.",
+    Kind.ERASURE: f"Nobody is half erased: the request stays open until finish has proved that it is done. {_CLEAR}; "
+    "the erasure goes on where it was.",
     Kind.BAD_BATCH: "Withdraw the batch that the error names (./retailflow withdraw), and have it delivered again as a "
     f"new one; nothing of it was read. {_CLEAR}.",
     Kind.DRIFT: "The feed no longer fits its contract. Agree with the source, or change the contract; then rebuild "
@@ -19,6 +32,8 @@ _SENTENCES = {
     Kind.QUALITY_GATE: "Readers keep the last good version: nothing is urgent for them. The statement says "
     "what broke the audit, and of which feed; the table was built anew and breaks it still. When the source has mended "
     "it, clear bronze of that feed, downstream tasks included.",
+    Kind.PLATFORM: "Databricks does not answer, or takes no work. Look at its status page and at the quota; when it is "
+    "back, clear what has failed, downstream tasks included: that is safe at any time.",
     Kind.DATABRICKS_FAILURE: f"{_CLEAR}: the same RAW gives the same rows.",
     Kind.STUCK_RUN: f"Look whether the run is waiting for a slot or for Databricks. {_CLEAR}; its Databricks run is "
     "cancelled.",
@@ -42,10 +57,11 @@ def advice(kind: Kind, facts: Facts, env: Environment) -> tuple[str, str]:
         sentence = (
             "Start the day yourself; a run that the clock starts later changes nothing. See that the DAG is not paused."
         )
-        conf = f'{{"ingestion_date": "{facts.ingestion_date}"}}'
-        return sentence, f"{_airflow(env)} dags trigger {facts.dag_id} --conf '{conf}'"
-    if facts.ingestion_date is None and kind is not Kind.QUALITY_GATE:
-        return f"{_CLEAR}.", ""
+        # By its logical date the watch knows the run, and Airflow refuses a second one.
+        return (
+            sentence,
+            f"{_airflow(env)} dags trigger {facts.dag_id} --logical-date {facts.ingestion_date}T00:00:00+00:00",
+        )
     return _SENTENCES[kind], _command(kind, facts, env)
 
 
@@ -79,6 +95,10 @@ def _airflow(env: Environment) -> str:
 
 
 def _command(kind: Kind, facts: Facts, env: Environment) -> str:
+    if kind is Kind.QUALITY_GATE:
+        return "SELECT * FROM ops.audits WHERE is_blocking ORDER BY audited_at DESC LIMIT 20"
+    if facts.ingestion_date is None:
+        return ""
     if kind is Kind.LATE_FEED and isinstance(env.raw.credential, ServicePrincipal):
         account = env.raw.credential.account_url.removeprefix("https://").partition(".")[0]
         where = f"--account-name {account} --container-name {env.raw.container} --auth-mode login"
@@ -87,6 +107,4 @@ def _command(kind: Kind, facts: Facts, env: Environment) -> str:
     if kind is Kind.DRIFT:
         day = str(facts.ingestion_date)
         return _replay(env, date_from=day, date_to=day, entities=[facts.name], dry_run=False)
-    if kind is Kind.QUALITY_GATE:
-        return "SELECT * FROM ops.audits WHERE is_blocking ORDER BY audited_at DESC LIMIT 20"
     return ""

@@ -35,7 +35,7 @@ def collect(facts: Facts, env: Environment, ledger: Ledger | None) -> Incident:
         action=action,
         command=command,
         airflow_url=_airflow_url(facts),
-        runbook_url=f"{env.docs_url or 'docs'}/runbooks/{kind}.md",
+        runbook_url=f"{env.docs_url or 'docs'}/{kind.runbook}",
         unknown=unknown,
         **found,
     )
@@ -44,7 +44,8 @@ def collect(facts: Facts, env: Environment, ledger: Ledger | None) -> Incident:
 def downstream_names(facts: Facts) -> list[str]:
     """The tables that are built from the subject, directly or not: SILVER of a feed first, then GOLD.
 
-    A publication has no table of its own: the list starts with the tables it held back, then come those built from them.
+    A publication has no table of its own: the list starts with the tables it held back, then come those built from
+    them.
     """
     if held := _HELD.findall(facts.error):
         return [*held, *(table.table.name for table in built_from(held) if table.table.name not in held)]

@@ -17,13 +17,30 @@ _KEPT_FROM_MAIL = "…"
 
 # Searched for in this order in the error; the jobs' own sentences and types, then what Databricks says.
 _KINDS = (
+    (Kind.WRONG_FORM, r"trigger again|start the run again with one of the two"),
     (Kind.WRONG_NUMBERS, r"BalanceError|does not balance"),
+    (Kind.DATA_TEST, r"DataTestError"),
     (Kind.QUALITY_GATE, r"AuditError|Held back"),
     (Kind.DRIFT, r"which the contract requires|renamed or removed|the contract requires it as"),
     (Kind.BAD_BATCH, r"BadFile|its manifest says|Manifest"),
-    (Kind.LATE_FEED, r"nothing was delivered|SourceError|SensorTimeout|TaskDeferralTimeout|Trigger timeout"),
-    (Kind.DATABRICKS_FAILURE, r"Databricks|terminal state|ConnectionError|HTTPError|SparkConnect|TIMEDOUT|CANCELED"),
+    (Kind.SOURCE_API, r"SourceError"),
+    (Kind.LATE_FEED, r"nothing was delivered|SensorTimeout|TaskDeferralTimeout|Trigger timeout"),
+    (
+        Kind.REFUSED,
+        r"AADSTS\d|ClientAuthenticationError|AuthenticationFailed|Authorization(Failure|PermissionMismatch)|"
+        r"PERMISSION_DENIED|invalid_client|Unauthorized|Forbidden|getaddrinfo|name resolution|"
+        r"Name or service not known|Cannot connect to host|ServiceRequestError",
+    ),
+    (
+        Kind.PLATFORM,
+        r"API requests to Databricks failed|ConnectionError|ConnectTimeout|ReadTimeout|TEMPORARILY_UNAVAILABLE|"
+        r"CLOUD_PROVIDER|RESOURCE_EXHAUSTED|QUOTA_EXCEEDED|'INTERNAL_ERROR'",
+    ),
+    (Kind.DATABRICKS_FAILURE, r"Databricks|terminal state|HTTPError|SparkConnect|TIMEDOUT|CANCELED"),
 )
+
+
+_OF_DAGS = {"retailflow_marts": Kind.DBT_MODEL, "retailflow_erase": Kind.ERASURE}
 
 
 def first_line(error: str) -> str:
@@ -43,13 +60,15 @@ def first_line(error: str) -> str:
 
 
 def kind_of(facts: Facts) -> Kind:
-    """By what the error says; where it says nothing, by the task that is waited for."""
+    """By what the error says; where it says nothing, by the task that is waited for and its state."""
     if facts.days:
         return Kind.MISSING_DAYS
-    for kind, pattern in _KINDS:
-        if re.search(pattern, facts.error):
-            return kind
-    task_id = facts.task_id or ""
-    if task_id.startswith("raw."):
-        return Kind.LATE_FEED
-    return Kind.DATABRICKS_FAILURE if facts.state == "failed" else Kind.STUCK_RUN
+    said = next((kind for kind, pattern in _KINDS if re.search(pattern, facts.error)), None)
+    if facts.dag_id in _OF_DAGS and said in (None, Kind.DATABRICKS_FAILURE):
+        return _OF_DAGS[facts.dag_id]
+    if said:
+        return said
+    if facts.state == "failed":
+        return Kind.DATABRICKS_FAILURE if facts.error else Kind.LOST_WORKER
+    is_sensor = re.match(r"raw\.(?!ingest_)", facts.task_id or "")
+    return Kind.LATE_FEED if is_sensor else Kind.STUCK_RUN

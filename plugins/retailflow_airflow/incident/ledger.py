@@ -1,11 +1,14 @@
 """What the ledger knows of a table: rows of the day and of the days before, changes, and the last that readers have."""
 
+import time
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from functools import partial
 from statistics import median
 from typing import Any, Protocol
 
 from retailflow_airflow.incident.model import Count, Downstream
+from retailflow_airflow.patience import within
 
 _USUAL_RUNS = 28
 _LOOK_BACK = timedelta(days=60)
@@ -35,11 +38,13 @@ class Source(Protocol):
 class Ledger:
     """The questions to the warehouse. One that has not answered once is not asked again: a look has many cards.
 
-    Every method raises what the warehouse raises.
+    Every method raises what the warehouse raises, and TimeoutError where all answers together take longer than
+    `patience_seconds` (None: as long as the warehouse itself waits).
     """
 
-    def __init__(self, warehouse: Source) -> None:
+    def __init__(self, warehouse: Source, patience_seconds: float | None = None) -> None:
         self._warehouse = warehouse
+        self._until = None if patience_seconds is None else time.monotonic() + patience_seconds
         self._error: Exception | None = None
 
     def runs(self, name: str, day: date) -> list[Row]:
@@ -64,12 +69,16 @@ class Ledger:
         if self._error:
             raise self._error
         try:
-            return self._warehouse.rows(statement, **parameters)
+            return self._asked(statement, parameters)
         except Exception as error:
             if "TABLE_OR_VIEW_NOT_FOUND" in str(error):  # its first run makes it
                 return []
             self._error = error
             raise
+
+    def _asked(self, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
+        ask = partial(self._warehouse.rows, statement, **parameters)
+        return ask() if self._until is None else within(max(self._until - time.monotonic(), 0), ask)
 
 
 def counts(found: Iterable[Row], day: date) -> tuple[Count, ...]:

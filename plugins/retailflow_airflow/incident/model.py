@@ -16,16 +16,47 @@ class Event(StrEnum):
 
 
 class Kind(StrEnum):
-    """The runbook of an incident: docs/runbooks/<value>.md."""
+    """What kind of failure it is: each has advice of its own, and a runbook."""
 
+    WRONG_FORM = "wrong_form"
     LATE_FEED = "late_feed"
+    SOURCE_API = "source_api"
+    REFUSED = "refused"  # by storage or Databricks: our credential, our rights, the network
     BAD_BATCH = "bad_batch"
     DRIFT = "drift"
     QUALITY_GATE = "quality_gate"
-    DATABRICKS_FAILURE = "databricks_failure"
+    PLATFORM = "platform"  # Databricks does not answer, or takes no work
+    DATABRICKS_FAILURE = "databricks_failure"  # of a job, by itself
+    LOST_WORKER = "lost_worker"
     STUCK_RUN = "stuck_run"
     WRONG_NUMBERS = "wrong_numbers"
-    MISSING_DAYS = "backfill_a_month"
+    DATA_TEST = "data_test"
+    DBT_MODEL = "dbt_model"
+    ERASURE = "erasure"
+    MISSING_DAYS = "missing_days"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether one cause makes many tasks fail like that."""
+        return self in (Kind.PLATFORM, Kind.REFUSED)
+
+    @property
+    def runbook(self) -> str:
+        """The page about it, below docs."""
+        return _RUNBOOKS.get(self, f"runbooks/{self}.md")
+
+
+_RUNBOOKS = {
+    Kind.WRONG_FORM: "runbooks/README.md",
+    Kind.SOURCE_API: "runbooks/late_feed.md",
+    Kind.REFUSED: "runbooks/databricks_failure.md",
+    Kind.PLATFORM: "runbooks/databricks_failure.md",
+    Kind.LOST_WORKER: "runbooks/stuck_run.md",
+    Kind.DATA_TEST: "runbooks/wrong_numbers.md",
+    Kind.DBT_MODEL: "DBT.md",
+    Kind.ERASURE: "runbooks/erase_a_customer.md",
+    Kind.MISSING_DAYS: "runbooks/backfill_a_month.md",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +85,7 @@ class Facts:
     @property
     def is_open(self) -> bool:
         """Whether there is something to do."""
-        return self.event is not Event.RECOVERED and self.state != "success"
+        return self.event is not Event.RECOVERED and (self.state != "success" or bool(self.error))
 
     @property
     def when(self) -> str:

@@ -1,0 +1,34 @@
+"""How long we wait for a service that may not answer."""
+
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What `work` returns.
+
+    Whatever it waits for, a name server included: where it takes longer it is left alone in its thread, which does not
+    keep the process.
+
+    Raises: what `work` raises; TimeoutError where it takes longer.
+    """
+    answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put((True, work()))
+        except Exception as error:
+            answers.put((False, error))
+
+    Thread(target=run, daemon=True).start()
+    try:
+        is_done, answer = answers.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
+    if not is_done:
+        raise answer
+    return answer
