@@ -1,9 +1,10 @@
 """`python serve.py PORT DAYS`: Airflow's API server with the real plugin, its warehouse replaced by the fake one.
 
-DAYS 0 is a warehouse that does not answer.
+DAYS 0 is a warehouse that says that it does not answer, DAYS -1 one that says nothing for ever.
 """
 
 import sys
+import threading
 
 import airflow_rows
 import uvicorn
@@ -18,7 +19,11 @@ def silent(*_, **__):
     raise WarehouseError("The SQL warehouse 0000000000000000 did not end statement 1 within 120 s; it was canceled.")
 
 
+def hanging(*_, **__):
+    threading.Event().wait()
+
+
 Warehouse.__init__ = lambda *_: None
-Warehouse.rows = warehouse(days) if days else silent
+Warehouse.rows = {0: silent, -1: hanging}.get(days) or warehouse(days)
 airflow_rows.write()
 uvicorn.run("airflow.api_fastapi.main:app", host="127.0.0.1", port=port, log_level="warning")

@@ -52,3 +52,16 @@ def test_a_source_that_does_not_answer_leaves_the_last_value_and_says_why():
     first = settled(cache, lambda known: known.value)
     known = settled(cache, lambda known: known.error)
     assert (known.value, known.read_at, known.error) == (7, first.read_at, "no warehouse")
+
+
+def test_an_error_without_text_does_not_end_the_reading():
+    answers = iter([TimeoutError(), 7])
+
+    def read():
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    cache = Cache(read, seconds=0)
+    assert settled(cache, lambda known: known.error).error == "TimeoutError"
+    assert settled(cache, lambda known: known.value).error is None

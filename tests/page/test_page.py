@@ -2,11 +2,16 @@
 
 import json
 import sqlite3
-from contextlib import closing
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error as PlaywrightError
 
 from retailflow_airflow.missing import Known
 
@@ -217,3 +222,55 @@ def test_a_warehouse_that_does_not_answer_is_said_and_airflow_is_still_shown(tmp
         assert f"silver.orders of {LAST}: failed" in shown
         answer = server.get(PAYMENTS, "oncall")
         assert (answer.status_code, "does not answer" in answer.text) == (503, True)
+
+
+def test_fifty_questions_to_a_warehouse_that_hangs_leave_airflow_as_it_is(tmp_path):
+    """Airflow's own API, heartbeats of tasks included, is served by the threads that serve the page."""
+    with serving(tmp_path, days=-1) as server, ThreadPoolExecutor(50) as people:
+        asked = [f"/incident/silver/orders/{LAST}", f"/quarantine/payments/{LAST}"] * 25
+        headers = {"Authorization": f"Bearer {server.token('oncall')}"}
+        get = partial(requests.get, headers=headers, timeout=60)
+        answers = [people.submit(get, f"{server.url}/retailflow{path}") for path in asked]
+        health = get(f"{server.url}/api/v2/monitor/health")
+        assert (health.status_code, any(one.done() and one.result().status_code == 200 for one in answers)) == (
+            200,
+            False,
+        )
+        codes = Counter(one.result().status_code for one in answers)
+    assert codes.keys() <= {200, 503}
+    assert codes[503] > 25, "those for whom there is no place hear it at once"
+
+
+@pytest.mark.parametrize("wrong", ["", "0001-01-05", "9999-12-31", "0", "yesterday"])
+def test_what_is_no_date_shows_the_newest_day_and_says_so(server, wrong):
+    server.settled("/", "viewer")
+    answer = server.get(f"/?date={wrong}&days=90", "viewer")
+    assert answer.status_code == 200
+    assert ("That is no date" in answer.text) == bool(wrong)
+
+
+def test_an_answer_that_comes_late_does_not_fill_the_panel_of_another_cell(visit, server):
+    server.settled("/", "oncall")
+    page = visit(f"/retailflow/?date={LAST}")
+    held = []
+    page.route("**/cell/silver/orders/**", lambda route: held.append(route))
+    page.get_by_role("link", name=f"silver.orders of {LAST}:").first.click()
+    page.get_by_role("link", name=f"silver.payments of {LAST}:").first.click()
+    details = page.get_by_role("complementary", name="Details")
+    details.get_by_role("heading", name=f"silver.payments {LAST}").wait_for()
+    for route in held:
+        with suppress(PlaywrightError):  # the page has broken it off
+            route.continue_()
+    page.wait_for_timeout(500)
+    assert details.get_by_role("heading", name=f"silver.payments {LAST}").is_visible()
+    page.go_back()
+    page.get_by_role("complementary", name="Details").get_by_role("heading", name=f"silver.orders {LAST}").wait_for()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_is_accessible_by_wcag_aa(visit, server, theme):
+    server.settled("/", "oncall")
+    page = visit(f"/retailflow/?date={LAST}&cell=silver.orders", color_scheme=theme)
+    page.get_by_role("heading", name="Safe now").wait_for()
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+    assert found.violations_count == 0, found.generate_report()

@@ -102,10 +102,10 @@ def databricks_page(session: Session, task: Task, task_id: str) -> str | None:
     return url if isinstance(url, str) and url.startswith(("https://", "http://127.0.0.1:")) else None
 
 
-def error(session: Session, task: Task, task_id: str) -> str:
-    """The first line of the error that its last try left; empty where it left none."""
-    note = _left(session, task, task_id, NOTE)
-    return str(note.get("error") or "") if isinstance(note, dict) else ""
+def note(session: Session, task: Task, task_id: str) -> Mapping[str, Any]:
+    """What its last try left: see failure.py. Empty where it left nothing."""
+    found = _left(session, task, task_id, NOTE)
+    return found if isinstance(found, dict) else {}
 
 
 def _left(session: Session, task: Task, task_id: str, key: str) -> Any:

@@ -3,33 +3,40 @@
 import logging
 import os
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import jinja2
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.configuration import conf
 from airflow.exceptions import AirflowException
+from airflow.models.dag import DagModel
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
+from pydantic import AfterValidator
 from sqlalchemy.orm import Session
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, load_environment
-from retailflow_airflow.incident import Event, Facts, Incident, backfill, collect, describe, replay_outdated
+from retailflow_airflow.incident import Event, Facts, backfill, collect, describe, facts_of, replay_outdated
 from retailflow_airflow.incident import Ledger as IncidentLedger
 from retailflow_airflow.missing import is_complete
 from retailflow_airflow.page import airflow_states, cells, trend
 from retailflow_airflow.page.cache import Cache, Known
+from retailflow_airflow.page.lane import BusyError, Lane
 from retailflow_airflow.page.ledger import Ledger, quarantine_reasons, quarantine_records, read_ledger
 from retailflow_airflow.warehouse import Warehouse, WarehouseError
 
 _log = logging.getLogger(__name__)
 STRIP_DAYS = 30
 _LEDGER_SECONDS = 60
+_CARD_SECONDS = 8
 _HERE = Path(__file__).parent
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
@@ -49,16 +56,25 @@ _ON_CALL = Depends(requires_access_dag("PUT", DagAccessEntity.RUN, airflow_state
 
 def _is_on_call(user: GetUserDep) -> bool:
     """Whether Airflow lets this user change the runs: what records hold may be personal and is for them only."""
-    dag = DagDetails(id=airflow_states.DAG_ID)
+    dag = DagDetails(id=airflow_states.DAG_ID, team_name=DagModel.get_team_name(airflow_states.DAG_ID))
     return get_auth_manager().is_authorized_dag(method="PUT", access_entity=DagAccessEntity.RUN, details=dag, user=user)
 
 
+def _in_bounds(day: date) -> date:
+    """Days around it must be dates too, and no shop of ours is older."""
+    if not date(2000, 1, 1) <= day <= date(2100, 1, 1):
+        raise ValueError(f"{day} is not between 2000 and 2100")
+    return day
+
+
 IsOnCall = Annotated[bool, Depends(_is_on_call)]
+Day = Annotated[date, AfterValidator(_in_bounds)]
 
 
 def create_app() -> FastAPI:
     app = FastAPI(dependencies=[_MAY_READ], openapi_url=None)
     env, ledger = load_environment(), Cache(read_ledger, _LEDGER_SECONDS)
+    lane = Lane(threads=2, places=10, seconds=_CARD_SECONDS + 2)
     pages = _templates(env)
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
 
@@ -93,7 +109,7 @@ def create_app() -> FastAPI:
     def page(
         session: SessionDep,
         is_on_call: IsOnCall,
-        day: Annotated[date | None, Query(alias="date")] = None,
+        date_: Annotated[str, Query(alias="date")] = "",
         days: Annotated[int, Query(ge=30, le=400)] = 90,
         cell: Annotated[str, Query(pattern=r"^\w+\.\w+$")] | None = None,
     ) -> HTMLResponse:
@@ -103,12 +119,13 @@ def create_app() -> FastAPI:
         yesterday = _now().date() - timedelta(days=1)
         # Where the clock goes on, a night of which nothing is recorded is the one to look at.
         newest = yesterday if env.schedule.last_date is None or last is None else last
-        shown = day or newest
+        shown = _date_of(date_) or newest
         strip = list(cells.days_until(shown, STRIP_DAYS))
         answer = rendered(
             "page.html",
             known=known,
             day=shown,
+            refused=bool(date_) and shown != _date_of(date_),
             first=first,
             newest=newest,
             strip=strip,
@@ -127,24 +144,30 @@ def create_app() -> FastAPI:
         return answer
 
     @app.get("/cell/{layer}/{name}/{day}")
-    def cell(layer: str, name: str, day: date, session: SessionDep, is_on_call: IsOnCall) -> HTMLResponse:
+    def cell(layer: str, name: str, day: Day, session: SessionDep, is_on_call: IsOnCall) -> HTMLResponse:
         return rendered("cell.html", **details(session, layer, name, day, is_on_call))
 
-    @app.get("/incident/{layer}/{name}/{day}")
-    def incident(layer: str, name: str, day: date, session: SessionDep) -> HTMLResponse:
-        """The card that the e-mail has. It asks the warehouse, so it comes after the cell."""
+    # What asks the warehouse is `async` and runs in threads of our own: see lane.py.
+
+    def facts(layer: str, name: str, day: Day, session: SessionDep) -> Facts:
         if (contract := cells.contract_of(layer, name)) is None:
             raise HTTPException(404, f"There is no {layer}.{name}.")
-        card = _card(session, env, board(session, ledger.get(), day, day).cell(layer, contract, day))
-        return rendered("incident.html", card=card)
+        known = board(session, ledger.get(), day, day)
+        return _facts(session, known, known.cell(layer, contract, day))
+
+    @app.get("/incident/{layer}/{name}/{day}")
+    async def incident(found: Annotated[Facts, Depends(facts)]) -> HTMLResponse:
+        """The card that the e-mail has. It asks the warehouse, so it comes after the cell."""
+        known = IncidentLedger(Warehouse(env), _CARD_SECONDS)
+        return rendered("incident.html", card=await lane.run(partial(collect, found, env, known)))
 
     @app.get("/quarantine/{name}/{day}")
-    def reasons(name: str, day: date) -> HTMLResponse:
-        return rendered("reasons.html", reasons=quarantine_reasons(_entity(name), day))
+    async def reasons(name: str, day: Day) -> HTMLResponse:
+        return rendered("reasons.html", reasons=await lane.run(partial(quarantine_reasons, _entity(name), day)))
 
     @app.get("/quarantine/{name}/{day}/records", dependencies=[_ON_CALL])
-    def records(name: str, day: date) -> HTMLResponse:
-        return rendered("records.html", records=quarantine_records(_entity(name), day))
+    async def records(name: str, day: Day) -> HTMLResponse:
+        return rendered("records.html", records=await lane.run(partial(quarantine_records, _entity(name), day)))
 
     @app.get("/report")
     def report() -> FileResponse:
@@ -153,6 +176,7 @@ def create_app() -> FastAPI:
             raise HTTPException(404, "There is no report yet: ./retailflow report")
         return FileResponse(_report(), media_type="text/html", headers=_REPORT_HEADERS)
 
+    @app.exception_handler(BusyError)
     @app.exception_handler(WarehouseError)
     @app.exception_handler(AirflowException)
     def silent(_: Request, error: Exception) -> Response:
@@ -161,6 +185,14 @@ def create_app() -> FastAPI:
         return HTMLResponse("<p>The SQL warehouse does not answer. Try again in a minute.</p>", 503, headers=_HEADERS)
 
     return app
+
+
+def _date_of(text: str) -> date | None:
+    """None where it is not a date that the page can show."""
+    try:
+        return _in_bounds(date.fromisoformat(text))
+    except ValueError:
+        return None
 
 
 def _report() -> Path:
@@ -174,25 +206,27 @@ def _templates(env: Environment) -> jinja2.Environment:
     pages.filters |= {"short": trend.short, "count": lambda number: "" if number is None else f"{number:,}"}
     pages.globals |= {"states": cells.STATES, "spoken": cells.spoken, "timedelta": timedelta}
     pages.globals |= {"env": env, "trend": trend, "describe": describe}
+    pages.globals["airflow"] = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
     pages.globals["replay_outdated"] = lambda days: replay_outdated(days, env)
     pages.globals["backfill"] = lambda days: backfill(airflow_states.DAG_ID, days, env)
     return pages
 
 
-def _card(session: Session, env: Environment, cell: cells.Cell) -> Incident:
-    facts = Facts(
-        event=Event.FAILED if cell.state is cells.FAILED else Event.MISSED,
-        subject=cell.task_id,
-        ingestion_date=cell.day,
-        dag_id=airflow_states.DAG_ID,
-        run_id=cell.task.run_id if cell.task else None,
-        task_id=cell.task_id if cell.task else None,
-        state=cell.task.state if cell.task else None,
-        error=airflow_states.error(session, cell.task, cell.task_id) if cell.task else "",
-        deadline=cell.deadline,
-        days=(cell.day,) if cell.state is cells.MISSING else (),
+def _facts(session: Session, board: cells.Board, cell: cells.Cell) -> Facts:
+    """As the e-mail has them: see incident/culprit.py."""
+    tasks = board.tasks(cell.day)
+    more: dict[str, Any] = {"deadline": cell.deadline, "days": (cell.day,) if cell.state is cells.MISSING else ()}
+    if cell.state is cells.UNBALANCED:
+        more["error"] = f"{cell.task_id} of {cell.day} does not balance: records are lost or doubled."
+    return facts_of(
+        Event.FAILED if cell.state is cells.FAILED else Event.MISSED,
+        f"{cell.layer}.{cell.name}",
+        cell.day,
+        next((task.run_id for task in tasks.values()), None),
+        {task_id: task.state for task_id, task in tasks.items()},
+        lambda task_id: airflow_states.note(session, tasks[task_id], task_id),
+        **more,
     )
-    return collect(facts, env, IncidentLedger(Warehouse(env)))
 
 
 def _now() -> datetime:

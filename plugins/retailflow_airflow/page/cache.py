@@ -43,7 +43,8 @@ class Cache(Generic[T]):
         try:
             known = Known(self._read(), datetime.now(UTC))
         except Exception as error:  # shown on the page, whatever it is
-            _log.warning("The ledger could not be read: %s", error)
-            known = Known(self._known.value, self._known.read_at, str(error).splitlines()[0] or type(error).__name__)
+            _log.warning("The ledger could not be read: %r", error)
+            line = next(iter(str(error).splitlines()), "") or type(error).__name__
+            known = Known(self._known.value, self._known.read_at, line)
         with self._lock:
             self._known, self._tried_at, self._is_reading = known, datetime.now(UTC), False

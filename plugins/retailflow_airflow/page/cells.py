@@ -49,10 +49,11 @@ class Cell:
     balance: Row | None = None
     deadline: datetime | None = None
     is_outdated: bool = False
+    is_ingested: bool = False  # the task is that which fetches the feed from its API
 
     @property
     def task_id(self) -> str:
-        return f"{self.layer}.{self.name}"
+        return f"{self.layer}.{'ingest_' if self.is_ingested else ''}{self.name}"
 
     @property
     def is_judged(self) -> bool:
@@ -92,6 +93,10 @@ class Board:
         self._first, self._last = ledger.days or (date.max, date.min)
         self._released = ledger.release["versions"] if ledger.release else {}
 
+    def tasks(self, day: date) -> dict[str, Task]:
+        """Those of the day's newest run, by their ids."""
+        return {task_id: task for (when, task_id), task in self._tasks.items() if when == day}
+
     def cells(self, contract: EntityContract | GoldContract, day: date) -> list[Cell]:
         layers = LAYERS if isinstance(contract, EntityContract) else ("gold",)
         return [self.cell(layer, contract, day) for layer in layers]
@@ -103,10 +108,13 @@ class Board:
     def cell(self, layer: str, contract: EntityContract | GoldContract, day: date) -> Cell:
         run = self._ledger.runs.get((layer, contract.name, day))
         task = self._tasks.get((day, f"{layer}.{contract.name}"))
+        ingest = self._tasks.get((day, f"raw.ingest_{contract.name}")) if layer == "raw" else None
+        is_ingested = ingest is not None and ingest.state != "success"
         balance = self._ledger.balances.get((contract.name, day)) if layer == "silver" else None
         deadline = due(contract, day) if layer in ("silver", "gold") else None
         is_outdated = day in self._ledger.outdated.get((layer, contract.name), ())
-        cell = Cell(layer, contract.name, day, NONE, run, task, balance, deadline, is_outdated)
+        task = ingest if is_ingested else task
+        cell = Cell(layer, contract.name, day, NONE, run, task, balance, deadline, is_outdated, is_ingested)
         return replace(cell, state=self._state(cell))
 
     def _state(self, cell: Cell) -> State:
@@ -132,7 +140,7 @@ class Board:
         if state in ("failed", "upstream_failed") and not (cell.run and ended and cell.run["started_at"] > ended):
             return FAILED if state == "failed" else BLOCKED
         if state == "deferred":
-            return WAITING if cell.layer == "raw" else RUNNING
+            return WAITING if cell.layer == "raw" and not cell.is_ingested else RUNNING
         if state in _UNDER_WAY:
             return RUNNING
         return DONE if state == "success" and cell.layer == "raw" else None

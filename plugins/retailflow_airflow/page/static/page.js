@@ -43,21 +43,29 @@ addEventListener("DOMContentLoaded", () => {
     to?.focus();
   });
 
+  // What a part asked for last fills it: an older answer that comes later is dropped.
+  const asked = new WeakMap();
   const fill = async (target, address) => {
+    asked.get(target)?.abort();
+    const request = new AbortController();
+    asked.set(target, request);
     target.setAttribute("aria-busy", "true");
+    let text;
     try {
-      const answer = await fetch(address, { credentials: "same-origin" });
-      target.innerHTML = answer.ok || answer.status === 503 ? await answer.text() : `<p>The server answered ${answer.status}.</p>`;
+      const answer = await fetch(address, { credentials: "same-origin", signal: request.signal });
+      text = answer.ok || answer.status === 503 ? await answer.text() : `<p>The server answered ${answer.status}.</p>`;
     } catch {
-      target.innerHTML = "<p>Airflow did not answer. Try again.</p>";
+      text = "<p>Airflow did not answer. Try again.</p>";
     }
+    if (request.signal.aborted) return;
+    target.innerHTML = text;
     target.removeAttribute("aria-busy");
     for (const part of target.querySelectorAll("[data-load]")) fill(part, part.dataset.load);
   };
 
   const select = (link) => {
-    grid.querySelector("[aria-selected]")?.removeAttribute("aria-selected");
-    link?.setAttribute("aria-selected", "true");
+    grid.querySelector("a[aria-current]")?.removeAttribute("aria-current");
+    link?.setAttribute("aria-current", "true");
     opener = link;
   };
   const open = async (link) => {
@@ -65,9 +73,10 @@ addEventListener("DOMContentLoaded", () => {
     select(link);
     details.hidden = false;
     await fill(details, `cell/${chosen.get("cell").replace(".", "/")}/${chosen.get("date")}`);
-    details.querySelector("h2")?.focus();
+    if (opener === link) details.querySelector("h2")?.focus();
   };
   const close = () => {
+    asked.get(details)?.abort();
     details.hidden = true;
     details.replaceChildren();
     const last = opener;
@@ -80,13 +89,13 @@ addEventListener("DOMContentLoaded", () => {
     const link = event.target.closest("a, button");
     if (links.includes(link)) {
       event.preventDefault();
-      history.replaceState(null, "", link.href);
+      history.pushState(null, "", link.href);
       open(link);
     } else if (link?.classList.contains("close")) {
       event.preventDefault();
       const address = new URL(location);
       address.searchParams.delete("cell");
-      history.replaceState(null, "", address);
+      history.pushState(null, "", address);
       close();
     } else if (link?.dataset.loadOnClick) {
       fill(document.getElementById(link.dataset.into), link.dataset.loadOnClick);
@@ -100,6 +109,7 @@ addEventListener("DOMContentLoaded", () => {
     }
   });
   document.addEventListener("keydown", (event) => event.key === "Escape" && !details.hidden && close());
+  addEventListener("popstate", () => location.reload());
 
   for (const part of document.querySelectorAll("[data-load]")) fill(part, part.dataset.load);
   if (!details.hidden) {
