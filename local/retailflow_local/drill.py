@@ -1,5 +1,5 @@
-"""`./retailflow drill`: things break in eight ways, one after the other; each is found by its e-mail and mended by what
-the e-mail says, and by nothing else.
+"""`./retailflow drill`: things break in fourteen ways, one after the other; each is found by its e-mail and mended by
+what the e-mail says, and by nothing else.
 
 The drill plays two parts: the source, which delivers again when it is asked to, and on-call, who reads the card, runs
 its command or presses the button that it names. It has a workspace and a small world of its own.
@@ -65,7 +65,7 @@ class Card:
 class Case:
     """One way to break. `mails` are what the subjects begin with; `source` is the source's part of the repair.
 
-    `is_well` says whether the tables are right again.
+    `is_well` says whether the tables are right again. `most_mails` is how many on-call may get of it.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Case:
     mails: tuple[str, ...]
     is_well: Callable[["Drill"], bool]
     source: Callable[["Drill"], None] | None = None
+    most_mails: int | None = None
 
 
 @dataclass
@@ -82,6 +83,7 @@ class Drill:
     workspace: Workspace
     world: World = field(default_factory=lambda: World(SEED, SCALE))
     bad: str = ""  # the batch that a case has broken
+    struck_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)  # when the last part of a case began
     _read: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -104,8 +106,15 @@ class Drill:
         own = [run for run in runs if str(day) in (run["conf"].get("ingestion_date"), (run["logical_date"] or "")[:10])]
         return max(own, key=lambda run: run["queued_at"])["dag_run_id"]
 
+    def tasks(self, day: date) -> list[dict]:
+        """Airflow's task instances of the day's run."""
+        return self.client.task_instances(DAILY, self.run_of(day))
+
+    def task(self, day: date, task_id: str) -> dict:
+        return next(task for task in self.tasks(day) if task["task_id"] == task_id)
+
     def states(self, day: date) -> dict[str, str]:
-        return {task["task_id"]: task["state"] for task in self.client.task_instances(DAILY, self.run_of(day))}
+        return {task["task_id"]: task["state"] for task in self.tasks(day)}
 
     def clear(self, day: date, task_id: str) -> None:
         self.client.clear(DAILY, self.run_of(day), task_id)
@@ -143,6 +152,8 @@ class Drill:
             )
             if done.returncode:
                 raise WorkspaceError(f"The card's command failed: {card.command}\n{done.stderr[-2000:]}")
+        elif "clear what has failed" in card.action and card.run_id:
+            self.client.clear_failed(card.dag_id, card.run_id)
         elif card.action.startswith("Clear bronze and silver") and card.run_id and card.task_id:
             self.client.clear(card.dag_id, card.run_id, card.task_id.replace("silver.", "bronze."))
         elif re.search(r"\b[Cc]lear\b", card.action) and card.run_id and card.task_id:
@@ -154,11 +165,14 @@ class Drill:
 
     def play(self, case: Case) -> tuple[float, float]:
         """Seconds to the first e-mail, and from there until all is well."""
-        began = time.monotonic()
+        began, before = time.monotonic(), len(self.mailbox.numbers())
         case.strike(self)
-        cards = [self.mail(case.mails[0])]
+        cards = [self.mail(beginning) for beginning in case.mails[:1]]
         mailed = time.monotonic()
         cards += [self.mail(beginning) for beginning in case.mails[1:]]
+        if case.most_mails and len(self.mailbox.numbers()) > before + case.most_mails:
+            subjects = [self.mailbox.message(number)["Subject"] for number in self.mailbox.numbers()[before:]]
+            raise WorkspaceError(f"More mails than {case.most_mails} about one cause:\n" + "\n".join(subjects))
         if case.source:
             case.source(self)
         for card in cards:

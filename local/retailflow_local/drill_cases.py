@@ -1,4 +1,4 @@
-"""The eight ways to break, in an order in which each finds the days that it needs."""
+"""Eight ways to break: deliveries, jobs and tables, in an order in which each finds the days that it needs."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -31,22 +31,22 @@ def _succeeded(date, *task_ids):
     return lambda drill: all(drill.states(date).get(task_id) == "success" for task_id in task_ids)
 
 
-def _all_but(date, *names):
+def all_but(date, *names):
     """Until everything of the day is done that does not need these feeds."""
     wanted = SILVER - {f"silver.{name}" for name in names}
     return lambda drill: drill.wait(lambda: _succeeded(date, *wanted)(drill), f"the other feeds of {date}")
 
 
-def _whole(drill: Drill, date) -> bool:
+def whole(drill: Drill, date) -> bool:
     return set(drill.states(date).values()) == {"success"}
 
 
-def _batch(drill: Drill, entity: str, date, name: str, part: Part) -> str:
+def deliver_batch(drill: Drill, entity: str, date, name: str, part: Part) -> str:
     at = datetime.combine(date, time(6), UTC) + timedelta(days=1)
     return deliver(drill.raw, entity, date, ulid(at, name), at, [part]).batch_id
 
 
-def _withdraw(drill: Drill, feed: str, date, batch_id: str) -> None:
+def withdraw(drill: Drill, feed: str, date, batch_id: str) -> None:
     """What `./retailflow withdraw --apply` does."""
     for line in withdrawn(drill.raw, entity(feed), date, batch_id, is_dry_run=False):
         console.print(f"  [dim]{line}[/dim]", soft_wrap=True)
@@ -60,7 +60,7 @@ def never_started(drill: Drill) -> None:
 def late_feed(drill: Drill) -> None:
     deliver_day(drill.raw, drill.world, LATE, leave_open=["payments"])
     drill.trigger_day(LATE)
-    _all_but(LATE, "payments")(drill)
+    all_but(LATE, "payments")(drill)
     drill.watch(LATE)
 
 
@@ -70,28 +70,28 @@ def _events(drill: Drill):
 
 def cut_file(drill: Drill) -> None:
     whole = zipped(ndjson(_events(drill)))
-    drill.bad = _batch(drill, "clickstream", LATE, "cut", Part(".ndjson.gz", whole[: len(whole) // 2], 20))
+    drill.bad = deliver_batch(drill, "clickstream", LATE, "cut", Part(".ndjson.gz", whole[: len(whole) // 2], 20))
     drill.clear(LATE, "bronze.clickstream")
 
 
 def file_again(drill: Drill) -> None:
-    _withdraw(drill, "clickstream", LATE, drill.bad)
-    _batch(drill, "clickstream", LATE, "again", Part(".ndjson.gz", zipped(ndjson(_events(drill))), 20))
+    withdraw(drill, "clickstream", LATE, drill.bad)
+    deliver_batch(drill, "clickstream", LATE, "again", Part(".ndjson.gz", zipped(ndjson(_events(drill))), 20))
 
 
 def renamed_column(drill: Drill) -> None:
     """Of a feed with a hundred records: fewer would be bad records, each by itself."""
     records = drill.world.records("store_sales", LATE)
     renamed = csv("store_sales", records, new_column=False).replace(b"currency", b"currency_code", 1)
-    drill.bad = _batch(drill, "store_sales", LATE, "renamed", Part(".csv", renamed, len(records)))
+    drill.bad = deliver_batch(drill, "store_sales", LATE, "renamed", Part(".csv", renamed, len(records)))
     drill.clear(LATE, "bronze.store_sales")
 
 
 def column_as_agreed(drill: Drill) -> None:
     records = drill.world.records("store_sales", LATE)
-    _withdraw(drill, "store_sales", LATE, drill.bad)
+    withdraw(drill, "store_sales", LATE, drill.bad)
     agreed = csv("store_sales", records, new_column=False)
-    _batch(drill, "store_sales", LATE, "agreed", Part(".csv", agreed, len(records)))
+    deliver_batch(drill, "store_sales", LATE, "agreed", Part(".csv", agreed, len(records)))
 
 
 def _replayed(drill: Drill) -> bool:
@@ -109,7 +109,7 @@ def api_up(drill: Drill) -> None:
     drill.workspace.start()
 
 
-def _jobs(drill: Drill, method: str, path: str, **arguments):
+def jobs_api(drill: Drill, method: str, path: str, **arguments):
     answer = requests.request(
         method,
         f"{drill.workspace.jobs_url}/api/2.2/jobs/runs/{path}",
@@ -124,23 +124,23 @@ def compute_lost(drill: Drill) -> None:
     """Every try of the task loses its compute, which to us looks as if somebody had cancelled its run."""
 
     def cancel() -> None:
-        for run in _jobs(drill, "GET", "list", active_only=True).get("runs", []):
+        for run in jobs_api(drill, "GET", "list", active_only=True).get("runs", []):
             if "/bronze.inventory/" in run["run_name"]:
-                _jobs(drill, "POST", "cancel", run_id=run["run_id"])
+                jobs_api(drill, "POST", "cancel", run_id=run["run_id"])
 
-    with _repeatedly(cancel):
+    with repeatedly(cancel):
         drill.clear(DOWN, "bronze.inventory")
         failed = lambda: drill.states(DOWN).get("bronze.inventory") == "failed"  # noqa: E731
         drill.wait(failed, "the last try of bronze.inventory to fail")
 
 
 @contextmanager
-def _repeatedly(act: Callable[[], None]) -> Iterator[None]:
+def repeatedly(act: Callable[[], None], seconds: float = 0.1) -> Iterator[None]:
     """Acts many times a second meanwhile: a job of a small day ends within a second or two."""
     is_over = Event()
 
     def go_on() -> None:
-        while not is_over.wait(0.1):
+        while not is_over.wait(seconds):
             act()
 
     thread = Thread(target=go_on, daemon=True)
@@ -168,7 +168,7 @@ def hung_job(drill: Drill) -> None:
                     process.send_signal(signal.SIGSTOP)
                     frozen.add(process.pid)
 
-    with _repeatedly(freeze):
+    with repeatedly(freeze):
         complete(drill.raw, "payments", STUCK)
         hangs = lambda: frozen and drill.states(STUCK)["bronze.payments"] == "deferred"  # noqa: E731
         drill.wait(hangs, "the job of bronze.payments to start")
@@ -187,20 +187,20 @@ CASES = (
         "The day never started",
         never_started,
         ("MISSED ",),
-        lambda drill: _whole(drill, UNSTARTED),
+        lambda drill: whole(drill, UNSTARTED),
     ),
     Case(
         "A feed is late",
         late_feed,
         ("MISSED silver.payments",),
-        lambda drill: _whole(drill, LATE),
+        lambda drill: whole(drill, LATE),
         lambda drill: complete(drill.raw, "payments", LATE),
     ),
     Case(
         "A file is cut off",
         cut_file,
         ("FAILED bronze.clickstream",),
-        lambda drill: _whole(drill, LATE),
+        lambda drill: whole(drill, LATE),
         file_again,
     ),
     Case(
@@ -214,25 +214,25 @@ CASES = (
         "The source's API is down",
         api_down,
         ("FAILED raw.orders", "FAILED raw.customers"),
-        lambda drill: _whole(drill, DOWN),
+        lambda drill: whole(drill, DOWN),
         api_up,
     ),
     Case(
         "Databricks loses the compute",
         compute_lost,
         ("FAILED bronze.inventory",),
-        lambda drill: _whole(drill, DOWN),
+        lambda drill: whole(drill, DOWN),
     ),
     Case(
         "A job hangs",
         hung_job,
         ("MISSED silver.payments",),
-        lambda drill: _whole(drill, STUCK),
+        lambda drill: whole(drill, STUCK),
     ),
     Case(
         "Rows are deleted by hand",
         rows_deleted,
         ("FAILED silver.payments",),
-        lambda drill: _whole(drill, STUCK),
+        lambda drill: whole(drill, STUCK),
     ),
 )

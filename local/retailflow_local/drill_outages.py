@@ -1,0 +1,211 @@
+"""Six more ways to break: what fails around the jobs, and what a mail, a clear or a replay must not bring about."""
+
+import base64
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from time import time
+
+import psutil
+
+from retailflow.raw import Part, complete
+from retailflow_local import azurite
+from retailflow_local.drill import DAILY, Case, Drill, day
+from retailflow_local.drill_cases import (
+    DOWN,
+    LATE,
+    UNSTARTED,
+    all_but,
+    deliver_batch,
+    jobs_api,
+    repeatedly,
+    whole,
+    withdraw,
+)
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.simulator.encode import ndjson, zipped
+from retailflow_local.simulator.files import deliver_day
+
+WAITING, OUT, NIGHT = day(4), day(5), day(6)
+_READERS = ("retailflow_data_tests", "retailflow_marts")  # of whole days
+_STARTED_SECONDS = 0.5  # after it a task's process has told Airflow that it runs
+
+
+def _events(drill: Drill, date: date) -> Part:
+    return Part(".ndjson.gz", zipped(ndjson(drill.world.records("clickstream", date)[:20])), 20)
+
+
+def _cut_file(drill: Drill, date: date) -> None:
+    whole = _events(drill, date)
+    half = replace(whole, payload=whole.payload[: len(whole.payload) // 2])
+    drill.bad = deliver_batch(drill, "clickstream", date, "cut", half)
+    drill.clear(date, "bronze.clickstream")
+
+
+def _file_again(drill: Drill, date: date) -> None:
+    withdraw(drill, "clickstream", date, drill.bad)
+    deliver_batch(drill, "clickstream", date, "again", _events(drill, date))
+
+
+def _signal(processes: Iterable[psutil.Process], number: int) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(number)
+
+
+def warehouse_hangs(drill: Drill) -> None:
+    """Spark stands still from the moment at which the last try of the job has failed: the card asks it in vain."""
+
+    def freeze() -> None:
+        task = drill.task(UNSTARTED, "bronze.clickstream")
+        last = f"/bronze.clickstream/{UNSTARTED}/try {task['max_tries'] + 1} "
+        for run in jobs_api(drill, "GET", "list").get("runs", []):
+            if last in run["run_name"] and run["state"]["life_cycle_state"] != "RUNNING":
+                _signal(drill.workspace.processes.members(["spark"]), signal.SIGSTOP)
+
+    with repeatedly(freeze, seconds=0.3):
+        _cut_file(drill, UNSTARTED)
+        failed = lambda: drill.task(UNSTARTED, "bronze.clickstream")["state"] == "failed"  # noqa: E731
+        drill.wait(failed, "the last try of bronze.clickstream to fail")
+
+
+def warehouse_answers(drill: Drill) -> None:
+    _signal(drill.workspace.processes.members(["spark"]), signal.SIGCONT)
+    _file_again(drill, UNSTARTED)
+
+
+def task_killed(drill: Drill) -> None:
+    """The process of each try alone, as the kernel does where memory is short: nobody is left to mail."""
+
+    def kill() -> None:
+        for worker in drill.workspace.processes.members(["airflow-scheduler"]):
+            with suppress(psutil.Error):
+                if "LocalExecutor" in " ".join(worker.cmdline()):
+                    _signal((task for task in worker.children() if _has_started(task)), signal.SIGKILL)
+
+    with repeatedly(kill):
+        drill.clear(DOWN, "bronze.inventory")
+        failed = lambda: drill.task(DOWN, "bronze.inventory")["state"] == "failed"  # noqa: E731
+        drill.wait(failed, "the last try of bronze.inventory to fail")
+    drill.wait(lambda: drill.client.dag_run(DAILY, drill.run_of(DOWN))["state"] == "failed", "the run to end")
+    drill.watch(DOWN)
+
+
+def _has_started(task: psutil.Process) -> bool:
+    return "LocalExecutor" in " ".join(task.cmdline()) and time() - task.create_time() > _STARTED_SECONDS
+
+
+def beside_a_waiting_day(drill: Drill) -> None:
+    """One day waits for a feed while another is mended."""
+    deliver_day(drill.raw, drill.world, WAITING, leave_open=["payments"])
+    drill.trigger_day(WAITING)
+    all_but(WAITING, "payments")(drill)
+    _cut_file(drill, DOWN)
+
+
+def credential_expired(drill: Drill) -> None:
+    """Storage has another key than we have, while a day waits for a feed."""
+    space = drill.workspace
+    command, environment = space.command("azurite")
+    space.stop(["azurite"])
+    key = base64.b64encode(os.urandom(64)).decode()
+    space.processes.start("azurite", command, {**environment, "AZURITE_ACCOUNTS": f"{azurite.ACCOUNT}:{key}"})
+    space.processes.wait(space.health("azurite"))
+
+
+def credential_renewed(drill: Drill) -> None:
+    drill.workspace.stop(["azurite"])
+    drill.workspace.start()
+    complete(drill.raw, "payments", WAITING)
+
+
+def databricks_out(drill: Drill) -> None:
+    """Until every task of the night has failed for good and all tables are overdue."""
+    deliver_day(drill.raw, drill.world, OUT)
+    drill.workspace.stop(["jobs"])
+    drill.trigger_day(OUT)
+    drill.wait(lambda: drill.client.dag_run(DAILY, drill.run_of(OUT))["state"] == "failed", f"the run of {OUT} to end")
+    drill.watch(OUT)
+    drill.watch(OUT)
+
+
+def databricks_back(drill: Drill) -> None:
+    drill.workspace.start()
+
+
+def replay_before_the_night(drill: Drill) -> None:
+    """Some tables of GOLD are written by a replay; then comes a night like any other."""
+    form = {"date_from": str(LATE), "date_to": str(LATE), "entities": ["payments"], "dry_run": False}
+    replay = drill.client.trigger("retailflow_replay", datetime.now(UTC), form)
+    ended = lambda: drill.client.dag_run("retailflow_replay", replay)["state"] == "success"  # noqa: E731
+    drill.wait(ended, "the replay of payments")
+    drill.wait(
+        lambda: all(run["state"] in ("success", "failed") for run in _reads(drill)), "the readers after the replay"
+    )
+    drill.struck_at = datetime.now(UTC)
+    deliver_day(drill.raw, drill.world, NIGHT)
+    drill.trigger_day(NIGHT)
+
+
+def _reads(drill: Drill) -> list[dict]:
+    """What whole days have started."""
+    return [run for dag in _READERS for run in drill.client.dag_runs(dag, "asset_triggered")]
+
+
+def read_once_and_whole(drill: Drill) -> bool:
+    """Raises: WorkspaceError where a reader of GOLD started before the night's last table was there."""
+    if not whole(drill, NIGHT):
+        return False
+    built = max(datetime.fromisoformat(task["end_date"]) for task in drill.tasks(NIGHT))
+    reads = [run for run in _reads(drill) if datetime.fromisoformat(run["queued_at"]) > drill.struck_at]
+    if early := [run["dag_id"] for run in reads if datetime.fromisoformat(run["queued_at"]) < built]:
+        raise WorkspaceError(f"Started before GOLD of {NIGHT} was whole: {', '.join(early)}.")
+    return sorted(run["dag_id"] for run in reads) == sorted(_READERS)
+
+
+OUTAGES = (
+    Case(
+        "The warehouse hangs at a failure",
+        warehouse_hangs,
+        ("FAILED bronze.clickstream",),
+        lambda drill: whole(drill, UNSTARTED),
+        warehouse_answers,
+    ),
+    Case(
+        "The process of a task is killed alone",
+        task_killed,
+        ("FAILED bronze.inventory",),
+        lambda drill: whole(drill, DOWN),
+    ),
+    Case(
+        "A day is mended beside one that waits",
+        beside_a_waiting_day,
+        ("FAILED bronze.clickstream",),
+        lambda drill: whole(drill, DOWN) and drill.states(WAITING)["raw.payments"] == "deferred",
+        lambda drill: _file_again(drill, DOWN),
+    ),
+    Case(
+        "The credential of storage has expired",
+        credential_expired,
+        ("FAILED raw.payments",),
+        lambda drill: whole(drill, WAITING),
+        credential_renewed,
+    ),
+    Case(
+        "Databricks is out for a night",
+        databricks_out,
+        ("FAILED ", "FAILED "),
+        lambda drill: whole(drill, OUT),
+        databricks_back,
+        most_mails=2,
+    ),
+    Case(
+        "A replay of some tables, then a night",
+        replay_before_the_night,
+        (),
+        read_once_and_whole,
+    ),
+)
