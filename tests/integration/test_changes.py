@@ -1,4 +1,4 @@
-"""What commits changed of a table, as GOLD asks for it: the short way through commits that only insert, and the other."""
+"""What commits changed of a table, as GOLD asks for it: the short way, of commits that only insert, and the other."""
 
 from dataclasses import replace
 
