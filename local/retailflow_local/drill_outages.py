@@ -95,7 +95,7 @@ def task_killed(drill: Drill) -> None:
 
 
 def _has_started(task: psutil.Process) -> bool:
-    return "LocalExecutor" in " ".join(task.cmdline()) and time() - task.create_time() > _STARTED_SECONDS
+    return time() - task.create_time() > _STARTED_SECONDS
 
 
 def beside_a_waiting_day(drill: Drill) -> None:

@@ -28,7 +28,7 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     try:
         is_done, answer = answers.get(timeout=seconds)
     except Empty:
-        raise TimeoutError(f"no answer within {seconds:g} s") from None
+        raise TimeoutError(f"no answer within {round(seconds, 1):g} s") from None
     if not is_done:
         raise answer
     return answer
