@@ -31,7 +31,7 @@ from retailflow_local.simulator.files import deliver_day
 
 WAITING, OUT, NIGHT = day(4), day(5), day(6)
 _READERS = ("retailflow_data_tests", "retailflow_marts")  # of whole days
-_STARTED_SECONDS = 0.5  # after it a task's process has told Airflow that it runs
+_STARTED_SECONDS = 1  # after it a task's process has told Airflow that it runs
 
 
 def _events(drill: Drill, date: date) -> Part:
@@ -78,24 +78,30 @@ def warehouse_answers(drill: Drill) -> None:
 
 
 def task_killed(drill: Drill) -> None:
-    """The process of each try alone, as the kernel does where memory is short: nobody is left to mail."""
+    """The process of each try alone, as the kernel does where memory is short: nobody is left to mail.
+
+    Databricks does not answer meanwhile, so that a process lives until it is killed.
+    """
+    members = drill.workspace.processes.members
+    workers = [one for one in members(["airflow-scheduler"]) if "LocalExecutor" in " ".join(one.cmdline())]
 
     def kill() -> None:
-        for worker in drill.workspace.processes.members(["airflow-scheduler"]):
-            with suppress(psutil.Error):
-                if "LocalExecutor" in " ".join(worker.cmdline()):
-                    _signal((task for task in worker.children() if _has_started(task)), signal.SIGKILL)
+        _signal((task for worker in workers for task in worker.children() if _has_started(task)), signal.SIGKILL)
 
+    _signal(members(["jobs"]), signal.SIGSTOP)
     with repeatedly(kill):
         drill.clear(DOWN, "bronze.inventory")
         failed = lambda: drill.task(DOWN, "bronze.inventory")["state"] == "failed"  # noqa: E731
         drill.wait(failed, "the last try of bronze.inventory to fail")
+    _signal(members(["jobs"]), signal.SIGCONT)
     drill.wait(lambda: drill.client.dag_run(DAILY, drill.run_of(DOWN))["state"] == "failed", "the run to end")
     drill.watch(DOWN)
 
 
 def _has_started(task: psutil.Process) -> bool:
-    return time() - task.create_time() > _STARTED_SECONDS
+    with suppress(psutil.Error):
+        return time() - task.create_time() > _STARTED_SECONDS
+    return False
 
 
 def beside_a_waiting_day(drill: Drill) -> None:
