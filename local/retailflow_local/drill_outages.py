@@ -129,7 +129,11 @@ def credential_renewed(drill: Drill) -> None:
 
 
 def databricks_out(drill: Drill) -> None:
-    """Until every task of the night has failed for good and all tables are overdue."""
+    """Until every task of the night has failed for good and all tables are overdue.
+
+    Nothing else runs then: each run is a conversation of its own.
+    """
+    drill.wait(lambda: _reads_have_ended(drill), "the readers of the day before")
     deliver_day(drill.raw, drill.world, OUT)
     drill.workspace.stop(["jobs"])
     drill.trigger_day(OUT)
@@ -148,9 +152,7 @@ def replay_before_the_night(drill: Drill) -> None:
     replay = drill.client.trigger("retailflow_replay", datetime.now(UTC), form)
     ended = lambda: drill.client.dag_run("retailflow_replay", replay)["state"] == "success"  # noqa: E731
     drill.wait(ended, "the replay of payments")
-    drill.wait(
-        lambda: all(run["state"] in ("success", "failed") for run in _reads(drill)), "the readers after the replay"
-    )
+    drill.wait(lambda: _reads_have_ended(drill), "the readers after the replay")
     drill.struck_at = datetime.now(UTC)
     deliver_day(drill.raw, drill.world, NIGHT)
     drill.trigger_day(NIGHT)
@@ -159,6 +161,10 @@ def replay_before_the_night(drill: Drill) -> None:
 def _reads(drill: Drill) -> list[dict]:
     """What whole days have started."""
     return [run for dag in _READERS for run in drill.client.dag_runs(dag, "asset_triggered")]
+
+
+def _reads_have_ended(drill: Drill) -> bool:
+    return all(run["state"] in ("success", "failed") for run in _reads(drill))
 
 
 def read_once_and_whole(drill: Drill) -> bool:

@@ -17,8 +17,15 @@ class DataTestError(RuntimeError):
 
 
 class _Failed:
+    """The tests that did not pass, and the first error that is no answer to what they ask: of the warehouse, mostly."""
+
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.error: BaseException | None = None
+
+    def pytest_exception_interact(self, call: Any) -> None:
+        if not isinstance(call.excinfo.value, AssertionError):
+            self.error = self.error or call.excinfo.value
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
@@ -26,12 +33,17 @@ class _Failed:
 
 
 def run_file(name: str, folder: str) -> None:
-    """Run the tests of a file here. Raises DataTestError unless all pass."""
+    """Run the tests of a file here.
+
+    Raises: DataTestError where one does not hold, or none ran; what a test could not ask because of, as it is.
+    """
     import pytest
 
     failed = _Failed()
     place = Path(folder)
     code = pytest.main([*_OPTIONS, f"--rootdir={place}", f"--confcutdir={place}", str(place / name)], plugins=[failed])
+    if failed.error:
+        raise failed.error
     if code:
         what = (
             f"not so: {'; '.join(failed.names)}" if failed.names else f"no test ran (pytest's exit code is {int(code)})"
