@@ -1,5 +1,7 @@
 """A task of data tests says which promise is broken; where it could not ask, it says why."""
 
+from uuid import uuid4
+
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
@@ -17,8 +19,9 @@ def test_every_sale_finds_its_store():
 
 
 def ran(tmp_path, stock, sales):
-    (tmp_path / "test_x.py").write_text(PROMISE.format(stock, sales))
-    run_file("test_x.py", str(tmp_path))
+    name = f"test_{uuid4().hex}.py"
+    (tmp_path / name).write_text(PROMISE.format(stock, sales))
+    run_file(name, str(tmp_path))
 
 
 def test_a_broken_promise_is_named(tmp_path):
