@@ -9,7 +9,7 @@ from typing import Any
 from airflow.providers.databricks.operators.databricks import XCOM_RUN_PAGE_URL_KEY, DatabricksSubmitRunOperator
 
 from retailflow.environments import Environment, load_environment
-from retailflow_airflow import mail, repeats
+from retailflow_airflow import causes, mail, repeats
 from retailflow_airflow.incident import Event, Facts, Ledger, collect
 from retailflow_airflow.incident.errors import first_line, kind_of
 from retailflow_airflow.incident.model import Kind
@@ -43,9 +43,13 @@ def report(context: Mapping[str, Any]) -> None:
     if repeats.is_known(ti.dag_id, ti.task_id):
         _leave(ti, {**note, "is_mailed": True})
         return
+    is_told = False
+    if kind_of(facts).is_shared:
+        cause, is_told = causes.seen(kind_of(facts))
+        facts, note["cause"] = replace(facts, cause=cause), cause
     if cause := _shared_cause(facts):
         run = failed_run(ti.dag_id, ti.run_id, context)
-        if cause in run.told:  # the watch tells of the others together
+        if is_told or cause in run.told:  # the watch tells of the others together
             _leave(ti, {**note, "is_told": True})
             replace(run, is_open=True).write()
             return

@@ -35,14 +35,17 @@ def send(incident: Incident, env: Environment, identity: str) -> None:
 
 
 def message(incident: Incident, env: Environment, identity: str) -> EmailMessage:
-    """Without its sender. All messages of an ingestion date are one conversation in mail readers."""
+    """Without its sender.
+
+    All messages of an ingestion date are one conversation in mail readers, and all of a cause that many runs share.
+    """
     facts = incident.facts
     made = EmailMessage(_POLICY)
     made["Subject"] = cards.subject(incident)
     made["To"] = ", ".join(env.alert_addresses)
     made["Date"] = formatdate()
     made["Message-ID"] = _message_id(env, identity)
-    made["References"] = _message_id(env, f"{facts.dag_id} {facts.ingestion_date or facts.run_id}")
+    made["References"] = _message_id(env, facts.cause or f"{facts.dag_id} {facts.ingestion_date or facts.run_id}")
     made["Auto-Submitted"] = "auto-generated"
     made.set_content(cards.text(incident))
     made.add_alternative(cards.html(incident), subtype="html")

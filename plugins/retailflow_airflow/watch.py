@@ -4,7 +4,7 @@ import logging
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ Until one does, no table that misses its deadline is told of, and probably no ta
 Nothing needs to be cleared: the next run tells what was missed.</p>"""
 _SUCCESS = "success"
 _AT_WORK = {"scheduled", "queued", "running", "restarting", "deferred"}
+_NOTED = ("error", "databricks_url", "try_number", "cause")
 _log = logging.getLogger(__name__)
 
 
@@ -144,6 +145,7 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
     for run in FailedRun.open():
         states = ti.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])
         post.send_failed(run, states.get(run.run_id, {}))
+    post.send_shared()
     if env.schedule.has(yesterday):  # else the clock has ended, as on a laptop: see missing.py
         last = yesterday if deadlines(yesterday)[-1].at <= now else yesterday - timedelta(days=1)
         found = missing.search(env.schedule, last, mailed.days, ti, post.ledger)
@@ -161,6 +163,10 @@ class _Post:
     ti: Any
     ledger: Ledger
     since: str
+    # Failed tasks that nobody has mailed and whose cause runs share, by the cause; and what to remember once they are.
+    _shared: dict[str, list[tuple[FailedRun, FailedTask]]] = field(default_factory=lambda: defaultdict(list))
+    _known: list[FailedRun] = field(default_factory=list)
+    _asked: set[tuple[str, str]] = field(default_factory=set)
 
     def day(self, day: date, tables: list[str]) -> Day:
         """The run of the clock, of a backfill, or triggered for that logical date: the one that got farthest."""
@@ -200,30 +206,48 @@ class _Post:
         return task_id in run.mailed or bool(pulled(self.ti, run, task).get("is_mailed"))
 
     def send_failed(self, run: FailedRun, states: Mapping[str, str | None]) -> None:
-        """One mail for the failed tasks of a run that nobody has mailed; none where there are none."""
+        """One mail for the failed tasks of a run that nobody has mailed; none where there are none.
+
+        Those whose cause other runs share wait for `send_shared`.
+        """
+        if (run.dag_id, run.run_id) in self._asked:
+            return
+        self._asked.add((run.dag_id, run.run_id))
         found, known = not_mailed(self.ti, run, states)
-        if found:
-            first, *others = found
-            facts = Facts(
-                event=Event.FAILED,
-                subject=run.subject(first),
-                ingestion_date=date.fromisoformat(run.ingestion_date) if run.ingestion_date else None,
-                dag_id=run.dag_id,
-                run_id=run.run_id,
-                task_id=first.task_id,
-                map_index=first.map_index,
-                state="failed",
-                also=tuple(map(run.subject, others)),
-                **self._note(run, first),
-            )
-            names = " ".join(one.name for one in found)
-            mail.send(collect(facts, self.env, self.ledger), self.env, f"failed {run.run_id} {run.clears} {names}")
-        if known != run:
+        for one in found:
+            if cause := one.note.get("cause"):
+                self._shared[cause].append((run, one))
+        own = [(run, one) for one in found if not one.note.get("cause")]
+        if own:
+            self._send(own)
+        if len(own) < len(found):
+            self._known.append(known)
+        elif known != run:
             known.write()
 
-    def _note(self, run: FailedRun, task: FailedTask) -> dict[str, Any]:
-        note = task.note or pulled(self.ti, run, task)
-        return {name: note[name] for name in ("error", "databricks_url", "try_number") if name in note}
+    def send_shared(self) -> None:
+        """One mail for each cause, whatever it has made fail."""
+        for found in self._shared.values():
+            self._send(found)
+        for known in self._known:
+            known.write()
+
+    def _send(self, found: list[tuple[FailedRun, FailedTask]]) -> None:
+        (run, first), *others = found
+        facts = Facts(
+            event=Event.FAILED,
+            subject=run.subject(first),
+            ingestion_date=date.fromisoformat(run.ingestion_date) if run.ingestion_date else None,
+            dag_id=run.dag_id,
+            run_id=run.run_id,
+            task_id=first.task_id,
+            map_index=first.map_index,
+            state="failed",
+            also=tuple(whose.subject(one) for whose, one in others),
+            **{name: first.note[name] for name in _NOTED if name in first.note},
+        )
+        names = " ".join(f"{whose.run_id} {whose.clears} {one.name}" for whose, one in found)
+        mail.send(collect(facts, self.env, self.ledger), self.env, f"failed {names}")
 
     def send_days(self, event: Event, days: list[date]) -> None:
         """One mail for these days; none where there are none."""

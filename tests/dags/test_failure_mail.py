@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from collections import defaultdict
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import uuid4
@@ -13,7 +14,7 @@ from airflow.configuration import conf
 from airflow.providers.databricks.hooks.databricks import DatabricksHook, RunState
 from airflow.sdk.exceptions import AirflowFailException
 
-from retailflow_airflow import failure, remote_log, repeats, unmailed
+from retailflow_airflow import causes, failure, remote_log, repeats, unmailed
 from retailflow_local import airflow
 from retailflow_local.mail_sink.mailbox import body
 from retailflow_local.state import Secrets
@@ -151,7 +152,7 @@ def variables(monkeypatch):
         set=lambda key, value, **_: kept.update({key: value}),
         delete=kept.pop,
     )
-    for module in (unmailed, repeats):
+    for module in (causes, unmailed, repeats):
         monkeypatch.setattr(module, "Variable", fake)
     return kept
 
@@ -182,8 +183,19 @@ def test_what_the_platform_s_outage_makes_fail_in_a_run_is_told_by_the_first_and
     assert reported("retailflow_daily", "bronze.orders", outage) == [f"FAILED bronze.orders {DAY}"]
     assert [reported("retailflow_daily", f"bronze.{name}", outage) for name in ("stores", "products")] == [[], []]
     assert [note.get("is_told") for note in reported.left[-2:]] == [True, True]
-    assert [one["is_open"] for one in variables.values()] == [True], "the watch looks at the run"
+    (run,) = [value for key, value in variables.items() if key != causes.KEY]
+    assert run["is_open"], "the watch looks at the run"
     assert reported("retailflow_daily", "silver.orders", ValueError("x")) == [f"FAILED silver.orders {DAY}"]
+
+
+def test_an_outage_is_told_by_one_run_whatever_others_it_stops_and_again_when_it_comes_back(reported, monkeypatch):
+    outage = ConnectionError("Databricks does not answer")
+    assert reported("retailflow_daily", "bronze.orders", outage) == [f"FAILED bronze.orders {DAY}"]
+    others = [("retailflow_maintenance", "maintain.gold"), ("retailflow_reaper", "reap"), ("retailflow_erase", "find")]
+    assert [reported(*one, outage, run_id="other") for one in others] == [[], [], []]
+    assert {note["cause"] for note in reported.left} == {reported.left[0]["cause"]}
+    monkeypatch.setattr(causes, "_OVER", timedelta())
+    assert reported("retailflow_erase", "find", outage, run_id="later") == ["FAILED retailflow_erase find"]
 
 
 def test_of_a_mapped_task_s_failures_one_is_mailed_at_once(reported):

@@ -257,8 +257,8 @@ def test_all_mails_of_a_day_are_one_conversation_and_go_to_the_alert_addresses(l
 def note(run_of_the_day):
     """`note("bronze.orders", is_mailed=True)`: what the process of that task left beside it."""
 
-    def left(task_id, **said):
-        (run,) = DagRun.find(dag_id="retailflow_daily", run_id=f"scheduled__{DAY}")
+    def left(task_id, dag_id="retailflow_daily", **said):
+        (run,) = DagRun.find(dag_id=dag_id, run_id=f"scheduled__{DAY}")
         xcom = {"dag_run_id": run.id, "run_id": run.run_id, "dag_id": run.dag_id, "task_id": task_id, "map_index": -1}
         with create_session() as session:
             session.execute(insert(XComModel).values(xcom | {"key": "incident", "value": said}))
@@ -299,7 +299,8 @@ class InDatabase:
         return Variable.get(key, default_var=default, deserialize_json=deserialize_json)
 
 
-def test_the_watch_mails_a_failed_run_of_another_dag_whose_task_was_killed_alone(dags_in, look, monkeypatch):
+@pytest.fixture
+def failed_reaper(dags_in, look, monkeypatch):
     look("03:00")
     dag = dags_in("local")["retailflow_reaper"]
     with create_session() as session:
@@ -309,6 +310,29 @@ def test_the_watch_mails_a_failed_run_of_another_dag_whose_task_was_killed_alone
     with monkeypatch.context() as dag_processor:
         dag_processor.setattr(unmailed, "Variable", InDatabase)
         unmailed.remember({"dag": dag, "run_id": f"scheduled__{DAY}"})
+
+
+def test_what_one_cause_makes_fail_is_one_mail_of_one_conversation_over_all_runs(
+    look, failed_reaper, run_of_the_day, note, smtp
+):
+    run_of_the_day("bronze.orders", "bronze.stores", "bronze.products", state="failed")
+    told = {
+        "error": "ConnectionError: x",
+        "at": "2026-01-16T03:00:00+00:00",
+        "is_told": True,
+        "cause": "platform since 3",
+    }
+    note("bronze.stores", **told)
+    note("bronze.products", **told)
+    note("reap", "retailflow_reaper", **told)
+    assert look("03:05") == [f"FAILED bronze.orders {DAY}", f"FAILED bronze.products {DAY} (and 2 more)"]
+    assert "Also         bronze.stores, retailflow_reaper reap" in last(smtp)
+    own, shared = (message["References"] for message in smtp.messages()[-2:])
+    assert own != shared
+    assert look("03:10") == []
+
+
+def test_the_watch_mails_a_failed_run_of_another_dag_whose_task_was_killed_alone(look, failed_reaper):
     assert look("03:05") == ["FAILED retailflow_reaper reap"]
     assert look("03:10") == []
 

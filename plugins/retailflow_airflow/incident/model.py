@@ -81,6 +81,7 @@ class Facts:
     also: tuple[str, ...] = ()  # tables that missed their deadline by the same cause
     days: tuple[date, ...] = ()  # in order, those without a finished run: the first is the ingestion_date
     databricks_url: str | None = None
+    cause: str = ""  # what it shares with failures of other runs: see causes.py
 
     @property
     def is_open(self) -> bool:
