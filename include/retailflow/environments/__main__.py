@@ -9,7 +9,7 @@ import sys
 from retailflow.environments import SettingsError, load_environment
 
 try:
-    for name in sys.argv[1:] or [None]:
+    for name in sys.argv[1:] or [""]:
         load_environment(name)
 except SettingsError as error:
     sys.exit(f"retailflow: {error}")
