@@ -156,7 +156,7 @@ class Drill:
             # A person is slower than the scheduler, which goes on to mark what comes after a failed task.
             run = card.dag_id, card.run_id
             self.wait(lambda: self.client.dag_run(*run)["state"] == "failed", f"{card.run_id} to end")
-            self.client.clear_failed(card.dag_id, card.run_id)
+            self.client.clear_failed(*run)
         elif card.action.startswith("Clear bronze and silver") and card.run_id and card.task_id:
             self.client.clear(card.dag_id, card.run_id, card.task_id.replace("silver.", "bronze."))
         elif re.search(r"\b[Cc]lear\b", card.action) and card.run_id and card.task_id:

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from threading import Event, Thread
 
@@ -64,19 +65,20 @@ def late_feed(drill: Drill) -> None:
     drill.watch(LATE)
 
 
-def _events(drill: Drill):
-    return drill.world.records("clickstream", LATE)[:20]
+def _events(drill: Drill, date) -> Part:
+    return Part(".ndjson.gz", zipped(ndjson(drill.world.records("clickstream", date)[:20])), 20)
 
 
-def cut_file(drill: Drill) -> None:
-    whole = zipped(ndjson(_events(drill)))
-    drill.bad = deliver_batch(drill, "clickstream", LATE, "cut", Part(".ndjson.gz", whole[: len(whole) // 2], 20))
-    drill.clear(LATE, "bronze.clickstream")
+def cut_file(drill: Drill, date=LATE) -> None:
+    sound = _events(drill, date)
+    half = replace(sound, payload=sound.payload[: len(sound.payload) // 2])
+    drill.bad = deliver_batch(drill, "clickstream", date, "cut", half)
+    drill.clear(date, "bronze.clickstream")
 
 
-def file_again(drill: Drill) -> None:
-    withdraw(drill, "clickstream", LATE, drill.bad)
-    deliver_batch(drill, "clickstream", LATE, "again", Part(".ndjson.gz", zipped(ndjson(_events(drill))), 20))
+def file_again(drill: Drill, date=LATE) -> None:
+    withdraw(drill, "clickstream", date, drill.bad)
+    deliver_batch(drill, "clickstream", date, "again", _events(drill, date))
 
 
 def renamed_column(drill: Drill) -> None:

@@ -5,13 +5,12 @@ import os
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from time import time
 
 import psutil
 
-from retailflow.raw import Part, complete
+from retailflow.raw import complete
 from retailflow_local import azurite
 from retailflow_local.drill import DAILY, Case, Drill, day
 from retailflow_local.drill_cases import (
@@ -19,35 +18,18 @@ from retailflow_local.drill_cases import (
     LATE,
     UNSTARTED,
     all_but,
-    deliver_batch,
+    cut_file,
+    file_again,
     jobs_api,
     repeatedly,
     whole,
-    withdraw,
 )
 from retailflow_local.errors import WorkspaceError
-from retailflow_local.simulator.encode import ndjson, zipped
 from retailflow_local.simulator.files import deliver_day
 
 WAITING, OUT, NIGHT = day(4), day(5), day(6)
-_READERS = ("retailflow_data_tests", "retailflow_marts")  # of whole days
+_READERS = ["retailflow_data_tests"]  # of whole days; dbt's marts start by hand on a laptop
 _STARTED_SECONDS = 1  # after it a task's process has told Airflow that it runs
-
-
-def _events(drill: Drill, date: date) -> Part:
-    return Part(".ndjson.gz", zipped(ndjson(drill.world.records("clickstream", date)[:20])), 20)
-
-
-def _cut_file(drill: Drill, date: date) -> None:
-    whole = _events(drill, date)
-    half = replace(whole, payload=whole.payload[: len(whole.payload) // 2])
-    drill.bad = deliver_batch(drill, "clickstream", date, "cut", half)
-    drill.clear(date, "bronze.clickstream")
-
-
-def _file_again(drill: Drill, date: date) -> None:
-    withdraw(drill, "clickstream", date, drill.bad)
-    deliver_batch(drill, "clickstream", date, "again", _events(drill, date))
 
 
 def _signal(processes: Iterable[psutil.Process], number: int) -> None:
@@ -67,14 +49,14 @@ def warehouse_hangs(drill: Drill) -> None:
                 _signal(drill.workspace.processes.members(["spark"]), signal.SIGSTOP)
 
     with repeatedly(freeze, seconds=0.3):
-        _cut_file(drill, UNSTARTED)
+        cut_file(drill, UNSTARTED)
         failed = lambda: drill.task(UNSTARTED, "bronze.clickstream")["state"] == "failed"  # noqa: E731
         drill.wait(failed, "the last try of bronze.clickstream to fail")
 
 
 def warehouse_answers(drill: Drill) -> None:
     _signal(drill.workspace.processes.members(["spark"]), signal.SIGCONT)
-    _file_again(drill, UNSTARTED)
+    file_again(drill, UNSTARTED)
 
 
 def task_killed(drill: Drill) -> None:
@@ -109,7 +91,7 @@ def beside_a_waiting_day(drill: Drill) -> None:
     deliver_day(drill.raw, drill.world, WAITING, leave_open=["payments"])
     drill.trigger_day(WAITING)
     all_but(WAITING, "payments")(drill)
-    _cut_file(drill, DOWN)
+    cut_file(drill, DOWN)
 
 
 def credential_expired(drill: Drill) -> None:
@@ -175,7 +157,7 @@ def read_once_and_whole(drill: Drill) -> bool:
     reads = [run for run in _reads(drill) if datetime.fromisoformat(run["queued_at"]) > drill.struck_at]
     if early := [run["dag_id"] for run in reads if datetime.fromisoformat(run["queued_at"]) < built]:
         raise WorkspaceError(f"Started before GOLD of {NIGHT} was whole: {', '.join(early)}.")
-    return sorted(run["dag_id"] for run in reads) == sorted(_READERS)
+    return [run["dag_id"] for run in reads] == _READERS
 
 
 OUTAGES = (
@@ -197,7 +179,7 @@ OUTAGES = (
         beside_a_waiting_day,
         ("FAILED bronze.clickstream",),
         lambda drill: whole(drill, DOWN) and drill.states(WAITING)["raw.payments"] == "deferred",
-        lambda drill: _file_again(drill, DOWN),
+        lambda drill: file_again(drill, DOWN),
     ),
     Case(
         "The credential of storage has expired",

@@ -1,7 +1,7 @@
 """When a process started, so that a later one that is given its id is not taken for it.
 
-By the clock it cannot be told: that is set by time servers, and stands still while a machine sleeps. The kernel counts
-ticks since it booted, and names each boot.
+The clock cannot tell: time servers set it, and it stands still while a machine sleeps. The kernel counts ticks since it
+booted, and names each boot.
 """
 
 from dataclasses import dataclass
