@@ -1,4 +1,4 @@
-"""What makes tasks of many runs fail at once, such as a platform that is down: it is told once, whatever it stops."""
+"""A cause that many runs share, such as a platform that is down: it is mailed once, whatever it makes fail."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -23,7 +23,7 @@ def defaults(
     """Arguments of `DAG(…)`.
 
     Args:
-        runs_all_day: that it fails is told once, and that it works again: see repeats.py.
+        runs_all_day: the DAG mails once that it fails, and once that it works again; see repeats.py.
         macros: those that only its templates call.
         max_active_runs: scheduled and triggered runs at a time; a backfill brings its own limit.
     """

@@ -37,17 +37,18 @@ def report(context: Mapping[str, Any]) -> None:
         return
     note = {"error": first_line(facts.error), "databricks_url": facts.databricks_url, "try_number": ti.try_number}
     note["at"] = datetime.now(UTC).isoformat()
-    if kind_of(facts) is Kind.WRONG_FORM and ti.task_id != min(task.task_id for task in context["task"].dag.roots):
+    kind = kind_of(facts)
+    if kind is Kind.WRONG_FORM and ti.task_id != min(task.task_id for task in context["task"].dag.roots):
         _leave(ti, {**note, "is_mailed": True})  # all first tasks fail by the same form: one of them tells of it
         return
     if repeats.is_known(ti.dag_id, ti.task_id):
         _leave(ti, {**note, "is_mailed": True})
         return
     is_told = False
-    if kind_of(facts).is_shared:
-        cause, is_told = causes.seen(kind_of(facts))
+    if kind.is_shared:
+        cause, is_told = causes.seen(kind)
         facts, note["cause"] = replace(facts, cause=cause), cause
-    if cause := _shared_cause(facts):
+    if cause := _shared_cause(facts, kind):
         run = failed_run(ti.dag_id, ti.run_id, context)
         if is_told or cause in run.told:  # the watch tells of the others together
             _leave(ti, {**note, "is_told": True})
@@ -59,12 +60,11 @@ def report(context: Mapping[str, Any]) -> None:
     _leave(ti, {**note, "is_mailed": True})
 
 
-def _shared_cause(facts: Facts) -> str:
+def _shared_cause(facts: Facts, kind: Kind) -> str:
     """What makes other tasks of the run fail too; empty where nothing is known of it.
 
     Two that fail in the same moment may both be the first: the Variable that says who was knows no locks.
     """
-    kind = kind_of(facts)
     if kind.is_shared:
         return kind
     return f"{facts.task_id} {kind}" if facts.map_index >= 0 else ""

@@ -18,9 +18,9 @@ from typing import Any, Self
 from retailflow.contracts import entities
 from retailflow.environments import Schedule
 from retailflow_airflow.incident import Ledger
+from retailflow_airflow.incident.culprit import DAILY
 from retailflow_airflow.schedule import logical_dates
 
-DAILY = "retailflow_daily"
 REMEMBERED = "retailflow_watch"  # the Variable in which the watch keeps what it knows, that of days under "days"
 _REPLAY = "retailflow_replay"
 _AT_ONCE = 100  # logical dates of one question to Airflow, which stand in its address

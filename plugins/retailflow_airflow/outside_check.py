@@ -28,7 +28,7 @@ def wrong(url: str, user: str, password: str, silent_minutes: int) -> Iterator[s
         broken = _asked(f"{url}/api/v2/importErrors?limit=1", token)
         if count := broken["total_entries"]:
             where = broken["import_errors"][0]["filename"]
-            yield f"{count} DAG files cannot be loaded, so no run of theirs starts and nobody is told: {where}."
+            yield f"{count} DAG files cannot be loaded, {where} among them: they start no run and send no mail."
         yield from _silent(url, token, silent_minutes)
     except HTTPError as error:
         yield f"Airflow answers {error.code} to {error.url}."
@@ -44,7 +44,7 @@ def _unhealthy(health: dict[str, Any]) -> Iterator[str]:
 
 def _silent(url: str, token: str, minutes: int) -> Iterator[str]:
     if _asked(f"{url}/api/v2/dags/{WATCH}", token)["is_paused"]:
-        yield f"{WATCH} is paused: nobody is told of late tables, missing days and killed tasks."
+        yield f"{WATCH} is paused: no mail tells of late tables, missing days and killed tasks."
         return
     query = "state=success&order_by=-end_date&limit=1"
     runs = _asked(f"{url}/api/v2/dags/{WATCH}/dagRuns?{query}", token)["dag_runs"]

@@ -15,8 +15,9 @@ from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow import mail, missing
 from retailflow_airflow.incident import Event, Facts, Ledger, collect, culprit, facts_of
+from retailflow_airflow.incident.culprit import DAILY
 from retailflow_airflow.macros import parsed_date
-from retailflow_airflow.missing import DAILY, REMEMBERED
+from retailflow_airflow.missing import REMEMBERED
 from retailflow_airflow.schedule import logical_dates, starts_at
 from retailflow_airflow.unmailed import FailedRun, FailedTask, not_mailed, pulled
 from retailflow_airflow.warehouse import Warehouse

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,17 @@ def smtp(tmp_path_factory):
         connection = {"conn_type": "smtp", "host": HOST, "port": port, "extra": extra}
         patch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
         yield mailbox
+
+
+@pytest.fixture
+def clock() -> type[datetime]:
+    """A datetime whose now is what the test sets as `at`: it stands in for a module's own."""
+
+    class Clock(datetime):
+        at: datetime
+
+        @classmethod
+        def now(cls, tz=None):
+            return cls.at
+
+    return Clock

@@ -10,25 +10,15 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 from retailflow_airflow import landing
 
 
-class Clock(datetime):
-    """A datetime whose now is set by the test."""
-
-    at: datetime
-
-    @classmethod
-    def now(cls, tz=None):
-        return cls.at
-
-
 @pytest.fixture
-def left(daily, monkeypatch):
+def left(daily, clock, monkeypatch):
     """`left("2026-01-16T10:00", ask)`: the hours for which a try that asks then goes on waiting."""
     sensor = copy(daily.get_task("raw.stores"))
-    monkeypatch.setattr(landing, "datetime", Clock)
+    monkeypatch.setattr(landing, "datetime", clock)
     monkeypatch.setattr(sensor, "poke", lambda context: False)
 
     def hours(now, started="2026-01-16T02:00", ask=sensor.execute):
-        Clock.at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+        clock.at = datetime.fromisoformat(now).replace(tzinfo=UTC)
         logical = datetime(2026, 1, 15, 2, tzinfo=UTC)
         run = SimpleNamespace(
             logical_date=logical,

@@ -23,23 +23,13 @@ DAY = "2026-01-15"
 EARLY = ("silver.products", "silver.stores", "silver.inventory")  # due at 03:30
 
 
-class Clock(datetime):
-    """A datetime whose now is set by the test."""
-
-    at: datetime
-
-    @classmethod
-    def now(cls, tz=None):
-        return cls.at
-
-
 @pytest.fixture
-def look(dags_in, database, smtp, monkeypatch):
+def look(dags_in, database, smtp, clock, monkeypatch):
     """`look("04:01")`: runs the watch at that time of the day after; returns the subjects of the new mails.
 
     It has looked before: all days until the day before are done.
     """
-    monkeypatch.setattr(watch, "datetime", Clock)
+    monkeypatch.setattr(watch, "datetime", clock)
     with create_session() as session:
         session.execute(delete(TaskInstance).where(TaskInstance.dag_id == "retailflow_daily"))
         session.execute(delete(DagRun).where(DagRun.dag_id.in_(["retailflow_daily", "retailflow_reaper"])))
@@ -53,7 +43,7 @@ def look(dags_in, database, smtp, monkeypatch):
 
     def at(time, date="2026-01-16", state="success", chosen=None):
         nonlocal seen
-        Clock.at = datetime.fromisoformat(f"{date}T{time}+00:00")
+        clock.at = datetime.fromisoformat(f"{date}T{time}+00:00")
         assert dag.test(run_conf={"ingestion_date": chosen}).state == state
         new = smtp.messages()[seen:]
         seen += len(new)

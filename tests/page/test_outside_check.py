@@ -56,7 +56,7 @@ def test_where_all_is_well_it_says_nothing(said):
 
 def test_it_names_what_airflow_cannot_tell_of_itself(said):
     assert said(answers(errors=["retailflow_watch.py"])) == [
-        "1 DAG files cannot be loaded, so no run of theirs starts and nobody is told: retailflow_watch.py."
+        "1 DAG files cannot be loaded, retailflow_watch.py among them: they start no run and send no mail."
     ]
     assert "retailflow_watch is paused" in said(answers(paused=True))[0]
     assert "retailflow_watch has had no success for 15 minutes" in said(answers(minutes=20))[0]
