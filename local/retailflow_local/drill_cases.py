@@ -1,5 +1,6 @@
 """Eight ways to break: deliveries, jobs and tables, in an order in which each finds the days that it needs."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -165,8 +166,9 @@ def hung_job(drill: Drill) -> None:
 
     def freeze() -> None:
         for process in members(["jobs"]):
-            if process.pid not in before:
-                with suppress(psutil.Error):
+            with suppress(psutil.Error, OSError):
+                # Only once it leads its own session: before that the server waits for it to name itself.
+                if process.pid not in before and os.getsid(process.pid) == process.pid:
                     process.send_signal(signal.SIGSTOP)
                     frozen.add(process.pid)
 
