@@ -199,10 +199,16 @@ class _Post:
         mail.send(card, self.env, f"{event} {first.table} {first.ingestion_date} {self.since}")
 
     def has_mailed(self, found: Day, table: str) -> bool:
-        """Whether the failure that holds the table up was mailed: that card names what is built from it."""
+        """Whether the failure that holds the table up was mailed, or is in a mail that `send_shared` is about to send.
+
+        The card of the failure names the tables that are built from it.
+        """
         task_id = found.culprit(table)
         if task_id is None or found.states.get(task_id) != "failed":
             return False
+        waiting = (pair for pairs in self._shared.values() for pair in pairs)
+        if any((run.run_id, task.task_id) == (found.run_id, task_id) for run, task in waiting):
+            return True
         run, task = FailedRun.read(DAILY, found.run_id), FailedTask(task_id, -1)
         return task_id in run.mailed or bool(pulled(self.ti, run, task).get("is_mailed"))
 

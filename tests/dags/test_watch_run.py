@@ -322,6 +322,17 @@ def test_what_one_cause_makes_fail_is_one_mail_of_one_conversation_over_all_runs
     assert look("03:10") == []
 
 
+def test_tables_that_a_shared_cause_makes_late_are_in_its_mail_and_in_no_other(look, run_of_the_day, note):
+    """An outage of a whole night, seen only once all tables are overdue."""
+    look("03:00")
+    held_up = {table: "upstream_failed" for table in ("silver.stores", "silver.products", "gold.dim_store")}
+    run_of_the_day("bronze.stores", "bronze.products", state="failed", **held_up)
+    for task_id in ("bronze.stores", "bronze.products"):
+        note(task_id, error="x", at="2026-01-16T03:00:00+00:00", is_told=True, cause="platform since 3")
+    assert look("05:00") == [f"FAILED bronze.products {DAY} (and 1 more)"]
+    assert look("05:05") == []
+
+
 def test_the_watch_mails_a_failed_run_of_another_dag_whose_task_was_killed_alone(look, failed_reaper):
     assert look("03:05") == ["FAILED retailflow_reaper reap"]
     assert look("03:10") == []
