@@ -19,9 +19,14 @@ ENV AIRFLOW__CORE__DAGS_FOLDER=/opt/retailflow/dags \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/retailflow/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
     AIRFLOW__CORE__TASK_SUCCESS_OVERTIME=180 \
+    AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST='[{"name": "dags-folder", "classpath": "retailflow_airflow.release_bundle.ReleaseBundle", "kwargs": {}}]' \
     AIRFLOW__COSMOS__ENABLE_TELEMETRY=False \
     RETAILFLOW_DBT=/opt/dbt/bin/dbt \
     PYTHONPATH=/opt/retailflow/include:/opt/retailflow/plugins
+# The release of the jobs that this image's DAGs submit; new DAG runs take it, and keep it to their end.
+ARG RELEASE
+RUN test -n "$RELEASE" && echo "$RELEASE" > RELEASE
+ENV RETAILFLOW_RELEASE_FILE=/opt/retailflow/RELEASE
 USER 50000
 RUN python -m retailflow.environments dev stg prod
 # A broken environment, or one that there is not, ends the start with a sentence rather than an Airflow without DAGs.

@@ -86,7 +86,7 @@ module "databricks" {
   processed_url       = module.storage.processed_url
   secret_scope        = local.settings.secret_scope
   key_vault           = module.key_vault.scope
-  code_directory      = trimprefix(dirname(local.settings.jobs_root), "/Workspace")
+  code_directory      = "/retailflow" # include/retailflow/release.py
   warehouse_size      = local.is_prod ? "Small" : "2X-Small"
   tags                = local.tags
 }

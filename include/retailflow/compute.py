@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from retailflow.release import Release
 from retailflow.strict import Strict
 
 ENVIRONMENT_KEY = "default"
@@ -49,15 +50,17 @@ class NewCluster(_Cluster):
 Compute = Annotated[Serverless | Pool | NewCluster, Field(discriminator="profile")]
 
 
-def submit_fields(compute: Compute, wheel: str | None, tags: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def submit_fields(compute: Compute, release: Release, tags: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The compute part of a runs/submit payload: the fields of the run, and the fields of its task.
 
-    wheel: workspace path of our wheel, None where the code is already there.
+    The code comes by the release's locked requirements, so that a run installs what was tested and nothing newer.
     """
     if isinstance(compute, Serverless):
-        spec: dict[str, Any] = {"environment_version": compute.environment_version}
-        if wheel:
-            spec["dependencies"] = [wheel]
+        # Databricks keeps an environment by the text of its dependencies, which therefore names the release.
+        spec = {
+            "environment_version": compute.environment_version,
+            "dependencies": [f"-r {release.requirements}"],
+        }
         run: dict[str, Any] = {
             "environments": [{"environment_key": ENVIRONMENT_KEY, "spec": spec}],
             "performance_target": compute.performance_target,
@@ -70,7 +73,7 @@ def submit_fields(compute: Compute, wheel: str | None, tags: dict[str, str]) -> 
         "spark_version": compute.runtime,
         "num_workers": compute.workers,
         "data_security_mode": "USER_ISOLATION",  # what Unity Catalog shares between users; it speaks Spark Connect
-        "custom_tags": dict(tags),
+        "custom_tags": tags,
         "spark_conf": dict(_SPARK_CONF),
     }
     if isinstance(compute, Pool):
@@ -79,7 +82,4 @@ def submit_fields(compute: Compute, wheel: str | None, tags: dict[str, str]) -> 
         cluster["node_type_id"] = compute.node_type_id
     if compute.policy_id:
         cluster["policy_id"] = compute.policy_id
-    task: dict[str, Any] = {"new_cluster": cluster}
-    if wheel:
-        task["libraries"] = [{"whl": wheel}]
-    return {}, task
+    return {}, {"new_cluster": cluster, "libraries": [{"requirements": release.requirements}]}

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from retailflow.environments import Environment
+from retailflow.release import Release
 
 
-def python_task(env: Environment, script: str, parameters: Sequence[str]) -> dict[str, Any]:
-    """The `spark_python_task` that runs `<script>.py` of the deployed code."""
-    return {"python_file": f"{env.jobs_root}/{script}.py", "parameters": ["--env", env.name, *parameters]}
+def python_task(env: Environment, release: Release, script: str, parameters: Sequence[str]) -> dict[str, Any]:
+    """The `spark_python_task` that runs `<script>.py` of a release."""
+    given = ["--env", env.name, "--release", release.version, *parameters]
+    return {"python_file": release.script(script), "parameters": given}
 
 
 def for_day(script: str, subject: str, date: str) -> list[str]:

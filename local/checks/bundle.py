@@ -1,23 +1,53 @@
-"""What databricks-bundles has against a bundle's files: {file: {kind: {name: resource}}} in, {place: sentence} out.
+"""What is wrong with the bundle below a folder, as {place: sentence} on the standard output.
 
-Runs in an environment of local/checks.
+Reads the files as the Databricks CLI does, by YAML 1.2, puts in each target's variables and gives every resource to
+databricks-bundles. Runs in an environment of local/checks.
 """
 
 import json
+import re
 import sys
+from pathlib import Path
 
 from databricks.bundles.dashboards import Dashboard
 from databricks.bundles.jobs import Job
 from databricks.bundles.pipelines import Pipeline
+from ruamel.yaml import YAML
 
 CLASSES = {"dashboards": Dashboard, "jobs": Job, "pipelines": Pipeline}
+GIVEN = {"bundle.target": "", "var.release": "0.1.0+g0", "var.jobs_principal": "0", "var.clock": "PAUSED"}
+REFERENCE = re.compile(r"\$\{([a-z_.]+)\}")
 
-wrong = {}
-for file, resources in json.load(sys.stdin).items():
-    for kind, named in resources.items():
-        for name, resource in named.items():
-            try:
-                CLASSES[kind].from_dict(resource)
-            except (ValueError, TypeError) as error:
-                wrong[f"{file}: {name}"] = str(error)
+
+def filled(value, values):
+    """The value with its references replaced; one that is all of a text takes the variable's own type."""
+    if isinstance(value, dict):
+        return {key: filled(item, values) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item, values) for item in value]
+    if not isinstance(value, str):
+        return value
+    if whole := REFERENCE.fullmatch(value):
+        return values[whole[1]]
+    return REFERENCE.sub(lambda found: str(values[found[1]]), value)
+
+
+root, wrong = Path(sys.argv[1]), {}
+yaml = YAML(typ="safe", pure=True)
+declared = yaml.load(root / "databricks.yml")
+files = {path.name: yaml.load(path) for path in sorted((root / "resources").glob("*.yml"))}
+targets = {name: of["variables"] for name, of in files["targets.yml"]["targets"].items()}
+for target, variables in targets.items():
+    for name in variables.keys() - declared["variables"].keys():
+        wrong[f"targets.yml: {target}"] = f"databricks.yml declares no variable {name}"
+    values = {**GIVEN, "bundle.target": target, **{f"var.{name}": value for name, value in variables.items()}}
+    for file, document in files.items():
+        for kind, named in document.get("resources", {}).items():
+            for name, resource in named.items():
+                try:
+                    CLASSES[kind].from_dict(filled(resource, values))
+                except KeyError as error:
+                    wrong[f"{file}: {name}"] = f"the target {target} has no value for {error.args[0]}"
+                except (ValueError, TypeError) as error:
+                    wrong[f"{file}: {name}"] = str(error)
 json.dump(wrong, sys.stdout)

@@ -19,12 +19,13 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from retailflow.release import FILE_VARIABLE
 from retailflow_local import postgres
 from retailflow_local.azurite import connection_string
 from retailflow_local.downloads import Progress
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import HOST, Health
-from retailflow_local.state import Secrets, as_json, write_private
+from retailflow_local.state import Secrets, as_json, release_file, write_private
 
 USER = "admin"
 # Of the Simple auth manager: a viewer reads, a user also triggers, clears and marks, an admin may do everything.
@@ -48,6 +49,8 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "port": ports["jobs"],
         "password": own.databricks_token,
     }
+    # The name that Airflow itself gives to the DAGs folder: runs of before keep their bundle.
+    bundle = {"name": "dags-folder", "classpath": "retailflow_airflow.release_bundle.ReleaseBundle", "kwargs": {}}
     wasb = {"conn_type": "wasb", "extra": {"connection_string": connection_string(ports["azurite"])}}
     smtp = {
         "conn_type": "smtp",
@@ -76,6 +79,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         # So long a failed task may take to mail itself: see failure.py.
         "AIRFLOW__CORE__TASK_SUCCESS_OVERTIME": "180",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in ROLES.items()),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": as_json([bundle]),
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",  # a changed file is parsed at once
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new DAG file is seen
@@ -93,6 +97,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW_CONN_SMTP_DEFAULT": as_json(smtp),
         "AIRFLOW_CONN_WASB_DEFAULT": as_json(wasb),
         "PYTHONPATH": os.pathsep.join(str(repository / folder) for folder in _IMPORTABLE),
+        FILE_VARIABLE: str(release_file(root)),
         "RETAILFLOW_DAGS_TEST_DATABASE": _database(database, home, ports, own, "dags_test"),
     }
 

@@ -3,8 +3,12 @@
 The job is for a platform without Airflow. It has the tasks, scripts and arrows of the DAG `retailflow_daily`, from the
 same contracts and environment files. A Databricks job has no sensor for ADLS: `landed.py` stands in, which fails until
 `_SUCCESS` is there and is retried.
+
+Each resource is one file. What differs between the environments is a variable, with its values in `targets.yml`.
 """
 
+import re
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import yaml
 from retailflow.compute import Serverless, submit_fields
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, Schedule, load_environment
+from retailflow.release import Release
 from retailflow.scripts import for_day, python_task
 
 TARGETS = ("dev", "stg", "prod")
@@ -20,15 +25,18 @@ JOB = "retailflow_main_pipeline"
 PIPELINE = "retailflow_orders_lakeflow"
 GOVERN_JOB = "retailflow_govern"
 PUBLISH_JOB = "retailflow_publish"
+SMOKE_JOB = "retailflow_smoke"
 DASHBOARD = "retailflow_sales"
+RELEASE = Release("${var.release}")
 WAIT_MINUTES = 10  # between two looks at RAW
 _DAY = "ingestion_date"
 _DATE = f"{{{{job.parameters.{_DAY}}}}}"
 _YESTERDAY = "before {{job.trigger.time.iso_date}}"  # a reference cannot count; the scripts can
 _RUN = "{{task.run_id}}"
 _CLUSTER = "shared"
+_JOBS = {"service_principal_name": "${var.jobs_principal}"}  # the jobs' identity, whoever deploys or starts
 _HEAD = """\
-# Written by `./retailflow bundle` from the contracts and include/retailflow/environments/{name}.yaml: change those.
+# `./retailflow bundle` writes this file from the contracts and include/retailflow/environments/: change those.
 #
 # A Databricks job has no sensor for a file in ADLS. In its place raw_<entity> fails until the day's `_SUCCESS` is
 # there, and is retried every {wait} minutes for {hours} hours. A file arrival trigger would start it all too early.
@@ -36,40 +44,94 @@ _HEAD = """\
 # A run's status is that of its last task. `complete` is one that is red when any other is; it needs no compute.
 # {publish} shows readers what is built while the day still waits for a feed.
 # {govern} is started by hand: it tells Unity Catalog which columns are classified, and masks the restricted ones.
+# {smoke} is what a deployment starts to see that the release runs. It writes nothing.
 """
 _PIPELINE_HEAD = """\
-# Written by `./retailflow bundle` from include/retailflow/environments/{name}.yaml: change that.
+# `./retailflow bundle` writes this file from include/retailflow/environments/: change those.
 #
 # Orders from RAW to SILVER, declared (docs/LAKEFLOW.md). Nothing starts it but you: it has no clock, and the tables
 # `orders_lakeflow` that it fills are read by nothing here.
 """
-_DASHBOARD_HEAD = "# Written by `./retailflow bundle`. The dashboard itself is written from the metrics (docs/BI.md).\n"
+_DASHBOARD_HEAD = (
+    "# `./retailflow bundle` writes this file. The dashboard itself comes from the metrics (docs/BI.md).\n"
+)
+_TARGETS_HEAD = "# `./retailflow bundle` writes this file from include/retailflow/environments/: change those.\n"
+# What may differ between environments, and where an environment has it.
+_VARIABLES = {
+    "alert_addresses": lambda env: env.alert_addresses,
+    "catalog": lambda env: env.catalog,
+    "performance_target": lambda env: getattr(env.compute, "performance_target", "STANDARD"),
+    "raw_root": lambda env: env.raw.root,
+    "tags": lambda env: env.tags,
+    "warehouse_id": lambda env: env.warehouse_id,
+}
 
 
 def outputs(root: Path) -> dict[Path, str]:
-    """The files that are written from here, and what they must hold."""
-    found = {}
-    for env in map(load_environment, TARGETS):
-        head = _HEAD.format(
-            name=env.name,
-            wait=WAIT_MINUTES,
-            hours=env.sensor.timeout_hours,
-            govern=GOVERN_JOB,
-            publish=PUBLISH_JOB,
-        )
-        jobs = {JOB: job(env), PUBLISH_JOB: publish_job(env), GOVERN_JOB: govern_job(env)}
-        found[root / "resources" / f"{JOB}.{env.name}.yml"] = head + _text(env, {"jobs": jobs})
-        head = _PIPELINE_HEAD.format(name=env.name)
-        declared = {"pipelines": {PIPELINE: pipeline(env)}}
-        found[root / "resources" / f"{PIPELINE}.{env.name}.yml"] = head + _text(env, declared)
-        shown = {"dashboards": {DASHBOARD: dashboard(env)}}
-        found[root / "resources" / f"{DASHBOARD}.{env.name}.yml"] = _DASHBOARD_HEAD + _text(env, shown)
-    return found
+    """The files that are written from here, and what they must hold.
+
+    Raises: ValueError where the environments differ in something that no variable holds.
+    """
+    environments = [load_environment(name) for name in TARGETS]
+    written, *others = [_resources(symbolic(env)) for env in environments]
+    for env, other in zip(environments[1:], others, strict=True):
+        if other != written:
+            raise ValueError(
+                f"The environment files {TARGETS[0]}.yaml and {env.name}.yaml differ in something that the bundle has "
+                f"once for all targets: {_first_difference(written, other)}. Give both the same value, or add a "
+                "variable to retailflow_local/bundle.py."
+            )
+    values = {env.name: {"variables": {name: of(env) for name, of in _VARIABLES.items()}} for env in environments}
+    texts = {**written, "targets": _TARGETS_HEAD + _text({"targets": values})}
+    return {root / "resources" / f"{name}.yml": text for name, text in texts.items()}
 
 
-def _text(env: Environment, resources: dict[str, Any]) -> str:
-    document = {"targets": {env.name: {"resources": resources}}}
-    return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=120)
+def _resources(env: Environment) -> dict[str, str]:
+    """The text of each file of resources by its name."""
+    head = _HEAD.format(
+        wait=WAIT_MINUTES, hours=env.sensor.timeout_hours, govern=GOVERN_JOB, publish=PUBLISH_JOB, smoke=SMOKE_JOB
+    )
+    jobs = {JOB: job(env), PUBLISH_JOB: publish_job(env), GOVERN_JOB: govern_job(env), SMOKE_JOB: smoke_job(env)}
+    return {
+        JOB: head + _text({"resources": {"jobs": jobs}}),
+        PIPELINE: _PIPELINE_HEAD + _text({"resources": {"pipelines": {PIPELINE: pipeline(env)}}}),
+        DASHBOARD: _DASHBOARD_HEAD + _text({"resources": {"dashboards": {DASHBOARD: dashboard(env)}}}),
+    }
+
+
+def _first_difference(these: dict[str, str], others: dict[str, str]) -> str:
+    pairs = (pair for name in these for pair in zip_longest(these[name].splitlines(), others[name].splitlines()))
+    return next(f"{(this or '').strip()!r} and {(other or '').strip()!r}" for this, other in pairs if this != other)
+
+
+def symbolic(env: Environment) -> Environment:
+    """The environment with references to the bundle's variables in the place of what may differ."""
+    reference = {name: f"${{var.{name}}}" for name in _VARIABLES}
+    inner = {
+        "compute": env.compute.model_copy(update={"performance_target": reference.pop("performance_target")}),
+        "raw": env.raw.model_copy(update={"root": reference.pop("raw_root")}),
+    }
+    return env.model_copy(update={"name": "${bundle.target}", **inner, **reference})
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.2, which the Databricks CLI reads, takes for a number and YAML 1.1 does not."""
+
+
+_NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|0o[0-7]+|0x[0-9a-fA-F]+")
+
+
+def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = "'" if _NUMBER.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _quoted)
+_Dumper.ignore_aliases = lambda self, data: True
+
+
+def _text(document: dict[str, Any]) -> str:
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
 
 
 def pipeline(env: Environment) -> dict[str, Any]:
@@ -77,16 +139,20 @@ def pipeline(env: Environment) -> dict[str, Any]:
     serverless = env.compute if isinstance(env.compute, Serverless) else Serverless(profile="serverless")
     made = {
         "name": "RetailFlow_Orders_Lakeflow",
+        "run_as": _JOBS,
         "catalog": env.catalog,
         "schema": "bronze",  # of names without one, of which it has none
         "serverless": True,
         "libraries": [
-            {"file": {"path": f"{env.jobs_root}/pipelines/{name}.py"}} for name in ("orders", "orders_databricks")
+            {"file": {"path": RELEASE.script(f"pipelines/{name}")}} for name in ("orders", "orders_databricks")
         ],
-        "environment": {"dependencies": [env.wheel], "environment_version": serverless.environment_version},
+        "environment": {
+            "dependencies": [f"-r {RELEASE.requirements}"],
+            "environment_version": serverless.environment_version,
+        },
         "configuration": {"retailflow.raw_root": env.raw.root, "spark.sql.session.timeZone": "UTC"},
         "notifications": [{"email_recipients": env.alert_addresses, "alerts": ["on-update-failure"]}],
-        "tags": dict(env.tags),
+        "tags": env.tags,
     }
     return made | ({"budget_policy_id": serverless.budget_policy_id} if serverless.budget_policy_id else {})
 
@@ -109,12 +175,13 @@ def job(env: Environment) -> dict[str, Any]:
     return {
         "name": "RetailFlow_Main_Pipeline",
         "description": "RAW to GOLD for one ingestion date.",
+        "run_as": _JOBS,
         "schedule": _clock(_quartz(env.schedule)),
         "max_concurrent_runs": 1,
         "queue": {"enabled": True},
         "parameters": [{"name": _DAY, "default": _YESTERDAY}],
         "email_notifications": {"on_failure": env.alert_addresses, "no_alert_for_skipped_runs": True},
-        "tags": dict(env.tags),
+        "tags": env.tags,
         **run_fields,
         "tasks": [task | ({} if "condition_task" in task else task_fields) for task in _tasks(env)],
     }
@@ -127,10 +194,11 @@ def publish_job(env: Environment) -> dict[str, Any]:
     return {
         "name": "RetailFlow_Publish",
         "description": "Shows readers what is built of GOLD while the day waits for a late feed.",
+        "run_as": _JOBS,
         "schedule": _clock(f"0 {promised.minute} {promised.hour} * * ?"),
         "max_concurrent_runs": 1,
         "email_notifications": {"on_failure": env.alert_addresses, "no_alert_for_skipped_runs": True},
-        "tags": dict(env.tags),
+        "tags": env.tags,
         **run_fields,
         "tasks": [{"task_key": "publish", **_published(env, _YESTERDAY, after=[]), **task_fields}],
     }
@@ -142,7 +210,7 @@ def govern_job(env: Environment) -> dict[str, Any]:
     parameters = ["--dry-run", "{{job.parameters.dry_run}}"]
     task = {
         "task_key": "govern",
-        "spark_python_task": {**python_task(env, "govern", parameters), "source": "WORKSPACE"},
+        "spark_python_task": {**python_task(env, RELEASE, "govern", parameters), "source": "WORKSPACE"},
         "timeout_seconds": env.run_timeout_minutes * 60,
     }
     return {
@@ -150,7 +218,26 @@ def govern_job(env: Environment) -> dict[str, Any]:
         "description": "Tags of classified columns, masks of restricted ones, views of GOLD (docs/UNITY_CATALOG.md).",
         "max_concurrent_runs": 1,
         "parameters": [{"name": "dry_run", "default": "true"}],
-        "tags": dict(env.tags),
+        "tags": env.tags,
+        **run_fields,
+        "tasks": [{**task, **task_fields}],
+    }
+
+
+def smoke_job(env: Environment) -> dict[str, Any]:
+    """What a deployment starts: the release's code meets compute, catalog, RAW and secrets, and writes nothing."""
+    run_fields, task_fields = _compute(env)
+    task = {
+        "task_key": "smoke",
+        "spark_python_task": {**python_task(env, RELEASE, "smoke", []), "source": "WORKSPACE"},
+        "timeout_seconds": 30 * 60,
+    }
+    return {
+        "name": "RetailFlow_Smoke",
+        "description": "Sees that a release runs. Writes nothing.",
+        "run_as": _JOBS,
+        "max_concurrent_runs": 1,
+        "tags": env.tags,
         **run_fields,
         "tasks": [{**task, **task_fields}],
     }
@@ -162,7 +249,7 @@ def _clock(quartz: str) -> dict[str, str]:
 
 def _compute(env: Environment) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields of a job, and of each of its tasks, that say where it runs."""
-    run_fields, task_fields = submit_fields(env.compute, env.wheel, env.tags)
+    run_fields, task_fields = submit_fields(env.compute, RELEASE, env.tags)
     if cluster := task_fields.pop("new_cluster", None):
         run_fields["job_clusters"] = [{"job_cluster_key": _CLUSTER, "new_cluster": cluster}]
         task_fields["job_cluster_key"] = _CLUSTER
@@ -209,7 +296,7 @@ def _task(env: Environment, script: str, subject: str, after: list[str]) -> dict
 def _submitted(env: Environment, script: str, parameters: list[str], after: list[str]) -> dict[str, Any]:
     return {
         "depends_on": [{"task_key": key} for key in sorted(set(after))],
-        "spark_python_task": {**python_task(env, script, parameters), "source": "WORKSPACE"},
+        "spark_python_task": {**python_task(env, RELEASE, script, parameters), "source": "WORKSPACE"},
         "timeout_seconds": env.run_timeout_minutes * 60,
         "max_retries": env.retries.count,
         "min_retry_interval_millis": env.retries.delay_seconds * 1000,

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from retailflow.environments import SettingsError, load_environment
 from retailflow_local import airflow as local_airflow
+from retailflow_local import releases
 from retailflow_local.change_plan import plan
 from retailflow_local.checks import commands
 from retailflow_local.console import console, errors, steps
@@ -83,6 +84,24 @@ def up(
     console.print("Next: ./retailflow deliver 2026-01-15")
     console.print("      ./retailflow airflow dags test retailflow_daily 2026-01-15")
     console.print("Stop: ./retailflow down")
+
+
+@app.command()
+def deploy(
+    version: Annotated[
+        str | None, typer.Argument(help="One that is there; without it, the one of this checkout.")
+    ] = None,
+) -> None:
+    """Make new DAG runs take a release of the jobs: this checkout's, or an older one. Runs that began keep theirs."""
+    release = releases.deploy(Workspace().root, version)
+    console.print(f"New runs take the release {release.version}, which a running Airflow sees within 30 s.")
+
+
+@app.command()
+def pack(folder: Annotated[Path, typer.Argument(help="A new one.")]) -> None:
+    """Put what a deployment installs into a folder: the release of the jobs, and the Databricks bundle."""
+    release = releases.pack(folder)
+    console.print(f"Packed the release {release.version} into {folder}.")
 
 
 @app.command()
@@ -279,8 +298,10 @@ def airflow(context: typer.Context) -> None:
     if context.args in ([], ["--help"]):
         console.print(context.get_help())
         raise typer.Exit
-    command = local_airflow.command(*context.args)
-    os.execve(command[0], command, Workspace().environment())
+    workspace, command = Workspace(), local_airflow.command(*context.args)
+    if context.args[:2] == ["dags", "test"]:
+        releases.deploy(workspace.root)
+    os.execve(command[0], command, workspace.environment())
 
 
 @app.command(context_settings={**_PASSED_ON, "help_option_names": []})

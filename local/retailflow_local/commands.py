@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from retailflow_local import airflow, azurite, postgres, spark_server
 from retailflow_local.downloads import Progress, fetch_azurite, fetch_jars
-from retailflow_local.state import write_key_vault
+from retailflow_local.state import workspace_files, write_key_vault
 from retailflow_local.toolchain import java, node
 
 if TYPE_CHECKING:
@@ -64,10 +64,17 @@ def _jobs(space: "Workspace") -> Command:
     state = space.root / "jobs"
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = (sys.executable, "-m", "retailflow_local.jobs_api", "--port", str(space.ports["jobs"]))
-    options = ("--state", str(state), "--workspace-files", str(REPOSITORY), "--spark-remote", space.spark_address)
+    options = (
+        "--state",
+        str(state),
+        "--workspace-files",
+        str(workspace_files(space.root)),
+        "--spark-remote",
+        space.spark_address,
+    )
     return (*command, *options), {
         **inherited(),
-        "PYTHONPATH": _python_path("include", "spark_jobs", "local"),
+        "PYTHONPATH": _python_path("include", "local"),
         "RETAILFLOW_DATABRICKS_TOKEN": space.jobs_token,
         "RETAILFLOW_ENV": "local",
         "RETAILFLOW_SPARK_TOKEN": space.secrets.spark_token,

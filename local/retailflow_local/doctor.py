@@ -10,7 +10,7 @@ from typing import Literal
 import psutil
 
 from retailflow_local.bootstrap import stamp
-from retailflow_local.downloads import azurite_script, cache, is_whole, jars_folder, locked_jars
+from retailflow_local.downloads import azurite_script, find_uv, is_whole, jars_folder, locked_jars
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import is_free
 from retailflow_local.state import PREFERRED_PORTS, read_state
@@ -45,11 +45,6 @@ def diagnose(workspace: Workspace) -> Iterator[Check]:
     yield _memory()
     yield _ports(workspace)
     yield _services(workspace)
-
-
-def find_uv() -> str | None:
-    own = sorted((cache() / "uv").glob("*/bin/uv"))
-    return shutil.which("uv") or (str(own[-1]) if own else None)
 
 
 def _uv() -> Check:

@@ -47,6 +47,12 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "retailflow"
 
 
+def find_uv() -> str | None:
+    """The machine's uv, else the one that the launcher brought."""
+    own = sorted((cache() / "uv").glob("*/bin/uv"))
+    return shutil.which("uv") or (str(own[-1]) if own else None)
+
+
 def locked_jars() -> list[Jar]:
     """Delta, and the Azure file system of the Hadoop that this Spark ships."""
     return [Jar(**jar) for jar in json.loads(files("retailflow_local").joinpath("jars.lock.json").read_text())]

@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
 
 from retailflow.environments import load_environment
-from retailflow_local.commands import REPOSITORY, inherited
+from retailflow_local.commands import inherited
+from retailflow_local.state import workspace_files
 from retailflow_local.workspace import Workspace
 
 SOURCES = ("orders.py", "orders_open_source.py")
@@ -30,7 +32,8 @@ def update(workspace: Workspace, raw_root: str, full_refresh: bool = False) -> i
     """One update, which prints its events. Returns the exit code of Spark's own command line."""
     folder = workspace.root / "lakeflow"
     folder.mkdir(exist_ok=True)
-    sources = (os.path.relpath(REPOSITORY / "spark_jobs" / "pipelines" / name, folder) for name in SOURCES)
+    release = workspace_files(workspace.root) / "releases" / workspace.release.version
+    sources = (os.path.relpath(release / "spark_jobs" / "pipelines" / name, folder) for name in SOURCES)
     spec = {
         "name": "orders_lakeflow",
         "storage": (folder / "checkpoints").as_uri(),
@@ -47,7 +50,7 @@ def update(workspace: Workspace, raw_root: str, full_refresh: bool = False) -> i
     command = [sys.executable, "-m", "pyspark.pipelines.cli", "run", "--spec", str(folder / "spark-pipeline.yml")]
     settings = {
         "SPARK_REMOTE": workspace.spark_remote,
-        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / folder) for folder in ("include", "spark_jobs")),
+        "PYTHONPATH": str(release / Path(workspace.release.wheel).name),
     }
     if full_refresh:
         command.append("--full-refresh-all")

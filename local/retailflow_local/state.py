@@ -25,6 +25,16 @@ PREFERRED_PORTS = {
 }
 
 
+def workspace_files(root: Path) -> Path:
+    """The folder that stands for /Workspace/retailflow."""
+    return root / "workspace"
+
+
+def release_file(root: Path) -> Path:
+    """The file that names the release of new DAG runs."""
+    return root / "release"
+
+
 @dataclass(frozen=True)
 class Simulation:
     """The world that the sources API and the file feeds share. Trouble is `some` or `none`."""

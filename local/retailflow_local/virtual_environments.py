@@ -8,8 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from retailflow_local.doctor import find_uv
-from retailflow_local.downloads import cache
+from retailflow_local.downloads import cache, find_uv
 from retailflow_local.errors import WorkspaceError
 
 

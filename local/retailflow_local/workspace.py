@@ -14,7 +14,8 @@ import requests
 
 from retailflow.environments import load_environment
 from retailflow.raw import RawStore
-from retailflow_local import airflow, azurite, commands, postgres, spark_server
+from retailflow.release import Release
+from retailflow_local import airflow, azurite, commands, postgres, releases, spark_server
 from retailflow_local.commands import REPOSITORY, inherited
 from retailflow_local.downloads import Progress
 from retailflow_local.errors import WorkspaceError
@@ -27,6 +28,7 @@ from retailflow_local.state import (
     choose_ports,
     load_secrets,
     read_state,
+    release_file,
     write_state,
 )
 
@@ -94,6 +96,8 @@ class Workspace:
             self._remember(ports or {}, simulation, database)
             wanted = self.names if airflow else CORE
             missing = [name for name in wanted if self.processes.find(name) is None]
+            on_step("Release of the jobs", "")
+            releases.deploy(self.root)
             self.processes.stop(missing)  # a service that died may have left children
             try:
                 self._start_all(missing, on_step)
@@ -152,6 +156,11 @@ class Workspace:
         if ports := read_state(self.root).ports:
             return ports
         raise WorkspaceError("The workspace has never been started. Start it with ./retailflow up.")
+
+    @property
+    def release(self) -> Release:
+        """The one that new DAG runs take."""
+        return Release(release_file(self.root).read_text().strip())
 
     @property
     def simulation(self) -> Simulation:
@@ -215,6 +224,7 @@ class Workspace:
         with self._alone(wait=True):
             if not read_state(self.root).ports:
                 self._remember({}, None, "postgres")
+            releases.deploy(self.root)
             command, environment = self.command(name)
         self.processes.become(name, command, environment)
 

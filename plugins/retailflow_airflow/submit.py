@@ -8,6 +8,7 @@ from airflow.providers.databricks.operators.databricks import DatabricksSubmitRu
 from retailflow.compute import submit_fields
 from retailflow.contracts import EntityContract, GoldContract
 from retailflow.environments import Environment
+from retailflow.release import chosen
 from retailflow.scripts import for_day, python_task
 from retailflow_airflow.lineage import lineage
 
@@ -68,8 +69,9 @@ def payload(env: Environment, script: str, subject: str, date: str = DATE) -> di
 
 
 def submission(env: Environment, script: str, parameters: Sequence[str], date: str) -> dict[str, Any]:
-    """The body of runs/submit for `<script>.py`. Every key is one of databricks-sdk's `jobs.submit`."""
-    run_fields, task_fields = submit_fields(env.compute, env.wheel, env.tags)
+    """The body of runs/submit for `<script>.py` of this process's release. Every key is one of `jobs.submit`."""
+    release = chosen()
+    run_fields, task_fields = submit_fields(env.compute, release, env.tags)
     return {
         "run_name": f"{{{{ ti.dag_id }}}}/{{{{ ti.task_id }}}}/{date}/{_TRY} ({env.name}, {_ORIGIN})",
         "idempotency_token": "{{ idempotency_token(ti) }}",
@@ -77,7 +79,7 @@ def submission(env: Environment, script: str, parameters: Sequence[str], date: s
         "tasks": [
             {
                 "task_key": "{{ ti.task_id | replace('.', '_') }}",  # Databricks takes no dot there
-                "spark_python_task": python_task(env, script, parameters),
+                "spark_python_task": python_task(env, release, script, parameters),
                 **task_fields,
             }
         ],

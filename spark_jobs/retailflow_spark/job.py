@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from retailflow.environments import Environment, load_environment
+from retailflow.release import ReleaseError, refuse_other
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -84,12 +85,16 @@ def arguments(layer: str, kind: str | None = None, names: Sequence[str] = (), ar
 
 
 def options(wanted: Mapping[str, Callable[[str], Any]], argv: list[str] | None = None) -> argparse.Namespace:
-    """`--env E` and what else is wanted, each option with what converts it. Ends the process as `arguments` does."""
+    """`--env E` and what else is wanted, each option with what converts it. Ends the process as `arguments` does.
+
+    `--release V` ends it where the code is that of another release.
+    """
     return _parser(wanted).parse_args(argv)
 
 
 def _parser(wanted: Mapping[str, Callable[[str], Any]]) -> _Parser:
     parser = _Parser()
+    parser.add_argument("--release", type=_sentence(refuse_other))
     for name, convert in {"env": load_environment, **wanted}.items():
         parser.add_argument(f"--{name}", required=True, type=_sentence(convert))
     return parser
@@ -155,7 +160,7 @@ def _sentence(convert: Callable) -> Callable:
     def converted(text: str):
         try:
             return convert(text)
-        except ValueError as error:
+        except (ValueError, ReleaseError) as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return converted

@@ -7,9 +7,7 @@ more. Under the names that people ask for there are views, which also remove a r
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from hashlib import md5
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,11 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-import retailflow
 from retailflow import fingerprints
 from retailflow.contracts import Column, EntityContract, GoldContract, Table
 from retailflow.contracts.ddl import CONTRACT
 from retailflow.contracts.ddl import digest as table_digest
+from retailflow.release import installed
 from retailflow_spark.job import Run
 from retailflow_spark.tables import TableError, Tables
 
@@ -52,7 +50,7 @@ RUNS = Table(
         Column("dag_run_id", "STRING", "Airflow's run."),
         Column("try_number", "INT", "Airflow's try, from 1."),
         Column("databricks_run_id", "STRING", "The try as Databricks numbers it; unique.", required=True),
-        Column("code_version", "STRING", "Version of our wheel, and a digest of its code.", required=True),
+        Column("code_version", "STRING", "Release that the code came from.", required=True),
         Column("contract_version", "STRING", "Version of the contract."),
         Column("built_with", "STRING", "Digest of the contract and the code that made the rows."),
         Column("is_success", "BOOLEAN", "False where the records of the date do not balance.", required=True),
@@ -183,7 +181,7 @@ def record(
     row = {
         **dict.fromkeys(RUNS.column_names),
         **{"layer": run.layer, "name": run.name, "ingestion_date": run.date, "dag_run_id": run.dag_run_id},
-        **{"try_number": run.try_number, "databricks_run_id": run.databricks_run_id, "code_version": code_version()},
+        **{"try_number": run.try_number, "databricks_run_id": run.databricks_run_id, "code_version": installed()},
         **({"contract_version": contract.version, "built_with": built_with(run.layer, contract)} if contract else {}),
         **{"is_success": is_success, **{column.name: getattr(counts, column.name) for column in _COUNTS}},
         **{"batches": counts.batches, "versions_before": {name: first - 1 for name, (first, _) in versions.items()}},
@@ -198,20 +196,6 @@ def record(
 def print_unchanged(what: str, databricks_run_id: str = "before") -> None:
     """Say that a run had nothing to do. It has no row: that of the run which did the work holds."""
     print(f"{what}: nothing to do; inputs, contract, code and tables are as the run {databricks_run_id} left them")
-
-
-@cache
-def code_version() -> str:
-    """The version of our wheel, and a digest of all that is in it: a run of other code does not rely on this one's."""
-    digest = md5()
-    for package in (_PACKAGE, Path(retailflow.__file__).parent):
-        for path in sorted(path for path in package.rglob("*") if path.suffix in (".py", ".yaml", ".txt")):
-            digest.update(path.read_bytes())
-    try:
-        number = version("retailflow")
-    except PackageNotFoundError:  # a checkout that is on the path without being installed
-        number = "0"
-    return f"{number}+{digest.hexdigest()[:12]}"
 
 
 def recent(

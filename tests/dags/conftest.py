@@ -21,6 +21,7 @@ os.environ.update(
     AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
+    RETAILFLOW_RELEASE="0.1.0+gtest",
 )
 
 

@@ -14,7 +14,7 @@ from retailflow_local import airflow
 from retailflow_local.mail_sink.mailbox import Mailbox, body
 from retailflow_local.mail_sink.smtp import serving
 from retailflow_local.processes import HOST, Processes, any_free_port
-from retailflow_local.state import PREFERRED_PORTS, Secrets
+from retailflow_local.state import PREFERRED_PORTS, Secrets, release_file
 from retailflow_local.workspace import inherited
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +49,7 @@ class Stack:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
             "RETAILFLOW_ENV": "local",
         }
+        release_file(root).write_text("0.1.0+gtest\n")
         self.processes = Processes(root)
         log = self.processes.log("database")
         airflow.prepare(root, own, self.environment, "sqlite", ports["postgres"], log, lambda *_: None)

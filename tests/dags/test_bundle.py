@@ -5,8 +5,10 @@ import pytest
 from retailflow.compute import NewCluster
 from retailflow.contracts import gold_tables
 from retailflow.environments import load_environment
+from retailflow.release import installed
 from retailflow_airflow.submit import payload
-from retailflow_local.bundle import TARGETS, govern_job, job, outputs, pipeline, publish_job
+from retailflow_local import bundle
+from retailflow_local.bundle import RELEASE, TARGETS, govern_job, job, outputs, pipeline, publish_job, smoke_job
 from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.job import arguments, one_of, options
 
@@ -30,8 +32,10 @@ def test_each_task_runs_the_script_that_the_dag_submits_with_the_same_parameters
         if task.task_type == "DatabricksSubmitRunOperator":
             submitted = task.json["tasks"][0]["spark_python_task"]
             given = found[task.task_id.replace(".", "_")]["spark_python_task"]
-            assert given["python_file"] == submitted["python_file"]
-            assert given["parameters"][:3] == submitted["parameters"][:3]  # --env and what it works on
+            script, release = submitted["python_file"], submitted["parameters"][3]
+            assert given["python_file"] == script.replace(release, "${var.release}")
+            options = [given["parameters"][0::2], submitted["parameters"][0::2]]
+            assert options[0][:3] == options[1][:3], task.task_id
 
 
 def test_where_the_dag_has_a_sensor_the_job_looks_for_the_success_file_for_as_long(daily):
@@ -48,7 +52,8 @@ def test_what_databricks_puts_in_for_the_references_is_what_the_scripts_take():
     (parameter,) = job(load_environment("dev"))["parameters"]
     date = parameter["default"].replace("{{job.trigger.time.iso_date}}", "2026-01-16")
     given = tasks()["silver_orders"]["spark_python_task"]["parameters"]
-    argv = [{"{{job.parameters.ingestion_date}}": date, "{{task.run_id}}": "4711"}.get(text, text) for text in given]
+    values = {"{{job.parameters.ingestion_date}}": date, "{{task.run_id}}": "4711", "${var.release}": installed()}
+    argv = [values.get(text, text) for text in given]
     run = arguments("silver", "entity", ["orders"], argv)
     assert (run.environment.name, str(run.date), run.databricks_run_id) == ("dev", "2026-01-15", "4711")
 
@@ -80,7 +85,8 @@ def test_governance_changes_nothing_unless_it_is_told_to():
     made = govern_job(load_environment("prod"))
     (parameter,), (task,) = made["parameters"], made["tasks"]
     given = task["spark_python_task"]["parameters"]
-    argv = [{"{{job.parameters.dry_run}}": parameter["default"]}.get(text, text) for text in given]
+    values = {"{{job.parameters.dry_run}}": parameter["default"], "${var.release}": installed()}
+    argv = [values.get(text, text) for text in given]
     read = options({"dry-run": one_of("dry run", ["true", "false"])}, argv)
     assert (read.env.name, read.dry_run, "schedule" in made) == ("prod", "true", False)
 
@@ -113,15 +119,35 @@ def test_the_pipeline_runs_files_that_are_there_with_the_code_and_raw_of_its_env
     env = load_environment(target)
     made = pipeline(env)
     assert made["catalog"] == f"retailflow_{target}"
-    assert made["environment"]["dependencies"] == [env.wheel]
+    assert made["environment"]["dependencies"] == [f"-r {RELEASE.requirements}"]
     assert made["configuration"]["retailflow.raw_root"] == env.raw.root
     assert [library["file"]["path"] for library in made["libraries"]] == [
-        "/Workspace/retailflow/spark_jobs/pipelines/orders.py",
-        "/Workspace/retailflow/spark_jobs/pipelines/orders_databricks.py",
+        "/Workspace/retailflow/releases/${var.release}/spark_jobs/pipelines/orders.py",
+        "/Workspace/retailflow/releases/${var.release}/spark_jobs/pipelines/orders_databricks.py",
     ]
-    for library in made["libraries"]:
-        below = library["file"]["path"].removeprefix(f"{env.jobs_root}/")
-        assert (REPOSITORY / "spark_jobs" / below).is_file()
+
+
+def test_what_writes_tables_runs_as_the_jobs_whoever_deploys_it():
+    env = load_environment("prod")
+    jobs = {"service_principal_name": "${var.jobs_principal}"}
+    for made in (job(env), publish_job(env), smoke_job(env), pipeline(env)):
+        assert made["run_as"] == jobs, made["name"]
+
+
+def test_environments_that_differ_in_what_the_bundle_has_once_are_refused(monkeypatch):
+    def load(name):
+        env = load_environment(name)
+        return env.model_copy(update={"run_timeout_minutes": 60}) if name == "prod" else env
+
+    monkeypatch.setattr(bundle, "load_environment", load)
+    with pytest.raises(ValueError, match=r"dev\.yaml and prod\.yaml differ .* 'timeout_seconds: 3600'"):
+        outputs(REPOSITORY)
+
+
+def test_a_text_that_yaml_1_2_takes_for_a_number_is_quoted():
+    assert bundle._text({"warehouse_id": "1234567890123e45", "name": "orders"}) == (
+        "warehouse_id: '1234567890123e45'\nname: orders\n"
+    )
 
 
 def test_the_files_are_what_the_contracts_say_now():

@@ -124,7 +124,7 @@ def test_a_field_unknown_to_the_sdk_is_noticed():
 
 def test_a_gold_task_names_its_table():
     parameters = payload(load_environment("dev"), "gold", "dim_date")["tasks"][0]["spark_python_task"]["parameters"]
-    assert parameters[:4] == ["--env", "dev", "--table", "dim_date"]
+    assert parameters[:6] == ["--env", "dev", "--release", "0.1.0+gtest", "--table", "dim_date"]
 
 
 def test_a_token_differs_by_run_task_map_index_try_and_task_instance():

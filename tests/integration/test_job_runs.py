@@ -12,7 +12,7 @@ def test_every_ended_run_is_recorded_once_with_its_result(workspace, tables):
     client = WorkspaceClient(host=workspace.jobs_url, token=workspace.jobs_token)
 
     def ended(name: str, *parameters: str) -> str:
-        task = SparkPythonTask("/Workspace/retailflow/spark_jobs/bronze.py", parameters=list(parameters))
+        task = SparkPythonTask(workspace.release.script("bronze"), parameters=list(parameters))
         waiter = client.jobs.submit(run_name=name, tasks=[SubmitTask("only", spark_python_task=task)])
         try:
             waiter.result()

@@ -87,9 +87,9 @@ def test_silver_by_itself_does_not_pass_over_rows_of_bronze_that_somebody_delete
     assert {table: everything(day, table) for table in TABLES} == rows
 
 
-@pytest.mark.parametrize("name", ["retailflow_spark.run_log", "retailflow_spark.silver.known"])
+@pytest.mark.parametrize("name", ["retailflow_spark.bronze.load", "retailflow_spark.silver.known"])
 def test_other_code_works(day, raw, monkeypatch, name):
-    monkeypatch.setattr(f"{name}.code_version", lambda: "another")
+    monkeypatch.setattr(f"{name}.installed", lambda: "another")
     before = day.read("ops.task_runs").count()
     run_day(day, raw, "customers", DAY)
     assert day.read("ops.task_runs").count() > before

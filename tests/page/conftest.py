@@ -66,6 +66,7 @@ def serving(home: Path, days: int) -> Iterator[Server]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("include", "plugins")),
         "RETAILFLOW_ENV": "prod",
+        "RETAILFLOW_RELEASE": "0.1.0+gtest",
         "RETAILFLOW_REPORT": str(home / "report.html"),
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | settings

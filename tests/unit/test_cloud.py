@@ -14,14 +14,17 @@ from typer.testing import CliRunner
 
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
+from retailflow.release import FOLDER, Release
 from retailflow_local import cli
 from retailflow_local.cloud import Cloud, bootstrap, connect, raw_store, secret_names
 from retailflow_local.cloud.readiness import diagnose
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.grants import grants, schemas
+from retailflow_local.releases import version_of_checkout
 from retailflow_local.workspace import REPOSITORY
 
 ENV = load_environment("dev")
+RELEASE = Release(version_of_checkout())
 VAULT = "/subscriptions/1/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-retailflow-dev"
 
 
@@ -44,8 +47,10 @@ def cloud() -> Cloud:
     workspace.current_user.me.return_value = Found(user_name="ada@example.com")
     workspace.secrets.list_secrets.return_value = [Found(key=name) for name in secret_names(ENV)]
     workspace.secrets.list_scopes.return_value = [Found(name=ENV.secret_scope)]
-    scripts = [Found(path=f"{ENV.jobs_root}/{path.name}") for path in (REPOSITORY / "spark_jobs").glob("*.py")]
-    workspace.workspace.list.side_effect = lambda path: scripts if path == ENV.jobs_root else [Found(path=ENV.wheel)]
+    scripts = [RELEASE.script(path.stem) for path in (REPOSITORY / "spark_jobs").glob("*.py")]
+    there = {FOLDER: [RELEASE.folder], RELEASE.folder: [RELEASE.wheel, RELEASE.requirements]}
+    there[f"{RELEASE.folder}/spark_jobs"] = scripts
+    workspace.workspace.list.side_effect = lambda path: [Found(path=found) for found in there[path]]
     answer = Found(status=Found(state=StatementState.SUCCEEDED, error=None))
     workspace.statement_execution.execute_statement.return_value = answer
     workspace.schemas.list.return_value = [Found(name=name) for name in schemas()]
@@ -76,7 +81,7 @@ def test_each_thing_that_is_missing_is_named(cloud):
     assert found.keys() == {"RAW", "Secrets", "Code", "Warehouse", "Schemas", "Location"}
     assert found["RAW"].endswith(f"has no folder {entities()[-1].name}")
     assert "orders-api-token" in found["Secrets"]
-    assert ENV.wheel in found["Code"]
+    assert f"{RELEASE.version}, is not deployed; there is none" in found["Code"]
     assert found["Warehouse"].endswith("no such warehouse")
     assert "silver" in found["Schemas"]
 

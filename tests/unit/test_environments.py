@@ -3,7 +3,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from datetime import date
 from pathlib import Path
 
@@ -63,12 +62,6 @@ def test_the_clock_stops_on_a_laptop_only():
         "stg": None,
         "prod": None,
     }
-
-
-def test_the_cloud_runs_the_wheel_of_this_version():
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    wheel = f"/Workspace/retailflow/dist/retailflow-{version}-py3-none-any.whl"
-    assert {load_environment(name).wheel for name in ("dev", "stg", "prod")} == {wheel}
 
 
 @pytest.mark.parametrize("name", ["production", "../dev", "Dev"])

@@ -109,8 +109,6 @@ class Environment(Strict):
     raw: Raw
     secret_scope: SecretName
     sources: dict[str, Source]
-    jobs_root: str = Field(pattern=r"^/(Workspace|Volumes)/[A-Za-z0-9_./\-]*[A-Za-z0-9_\-]$")
-    wheel: str | None = Field(default=None, pattern=r"^/(Workspace|Volumes)/[A-Za-z0-9_./\-]*\.whl$")
     compute: Compute
     warehouse_id: str = Field(pattern=r"^[0-9a-f]{16}$")  # what answers the UI's and the alerts' questions
     polling_seconds: int = Field(ge=1)

@@ -10,6 +10,7 @@ from typing import Any
 
 from retailflow.compute import Pool, submit_fields
 from retailflow.environments import Environment, load_environment
+from retailflow.release import FOLDER, Release
 from retailflow_local.grants import JOBS, grants
 
 CLOUD = ("dev", "stg", "prod")
@@ -91,7 +92,7 @@ def _names(plan: Plan, environment: Environment) -> Iterator[str]:
         ("databricks_external_location.raw", "url", f"{environment.raw.root}/"),
         ("databricks_secret_scope.this", "name", environment.secret_scope),
         ('databricks_group.role["restricted_reader"]', "display_name", environment.restricted_group),
-        ("databricks_directory.code", "path", environment.jobs_root.removeprefix("/Workspace").rpartition("/")[0]),
+        ("databricks_directory.code", "path", FOLDER.removeprefix("/Workspace").rpartition("/")[0]),
     )
     for ending, key, wanted in named:
         value = next((values.get(key) for address, values in plan.items() if address.endswith(ending)), None)
@@ -135,7 +136,7 @@ def _policy(plan: Plan, environment: Environment) -> Iterator[str]:
     pool = next(values for address, values in plan.items() if address.endswith("databricks_instance_pool.jobs"))
     policy = next(values for address, values in plan.items() if address.endswith("databricks_cluster_policy.jobs"))
     compute = Pool(profile="pool", instance_pool_id=pool["id"], workers=1)
-    asked = submit_fields(compute, None, environment.tags)[1]["new_cluster"]
+    asked = submit_fields(compute, Release("any"), environment.tags)[1]["new_cluster"]
     asked |= {f"custom_tags.{key}": value for key, value in asked.pop("custom_tags").items()}
     for key, rule in json.loads(policy["definition"]).items():
         if rule["type"] == "fixed" and key != "cluster_type" and asked.get(key) != rule["value"]:

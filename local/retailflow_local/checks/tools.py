@@ -85,7 +85,7 @@ def chromium() -> str:
 
 
 def bundles() -> tuple[str, ...]:
-    """What databricks-bundles has against the files on the standard input. Raises: Skipped."""
+    """What says what is wrong with the bundle of a folder, its last argument. Raises: Skipped."""
     return (str(_environment("bundle") / "bin" / "python"), str(PROJECT / "bundle.py"))
 
 

@@ -7,9 +7,11 @@ from databricks.sdk.errors import DatabricksError
 from databricks.sdk.service.sql import StatementState
 
 from retailflow.contracts import entities
+from retailflow.release import FOLDER, Release
 from retailflow_local.cloud import Cloud, secret_names
 from retailflow_local.doctor import Check
 from retailflow_local.grants import JOBS, grants, schemas
+from retailflow_local.releases import version_of_checkout
 from retailflow_local.workspace import REPOSITORY
 
 
@@ -69,16 +71,19 @@ def _secrets(cloud: Cloud) -> str:
 
 
 def _code(cloud: Cloud) -> str:
-    root, wheel = cloud.env.jobs_root, cloud.env.wheel
-    wanted = [f"{root}/{script.name}" for script in (REPOSITORY / "spark_jobs").glob("*.py")]
-    folders = [root]
-    if wheel:
-        wanted.append(wheel)
-        folders.append(wheel.rpartition("/")[0])
+    """The release of this checkout: Airflow's image and the jobs of the environment may still use another one."""
+    release = Release(version_of_checkout())
+    there = sorted(entry.path for entry in cloud.workspace.workspace.list(FOLDER))
+    if release.folder not in there:
+        others = ", ".join(path.rpartition("/")[2] for path in there) or "none"
+        raise _NotReady(f"the release of this checkout, {release.version}, is not deployed; there is {others}")
+    scripts = [release.script(script.stem) for script in (REPOSITORY / "spark_jobs").glob("*.py")]
+    wanted = [release.wheel, release.requirements, *scripts]
+    folders = (release.folder, f"{release.folder}/spark_jobs")
     _all_there(
         "not deployed:", wanted, (entry.path for folder in folders for entry in cloud.workspace.workspace.list(folder))
     )
-    return f"{len(wanted)} files at {root.rpartition('/')[0]}"
+    return f"{len(wanted)} files at {release.folder}"
 
 
 def _warehouse(cloud: Cloud) -> str:

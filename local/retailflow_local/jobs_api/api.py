@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from retailflow_local.jobs_api.arguments import Arguments
+from retailflow_local.jobs_api.arguments import Arguments, integer
+from retailflow_local.jobs_api.deployment import files_router, named_jobs_router
 from retailflow_local.jobs_api.errors import ApiError, invalid, missing
 from retailflow_local.jobs_api.faults import Fault, Faults
 from retailflow_local.jobs_api.page import render_page
@@ -40,20 +41,6 @@ class Service:
     log: Callable[[int], Path]
 
 
-def _integer(arguments: dict[str, Any], name: str) -> int | None:
-    """The argument as a number, which templates and query strings bring as text; None where it is not given."""
-    value = arguments.get(name)
-    if value is None:
-        return None
-    try:
-        number = int(str(value))
-    except ValueError:
-        raise invalid(f"{name} must be an integer, not {value!r}") from None
-    if not 0 <= number < 2**63:
-        raise invalid(f"{name} is out of range: {number}")
-    return number
-
-
 def _is_true(arguments: dict[str, Any], name: str) -> bool:
     return str(arguments.get(name, "false")).lower() == "true"
 
@@ -63,7 +50,7 @@ def jobs_router(service: Service) -> APIRouter:
     store, runner, redact = service.store, service.runner, service.vault.redact
 
     def named_run(arguments: dict[str, Any]) -> tuple[RunRow, int]:
-        run_id = _integer(arguments, "run_id")
+        run_id = integer(arguments, "run_id")
         if run_id is None:
             raise invalid("run_id is missing")
         run = store.run(run_id)
@@ -108,7 +95,7 @@ def jobs_router(service: Service) -> APIRouter:
 
     @router.post("/runs/cancel-all")
     def cancel_all(arguments: Arguments) -> dict[str, Any]:
-        job_id, only_queued = _integer(arguments, "job_id"), _is_true(arguments, "all_queued_runs")
+        job_id, only_queued = integer(arguments, "job_id"), _is_true(arguments, "all_queued_runs")
         if job_id is None and not only_queued:
             raise invalid("Give job_id, or all_queued_runs: true")
         for run in store.runs(active=True, job_id=job_id):
@@ -122,19 +109,19 @@ def jobs_router(service: Service) -> APIRouter:
         only_active, only_completed = _is_true(arguments, "active_only"), _is_true(arguments, "completed_only")
         if only_active and only_completed:
             raise invalid("active_only and completed_only cannot both be true")
-        limit = _integer(arguments, "limit")
+        limit = integer(arguments, "limit")
         limit = 20 if limit is None else limit or _LARGEST_PAGE
         if limit > _LARGEST_PAGE:
             raise invalid(f"limit must be at most {_LARGEST_PAGE}, not {limit}")
         if arguments.get("run_type", "SUBMIT_RUN") != "SUBMIT_RUN":
             return {"runs": [], "has_more": False}
         runs = store.runs(
-            before=_integer(arguments, "page_token"),
+            before=integer(arguments, "page_token"),
             limit=limit + 1,
             active=only_active if only_active or only_completed else None,
-            job_id=_integer(arguments, "job_id"),
-            start_from=_integer(arguments, "start_time_from"),
-            start_to=_integer(arguments, "start_time_to"),
+            job_id=integer(arguments, "job_id"),
+            start_from=integer(arguments, "start_time_from"),
+            start_to=integer(arguments, "start_time_to"),
         )
         shown, has_more = runs[:limit], len(runs) > limit
         with_tasks = _is_true(arguments, "expand_tasks")
@@ -183,7 +170,9 @@ def create_app(service: Service, with_faults: bool) -> FastAPI:
     faults = Faults()
     for version in ("2.0", "2.1", "2.2"):
         app.include_router(jobs_router(service), prefix=f"/api/{version}/jobs")
+        app.include_router(named_jobs_router(service), prefix=f"/api/{version}/jobs")
         app.include_router(workspace_router(service), prefix=f"/api/{version}")
+        app.include_router(files_router(service), prefix=f"/api/{version}")
         app.include_router(statements_router(service.statements), prefix=f"/api/{version}/sql")
 
     @app.get("/healthz")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from retailflow_local.jobs_api.errors import ApiError
+from retailflow_local.jobs_api.errors import ApiError, invalid
 
 
 async def _arguments(request: Request) -> dict[str, Any]:
@@ -19,3 +19,17 @@ async def _arguments(request: Request) -> dict[str, Any]:
 
 
 Arguments = Annotated[dict[str, Any], Depends(_arguments)]
+
+
+def integer(arguments: dict[str, Any], name: str) -> int | None:
+    """The argument as a number, which templates and query strings bring as text; None where it is not given."""
+    value = arguments.get(name)
+    if value is None:
+        return None
+    try:
+        number = int(str(value))
+    except ValueError:
+        raise invalid(f"{name} must be an integer, not {value!r}") from None
+    if not 0 <= number < 2**63:
+        raise invalid(f"{name} is out of range: {number}")
+    return number

@@ -18,7 +18,7 @@ from pathlib import Path
 from retailflow_local.jobs_api import child
 from retailflow_local.jobs_api.processes import Leader, terminate
 from retailflow_local.jobs_api.store import Outcome, RunRow, Store, TaskRow, now
-from retailflow_local.jobs_api.submission import SparkPythonTask, resolve_python_file
+from retailflow_local.jobs_api.submission import SparkPythonTask, resolve_file
 from retailflow_local.spark_client import with_parameters
 from retailflow_local.starts import Start
 
@@ -146,7 +146,7 @@ class Runner:
     def _run(self, run: RunRow, task: TaskRow, live: _Live, session_id: str) -> Outcome:
         settings = run.submission["tasks"][task.task_index]
         python_task = SparkPythonTask.model_validate(settings["spark_python_task"])
-        script = resolve_python_file(python_task.python_file, self._workspace.files)
+        script = resolve_file(python_task.python_file, self._workspace.files)
         if not script.is_file():
             return _internal_error(f"Cannot read the python file {python_task.python_file}: there is none")
         error_file = self._workspace.logs / f"{task.run_id}.error.json"

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS tasks (
   execution_start INTEGER, end_time INTEGER, pid INTEGER, pid_started TEXT, session_id TEXT,
   error TEXT, error_trace TEXT);
 CREATE INDEX IF NOT EXISTS tasks_of_run ON tasks (parent_run_id);
+CREATE TABLE IF NOT EXISTS jobs (job_id INTEGER PRIMARY KEY, settings TEXT NOT NULL);
 """
 
 
@@ -99,8 +100,26 @@ class Store:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
 
-    def add(self, submission: Submission) -> tuple[int, bool]:
-        """The id of the run, and whether it is new: an idempotency token that was seen gives the first run again."""
+    def put_job(self, settings: dict[str, Any], job_id: int | None = None) -> int:
+        """Keep the settings of a new job, or replace those of one that is there. Returns its id."""
+        job_id = job_id or _new_id()
+        self._change("INSERT OR REPLACE INTO jobs VALUES (?, ?)", job_id, json.dumps(settings))
+        return job_id
+
+    def job(self, job_id: int) -> dict[str, Any] | None:
+        """The settings of a job."""
+        rows = self._rows("SELECT settings FROM jobs WHERE job_id = ?", job_id)
+        return json.loads(rows[0]["settings"]) if rows else None
+
+    def jobs(self) -> list[tuple[int, dict[str, Any]]]:
+        """Each job's id and settings."""
+        return [(row["job_id"], json.loads(row["settings"])) for row in self._rows("SELECT * FROM jobs")]
+
+    def add(self, submission: Submission, job_id: int | None = None) -> tuple[int, bool]:
+        """The id of the run, and whether it is new: an idempotency token that was seen gives the first run again.
+
+        Without a job the run is one of its own, as runs/submit makes it.
+        """
         token = submission.idempotency_token or None
         with self._lock, self._db:
             if token and (seen := self._rows("SELECT run_id FROM runs WHERE idempotency_token = ?", token)):
@@ -109,7 +128,7 @@ class Store:
             self._db.execute(
                 "INSERT INTO runs (run_id, job_id, idempotency_token, page_key, submission, start_time)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, _new_id(), token, secrets.token_urlsafe(24), submission.model_dump_json(), now()),
+                (run_id, job_id or _new_id(), token, secrets.token_urlsafe(24), submission.model_dump_json(), now()),
             )
             self._db.executemany(
                 "INSERT INTO tasks (run_id, parent_run_id, task_index) VALUES (?, ?, ?)",

@@ -66,7 +66,7 @@ def parse_submission(payload: dict[str, Any], workspace_files: Path) -> Submissi
     if len(set(keys)) < len(keys):
         raise invalid("tasks: every task_key must be there once")
     for task in submission.tasks:
-        resolve_python_file(task.spark_python_task.python_file, workspace_files)
+        resolve_file(task.spark_python_task.python_file, workspace_files)
     return submission
 
 
@@ -80,10 +80,10 @@ def _check_task_keys(where: str, task: dict[str, Any]) -> None:
         raise invalid(f"{where}.depends_on: the local workspace does not order tasks; submit one run a task")
 
 
-def resolve_python_file(python_file: str, workspace_files: Path) -> Path:
+def resolve_file(workspace_path: str, workspace_files: Path) -> Path:
     """The file on this machine that a workspace path names; it may not exist."""
     root = workspace_files.resolve()
-    path = (root / python_file.removeprefix(WORKSPACE_ROOT)).resolve()
-    if not python_file.startswith(WORKSPACE_ROOT) or not path.is_relative_to(root):
-        raise invalid(f"python_file {python_file!r} is outside the workspace; it must lie under {WORKSPACE_ROOT}")
+    path = (root / workspace_path.removeprefix(WORKSPACE_ROOT)).resolve()
+    if not workspace_path.startswith(WORKSPACE_ROOT) or not path.is_relative_to(root):
+        raise invalid(f"{workspace_path!r} is outside the workspace; it must lie under {WORKSPACE_ROOT}")
     return path

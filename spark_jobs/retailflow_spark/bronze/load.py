@@ -17,6 +17,7 @@ from pyspark.sql.types import LongType, StringType, StructField, StructType, Tim
 from retailflow.contracts import Column, EntityContract
 from retailflow.manifests import BadManifest, Manifest, RawFile, counted
 from retailflow.raw import SUCCESS, RawStore, batch_ids, day_path
+from retailflow.release import installed
 from retailflow_spark import run_log
 from retailflow_spark.bronze import drift
 from retailflow_spark.bronze.decode import decode
@@ -79,7 +80,7 @@ def _tags(store: RawStore, contract: EntityContract, ingestion_date: date) -> di
 
 def _note(contract: EntityContract, tags: Mapping[str, str]) -> str:
     """A digest of what a slice of BRONZE is made of: the day's blobs in RAW, contract and code."""
-    return hashlib.sha256(repr((contract, run_log.code_version(), sorted(tags.items()))).encode()).hexdigest()
+    return hashlib.sha256(repr((contract, installed(), sorted(tags.items()))).encode()).hexdigest()
 
 
 def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> tuple[Counts, bool]:

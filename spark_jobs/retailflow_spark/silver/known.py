@@ -8,7 +8,8 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
-from retailflow_spark.run_log import RECOUNT, Counts, built_with, code_version, of, recent
+from retailflow.release import installed
+from retailflow_spark.run_log import RECOUNT, Counts, built_with, of, recent
 from retailflow_spark.tables import Tables
 
 _COLUMNS = [
@@ -59,7 +60,7 @@ class Known:
         last, bronze = self.last, {contract.bronze.name: self.bronze_version(contract)}
         if not last or not last.is_success or self.is_open:
             return None
-        made_with = (code_version(), contract.version, built_with("silver", contract))
+        made_with = (installed(), contract.version, built_with("silver", contract))
         if (last.code_version, last.contract_version, last.built_with) != made_with or last.taken != bronze:
             return None
         left = {**last.versions_after, **bronze}  # BRONZE too, since somebody may have changed it by hand

@@ -1,0 +1,131 @@
+"""Releases of the jobs: built from the checkout, and deployed to the local workspace as to any other."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from retailflow.release import BASE, VARIABLE, Release, of_commit
+from retailflow_local.commands import REPOSITORY
+from retailflow_local.downloads import find_uv
+from retailflow_local.errors import WorkspaceError
+from retailflow_local.state import release_file, workspace_files
+
+_SOURCES = ("include/retailflow", "spark_jobs", "pyproject.toml", "uv.lock")
+
+
+def version_of_checkout() -> str:
+    """`0.1.0+g<commit>`; with a digest of the sources where they differ from the commit, or where there is no Git."""
+    commit = _git("rev-parse", "HEAD")
+    if commit and _git("status", "--porcelain", "--", *_SOURCES) == "":
+        return of_commit(commit)
+    digest = hashlib.sha256()
+    for path in _files():
+        digest.update(f"{path.relative_to(REPOSITORY)}\0".encode() + path.read_bytes() + b"\0")
+    return f"{f'{of_commit(commit)}.' if commit else f'{BASE}+'}d{digest.hexdigest()[:12]}"
+
+
+def build(folder: Path) -> Release:
+    """Make the checkout's release as a new folder named by its version below `folder`, unless it is there.
+
+    The same commit gives the same bytes. Raises: WorkspaceError where a program fails; nothing is left then.
+    """
+    release = Release(version_of_checkout())
+    place = folder / release.version
+    if place.exists():
+        return release
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fresh-", dir=folder) as name:
+        fresh = Path(name) / release.version
+        shutil.copytree(REPOSITORY / "spark_jobs", fresh / "spark_jobs", ignore=_no_script)
+        wheel = _wheel(release, fresh)
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        locked = _run("export", "--frozen", "--no-header", "--no-emit-project", "--no-default-groups")
+        (fresh / "requirements.txt").write_text(f"{release.wheel} --hash=sha256:{digest}\n{locked}")
+        for path in (fresh, *fresh.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        _place(fresh, place)
+    return release
+
+
+def deploy(root: Path, version: str | None = None) -> Release:
+    """Make new DAG runs take the checkout's release, built where it is missing, or another one that is there.
+
+    Raises: WorkspaceError where the release cannot be built, or is not there.
+    """
+    folder = workspace_files(root) / "releases"
+    release = Release(version) if version else build(folder)
+    if not (folder / release.version).is_dir():
+        there = ", ".join(sorted(path.name for path in folder.glob("[0-9]*"))) or "none"
+        raise WorkspaceError(f"There is no release {version} in this workspace; there is {there}.")
+    fresh = release_file(root).with_suffix(".fresh")
+    fresh.write_text(f"{release.version}\n")
+    fresh.replace(release_file(root))
+    return release
+
+
+def pack(folder: Path) -> Release:
+    """Put into a new folder what a deployment needs: the release, and the bundle with all that its files name."""
+    if folder.exists():
+        raise WorkspaceError(f"{folder} is there already. Remove it, or name another folder.")
+    release = build(folder / "releases")
+    for name in ("resources", "include/bi/databricks"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    shutil.copy(REPOSITORY / "databricks.yml", folder)
+    return release
+
+
+def _no_script(folder: str, names: list[str]) -> list[str]:
+    """Of spark_jobs all but the scripts themselves: the package is in the wheel."""
+    return [name for name in names if name in ("retailflow_spark", "__pycache__")]
+
+
+def _wheel(release: Release, folder: Path) -> Path:
+    commit_time = _git("log", "-1", "--format=%ct") or "315532800"  # the first moment that a ZIP file can hold
+    _run("build", "--wheel", "--out-dir", str(folder), SOURCE_DATE_EPOCH=commit_time, **{VARIABLE: release.version})
+    (folder / ".gitignore").unlink(missing_ok=True)
+    return folder / Path(release.wheel).name
+
+
+def _place(fresh: Path, place: Path) -> None:
+    try:
+        fresh.rename(place)
+    except OSError:
+        if not place.exists():  # else another build of the same release was quicker
+            raise
+
+
+def _files() -> Iterator[Path]:
+    for name in _SOURCES:
+        path = REPOSITORY / name
+        found = [path] if path.is_file() else sorted(path.rglob("*"))
+        yield from (each for each in found if each.is_file() and "__pycache__" not in each.parts)
+
+
+def _run(*arguments: str, **settings: str) -> str:
+    uv = find_uv()
+    if not uv:
+        raise WorkspaceError("There is no uv: start by ./retailflow, which brings it.")
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE} | settings
+    command = [uv, arguments[0], "--quiet", "--project", str(REPOSITORY), *arguments[1:]]
+    if arguments[0] == "build":
+        command.append(str(REPOSITORY))
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode:
+        last = (result.stderr.strip() or "no reason given").splitlines()[-1]
+        raise WorkspaceError(f"The release could not be built: {last}")
+    return result.stdout
+
+
+def _git(*arguments: str) -> str | None:
+    """Its output without the last line end; None where there is no Git, or no repository of its own."""
+    if not (REPOSITORY / ".git").exists():
+        return None
+    command = ["git", "-C", str(REPOSITORY), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.rstrip("\n")
+    except (OSError, subprocess.CalledProcessError):
+        return None
