@@ -5,7 +5,7 @@ import pytest
 from retailflow_local.checks import results
 from retailflow_local.checks.delivery import Delivery
 
-DEV = "resources/retailflow_main_pipeline.dev.yml"
+JOBS = "resources/retailflow_main_pipeline.yml"
 
 
 @pytest.fixture
@@ -33,33 +33,43 @@ def test_a_wrong_type_is_found(plant, verdict):
 
 
 def test_a_task_that_is_missing_from_the_job_is_found(checkout, verdict):
-    lines = (checkout / DEV).read_text().splitlines(keepends=True)
+    lines = (checkout / JOBS).read_text().splitlines(keepends=True)
     starts = [number for number, line in enumerate(lines) if "- task_key: silver_" in line]
-    (checkout / DEV).write_text("".join(lines[: starts[0]] + lines[starts[1] :]))
+    (checkout / JOBS).write_text("".join(lines[: starts[0]] + lines[starts[1] :]))
     found = verdict("bundle")
     assert (found.verdict, found.said) == (
         "FAIL",
-        f"{DEV}: not what the contracts say. Run ./retailflow bundle.",
+        f"{JOBS}: not what the contracts say. Run ./retailflow bundle.",
     )
 
 
 def test_a_field_that_databricks_does_not_know_is_found(plant, verdict):
-    plant(DEV, "max_concurrent_runs: 1", "max_concurent_runs: 1")
+    plant(JOBS, "max_concurrent_runs: 1", "max_concurent_runs: 1")
     said = verdict("bundle").said
     for job in ("retailflow_main_pipeline", "retailflow_govern"):
-        assert f"retailflow_main_pipeline.dev.yml: {job}: Unexpected field 'max_concurent_runs' for class Job" in said
+        assert f"retailflow_main_pipeline.yml: {job}: Unexpected field 'max_concurent_runs' for class Job" in said
 
 
 def test_a_field_that_databricks_does_not_know_deep_in_a_task_is_found(plant, verdict):
-    plant(DEV, "python_file: ", "python_fiel: ")
+    plant(JOBS, "python_file: ", "python_fiel: ")
     assert "python_fiel" in verdict("bundle").said
 
 
 def test_a_field_of_the_pipeline_that_databricks_does_not_know_is_found(plant, verdict):
-    plant("resources/retailflow_orders_lakeflow.prod.yml", "serverless: true", "severless: true")
+    plant("resources/retailflow_orders_lakeflow.yml", "serverless: true", "severless: true")
     said = verdict("bundle").said
-    place = "retailflow_orders_lakeflow.prod.yml: retailflow_orders_lakeflow"
+    place = "retailflow_orders_lakeflow.yml: retailflow_orders_lakeflow"
     assert f"{place}: Unexpected field 'severless' for class Pipeline" in said
+
+
+def test_a_warehouse_id_that_yaml_1_2_reads_as_a_number_is_found(plant, verdict):
+    plant("resources/targets.yml", "warehouse_id: 00000000000000d2", "warehouse_id: 0000000000000e42")
+    assert "retailflow_sales.yml: retailflow_sales" in verdict("bundle").said
+
+
+def test_a_variable_without_a_value_in_a_target_is_found(plant, verdict):
+    plant("resources/targets.yml", "      catalog: retailflow_prod\n", "")
+    assert "the target prod has no value for var.catalog" in verdict("bundle").said
 
 
 def test_a_target_without_a_job_is_found(plant, verdict):
