@@ -222,6 +222,10 @@ class AirflowClient:
         body = {"logical_date": logical_date.isoformat(), "conf": conf or {}}
         return self._changed("POST", self._runs(dag_id), body)["dag_run_id"]
 
+    def dag(self, dag_id: str) -> dict[str, Any]:
+        """What Airflow knows of a DAG, such as the `bundle_version` of its next run."""
+        return self._get(f"dags/{quote(dag_id)}")
+
     def dag_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """With `state` (queued, running, success, failed), `start_date` and `end_date`."""
         return self._checked(self._session.get(f"{self._runs(dag_id)}/{quote(run_id)}", timeout=60))

@@ -28,12 +28,12 @@ def version_of_checkout() -> str:
     return f"{f'{of_commit(commit)}.' if commit else f'{BASE}+'}d{digest.hexdigest()[:12]}"
 
 
-def build(folder: Path) -> Release:
-    """Make the checkout's release as a new folder named by its version below `folder`, unless it is there.
+def build(folder: Path, release: Release | None = None) -> Release:
+    """Make a release of the checkout as a new folder named by its version below `folder`, unless it is there.
 
     The same commit gives the same bytes. Raises: WorkspaceError where a program fails; nothing is left then.
     """
-    release = Release(version_of_checkout())
+    release = release or Release(version_of_checkout())
     place = folder / release.version
     if place.exists():
         return release

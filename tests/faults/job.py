@@ -17,7 +17,9 @@ from pathlib import Path
 
 from pyspark.sql.connect.client import SparkConnectClient
 
-SPARK_JOBS = Path(__file__).resolve().parents[2] / "spark_jobs"
+from retailflow.release import installed
+
+SPARK_JOBS = Path(__file__).resolve().parents[1] / "releases" / installed() / "spark_jobs"
 _STATEMENT = re.compile(r"(MERGE|CREATE TABLE|(?:CREATE(?: OR REPLACE)?|ALTER) VIEW)\b[\w\s]*? spark_catalog\.(\S+)")
 
 

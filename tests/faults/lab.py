@@ -1,25 +1,29 @@
 """Jobs on the local workspace with a fault in them, and what they leave compared with what clean runs leave."""
 
 import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import requests
 
+from retailflow.compute import Serverless, submit_fields
 from retailflow.contracts import entity, gold_table
 from retailflow.raw import RawStore
 from retailflow.scripts import for_day
+from retailflow_local.state import workspace_files
 from retailflow_local.workspace import Workspace
 from retailflow_spark.publish import refresh
 from retailflow_spark.tables import Tables
 
 from .matrix import Cell, Matrix
 
-SCRIPT = "/Workspace/retailflow/tests/faults/job.py"
+SCRIPT = "/Workspace/retailflow/faults/job.py"
 VIEW = "published"
 FAULTS = {  # as the matrix names them: what job.py is told, and the part of the write's time it is left
     "killed before": ("killed-before", 0),
@@ -61,6 +65,11 @@ class Lab:
     def __init__(self, workspace: Workspace, tables: Tables, raw: RawStore, matrix: Matrix) -> None:
         self.tables, self.raw, self.matrix = tables, raw, matrix
         self._url = f"{workspace.jobs_url}/api/2.2/jobs/runs"
+        script = workspace_files(workspace.root) / "faults" / "job.py"
+        script.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(__file__).with_name("job.py"), script)
+        serverless = Serverless(profile="serverless")
+        self._run_fields, self._task_fields = submit_fields(serverless, workspace.release, {})
         self._http = requests.Session()
         self._http.headers["Authorization"] = f"Bearer {workspace.jobs_token}"
 
@@ -72,8 +81,8 @@ class Lab:
         asked = ["--env", "local", *subject, "--dag-run", f"faults__{day}", "--try", str(number)]
         asked += ["--run-id", "{{task.run_id}}"]
         task = {"python_file": SCRIPT, "parameters": [kind, point, f"{seconds:.3f}", job.script, *asked]}
-        payload = {"run_name": f"faults/{job}/{day}/try {number}", "tasks": [{"task_key": "only"}]}
-        payload["tasks"][0]["spark_python_task"] = task
+        payload = {"run_name": f"faults/{job}/{day}/try {number}", **self._run_fields}
+        payload["tasks"] = [{"task_key": "only", "spark_python_task": task, **self._task_fields}]
         run_id = self._http.post(f"{self._url}/submit", json=payload, timeout=20).json()["run_id"]
         run = wait_for(lambda: self._ended(run_id), 120)
         task_run_id = str(run["tasks"][0]["run_id"])
