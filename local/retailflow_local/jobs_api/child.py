@@ -15,14 +15,19 @@ from urllib.parse import urlsplit
 _CONNECT_TIMEOUT_SECONDS = 2.0
 
 
-def run_script(script: str, parameters: list[str], log: str, error_file: str, environment: dict[str, str]) -> None:
+def run_script(
+    script: str, parameters: list[str], log: str, error_file: str, environment: dict[str, str], imports: str | None
+) -> None:
     """Run a Python file as `python file parameters…` would, its output in `log`.
 
-    An uncaught exception leaves `{"error", "error_trace"}` in `error_file` and exit code 1.
+    What it imports comes from the folder `imports` first, here and in the Python workers of its Spark session. An
+    uncaught exception leaves `{"error", "error_trace"}` in `error_file` and exit code 1.
     """
     os.setsid()
     _redirect_output(log)
     os.environ.update(environment)
+    if imports:
+        _import_from(imports)
     sys.argv = [script, *parameters]
     sys.path.insert(0, os.path.dirname(script))
     try:
@@ -36,6 +41,26 @@ def run_script(script: str, parameters: list[str], log: str, error_file: str, en
         report = {"error": _first_line(error), "error_trace": trace}
         Path(error_file).write_text(json.dumps(report))
         raise SystemExit(1) from None
+
+
+def _import_from(folder: str) -> None:
+    """Let this process, and the workers of its session, import what is in a folder rather than what the server has."""
+    ours = {path.name for path in Path(folder).iterdir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+        del sys.modules[name]
+    sys.path.insert(0, folder)
+    from pyspark.sql.connect.session import SparkSession
+
+    get_or_create, shipped = SparkSession.Builder.getOrCreate, set()
+
+    def with_code(builder: SparkSession.Builder) -> SparkSession:
+        session = get_or_create(builder)
+        if session.session_id not in shipped:
+            shipped.add(session.session_id)
+            session.addArtifacts(f"{folder}.zip", pyfile=True)
+        return session
+
+    SparkSession.Builder.getOrCreate = with_code
 
 
 def _redirect_output(log: str) -> None:

@@ -16,6 +16,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from retailflow_local.jobs_api import child
+from retailflow_local.jobs_api.environments import Environments, NotInstalled
 from retailflow_local.jobs_api.processes import Leader, terminate
 from retailflow_local.jobs_api.store import Outcome, RunRow, Store, TaskRow, now
 from retailflow_local.jobs_api.submission import SparkPythonTask, resolve_file
@@ -37,9 +38,10 @@ class _Live:
 
 @dataclass(frozen=True)
 class Workspace:
-    """What a task meets: where files lie, what its environment holds, which Spark it may use."""
+    """What a task meets: where files lie, what it may import, what its environment holds, which Spark it may use."""
 
     files: Path
+    environments: Environments
     logs: Path
     environment: dict[str, str]
     spark_remote: str | None
@@ -149,13 +151,19 @@ class Runner:
         script = resolve_file(python_task.python_file, self._workspace.files)
         if not script.is_file():
             return _internal_error(f"Cannot read the python file {python_task.python_file}: there is none")
+        try:
+            imports = self._workspace.environments.of(run.submission, settings)
+        except NotInstalled as error:
+            return _internal_error(f"Library installation failed: {error}")
         error_file = self._workspace.logs / f"{task.run_id}.error.json"
         environment = self._workspace.environment | {"RETAILFLOW_RUN_ID": str(run.run_id)}
         if self._workspace.spark_remote:
             environment["SPARK_REMOTE"] = self._workspace.session(session_id)
         log = self._workspace.log(task.run_id)
         parameters = [text.replace("{{task.run_id}}", str(task.run_id)) for text in python_task.parameters]
-        process = self._start(child.run_script, str(script), parameters, str(log), str(error_file), environment)
+        process = self._start(
+            child.run_script, str(script), parameters, str(log), str(error_file), environment, imports and str(imports)
+        )
         leader = Leader.of(process.pid)
         self._store.remember_process(task.run_id, leader.pid, str(leader.start or ""))
         with self._lock:

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from retailflow_local.jobs_api.api import Service, create_app
+from retailflow_local.jobs_api.environments import Environments
 from retailflow_local.jobs_api.runner import Runner, Workspace
 from retailflow_local.jobs_api.statements import Statements
 from retailflow_local.jobs_api.store import Store
@@ -72,7 +73,8 @@ def main() -> None:
         remote = options.spark_remote.rstrip("/") if options.spark_remote else None
         if remote and spark_token:
             remote = with_parameters(remote, token=spark_token)
-        workspace = Workspace(options.workspace_files, logs, environment, remote)
+        environments = Environments(options.state / "environments", options.workspace_files)
+        workspace = Workspace(options.workspace_files, environments, logs, environment, remote)
         store = Store(options.state / "runs.sqlite")
         preload = [name for name in options.preload.split(",") if name]
         runner = Runner(store, workspace, vault.redact, options.max_concurrent_runs, preload, options.start_seconds)
