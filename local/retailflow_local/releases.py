@@ -106,18 +106,18 @@ def _files() -> Iterator[Path]:
 
 
 def _run(*arguments: str, **settings: str) -> str:
+    """The output of a uv command on the checkout, from uv's cache if it has all that is needed."""
     uv = find_uv()
     if not uv:
         raise WorkspaceError("There is no uv: start by ./retailflow, which brings it.")
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE} | settings
-    command = [uv, arguments[0], "--quiet", "--project", str(REPOSITORY), *arguments[1:]]
-    if arguments[0] == "build":
-        command.append(str(REPOSITORY))
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if result.returncode:
-        last = (result.stderr.strip() or "no reason given").splitlines()[-1]
-        raise WorkspaceError(f"The release could not be built: {last}")
-    return result.stdout
+    for offline in (["--offline"], []):
+        command = [uv, *arguments, "--quiet", *offline]
+        result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+        if result.returncode == 0:
+            return result.stdout
+    last = (result.stderr.strip() or "no reason given").splitlines()[-1]
+    raise WorkspaceError(f"The release could not be built: {last}")
 
 
 def _git(*arguments: str) -> str | None:
