@@ -4,6 +4,9 @@
 `timeOfAvailability`, and with the states of the tasks of `retailflow_daily`. A table that is late is mailed once, with
 what holds it up; once more when it has come. A daily run that never started is late too.
 
+**What it asks.** Airflow, at each look. The SQL warehouse only about a late table, and only when the answer can have
+changed: each question starts the warehouse.
+
 **Days that nobody ran.** It also finds each scheduled day since the first that has no finished run, whatever stopped
 it: Airflow, the paused DAG, a run that was deleted, a backfill that was cancelled. It mails them once, with the
 command that runs them, and once more when they have run. It asks only about days that are open, so a look stays small.

@@ -23,6 +23,7 @@ from retailflow_airflow.schedule import logical_dates
 
 REMEMBERED = "retailflow_watch"  # the Variable in which the watch keeps what it knows, that of days under "days"
 _REPLAY = "retailflow_replay"
+_DAYS = ("missing", "idle", "logged")
 _AT_ONCE = 100  # logical dates of one question to Airflow, which stand in its address
 _log = logging.getLogger(__name__)
 
@@ -32,28 +33,30 @@ class Known:
     """What the looks until now have found: every scheduled day until `until` is done, or is one of `missing`.
 
     `missing` were mailed and are not filled yet. `idle` had a queued run at the last look while nothing ran. `ended` is
-    the number of successful runs when the run log was last asked about `missing`.
+    the number of successful runs when the run log was last asked about `missing`. `logged` are days after `until` that
+    only the run log knows: they wait there until an older day is done.
     """
 
     until: date | None = None
     missing: frozenset[date] = frozenset()
     idle: frozenset[date] = frozenset()
     ended: int = 0
+    logged: frozenset[date] = frozenset()
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Self:
         """From what `kept` made."""
         if not kept:
             return cls()
-        missing, idle = (frozenset(map(date.fromisoformat, kept[name])) for name in ("missing", "idle"))
-        return cls(date.fromisoformat(kept["until"]), missing, idle, kept["ended"])
+        missing, idle, logged = (frozenset(map(date.fromisoformat, kept[name])) for name in _DAYS)
+        return cls(date.fromisoformat(kept["until"]), missing, idle, kept["ended"], logged)
 
     @property
     def kept(self) -> dict[str, Any]:
         """As JSON can hold it; empty before the first look."""
         if self.until is None:
             return {}
-        days = {"missing": sorted(map(str, self.missing)), "idle": sorted(map(str, self.idle))}
+        days = {name: sorted(map(str, getattr(self, name))) for name in _DAYS}
         return {"until": str(self.until), **days, "ended": self.ended}
 
 
@@ -79,7 +82,7 @@ def search(schedule: Schedule, last: date, known: Known, ti: Any, ledger: Ledger
     if not moments:
         return Found(replace(known, missing=mailed))
     runs = _Runs(ti, moments)
-    left = moments.keys() - runs.of(moments, "success")
+    left = moments.keys() - runs.of(moments, "success") - known.logged
     under_way = runs.of(left, "queued", "running")
     # Nothing starts a run that waits while nothing runs: its DAG or its backfill is paused, or was cancelled.
     idle = under_way if under_way and not runs.count("running") else frozenset()
@@ -87,18 +90,22 @@ def search(schedule: Schedule, last: date, known: Known, ti: Any, ledger: Ledger
     left -= under_way
     is_settled = not under_way & mailed
     ended = runs.ended() if left & mailed and is_settled else known.ended
+    logged = known.logged
     if left - mailed or ended != known.ended:
         try:
-            left -= _complete(ledger.silver(min(left), max(left)))
+            complete = _complete(ledger.silver(min(left), max(left)))
         except Exception as error:  # a day that a replay made must not be mailed as missing
             _log.warning("The SQL warehouse did not answer, so days without a run are looked at again: %s", error)
             return Found(known)
+        logged |= left & complete
+        left -= complete
     new = left - mailed
     filled = mailed - left if is_settled else frozenset()
     missing = (mailed | new) - filled
     until = min((day - timedelta(days=1) for day in under_way - missing), default=last)
     _log.info("%d scheduled days were open: %d are missing, %d under way.", len(moments), len(left), len(under_way))
-    return Found(Known(until, missing, idle, ended), sorted(new), sorted(filled))
+    logged = frozenset(day for day in logged - missing if day > until)
+    return Found(Known(until, missing, idle, ended, logged), sorted(new), sorted(filled))
 
 
 def is_complete(made: Collection[str]) -> bool:

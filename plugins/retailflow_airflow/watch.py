@@ -13,9 +13,10 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Variabl
 
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, load_environment
-from retailflow_airflow import mail, missing
+from retailflow_airflow import late_day, mail, missing
 from retailflow_airflow.incident import Event, Facts, Ledger, collect, culprit, facts_of
 from retailflow_airflow.incident.culprit import DAILY
+from retailflow_airflow.late_day import Answer
 from retailflow_airflow.macros import parsed_date
 from retailflow_airflow.missing import REMEMBERED
 from retailflow_airflow.schedule import logical_dates, starts_at
@@ -120,7 +121,14 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
     for when in sorted(mailed.days_still_open(now.date()) | ({day} if chosen or env.schedule.has(day) else set())):
         due = [one for one in deadlines(when) if one.at + mailed.delay(when) <= now]
         missed = [one for one in deadlines(when) if mailed.event(one) is Event.MISSED]
-        found = post.day(when, [one.table for one in (*due, *missed)])
+        found = post.day(when)
+        absent = [one.table for one in (*due, *missed) if not found.has(one.table)]
+        known = mailed.answer(when)
+        if chosen:  # a person asks
+            known = replace(known, asked_at=None)
+        answer = late_day.ask(ti, post.ledger, when, absent, known, now)
+        mailed.remember_answer(when, answer)
+        found = replace(found, in_ledger=answer.made)
         if found.run_id and mailed.is_unstarted(when):
             mailed.remember_start(when, now - starts_at(env.schedule, when))
             due = [one for one in due if one.at + mailed.delay(when) <= now]
@@ -169,18 +177,11 @@ class _Post:
     _known: list[FailedRun] = field(default_factory=list)
     _asked: set[tuple[str, str]] = field(default_factory=set)
 
-    def day(self, day: date, tables: list[str]) -> Day:
+    def day(self, day: date) -> Day:
         """The run of the clock, of a backfill, or triggered for that logical date: the one that got farthest."""
         runs = self.ti.get_task_states(dag_id=DAILY, logical_dates=logical_dates(self.env.schedule, day))
         run_id, states = max(runs.items(), key=lambda run: list(run[1].values()).count(_SUCCESS), default=(None, {}))
-        found = Day(run_id, states)
-        if all(found.has(table) for table in tables):
-            return found
-        try:
-            return replace(found, in_ledger=self.ledger.made(day))
-        except Exception as error:  # Airflow's states are then all there is
-            _log.warning("The SQL warehouse did not answer: %s", error)
-            return found
+        return Day(run_id, states)
 
     def send(self, event: Event, group: list[Deadline], found: Day) -> None:
         """One mail for the group, in the name of its first table."""
@@ -267,8 +268,9 @@ class _Mailed:
     """What was mailed, per ingestion date and table, in an Airflow Variable: it outlives runs, restarts and DAG edits.
 
     Only `retailflow_watch` writes it, one run at a time, after each mail. It keeps the dates that were last mailed,
-    under `days` what is known of scheduled days, under `published` how many tables of a run it has had published, and
-    under `delays` the seconds by which a day was started late that was mailed as not started; None before it was.
+    under `days` what is known of scheduled days, under `published` how many tables of a run it has had published,
+    under `delays` the seconds by which a day was started late that was mailed as not started (None before it was), and
+    under `answers` the last answer of the run log about a day with late tables.
     `since` is when the Variable was made: who deletes it is told everything again, by messages with other ids.
     """
 
@@ -277,6 +279,7 @@ class _Mailed:
         self.days = missing.Known.read(self._events.pop("days", {}))
         self.published: dict[str, int] = self._events.pop("published", {})
         self._delays: dict[str, float | None] = self._events.pop("delays", {})
+        self._answers: dict[str, dict[str, Any]] = self._events.pop("answers", {})
         self.since: str = self._events.pop("since", "")
         if not self.since:
             self.since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -298,6 +301,14 @@ class _Mailed:
     def delay(self, day: date) -> timedelta:
         """By how much a day was started late, once that was mailed: its other tables come as much later."""
         return timedelta(seconds=self._delays.get(day.isoformat()) or 0)
+
+    def answer(self, day: date) -> Answer:
+        return Answer.read(self._answers.get(day.isoformat()))
+
+    def remember_answer(self, day: date, answer: Answer) -> None:
+        if answer != self.answer(day):
+            self._answers = dict(list({**self._answers, day.isoformat(): answer.kept}.items())[-_KEPT_DAYS:])
+            self._write()
 
     def remember(self, event: Event, group: Iterable[Deadline], *, is_unstarted: bool = False) -> None:
         for one in group:
@@ -324,5 +335,5 @@ class _Mailed:
 
     def _write(self) -> None:
         kept = {**self._events, "days": self.days.kept, "published": self.published}
-        kept |= {"delays": self._delays, "since": self.since}
+        kept |= {"delays": self._delays, "answers": self._answers, "since": self.since}
         Variable.set(REMEMBERED, kept, serialize_json=True)

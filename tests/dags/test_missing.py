@@ -115,6 +115,16 @@ def test_the_run_log_is_asked_about_mailed_days_only_after_another_run_has_succe
     assert log.asked == [(january(12), january(13))]
 
 
+def test_the_run_log_is_asked_once_about_a_day_that_only_it_knows_while_an_older_day_is_under_way():
+    log, states = RunLog({DAY: FEEDS}), {january(14): "running"}
+    found = look(states, Known(january(13)), run_log=log)
+    assert (found.missing, found.known.until, log.asked) == ([], january(13), [(DAY, DAY)])
+    found = look(states, found.known, run_log=log)
+    assert (found.missing, log.asked) == ([], [(DAY, DAY)])
+    found = look({january(14): "success"}, found.known, run_log=log)
+    assert (found.missing, found.known, log.asked) == ([], Known(DAY), [(DAY, DAY)])
+
+
 def test_days_outside_the_schedule_are_not_missing():
     later = SCHEDULE.model_copy(update={"first_date": DAY})
     found = search(later, DAY, Known(DAY, frozenset(days(12, 14))), Airflow({}), RunLog())
@@ -155,9 +165,10 @@ def test_the_first_look_of_a_new_environment_finds_all_days_since_the_first_at_o
 
 
 def test_what_is_remembered_can_be_written_as_json_and_read_back():
-    known = Known(DAY, frozenset(days(12, 13)), frozenset({january(13)}), 7)
+    known = Known(DAY, frozenset(days(12, 13)), frozenset({january(13)}), 7, frozenset({january(16)}))
     assert known.kept == {
         "until": "2026-01-15", "missing": ["2026-01-12", "2026-01-13"], "idle": ["2026-01-13"], "ended": 7,
+        "logged": ["2026-01-16"],
     }  # fmt: skip
     assert Known.read(known.kept) == known
     assert Known.read(Known().kept) == Known()

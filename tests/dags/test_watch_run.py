@@ -199,6 +199,36 @@ def test_a_table_that_a_replay_made_is_not_late(look, monkeypatch):
     assert look("03:45") == []
 
 
+def test_the_run_log_is_asked_about_a_late_table_once_and_again_when_a_replay_has_made_it(
+    look, run_of_the_day, dags_in, monkeypatch
+):
+    asked, made = [], []
+
+    class Warehouse:
+        def rows(self, statement, **parameters):
+            if "day" not in parameters:
+                return []
+            asked.append(parameters["day"])
+            return [{"name": name} for name in made]
+
+    monkeypatch.setattr(watch, "Warehouse", lambda env: Warehouse())
+    look("03:00")
+    run_of_the_day("raw.orders", "bronze.orders", "silver.orders")
+    assert look("04:02") == [f"MISSED silver.orders {DAY}, due 04:00 UTC"]
+    assert look("04:07") == []
+    assert len(asked) == 1
+    made.append("silver.orders")
+    moment = datetime.fromisoformat("2026-01-16T04:08+00:00")
+    with create_session() as session:
+        replay = _create(dags_in("local")["retailflow_replay"], "manual__replay", moment, session)
+        replay.state = "success"
+        for ti in replay.get_task_instances(session=session):
+            ti.state = "success" if ti.task_id == "silver.entity" else "skipped"
+    assert look("04:12") == [f"RECOVERED silver.orders {DAY}"]
+    assert look("04:17") == []
+    assert len(asked) == 2
+
+
 def test_a_mail_that_the_server_refuses_is_sent_at_the_next_look(look, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setenv("AIRFLOW_CONN_SMTP_DEFAULT", "smtp://127.0.0.1:9")
