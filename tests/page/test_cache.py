@@ -1,13 +1,18 @@
 import threading
 import time
+from datetime import timedelta
+from itertools import count, repeat
 
+from retailflow_airflow.page import cache as module
 from retailflow_airflow.page.cache import Cache
 
+VERSIONS, ONE_VERSION = count(), repeat("one")
 
-def settled(cache: Cache, is_so):
+
+def settled(cache: Cache, is_so, versions=VERSIONS):
     """What is known once `is_so` of it."""
     deadline = time.monotonic() + 10
-    while not is_so(known := cache.get()):
+    while not is_so(known := cache.get(next(versions))):
         assert time.monotonic() < deadline
         time.sleep(0.005)
     return known
@@ -25,7 +30,7 @@ def test_who_asks_gets_the_last_value_while_one_thread_reads_anew():
     cache = Cache(read, seconds=0)
     assert settled(cache, lambda known: known.value).value == 1
     settled(cache, lambda _: len(reads) == 2)
-    assert [cache.get().value for _ in range(20)] == [1] * 20
+    assert [cache.get(next(VERSIONS)).value for _ in range(20)] == [1] * 20
     assert len(reads) == 2
     gate.set()
     assert settled(cache, lambda known: known.value != 1).error is None
@@ -35,8 +40,29 @@ def test_nothing_is_read_before_its_time():
     reads = []
     cache = Cache(lambda: reads.append(1) or 1, seconds=3600)
     settled(cache, lambda known: known.value)
-    cache.get()
+    cache.get(next(VERSIONS))
     assert reads == [1]
+
+
+def test_a_value_of_the_same_version_is_read_once_an_hour(monkeypatch):
+    reads = []
+    cache = Cache(lambda: reads.append(1) or len(reads), seconds=0)
+    settled(cache, lambda known: known.value, ONE_VERSION)
+    assert [cache.get("one").value for _ in range(20)] == [1] * 20
+    assert reads == [1]
+    monkeypatch.setattr(module, "_NET", timedelta(0))  # the hour is over
+    assert settled(cache, lambda known: known.value == 2, ONE_VERSION).error is None
+
+
+def test_a_value_of_the_same_version_is_read_again_after_an_error():
+    answers = iter([TimeoutError(), 7])
+
+    def read():
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    assert settled(Cache(read, seconds=0), lambda known: known.value, ONE_VERSION).error is None
 
 
 def test_a_source_that_does_not_answer_leaves_the_last_value_and_says_why():

@@ -14,13 +14,15 @@ from airflow.models.variable import Variable
 from airflow.models.xcom import XComModel
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunType
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from retailflow_airflow.missing import REMEMBERED, Known
 
 DAG_ID = "retailflow_daily"
 NOTE = "incident"  # see failure.py
+# The DAGs whose jobs write the tables that the page reads.
+WRITERS = (DAG_ID, "retailflow_erase", "retailflow_maintenance", "retailflow_publish", "retailflow_replay")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ def tasks(session: Session, first: date, last: date) -> dict[tuple[date, str], T
         .order_by(DagRun.id)
     )
     return {(days[one.run_id], one.task_id): Task(one.run_id, *one[2:]) for one in found}
+
+
+def last_written(session: Session) -> datetime | None:
+    """When a task last ended that may have changed the tables that the page reads."""
+    return session.scalar(select(func.max(TaskInstance.end_date)).where(TaskInstance.dag_id.in_(WRITERS)))
 
 
 def missing_days(session: Session) -> list[date]:

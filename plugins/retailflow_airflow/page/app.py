@@ -35,7 +35,7 @@ from retailflow_airflow.warehouse import Warehouse, WarehouseError
 
 _log = logging.getLogger(__name__)
 STRIP_DAYS = 30
-_LEDGER_SECONDS = 60
+_LEDGER_SECONDS = 60  # between two reads, while tasks end
 _CARD_SECONDS = 8
 _HERE = Path(__file__).parent
 _HEADERS = {
@@ -89,7 +89,7 @@ def create_app() -> FastAPI:
     def details(session: Session, layer: str, name: str, day: date, is_on_call: bool) -> dict[str, Any]:
         if (contract := cells.contract_of(layer, name)) is None:
             raise HTTPException(404, f"There is no {layer}.{name}.")
-        known = ledger.get()
+        known = ledger.get(airflow_states.last_written(session))
         recorded = known.value or Ledger()
         cell = board(session, known, day, day).cell(layer, contract, day)
         task_id = cell.task_id
@@ -113,7 +113,7 @@ def create_app() -> FastAPI:
         days: Annotated[int, Query(ge=30, le=400)] = 90,
         cell: Annotated[str, Query(pattern=r"^\w+\.\w+$")] | None = None,
     ) -> HTMLResponse:
-        known = ledger.get()
+        known = ledger.get(airflow_states.last_written(session))
         recorded = known.value or Ledger()
         first, last = recorded.days or (None, None)
         yesterday = _now().date() - timedelta(days=1)
@@ -152,7 +152,7 @@ def create_app() -> FastAPI:
     def facts(layer: str, name: str, day: Day, session: SessionDep) -> Facts:
         if (contract := cells.contract_of(layer, name)) is None:
             raise HTTPException(404, f"There is no {layer}.{name}.")
-        known = board(session, ledger.get(), day, day)
+        known = board(session, ledger.get(airflow_states.last_written(session)), day, day)
         return _facts(session, known, known.cell(layer, contract, day))
 
     @app.get("/incident/{layer}/{name}/{day}")

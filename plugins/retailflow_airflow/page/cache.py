@@ -1,12 +1,13 @@
-"""A value that is slow to read: who asks gets the last one at once, and a thread reads it anew where it is old."""
+"""A value that is slow to read: a request gets the last one at once, and a thread reads it again if it has changed."""
 
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+_NET = timedelta(hours=1)  # for changes that `version` does not show
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -21,25 +22,31 @@ class Known(Generic[T]):
 
 
 class Cache(Generic[T]):
-    """`read` is called again by the first request that comes more than `seconds` after the last try."""
+    """Calls `read` for a request whose `version` differs from that of the last value, or that comes an hour later.
+
+    After each try it waits for `seconds`.
+    """
 
     def __init__(self, read: Callable[[], T], seconds: float) -> None:
-        self._read, self._age = read, timedelta(seconds=seconds)
+        self._read, self._pause = read, timedelta(seconds=seconds)
         self._lock = threading.Lock()
         self._known: Known[T] = Known()
+        self._version: Any = None
         self._tried_at: datetime | None = None
         self._is_reading = False
 
-    def get(self) -> Known[T]:
+    def get(self, version: Any) -> Known[T]:
         now = datetime.now(UTC)
         with self._lock:
-            is_due = self._tried_at is None or now - self._tried_at > self._age
+            is_current = self._known.error is None and version == self._version
+            is_due = self._tried_at is None or now - self._tried_at > (_NET if is_current else self._pause)
             if is_due and not self._is_reading:
                 self._is_reading = True
-                threading.Thread(target=self._refresh, daemon=True, name="retailflow-ledger").start()
+                thread = threading.Thread(target=self._refresh, args=(version,), daemon=True, name="retailflow-ledger")
+                thread.start()
             return self._known
 
-    def _refresh(self) -> None:
+    def _refresh(self, version: Any) -> None:
         try:
             known = Known(self._read(), datetime.now(UTC))
         except Exception as error:  # shown on the page, whatever it is
@@ -47,4 +54,4 @@ class Cache(Generic[T]):
             line = next(iter(str(error).splitlines()), "") or type(error).__name__
             known = Known(self._known.value, self._known.read_at, line)
         with self._lock:
-            self._known, self._tried_at, self._is_reading = known, datetime.now(UTC), False
+            self._known, self._version, self._tried_at, self._is_reading = known, version, datetime.now(UTC), False
