@@ -1,6 +1,6 @@
 """Keeps the record of all Databricks runs: how each ended, how long it waited and worked, and on what.
 
-**What it does.** Each hour one job asks Databricks for the runs that have ended and adds those that are new to
+**What it does.** Every 6 hours one job asks Databricks for the runs that have ended and adds those that are new to
 `ops.job_runs`.
 
 **Normal.** Minutes. Databricks keeps its own list for 60 days only.
@@ -17,13 +17,13 @@ from retailflow_airflow.defaults import defaults
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 
-env = load_environment()
+env = load_environment().unhurried()
 
 with DAG(
     dag_id="retailflow_job_monitor",
     description="Databricks runs that have ended, into ops.job_runs.",
     doc_md=__doc__,
-    schedule=timetable(env.schedule, "40 * * * *"),
+    schedule=timetable(env.schedule, "40 */6 * * *"),
     **defaults(env, runs_all_day=True),
 ):
     spark_task(

@@ -26,7 +26,7 @@ from retailflow_airflow.defaults import defaults
 from retailflow_airflow.replay import MACROS, date_fields, plan_task, read_late
 from retailflow_airflow.schedule import timetable
 
-env = load_environment()
+env = load_environment().unhurried()
 
 with DAG(
     dag_id="retailflow_late_batches",

@@ -23,7 +23,7 @@ from retailflow_airflow.defaults import defaults
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 
-env = load_environment()
+env = load_environment().unhurried()
 DOC = """OPTIMIZE, VACUUM and ANALYZE of the tables that jobs of **{layer}** write.
 
 - **Reads** and **writes** these tables; changes no row, but deletes watermarks that a newer one has replaced.

@@ -21,7 +21,7 @@ class Serverless(Strict):
 
     profile: Literal["serverless"]
     environment_version: str = Field(default="5", pattern=r"^[1-9][0-9]*$")
-    # STANDARD starts some minutes later and costs less.
+    # STANDARD starts some minutes later and costs less. Upkeep and chores have it everywhere: Environment.unhurried.
     performance_target: Literal["STANDARD", "PERFORMANCE_OPTIMIZED"] = "STANDARD"
     budget_policy_id: str | None = Field(default=None, min_length=1)
 

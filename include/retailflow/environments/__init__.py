@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from retailflow.compute import Compute
+from retailflow.compute import Compute, Serverless
 from retailflow.strict import LOADER, Strict
 
 SELECTOR = "RETAILFLOW_ENV"
@@ -122,6 +122,12 @@ class Environment(Strict):
     alert_addresses: list[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]]
     docs_url: str | None = Field(default=None, pattern=r"^https://[^\s?#]+[^\s?#/]$")  # where mails find docs/
     tags: dict[Tag, Tag]
+
+    def unhurried(self) -> Self:
+        """This environment for jobs that neither a person nor a deadline waits for: serverless compute at STANDARD."""
+        if not isinstance(self.compute, Serverless):
+            return self
+        return self.model_copy(update={"compute": self.compute.model_copy(update={"performance_target": "STANDARD"})})
 
 
 def environment_names() -> tuple[str, ...]:
