@@ -1,6 +1,6 @@
 """Whether a day's delivery is complete: `landed.py --env E --entity N --date YYYY-MM-DD` fails until it is. No Spark.
 
-A Databricks job has it where Airflow has a sensor: the task's retries wait.
+A Databricks job has it where Airflow has a sensor: the task's retries wait. Each look starts compute.
 """
 
 import sys

@@ -46,6 +46,7 @@ def test_where_the_dag_has_a_sensor_the_job_looks_for_the_success_file_for_as_lo
         task = found[sensor.task_id.replace(".", "_")]
         assert task["spark_python_task"]["python_file"].endswith("/landed.py")
         assert task["max_retries"] * task["min_retry_interval_millis"] == sensor.timeout * 1000
+        assert task["max_retries"] == 40, "each look starts compute"
 
 
 def test_what_databricks_puts_in_for_the_references_is_what_the_scripts_take():
