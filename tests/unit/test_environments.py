@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from retailflow.compute import Pool
 from retailflow.environments import SettingsError, environment_names, load_environment, parse_environment
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,14 @@ def test_the_clock_stops_on_a_laptop_only():
         "stg": None,
         "prod": None,
     }
+
+
+def test_jobs_that_nobody_waits_for_start_later_on_serverless_compute_and_have_the_same_clusters():
+    prod = load_environment("prod")
+    assert prod.compute.performance_target == "PERFORMANCE_OPTIMIZED"
+    assert prod.unhurried().compute == prod.compute.model_copy(update={"performance_target": "STANDARD"})
+    clusters = prod.model_copy(update={"compute": Pool(profile="pool", instance_pool_id="0101-120000-pool", workers=2)})
+    assert clusters.unhurried() == clusters
 
 
 @pytest.mark.parametrize("name", ["production", "../dev", "Dev"])
