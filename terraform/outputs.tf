@@ -4,8 +4,18 @@ output "workspace_url" {
 }
 
 output "airflow_client_id" {
-  description = "Client id of the service principal that Airflow submits as."
-  value       = module.databricks_account.jobs_client_id
+  description = "Client id of the service principal that Airflow submits as; the jobs run as it."
+  value       = module.databricks_account.principals["jobs"]
+}
+
+output "deployer_client_id" {
+  description = "DATABRICKS_CLIENT_ID of the GitHub environment."
+  value       = module.databricks_account.principals["deployer"]
+}
+
+output "budget_policy_id" {
+  description = "For `compute: {profile: serverless, budget_policy_id: …}` of the environment file."
+  value       = module.databricks_account.budget_policy_id
 }
 
 output "instance_pool_id" {
@@ -18,14 +28,24 @@ output "cluster_policy_id" {
   value       = module.databricks.cluster_policy_id
 }
 
+output "warehouse_id" {
+  description = "The SQL warehouse of programs: `warehouse_id` of the environment file."
+  value       = module.databricks.sql_warehouses["programs"].id
+}
+
 output "sql_warehouse" {
-  description = "What Power BI and other readers of GOLD connect to; the id is `warehouse_id` of the environment file."
-  value       = module.databricks.sql_warehouse
+  description = "What Power BI and other readers of GOLD connect to."
+  value       = module.databricks.sql_warehouses["readers"]
 }
 
 output "key_vault_name" {
   description = "Where the secrets of the sources and of the ingestion principal are put, by hand."
   value       = local.key_vault_name
+}
+
+output "airflow_key_vault" {
+  description = "Where Airflow's secrets backend reads its connections; they are put there by hand."
+  value       = module.airflow_key_vault.vault.uri
 }
 
 output "serverless_endpoints_to_approve" {

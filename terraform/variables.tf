@@ -24,8 +24,14 @@ variable "databricks_account_id" {
   }
 }
 
+variable "metastore_id" {
+  description = "Id of the Unity Catalog metastore of the region; left out in an account that gives new workspaces one by itself."
+  type        = string
+  default     = null
+}
+
 variable "airflow_principal" {
-  description = "Entra service principal that Airflow uses: submits jobs, waits for deliveries in RAW. Without it, Databricks makes one that can do the former only."
+  description = "Entra service principal that Airflow uses: submits jobs, waits for deliveries in RAW, reads its own Key Vault. Without it, Databricks makes one that can submit only."
   type        = object({ client_id = string, object_id = string })
   default     = null
 }
@@ -36,14 +42,41 @@ variable "ingestion_principal_object_id" {
   default     = null
 }
 
-variable "azure_databricks_object_id" {
-  description = "Object id, in your tenant, of Microsoft's own application AzureDatabricks, which reads the Key Vault for the secret scope."
+variable "eraser_principal" {
+  description = "Object id of the Entra service principal that deletes a person's data from RAW; its id and secret stand in the Key Vault as raw-eraser-*. Nobody deletes from RAW unless it is given."
   type        = string
   default     = null
 }
 
+variable "deployer_client_id" {
+  description = "Client id of the Entra service principal that installs releases. Without it, Databricks makes one."
+  type        = string
+  default     = null
+}
+
+variable "github_repository" {
+  description = "owner/name of the GitHub repository whose workflows install releases, without a secret."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = can(regex("^[^/]+/[^/]+$", coalesce(var.github_repository, "owner/name")))
+    error_message = "github_repository is owner/name, such as example/retailflow."
+  }
+}
+
+variable "azure_databricks_object_id" {
+  description = "Object id, in your tenant, of Microsoft's own application AzureDatabricks, which reads the Key Vault for the secret scope."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", var.azure_databricks_object_id))
+    error_message = "azure_databricks_object_id is not a UUID; docs/DEPLOYMENT.md has the command that shows it. Without it no job could read a secret."
+  }
+}
+
 variable "key_vault_name" {
-  description = "Name of the Key Vault, unique in all of Azure; kv-retailflow-<environment> unless given."
+  description = "Name of the Key Vault, unique in all of Azure; kv-retailflow-<environment> unless given. Airflow's has -air after it."
   type        = string
   default     = null
 }
@@ -77,7 +110,7 @@ variable "address_space" {
 }
 
 variable "monthly_budget" {
-  description = "Of the resource group, in the currency of the subscription. A mail is sent at 80 % and where 100 % is forecast."
+  description = "Of the environment, clusters included, in the currency of the subscription. A mail is sent at 80 % and where 100 % is forecast."
   type        = number
   default     = 500
 }

@@ -13,6 +13,8 @@ from pathlib import Path
 from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
 
 JOBS = "jobs"
+DEPLOYER = "deployer"
+SERVICE_PRINCIPALS = (JOBS, DEPLOYER)  # the other roles are groups
 RESTRICTED = "restricted_reader"  # the environments' `restricted_group` is its group
 ROLES = {
     "raw_ingestion": "Source systems. Sees RAW; creates blobs there by an Azure role that cannot delete.",
@@ -23,9 +25,11 @@ ROLES = {
     RESTRICTED: "Reads nothing by itself. Sees restricted columns where another role lets it read; the jobs are in it.",
     "platform_admin": "Keeps the platform. May do everything in the catalog, grant included.",
     JOBS: "The service principal that Airflow submits as. No person.",
+    DEPLOYER: "The service principal that installs releases. Creates masks; reads no table.",
 }
 READ = ("SELECT", "USE_SCHEMA")
 _BUILD = ("CREATE_TABLE", "MODIFY", *READ)
+_MASK = ("CREATE_FUNCTION", "MANAGE", "USE_SCHEMA")  # a policy needs MANAGE
 
 # What no contract says: securable, then role, then privileges. MANAGE is not part of ALL_PRIVILEGES.
 _FIXED: dict[str, dict[str, tuple[str, ...]]] = {
@@ -35,9 +39,13 @@ _FIXED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "external_location.raw": {JOBS: ("READ_FILES",)},
     "schema.raw": {role: ("READ_VOLUME", "USE_SCHEMA") for role in ("raw_ingestion", JOBS)},
-    "schema.bronze": {"bronze_reader": READ, JOBS: ("CREATE_MATERIALIZED_VIEW", *_BUILD)},  # docs/LAKEFLOW.md
-    "schema.quarantine": {"bronze_reader": READ, JOBS: _BUILD},
-    "schema.silver": {JOBS: _BUILD},
+    "schema.bronze": {
+        "bronze_reader": READ,
+        JOBS: ("CREATE_MATERIALIZED_VIEW", *_BUILD),  # docs/LAKEFLOW.md
+        DEPLOYER: _MASK,
+    },
+    "schema.quarantine": {"bronze_reader": READ, JOBS: _BUILD, DEPLOYER: _MASK},
+    "schema.silver": {JOBS: _BUILD, DEPLOYER: _MASK},
     "schema.gold_build": {JOBS: _BUILD},
     "schema.gold": {JOBS: ("CREATE_TABLE", *READ)},  # views only, each of them the jobs' own
     "schema.marts": {JOBS: _BUILD},  # dbt's; who reads GOLD reads them

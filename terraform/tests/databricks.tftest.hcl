@@ -4,6 +4,7 @@ mock_provider "databricks" {}
 variables {
   name                = "retailflow-test"
   environment         = "test"
+  account_id          = "00000000-0000-0000-0000-000000000003"
   resource_group_name = "rg-retailflow-test"
   location            = "westeurope"
   is_private          = true
@@ -25,7 +26,18 @@ variables {
     restricted_reader = "retailflow_test_restricted_reader"
     platform_admin    = "retailflow_test_platform_admin"
     jobs              = "00000000-0000-0000-0000-000000000004"
+    deployer          = "00000000-0000-0000-0000-000000000009"
   }
+  group_ids = {
+    raw_ingestion     = "1"
+    bronze_reader     = "2"
+    silver_reader     = "3"
+    gold_reader       = "4"
+    analytics         = "5"
+    restricted_reader = "6"
+    platform_admin    = "7"
+  }
+  service_principal_ids = { jobs = "8", deployer = "9" }
   key_vault = {
     id  = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/x"
     uri = "https://x.vault.azure.net/"
@@ -57,8 +69,18 @@ run "private" {
   }
 
   assert {
-    condition     = databricks_external_location.raw.read_only && databricks_external_location.raw.url == "abfss://raw@retailflowtest.dfs.core.windows.net/"
-    error_message = "Unity Catalog only reads RAW."
+    condition     = { for name, location in databricks_external_location.this : name => [location.url, location.read_only] } == { raw = ["abfss://raw@retailflowtest.dfs.core.windows.net/", true], processed = ["abfss://processed@retailflowtest.dfs.core.windows.net/", false] }
+    error_message = "Unity Catalog only reads RAW, and writes tables."
+  }
+
+  assert {
+    condition     = alltrue([for location in databricks_external_location.this : location.enable_file_events == false])
+    error_message = "The connector has no role for the queues of file events, which are on unless they are turned off."
+  }
+
+  assert {
+    condition     = databricks_catalog.this.enable_predictive_optimization == "DISABLE"
+    error_message = "Predictive optimization would vacuum what a late reader still needs, and be paid beside the nightly upkeep."
   }
 
   assert {
@@ -77,14 +99,24 @@ run "private" {
   }
 
   assert {
+    condition     = databricks_tag_policy.classification.tag_key == "retailflow_test_classification" && join(" ", sort([for value in databricks_tag_policy.classification.values : value.name])) == "confidential internal public restricted"
+    error_message = "Each catalog has a governed tag for the classification of its columns."
+  }
+
+  assert {
     condition = alltrue(flatten([
       for securable, given in databricks_grants.this : [
         for grant in given.grant : alltrue([
           for privilege in grant.privileges : contains(["USE_CATALOG", "USE_SCHEMA", "SELECT", "READ_VOLUME"], privilege)
-        ]) || contains(["retailflow_test_platform_admin", "00000000-0000-0000-0000-000000000004"], grant.principal)
+        ]) || contains([var.principals["platform_admin"], var.principals["jobs"], var.principals["deployer"]], grant.principal)
       ]
     ]))
-    error_message = "Only the jobs and the administrators write; a reader has a privilege that is more than reading."
+    error_message = "Only the jobs, the deployer and the administrators write; a reader has a privilege that is more than reading."
+  }
+
+  assert {
+    condition     = toset(flatten([for given in databricks_grants.this : [for grant in given.grant : grant.privileges if grant.principal == var.principals["deployer"]]])) == toset(["USE_CATALOG", "USE_SCHEMA", "CREATE_FUNCTION", "MANAGE"])
+    error_message = "The deployer makes masks, and neither reads nor writes a table."
   }
 
   assert {
@@ -116,18 +148,43 @@ run "private" {
   }
 
   assert {
-    condition     = one([for access in databricks_permissions.code.access_control : access.permission_level if access.service_principal_name == "00000000-0000-0000-0000-000000000004"]) == "CAN_READ"
-    error_message = "The jobs read their code and cannot change it."
+    condition     = { for access in databricks_permissions.code.access_control : coalesce(access.service_principal_name, access.group_name) => access.permission_level } == { "00000000-0000-0000-0000-000000000004" = "CAN_READ", "00000000-0000-0000-0000-000000000009" = "CAN_MANAGE", "retailflow_test_platform_admin" = "CAN_MANAGE" }
+    error_message = "The deployer puts the code in place; the jobs read it and cannot change it."
   }
 
   assert {
-    condition     = databricks_instance_pool.jobs.min_idle_instances == 0 && databricks_sql_endpoint.readers.auto_stop_mins == 10
-    error_message = "What nobody uses costs nothing."
+    condition     = databricks_instance_pool.jobs.min_idle_instances == 0 && { for name, warehouse in databricks_sql_endpoint.this : name => "${warehouse.cluster_size}, ${warehouse.auto_stop_mins} min" } == { programs = "2X-Small, 1 min", readers = "2X-Small, 5 min" }
+    error_message = "What nobody uses costs nothing; a question of a program costs a minute of the smallest warehouse."
   }
 
   assert {
-    condition     = length(databricks_permissions.warehouse.access_control) == 7 && alltrue([for access in databricks_permissions.warehouse.access_control : access.permission_level == "CAN_USE"])
-    error_message = "Every role and the jobs may use the warehouse; only administrators change it."
+    condition     = databricks_instance_pool.jobs.max_capacity == 36 && databricks_instance_pool.jobs.node_type_id == "Standard_D4ds_v5"
+    error_message = "docs/DEPLOYMENT.md names the quota of the pool: 144 vCPUs."
+  }
+
+  assert {
+    condition     = one(databricks_permissions.programs_warehouse.access_control).service_principal_name == "00000000-0000-0000-0000-000000000004"
+    error_message = "Only the jobs' principal uses the warehouse of programs."
+  }
+
+  assert {
+    condition     = join(" ", sort([for access in databricks_permissions.readers_warehouse.access_control : coalesce(access.group_name, access.service_principal_name)])) == "00000000-0000-0000-0000-000000000009 retailflow_test_analytics retailflow_test_bronze_reader retailflow_test_gold_reader retailflow_test_raw_ingestion retailflow_test_restricted_reader retailflow_test_silver_reader"
+    error_message = "Every role and the deployer of dashboards may use the readers' warehouse."
+  }
+
+  assert {
+    condition     = alltrue([for access in setunion(databricks_permissions.programs_warehouse.access_control, databricks_permissions.readers_warehouse.access_control) : access.permission_level == "CAN_USE"])
+    error_message = "Only administrators change a warehouse."
+  }
+
+  assert {
+    condition     = { for role, given in databricks_entitlements.group : role => given.workspace_access } == { raw_ingestion = false, bronze_reader = true, silver_reader = true, gold_reader = false, analytics = false, restricted_reader = false }
+    error_message = "Only engineers get notebooks, jobs and serverless compute; other readers get SQL."
+  }
+
+  assert {
+    condition     = alltrue([for given in merge(databricks_entitlements.group, databricks_entitlements.service_principal) : given.databricks_sql_access]) && alltrue([for given in databricks_entitlements.service_principal : given.workspace_access])
+    error_message = "Nobody gets an entitlement by membership of `users`: each role has its own, and so have the service principals."
   }
 }
 

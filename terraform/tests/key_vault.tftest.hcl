@@ -1,13 +1,14 @@
 mock_provider "azurerm" {}
 
 variables {
-  name                    = "kv-retailflow-test"
-  resource_group_name     = "rg-retailflow-test"
-  location                = "westeurope"
-  tenant_id               = "00000000-0000-0000-0000-000000000002"
-  is_private              = true
-  databricks_principal_id = "00000000-0000-0000-0000-000000000007"
-  tags                    = { environment = "test" }
+  name                = "kv-retailflow-test"
+  resource_group_name = "rg-retailflow-test"
+  location            = "westeurope"
+  tenant_id           = "00000000-0000-0000-0000-000000000002"
+  is_private          = true
+  is_secret_scope     = true
+  reader_principal_id = "00000000-0000-0000-0000-000000000007"
+  tags                = { environment = "test" }
 }
 
 run "private" {
@@ -28,8 +29,25 @@ run "private" {
   }
 
   assert {
-    condition     = azurerm_role_assignment.databricks[0].role_definition_name == "Key Vault Secrets User"
+    condition     = azurerm_role_assignment.reader[0].role_definition_name == "Key Vault Secrets User" && azurerm_role_assignment.reader[0].principal_id == "00000000-0000-0000-0000-000000000007"
     error_message = "Databricks reads secrets, and changes none."
+  }
+}
+
+run "airflow" {
+  command = plan
+
+  module {
+    source = "./modules/key_vault"
+  }
+
+  variables {
+    is_secret_scope = false
+  }
+
+  assert {
+    condition     = azurerm_key_vault.this.network_acls[0].bypass == "None"
+    error_message = "No service of Azure needs to pass the firewall of Airflow's vault."
   }
 }
 

@@ -1,15 +1,20 @@
 mock_provider "azurerm" {}
 
 variables {
-  name               = "retailflow-test"
-  resource_group     = { id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-retailflow-test", name = "rg-retailflow-test" }
-  location           = "westeurope"
-  alert_addresses    = ["on-call@retailflow.example"]
-  monthly_budget     = 500
-  storage_account_id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/x"
-  key_vault_id       = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/x"
-  workspace_id       = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.Databricks/workspaces/x"
-  tags               = { environment = "test" }
+  name                        = "retailflow-test"
+  subscription_id             = "00000000-0000-0000-0000-000000000001"
+  resource_group_name         = "rg-retailflow-test"
+  managed_resource_group_name = "rg-retailflow-test-databricks"
+  location                    = "westeurope"
+  alert_addresses             = ["on-call@retailflow.example"]
+  monthly_budget              = 500
+  storage_account_id          = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/x"
+  workspace_id                = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.Databricks/workspaces/x"
+  tags                        = { environment = "test" }
+  key_vault_ids = {
+    key_vault         = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/x"
+    airflow_key_vault = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/x-air"
+  }
 }
 
 run "logs_alerts_and_budget" {
@@ -20,8 +25,13 @@ run "logs_alerts_and_budget" {
   }
 
   assert {
-    condition     = join(" ", keys(azurerm_monitor_diagnostic_setting.this)) == "key_vault storage workspace"
-    error_message = "Workspace, storage and Key Vault are logged."
+    condition     = join(" ", keys(azurerm_monitor_diagnostic_setting.this)) == "airflow_key_vault key_vault storage workspace"
+    error_message = "Workspace, storage and both Key Vaults are logged."
+  }
+
+  assert {
+    condition     = azurerm_log_analytics_workspace.this.daily_quota_gb == null && azurerm_monitor_scheduled_query_rules_alert_v2.log_volume.criteria[0].threshold == 5000
+    error_message = "The audit log has no daily cap, behind which an attack could hide; much of it sends a mail."
   }
 
   assert {
@@ -45,8 +55,13 @@ run "logs_alerts_and_budget" {
   }
 
   assert {
-    condition     = azurerm_consumption_budget_resource_group.this.amount == 500 && endswith(azurerm_consumption_budget_resource_group.this.time_period[0].start_date, "-01T00:00:00Z")
+    condition     = azurerm_consumption_budget_subscription.this.amount == 500 && endswith(azurerm_consumption_budget_subscription.this.time_period[0].start_date, "-01T00:00:00Z")
     error_message = "The budget begins with a month."
+  }
+
+  assert {
+    condition     = [for dimension in azurerm_consumption_budget_subscription.this.filter[0].dimension : join(" ", sort(dimension.values)) if dimension.name == "ResourceGroupName"] == ["rg-retailflow-test rg-retailflow-test-databricks"]
+    error_message = "The budget counts what Databricks starts too."
   }
 }
 

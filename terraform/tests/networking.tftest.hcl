@@ -5,6 +5,7 @@ variables {
   resource_group_name = "rg-retailflow-test"
   location            = "westeurope"
   address_space       = "10.0.0.0/20"
+  has_clusters        = false
   tags                = { environment = "test" }
 }
 
@@ -26,13 +27,35 @@ run "public" {
   }
 
   assert {
-    condition     = length(azurerm_subnet_network_security_group_association.compute) == 2 && length(azurerm_subnet_nat_gateway_association.outbound) == 2
-    error_message = "Each compute subnet has a security group and a way out."
+    condition     = length(azurerm_subnet_network_security_group_association.compute) == 2
+    error_message = "Each compute subnet has a security group."
+  }
+
+  assert {
+    condition     = length(azurerm_nat_gateway.outbound) + length(azurerm_public_ip.outbound) + length(azurerm_subnet_nat_gateway_association.outbound) == 0
+    error_message = "Serverless compute does not run here: no way out is paid for."
   }
 
   assert {
     condition     = length(azurerm_private_endpoint.this) + length(azurerm_private_dns_zone.this) + length(azurerm_subnet.endpoints) == 0
     error_message = "Without the switch there is nothing private, and nothing to pay for it."
+  }
+}
+
+run "clusters" {
+  command = plan
+
+  module {
+    source = "./modules/networking"
+  }
+
+  variables {
+    has_clusters = true
+  }
+
+  assert {
+    condition     = length(azurerm_subnet_nat_gateway_association.outbound) == 2 && length(azurerm_public_ip.outbound) == 1
+    error_message = "Each compute subnet has a way out, by one address."
   }
 }
 
@@ -57,7 +80,7 @@ run "private" {
   }
 
   assert {
-    condition     = { for name, endpoint in azurerm_private_endpoint.this : name => endpoint.private_service_connection[0].subresource_names[0] } == { storage_dfs = "dfs", workspace = "databricks_ui_api", workspace_login = "browser_authentication" }
+    condition     = { for name, endpoint in merge(azurerm_private_endpoint.this, azurerm_private_endpoint.login) : name => endpoint.private_service_connection[0].subresource_names[0] } == { storage_dfs = "dfs", workspace = "databricks_ui_api", workspace_login = "browser_authentication" }
     error_message = "Each target has an endpoint of its kind."
   }
 

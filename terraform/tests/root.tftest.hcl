@@ -3,7 +3,8 @@
 mock_provider "azurerm" {
   mock_data "azurerm_client_config" {
     defaults = {
-      tenant_id = "00000000-0000-0000-0000-000000000002"
+      tenant_id       = "00000000-0000-0000-0000-000000000002"
+      subscription_id = "00000000-0000-0000-0000-000000000001"
     }
   }
 }
@@ -27,6 +28,10 @@ variables {
   databricks_account_id         = "00000000-0000-0000-0000-000000000003"
   airflow_principal             = { client_id = "00000000-0000-0000-0000-000000000004", object_id = "00000000-0000-0000-0000-000000000005" }
   ingestion_principal_object_id = "00000000-0000-0000-0000-000000000006"
+  eraser_principal              = "00000000-0000-0000-0000-00000000000b"
+  deployer_client_id            = "00000000-0000-0000-0000-000000000009"
+  github_repository             = "example/retailflow"
+  metastore_id                  = "00000000-0000-0000-0000-00000000000a"
   azure_databricks_object_id    = "00000000-0000-0000-0000-000000000007"
 }
 
@@ -51,6 +56,11 @@ run "dev" {
     condition     = output.airflow_client_id == "00000000-0000-0000-0000-000000000004"
     error_message = "The jobs run as the service principal of Airflow."
   }
+
+  assert {
+    condition     = output.deployer_client_id == "00000000-0000-0000-0000-000000000009"
+    error_message = "The deployer is somebody else."
+  }
 }
 
 run "dev_without_principals" {
@@ -60,7 +70,10 @@ run "dev_without_principals" {
     environment                   = "dev"
     airflow_principal             = null
     ingestion_principal_object_id = null
-    azure_databricks_object_id    = null
+    eraser_principal              = null
+    deployer_client_id            = null
+    github_repository             = null
+    metastore_id                  = null
   }
 }
 
@@ -77,7 +90,7 @@ run "stg" {
   }
 
   assert {
-    condition     = length(module.networking.private_endpoint_ids) == 5
+    condition     = length(module.networking.private_endpoint_ids) == 6
     error_message = "stg is private, like prod."
   }
 }
@@ -100,8 +113,8 @@ run "prod" {
   }
 
   assert {
-    condition     = join(" ", sort(keys(module.networking.private_endpoint_ids))) == "key_vault storage_blob storage_dfs workspace workspace_login"
-    error_message = "Storage, Key Vault and workspace have private endpoints in prod."
+    condition     = join(" ", sort(keys(module.networking.private_endpoint_ids))) == "airflow_key_vault key_vault storage_blob storage_dfs workspace workspace_login"
+    error_message = "Storage, Key Vaults and workspace have private endpoints in prod."
   }
 }
 
@@ -124,4 +137,26 @@ run "a_laptop_needs_no_terraform" {
   }
 
   expect_failures = [var.environment]
+}
+
+run "a_vault_that_no_job_could_read" {
+  command = plan
+
+  variables {
+    environment                = "dev"
+    azure_databricks_object_id = ""
+  }
+
+  expect_failures = [var.azure_databricks_object_id]
+}
+
+run "a_repository_that_github_does_not_have" {
+  command = plan
+
+  variables {
+    environment       = "dev"
+    github_repository = "retailflow"
+  }
+
+  expect_failures = [var.github_repository]
 }

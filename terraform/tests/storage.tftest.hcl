@@ -6,9 +6,11 @@ variables {
   location               = "westeurope"
   is_private             = true
   raw_writer_role        = { name = "RetailFlow RAW writer (test)", scope = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-retailflow-test" }
+  raw_eraser_role        = { name = "RetailFlow RAW eraser (test)", scope = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-retailflow-test" }
   connector_principal_id = "00000000-0000-0000-0000-000000000008"
   airflow_principal_id   = "00000000-0000-0000-0000-000000000005"
   ingestion_principal_id = "00000000-0000-0000-0000-000000000006"
+  eraser_principal_id    = "00000000-0000-0000-0000-00000000000b"
   tags                   = { environment = "test" }
 }
 
@@ -71,6 +73,11 @@ run "private" {
     condition     = azurerm_role_assignment.airflow[0].role_definition_name == "Storage Blob Data Reader" && length(azurerm_role_assignment.ingestion) == 1
     error_message = "Airflow reads RAW; the ingestion principal writes it."
   }
+
+  assert {
+    condition     = join(" ", sort([for action in azurerm_role_definition.raw_eraser.permissions[0].data_actions : trimprefix(action, "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/")])) == "add/action delete read write" && azurerm_role_assignment.eraser[0].principal_id == "00000000-0000-0000-0000-00000000000b"
+    error_message = "The eraser, and nobody else, deletes from RAW."
+  }
 }
 
 run "public" {
@@ -82,19 +89,24 @@ run "public" {
 
   variables {
     is_private             = false
-    are_keys_allowed       = true
     airflow_principal_id   = null
     ingestion_principal_id = null
+    eraser_principal_id    = null
   }
 
   assert {
-    condition     = azurerm_storage_account.this.public_network_access_enabled && azurerm_storage_account.this.shared_access_key_enabled
-    error_message = "In dev the account can be reached and its keys work."
+    condition     = azurerm_storage_account.this.public_network_access_enabled && !azurerm_storage_account.this.shared_access_key_enabled
+    error_message = "In dev the account can be reached, by Entra identities as everywhere."
+  }
+
+  assert {
+    condition     = length(azurerm_role_assignment.eraser) == 0
+    error_message = "Nobody deletes from RAW unless it is asked for."
   }
 
   assert {
     condition     = azurerm_storage_container.raw.container_access_type == "private" && !azurerm_storage_account.this.allow_nested_items_to_be_public
-    error_message = "Even so nobody reads without an identity or a key."
+    error_message = "Even so nobody reads without an identity."
   }
 }
 

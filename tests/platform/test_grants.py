@@ -6,7 +6,7 @@ import pytest
 
 from retailflow.contracts import entities, entity, gold_tables
 from retailflow.environments import environment_names, load_environment
-from retailflow_local.grants import JOBS, RESTRICTED, ROLES, grants, outputs, schemas
+from retailflow_local.grants import DEPLOYER, JOBS, RESTRICTED, ROLES, SERVICE_PRINCIPALS, grants, outputs, schemas
 from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.maintenance import LAYERS
 from retailflow_spark.tables import Tables
@@ -32,7 +32,7 @@ def test_the_files_are_what_the_contracts_say_now():
 
 def test_each_role_reads_its_own_schemas_and_nothing_else():
     read = ["SELECT", "USE_SCHEMA"]
-    assert {role: held_by(role) for role in ROLES if role != JOBS} == {
+    assert {role: held_by(role) for role in ROLES if role not in SERVICE_PRINCIPALS} == {
         "raw_ingestion": {"schema.raw": ["READ_VOLUME", "USE_SCHEMA"]},
         "bronze_reader": {"schema.bronze": read, "schema.ops": read, "schema.quarantine": read},
         "silver_reader": {"schema.silver": read},
@@ -43,11 +43,16 @@ def test_each_role_reads_its_own_schemas_and_nothing_else():
     }
 
 
-def test_only_administrators_and_jobs_write():
+def test_only_administrators_and_service_principals_do_more_than_read():
     reading = {"USE_CATALOG", "USE_SCHEMA", "SELECT", "READ_VOLUME"}
     for name, of_roles in grants().items():
-        for role in of_roles.keys() - {"platform_admin", JOBS}:
+        for role in of_roles.keys() - {"platform_admin", *SERVICE_PRINCIPALS}:
             assert set(of_roles[role]) <= reading, f"{role} on {name}"
+
+
+def test_the_deployer_masks_three_schemas_and_reads_no_table():
+    masks = ["CREATE_FUNCTION", "MANAGE", "USE_SCHEMA"]
+    assert held_by(DEPLOYER) == {f"schema.{name}": masks for name in ("bronze", "quarantine", "silver")}
 
 
 def test_the_jobs_can_neither_grant_nor_change_what_readers_see_but_by_its_views():

@@ -10,7 +10,7 @@ from retailflow.contracts import entities
 from retailflow.release import FOLDER, Release
 from retailflow_local.cloud import Cloud, secret_names
 from retailflow_local.doctor import Check
-from retailflow_local.grants import JOBS, grants, schemas
+from retailflow_local.grants import SERVICE_PRINCIPALS, grants, schemas
 from retailflow_local.releases import version_of_checkout
 from retailflow_local.workspace import REPOSITORY
 
@@ -34,7 +34,7 @@ def diagnose(cloud: Cloud) -> Iterator[Check]:
             f"{apply}, then az keyvault secret set --vault-name <vault> --name <name> --file <file>.",
         ),
         "Code": (_code, "Run the workflow deploy-jobs or promote-environment."),
-        "Warehouse": (_warehouse, "Put what `terraform output` calls sql_warehouse into the environment file."),
+        "Warehouse": (_warehouse, "Put what `terraform output` calls warehouse_id into the environment file."),
         "Schemas": (_schemas, f"{apply}."),
         "Location": (_location, f"{apply}; you see it only with a privilege on it."),
         "Grants": (_grants, f"{apply}: it gives what is missing and takes what is too much."),
@@ -109,7 +109,7 @@ def _location(cloud: Cloud) -> str:
 
 
 def _grants(cloud: Cloud) -> str:
-    """Of groups only: which principal the jobs are, the environment file does not say."""
+    """Of groups only: the environment file does not name the service principals."""
     prefix, problems = f"retailflow_{cloud.env.name}_", []
     for securable, of_roles in grants().items():
         kind, _, name = securable.partition(".")
@@ -122,7 +122,7 @@ def _grants(cloud: Cloud) -> str:
             for given in assigned
             if given.principal.startswith(prefix)
         }
-        for role in sorted({*of_roles, *present} - {JOBS}):
+        for role in sorted({*of_roles, *present}.difference(SERVICE_PRINCIPALS)):
             wanted, has = set(of_roles.get(role, ())), present.get(role, set())
             problems += [f"{role} lacks {privilege} on {full_name}" for privilege in sorted(wanted - has)]
             problems += [f"{role} has {privilege} on {full_name}" for privilege in sorted(has - wanted)]

@@ -1,4 +1,4 @@
-# Where a deployment puts scripts and wheel; the jobs read them and cannot change them.
+# Where the deployer puts releases; the jobs read them and cannot change them.
 resource "databricks_directory" "code" {
   path = var.code_directory
 }
@@ -9,6 +9,11 @@ resource "databricks_permissions" "code" {
   access_control {
     service_principal_name = var.principals["jobs"]
     permission_level       = "CAN_READ"
+  }
+
+  access_control {
+    service_principal_name = var.principals["deployer"]
+    permission_level       = "CAN_MANAGE"
   }
 
   access_control {

@@ -30,11 +30,17 @@ resource "databricks_cluster_policy" "jobs" {
   ))
 }
 
-resource "databricks_sql_endpoint" "readers" {
-  name                      = var.name
-  cluster_size              = var.warehouse_size
-  max_num_clusters          = 2
-  auto_stop_mins            = 10
+# Programs ask a question now and then; a warehouse of their own stops in a minute and never waits for a reader's query.
+resource "databricks_sql_endpoint" "this" {
+  for_each = {
+    programs = { size = "2X-Small", clusters = 1, minutes = 1 }
+    readers  = { size = var.warehouse_size, clusters = 2, minutes = 5 }
+  }
+
+  name                      = "${var.name}-${each.key}"
+  cluster_size              = each.value.size
+  max_num_clusters          = each.value.clusters
+  auto_stop_mins            = each.value.minutes
   warehouse_type            = "PRO"
   enable_serverless_compute = true
 
@@ -68,17 +74,27 @@ resource "databricks_permissions" "policy" {
   }
 }
 
-resource "databricks_permissions" "warehouse" {
-  sql_endpoint_id = databricks_sql_endpoint.readers.id
+# The jobs' principal is Airflow's too: its page, its alerts and dbt ask by it.
+resource "databricks_permissions" "programs_warehouse" {
+  sql_endpoint_id = databricks_sql_endpoint.this["programs"].id
 
-  # Airflow's tests of the live tables read by it too.
   access_control {
     service_principal_name = var.principals["jobs"]
     permission_level       = "CAN_USE"
   }
+}
+
+resource "databricks_permissions" "readers_warehouse" {
+  sql_endpoint_id = databricks_sql_endpoint.this["readers"].id
+
+  # A dashboard names its warehouse.
+  access_control {
+    service_principal_name = var.principals["deployer"]
+    permission_level       = "CAN_USE"
+  }
 
   dynamic "access_control" {
-    for_each = setsubtract(keys(var.principals), ["jobs", "platform_admin"]) # administrators may anyway
+    for_each = setsubtract(keys(var.group_ids), ["platform_admin"]) # administrators may anyway
 
     content {
       group_name       = var.principals[access_control.value]

@@ -9,10 +9,10 @@ output "workspace_number" {
 }
 
 output "workspace_url" {
-  description = "Address of the workspace; known once it can be reached."
+  description = "Address of the workspace; known once it can be reached and has a metastore."
   value       = "https://${azurerm_databricks_workspace.this.workspace_url}"
 
-  depends_on = [var.private_endpoints]
+  depends_on = [var.private_endpoints, var.metastore]
 }
 
 output "connector_principal_id" {
@@ -30,7 +30,12 @@ output "cluster_policy_id" {
   value       = databricks_cluster_policy.jobs.id
 }
 
-output "sql_warehouse" {
-  description = "Where readers of GOLD connect to."
-  value       = { id = databricks_sql_endpoint.readers.id, jdbc_url = databricks_sql_endpoint.readers.jdbc_url }
+output "sql_warehouses" {
+  description = "Where programs and readers connect to."
+  value       = { for name, warehouse in databricks_sql_endpoint.this : name => { id = warehouse.id, jdbc_url = warehouse.jdbc_url } }
+}
+
+output "managed_resource_group_name" {
+  description = "Resource group in which Databricks starts clusters."
+  value       = azurerm_databricks_workspace.this.managed_resource_group_name
 }

@@ -8,6 +8,11 @@ variable "environment" {
   type        = string
 }
 
+variable "account_id" {
+  description = "Id of the Databricks account."
+  type        = string
+}
+
 variable "resource_group_name" {
   description = "Resource group of the workspace."
   type        = string
@@ -30,7 +35,7 @@ variable "network" {
 }
 
 variable "is_private" {
-  description = "Whether the workspace is reached by private endpoint only, and storage too."
+  description = "Whether the workspace is reached by private endpoint only."
   type        = bool
 }
 
@@ -76,12 +81,28 @@ variable "key_vault" {
 }
 
 variable "principals" {
-  description = "What grants name: per role its group, for `jobs` the client id of their service principal."
+  description = "What permissions name: per role its group; for `jobs` and `deployer` the client id of the service principal."
   type        = map(string)
 }
 
+variable "group_ids" {
+  description = "Databricks' own id of each role's group."
+  type        = map(string)
+}
+
+variable "service_principal_ids" {
+  description = "Databricks' own ids of the service principals `jobs` and `deployer`."
+  type        = map(string)
+}
+
+variable "metastore" {
+  description = "Known once the workspace has a metastore; the Databricks provider calls nothing before."
+  type        = string
+  default     = null
+}
+
 variable "code_directory" {
-  description = "Workspace folder of the job scripts and the wheel, without /Workspace."
+  description = "Workspace folder of the releases, without /Workspace."
   type        = string
 }
 
@@ -104,7 +125,7 @@ variable "most_workers" {
 }
 
 variable "warehouse_size" {
-  description = "Of the SQL warehouse."
+  description = "Of the readers' SQL warehouse."
   type        = string
 }
 

@@ -1,16 +1,38 @@
 output "principals" {
-  description = "What grants name: per role its group, for `jobs` the client id; known once they may use the workspace."
+  description = "What permissions name: per role its group, per service principal its client id; known once the workspace knows them."
   value = merge(
     { for role in var.roles : role => databricks_group.role[role].display_name },
-    { jobs = databricks_service_principal.jobs.application_id },
+    {
+      jobs     = databricks_service_principal.jobs.application_id
+      deployer = databricks_service_principal.deployer.application_id
+    },
   )
 
-  depends_on = [databricks_mws_permission_assignment.role, databricks_mws_permission_assignment.jobs]
+  depends_on = [terraform_data.has_principals]
 }
 
-output "jobs_client_id" {
-  description = "Client id of the service principal that Airflow submits as."
-  value       = databricks_service_principal.jobs.application_id
+output "group_ids" {
+  description = "Databricks' own id of each group; known once the workspace knows it."
+  value       = { for role in var.roles : role => databricks_group.role[role].id }
+
+  depends_on = [terraform_data.has_principals]
+}
+
+output "service_principal_ids" {
+  description = "Databricks' own id of each service principal; known once the workspace knows it."
+  value       = { jobs = databricks_service_principal.jobs.id, deployer = databricks_service_principal.deployer.id }
+
+  depends_on = [terraform_data.has_principals]
+}
+
+output "metastore" {
+  description = "Known once the workspace has a metastore."
+  value       = terraform_data.has_metastore.id
+}
+
+output "budget_policy_id" {
+  description = "Id of the budget policy of serverless jobs."
+  value       = databricks_budget_policy.jobs.policy_id
 }
 
 output "serverless_endpoints" {

@@ -8,6 +8,11 @@ variable "environment" {
   type        = string
 }
 
+variable "account_id" {
+  description = "Id of the Databricks account."
+  type        = string
+}
+
 variable "location" {
   description = "Azure region of the workspace."
   type        = string
@@ -20,6 +25,24 @@ variable "roles" {
 
 variable "airflow_client_id" {
   description = "Client id of the Entra service principal that Airflow submits as; null for one that Databricks makes."
+  type        = string
+  default     = null
+}
+
+variable "deployer_client_id" {
+  description = "Client id of the Entra service principal that installs releases; null for one that Databricks makes."
+  type        = string
+  default     = null
+}
+
+variable "github_repository" {
+  description = "owner/name of the repository whose workflows sign in as the deployer, or null."
+  type        = string
+  default     = null
+}
+
+variable "metastore_id" {
+  description = "The metastore of the region; null where the account assigns new workspaces to it by itself."
   type        = string
   default     = null
 }
@@ -37,4 +60,9 @@ variable "is_private" {
 variable "storage_account_id" {
   description = "The storage account that it reaches."
   type        = string
+}
+
+variable "tags" {
+  description = "Of what serverless compute costs."
+  type        = map(string)
 }

@@ -17,15 +17,15 @@ resource "azurerm_key_vault" "this" {
 
   network_acls {
     default_action = var.is_private ? "Deny" : "Allow"
-    bypass         = "AzureServices" # the secret scope reads from Databricks' control plane
+    bypass         = var.is_secret_scope ? "AzureServices" : "None" # a scope reads from Databricks' control plane
   }
 }
 
-resource "azurerm_role_assignment" "databricks" {
-  count = var.databricks_principal_id == null ? 0 : 1
+resource "azurerm_role_assignment" "reader" {
+  count = var.reader_principal_id == null ? 0 : 1
 
   scope                = azurerm_key_vault.this.id
   role_definition_name = "Key Vault Secrets User"
-  principal_id         = var.databricks_principal_id
+  principal_id         = var.reader_principal_id
   principal_type       = "ServicePrincipal"
 }

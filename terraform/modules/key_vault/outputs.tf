@@ -3,9 +3,9 @@ output "id" {
   value       = azurerm_key_vault.this.id
 }
 
-output "scope" {
-  description = "What a secret scope is made from; known once Databricks may read the vault."
+output "vault" {
+  description = "Id and address of the vault; known once its reader may read it."
   value       = { id = azurerm_key_vault.this.id, uri = azurerm_key_vault.this.vault_uri }
 
-  depends_on = [azurerm_role_assignment.databricks]
+  depends_on = [azurerm_role_assignment.reader]
 }

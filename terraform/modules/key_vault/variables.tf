@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]$", var.name))
-    error_message = "A Key Vault's name has 3 to 24 letters, digits and hyphens, and begins with a letter: set key_vault_name."
+    error_message = "A Key Vault's name has 3 to 24 letters, digits and hyphens, and begins with a letter: set key_vault_name, to which Airflow's vault adds -air."
   }
 }
 
@@ -24,12 +24,17 @@ variable "tenant_id" {
 }
 
 variable "is_private" {
-  description = "Whether the vault is reached by private endpoint only, and by Databricks as a trusted service of Azure."
+  description = "Whether the vault is reached by private endpoint only."
   type        = bool
 }
 
-variable "databricks_principal_id" {
-  description = "Object id of the application AzureDatabricks in the tenant, or null."
+variable "is_secret_scope" {
+  description = "Whether a secret scope of Databricks reads the vault, as a trusted service of Azure."
+  type        = bool
+}
+
+variable "reader_principal_id" {
+  description = "Object id of the only identity that reads the secrets, or null."
   type        = string
   default     = null
 }

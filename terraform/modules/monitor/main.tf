@@ -1,23 +1,24 @@
 # What happened on the platform, and who is told. How fresh and how right the tables are, Airflow and the jobs tell.
 resource "azurerm_log_analytics_workspace" "this" {
   name                = "log-${var.name}"
-  resource_group_name = var.resource_group.name
+  resource_group_name = var.resource_group_name
   location            = var.location
   retention_in_days   = var.retention_days
-  daily_quota_gb      = 5 # a loop that logs must not cost a month's budget in a night
   tags                = var.tags
 }
 
 locals {
-  logged = {
-    workspace = { target = var.workspace_id, groups = ["allLogs"], categories = [] }
-    key_vault = { target = var.key_vault_id, groups = ["audit"], categories = [] }
-    storage = {
-      target     = "${var.storage_account_id}/blobServices/default"
-      groups     = []
-      categories = ["StorageWrite", "StorageDelete"] # reads would be most of the log
-    }
-  }
+  logged = merge(
+    {
+      workspace = { target = var.workspace_id, groups = ["allLogs"], categories = [] }
+      storage = {
+        target     = "${var.storage_account_id}/blobServices/default"
+        groups     = []
+        categories = ["StorageWrite", "StorageDelete"] # reads would be most of the log
+      }
+    },
+    { for name, id in var.key_vault_ids : name => { target = id, groups = ["audit"], categories = [] } },
+  )
 }
 
 resource "azurerm_monitor_diagnostic_setting" "this" {
@@ -46,7 +47,7 @@ resource "azurerm_monitor_diagnostic_setting" "this" {
 
 resource "azurerm_monitor_action_group" "this" {
   name                = "ag-${var.name}"
-  resource_group_name = var.resource_group.name
+  resource_group_name = var.resource_group_name
   short_name          = substr(replace(var.name, "retailflow", "rf"), 0, 12)
   tags                = var.tags
 
@@ -65,7 +66,7 @@ resource "azurerm_monitor_activity_log_alert" "raw_immutability" {
   for_each = toset(["write", "delete"])
 
   name                = "alert-${var.name}-raw-immutability-${each.value}"
-  resource_group_name = var.resource_group.name
+  resource_group_name = var.resource_group_name
   location            = "global"
   scopes              = [var.storage_account_id]
   description         = "Somebody changed or lifted the immutability of RAW: expected during an erasure, and at no other time."
@@ -81,11 +82,46 @@ resource "azurerm_monitor_activity_log_alert" "raw_immutability" {
   }
 }
 
-resource "azurerm_consumption_budget_resource_group" "this" {
-  name              = "budget-${var.name}"
-  resource_group_id = var.resource_group.id
-  amount            = var.monthly_budget
-  time_grain        = "Monthly"
+# A daily cap would drop the audit log of the rest of the day, and so hide an attack. This alert takes its place.
+resource "azurerm_monitor_scheduled_query_rules_alert_v2" "log_volume" {
+  name                 = "alert-${var.name}-log-volume"
+  resource_group_name  = var.resource_group_name
+  location             = var.location
+  scopes               = [azurerm_log_analytics_workspace.this.id]
+  description          = "More than ${var.daily_log_gigabytes} GB of logs within a day: a loop that logs, or an attack."
+  severity             = 2
+  evaluation_frequency = "PT1H"
+  window_duration      = "P1D"
+
+  skip_query_validation = true # the table comes with the first logs
+  tags                  = var.tags
+
+  criteria {
+    query                   = "Usage | where IsBillable"
+    metric_measure_column   = "Quantity" # megabytes
+    time_aggregation_method = "Total"
+    operator                = "GreaterThan"
+    threshold               = 1000 * var.daily_log_gigabytes
+  }
+
+  action {
+    action_groups = [azurerm_monitor_action_group.this.id]
+  }
+}
+
+# DBU are billed on the workspace; machines and disks of its clusters in the group that Databricks manages.
+resource "azurerm_consumption_budget_subscription" "this" {
+  name            = "budget-${var.name}"
+  subscription_id = "/subscriptions/${var.subscription_id}"
+  amount          = var.monthly_budget
+  time_grain      = "Monthly"
+
+  filter {
+    dimension {
+      name   = "ResourceGroupName"
+      values = [var.resource_group_name, var.managed_resource_group_name]
+    }
+  }
 
   time_period {
     start_date = formatdate("YYYY-MM-01'T'00:00:00Z", plantimestamp()) # Azure refuses one of an earlier month

@@ -3,9 +3,19 @@ variable "name" {
   type        = string
 }
 
-variable "resource_group" {
-  description = "What the budget counts."
-  type        = object({ id = string, name = string })
+variable "subscription_id" {
+  description = "Azure's id of the subscription, a UUID."
+  type        = string
+}
+
+variable "resource_group_name" {
+  description = "Resource group of everything here."
+  type        = string
+}
+
+variable "managed_resource_group_name" {
+  description = "Resource group of the workspace's clusters; the budget counts it too."
+  type        = string
 }
 
 variable "location" {
@@ -39,9 +49,15 @@ variable "storage_account_id" {
   type        = string
 }
 
-variable "key_vault_id" {
-  description = "Whose reads and changes are logged."
-  type        = string
+variable "key_vault_ids" {
+  description = "By name, the Key Vaults whose reads and changes are logged."
+  type        = map(string)
+}
+
+variable "daily_log_gigabytes" {
+  description = "A day with more logs sends a mail."
+  type        = number
+  default     = 5
 }
 
 variable "workspace_id" {

@@ -1,5 +1,5 @@
-# The network of the workspace's classic compute (VNet injection) and of the private endpoints. Clusters have no public
-# address; what they call outside goes through the NAT gateway, so that the other side sees one address.
+# The network of the workspace's classic compute (VNet injection) and of the private endpoints. It costs nothing by itself.
+# A workspace without one gets a network of Databricks, with a NAT gateway that is always paid.
 resource "azurerm_virtual_network" "this" {
   name                = "vnet-${var.name}"
   resource_group_name = var.resource_group_name
@@ -51,7 +51,11 @@ resource "azurerm_subnet_network_security_group_association" "compute" {
   network_security_group_id = azurerm_network_security_group.compute.id
 }
 
+# Clusters have no public address: they call outside through the NAT gateway, so that the other side sees one address.
+# Serverless compute does not run in this network.
 resource "azurerm_public_ip" "outbound" {
+  count = var.has_clusters ? 1 : 0
+
   name                = "pip-${var.name}-outbound"
   resource_group_name = var.resource_group_name
   location            = var.location
@@ -61,6 +65,8 @@ resource "azurerm_public_ip" "outbound" {
 }
 
 resource "azurerm_nat_gateway" "outbound" {
+  count = var.has_clusters ? 1 : 0
+
   name                = "ng-${var.name}"
   resource_group_name = var.resource_group_name
   location            = var.location
@@ -69,14 +75,16 @@ resource "azurerm_nat_gateway" "outbound" {
 }
 
 resource "azurerm_nat_gateway_public_ip_association" "outbound" {
-  nat_gateway_id       = azurerm_nat_gateway.outbound.id
-  public_ip_address_id = azurerm_public_ip.outbound.id
+  count = var.has_clusters ? 1 : 0
+
+  nat_gateway_id       = azurerm_nat_gateway.outbound[0].id
+  public_ip_address_id = azurerm_public_ip.outbound[0].id
 }
 
 resource "azurerm_subnet_nat_gateway_association" "outbound" {
-  for_each = local.compute_subnets
+  for_each = var.has_clusters ? local.compute_subnets : {}
 
-  nat_gateway_id = azurerm_nat_gateway.outbound.id
+  nat_gateway_id = azurerm_nat_gateway.outbound[0].id
   subnet_id      = azurerm_subnet.compute[each.key].id
 }
 

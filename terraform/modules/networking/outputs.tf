@@ -13,7 +13,7 @@ output "workspace_network" {
 
 output "private_endpoint_ids" {
   description = "Ids of the private endpoints, whose names resolve from the hub."
-  value       = { for name, endpoint in azurerm_private_endpoint.this : name => endpoint.id }
+  value       = { for name, endpoint in merge(azurerm_private_endpoint.this, azurerm_private_endpoint.login) : name => endpoint.id }
 
   depends_on = [
     azurerm_private_dns_zone_virtual_network_link.this,

@@ -7,7 +7,10 @@ locals {
     databricks_ui_api      = "privatelink.azuredatabricks.net"
     browser_authentication = "privatelink.azuredatabricks.net"
   }
-  used_zones = toset([for endpoint in var.private_endpoints : local.zones[endpoint.subresource]])
+  # Azure refuses a change of a workspace while it makes an endpoint of it: the one for signing in is the second.
+  login_endpoints = { for name, endpoint in var.private_endpoints : name => endpoint if endpoint.subresource == "browser_authentication" }
+  other_endpoints = { for name, endpoint in var.private_endpoints : name => endpoint if endpoint.subresource != "browser_authentication" }
+  used_zones      = toset([for endpoint in var.private_endpoints : local.zones[endpoint.subresource]])
   networks = merge(
     { own = azurerm_virtual_network.this.id },
     var.hub_network == null ? {} : { hub = var.hub_network.id },
@@ -62,7 +65,7 @@ resource "azurerm_private_dns_zone_virtual_network_link" "this" {
 }
 
 resource "azurerm_private_endpoint" "this" {
-  for_each = var.private_endpoints
+  for_each = local.other_endpoints
 
   name                = "pe-${var.name}-${replace(each.key, "_", "-")}"
   resource_group_name = var.resource_group_name
@@ -81,4 +84,28 @@ resource "azurerm_private_endpoint" "this" {
     name                 = "default"
     private_dns_zone_ids = [azurerm_private_dns_zone.this[local.zones[each.value.subresource]].id]
   }
+}
+
+resource "azurerm_private_endpoint" "login" {
+  for_each = local.login_endpoints
+
+  name                = "pe-${var.name}-${replace(each.key, "_", "-")}"
+  resource_group_name = var.resource_group_name
+  location            = var.location
+  subnet_id           = azurerm_subnet.endpoints[0].id
+  tags                = var.tags
+
+  private_service_connection {
+    name                           = each.key
+    private_connection_resource_id = each.value.resource_id
+    subresource_names              = [each.value.subresource]
+    is_manual_connection           = false
+  }
+
+  private_dns_zone_group {
+    name                 = "default"
+    private_dns_zone_ids = [azurerm_private_dns_zone.this[local.zones[each.value.subresource]].id]
+  }
+
+  depends_on = [azurerm_private_endpoint.this]
 }

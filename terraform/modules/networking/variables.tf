@@ -24,6 +24,11 @@ variable "hub_network" {
   default     = null
 }
 
+variable "has_clusters" {
+  description = "Whether jobs run on clusters in this network, which need a way out; false where all compute is serverless."
+  type        = bool
+}
+
 variable "private_endpoints" {
   description = "By name, what gets a private endpoint; none where all is public."
   type        = map(object({ resource_id = string, subresource = string }))

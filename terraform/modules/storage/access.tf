@@ -16,6 +16,25 @@ resource "azurerm_role_definition" "raw_writer" {
   assignable_scopes = [var.raw_writer_role.scope]
 }
 
+# For the erasure of a person's data alone. The immutability of the container holds for it too.
+resource "azurerm_role_definition" "raw_eraser" {
+  name        = var.raw_eraser_role.name
+  scope       = var.raw_eraser_role.scope
+  description = "Creates, reads and deletes blobs."
+
+  permissions {
+    actions = ["Microsoft.Storage/storageAccounts/blobServices/containers/read"]
+    data_actions = [
+      "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read",
+      "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write",
+      "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action",
+      "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete",
+    ]
+  }
+
+  assignable_scopes = [var.raw_eraser_role.scope]
+}
+
 locals {
   connector_roles = {
     raw       = { role = "Storage Blob Data Reader", scope = azurerm_storage_container.raw.id }
@@ -49,5 +68,14 @@ resource "azurerm_role_assignment" "ingestion" {
   scope              = azurerm_storage_container.raw.id
   role_definition_id = azurerm_role_definition.raw_writer.role_definition_resource_id
   principal_id       = var.ingestion_principal_id
+  principal_type     = "ServicePrincipal"
+}
+
+resource "azurerm_role_assignment" "eraser" {
+  count = var.eraser_principal_id == null ? 0 : 1
+
+  scope              = azurerm_storage_container.raw.id
+  role_definition_id = azurerm_role_definition.raw_eraser.role_definition_resource_id
+  principal_id       = var.eraser_principal_id
   principal_type     = "ServicePrincipal"
 }

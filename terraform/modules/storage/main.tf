@@ -21,7 +21,7 @@ resource "azurerm_storage_account" "this" {
   cross_tenant_replication_enabled  = false
   allow_nested_items_to_be_public   = false
   default_to_oauth_authentication   = true
-  shared_access_key_enabled         = var.are_keys_allowed
+  shared_access_key_enabled         = false
   public_network_access_enabled     = !var.is_private
   tags                              = var.tags
 
@@ -30,6 +30,7 @@ resource "azurerm_storage_account" "this" {
     bypass         = ["None"]
   }
 
+  # It also keeps what VACUUM deletes from `processed`. An account of its own for RAW would cost more: private endpoints.
   blob_properties {
     delete_retention_policy {
       days = var.soft_delete_days

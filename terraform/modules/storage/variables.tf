@@ -30,12 +30,6 @@ variable "is_private" {
   type        = bool
 }
 
-variable "are_keys_allowed" {
-  description = "Whether the account's shared keys work, beside Entra identities."
-  type        = bool
-  default     = false
-}
-
 variable "raw_immutability_days" {
   description = "How long nobody can change or delete a blob of RAW."
   type        = number
@@ -64,6 +58,11 @@ variable "raw_writer_role" {
   type        = object({ name = string, scope = string })
 }
 
+variable "raw_eraser_role" {
+  description = "Name of the role that also deletes blobs of RAW, unique in the tenant, and where it can be given."
+  type        = object({ name = string, scope = string })
+}
+
 variable "connector_principal_id" {
   description = "Object id of the access connector by which Unity Catalog reads RAW and writes tables."
   type        = string
@@ -77,6 +76,12 @@ variable "airflow_principal_id" {
 
 variable "ingestion_principal_id" {
   description = "Object id of the service principal that writes RAW, or null."
+  type        = string
+  default     = null
+}
+
+variable "eraser_principal_id" {
+  description = "Object id of the service principal that deletes from RAW, or null."
   type        = string
   default     = null
 }
