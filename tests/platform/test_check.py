@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from retailflow_local import cli, virtual_environments
-from retailflow_local.checks import Check, Failed, Skipped, results, tools
+from retailflow_local.checks import Check, Failed, Skipped, plans, results, tools
 from retailflow_local.checks.delivery import Delivery
 from retailflow_local.checks.terraform import MIRROR, Platform
 
@@ -85,7 +85,7 @@ def test_without_go_tflint_is_skipped(monkeypatch, tmp_path):
 
 def test_the_configuration_is_valid_and_nothing_of_the_check_stays_in_the_checkout(checkout, verdicts):
     before = sorted(checkout.rglob("*"))
-    found = verdicts("grants", "terraform fmt", "terraform validate")
+    found = verdicts("grants", "terraform fmt", "terraform validate", "terraform order")
     assert {name: result.verdict for name, result in found.items()} == dict.fromkeys(found, "pass"), found
     assert sorted(checkout.rglob("*")) == before
 
@@ -93,7 +93,7 @@ def test_the_configuration_is_valid_and_nothing_of_the_check_stays_in_the_checko
 @pytest.mark.full
 def test_the_platform_passes_every_check(verdicts):
     found = verdicts()
-    assert len(found) == 7
+    assert len(found) == 8
     assert [result for result in found.values() if result.verdict == "FAIL"] == []
 
 
@@ -185,6 +185,77 @@ def test_a_cluster_policy_that_forbids_what_the_jobs_ask_for_is_found(plant, ver
     plant("terraform/modules/databricks/compute.tf", '"USER_ISOLATION"', '"SINGLE_USER"')
     said = verdicts("terraform plans")["terraform plans"].said
     assert "the cluster policy wants data_security_mode to be SINGLE_USER, but the jobs ask for USER_ISOLATION" in said
+
+
+def test_a_resource_of_an_unknown_provider_and_a_provider_for_nothing_are_found():
+    plan = {"module.x.azurerm_container_registry.this": {}, 'module.x.azurerm_subnet.compute["public"]': {}}
+    assert plans.unregistered({"dev": plan}, "for namespace in Network Storage; do") == [
+        "azurerm_container_registry: say in plans.py which resource provider Azure needs for it",
+        "docs/DEPLOYMENT.md registers Microsoft.Storage for nothing",
+    ]
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("without_module_tests")
+def test_what_no_module_sees_by_itself_is_found(plant, verdicts):
+    plant("docs/DEPLOYMENT.md", "Insights KeyVault ManagedIdentity", "Insights ManagedIdentity")
+    plant(
+        "terraform/main.tf",
+        "try(var.airflow_principal.object_id, null)\n  tags",
+        "var.azure_databricks_object_id\n  tags",
+    )
+    plant("terraform/main.tf", 'local.settings.compute.profile != "serverless"', "local.is_prod")
+    said = verdicts("terraform plans")["terraform plans"].said
+    assert "docs/DEPLOYMENT.md does not register Microsoft.KeyVault" in said
+    assert "stg: Key Vault Secrets User: {" in said
+    assert "prod: there is a NAT gateway, but compute.profile is serverless" in said
+    assert "stg: there is" not in said
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "said"),
+    [
+        (
+            "modules/databricks/outputs.tf",
+            "[var.private_endpoints, var.metastore]",
+            "[var.private_endpoints]",
+            "module.databricks.databricks_storage_credential.this does not wait for "
+            "module.databricks_account.terraform_data.has_metastore",
+        ),
+        (
+            "modules/databricks_account/workspace_access.tf",
+            "depends_on = [databricks_metastore_assignment.this]",
+            "",
+            "has_metastore does not wait for module.databricks_account.databricks_metastore_assignment.this",
+        ),
+        (
+            "modules/databricks_account/outputs.tf",
+            "depends_on = [terraform_data.has_principals]",
+            "",
+            "module.databricks.databricks_permissions.code does not wait for "
+            "module.databricks_account.terraform_data.has_principals",
+        ),
+        (
+            "modules/networking/private_endpoints.tf",
+            "depends_on = [azurerm_private_endpoint.this]",
+            "",
+            "azurerm_private_endpoint.login does not wait for module.networking.azurerm_private_endpoint.this",
+        ),
+        (
+            "modules/databricks/unity_catalog.tf",
+            "# Each holds all privileges",
+            'data "databricks_group" "users" {\n  display_name = "users"\n}\n\n#',
+            "module.databricks.data.databricks_group.users: a pull request's plan cannot read it",
+        ),
+    ],
+    ids=["no metastore", "no assignment", "no principals", "two endpoints at once", "data of Databricks"],
+)
+def test_what_the_first_apply_would_make_too_early_is_found(plant, verdicts, file, right, wrong, said):
+    plant(f"terraform/{file}", right, wrong)
+    result = verdicts("terraform order")["terraform order"]
+    assert result.verdict == "FAIL"
+    assert said in result.said
 
 
 @pytest.mark.full

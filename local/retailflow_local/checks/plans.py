@@ -11,7 +11,7 @@ from typing import Any
 from retailflow.compute import Pool, submit_fields
 from retailflow.environments import Environment, load_environment
 from retailflow.release import FOLDER, Release
-from retailflow_local.grants import JOBS, grants
+from retailflow_local.grants import SERVICE_PRINCIPALS, grants
 
 CLOUD = ("dev", "stg", "prod")
 _ROOT_TEST = "tests/root.tftest.hcl"
@@ -26,7 +26,27 @@ _CLOSED = {
     "no_public_ip": True,
 }
 _SECRET = re.compile(r"secret(_version)?$|_password$|_token$|_access_key$")  # types whose values would be in the state
-_OUTBOUND = "module.networking.azurerm_public_ip.outbound"  # of the NAT gateway: nobody comes in by it
+_OUTBOUND = "module.networking.azurerm_public_ip.outbound[0]"  # of the NAT gateway: nobody comes in by it
+# What Azure must have registered in the subscription before it makes a resource of a type that begins so. It has
+# Authorization, Consumption and Resources in every subscription.
+_NAMESPACES: dict[str, set[str]] = {
+    "azurerm_consumption_": set(),
+    "azurerm_databricks_": {"Databricks", "ManagedIdentity"},
+    "azurerm_key_vault": {"KeyVault"},
+    "azurerm_log_analytics_": {"OperationalInsights"},
+    "azurerm_monitor_": {"Insights"},
+    "azurerm_nat_gateway": {"Network"},
+    "azurerm_network_": {"Network"},
+    "azurerm_private_": {"Network"},
+    "azurerm_public_ip": {"Network"},
+    "azurerm_resource_group": set(),
+    "azurerm_role_": set(),
+    "azurerm_storage_": {"Storage"},
+    "azurerm_subnet": {"Network"},
+    "azurerm_virtual_network": {"Network"},
+    "databricks_instance_pool": {"Compute"},
+}
+_REGISTERED = re.compile(r"for namespace in ([A-Za-z ]+); do")  # of the guide
 Plan = dict[str, dict[str, Any]]
 
 
@@ -49,9 +69,25 @@ def broken(plans: dict[str, Plan]) -> list[str]:
         if plan and name != "dev":
             sentences += _public(plan)
         if plan:
-            sentences += [*_secrets(plan), *_names(plan, environment)]
-            sentences += [*_grants(plan, environment), *_policy(plan, environment)]
+            sentences += [*_secrets(plan), *_vaults(plan), *_names(plan, environment)]
+            sentences += [*_grants(plan, environment), *_policy(plan, environment), *_way_out(plan, environment)]
         found += [f"{name}: {sentence}" for sentence in sentences]
+    return found
+
+
+def unregistered(plans: dict[str, Plan], guide: str) -> list[str]:
+    """Where the guide registers other resource providers than the plans need, a sentence each."""
+    types = {_type(address) for plan in plans.values() for address in plan}
+    needed, found = set[str](), []
+    for name in sorted(types):
+        namespaces = [value for prefix, value in _NAMESPACES.items() if name.startswith(prefix)]
+        needed.update(*namespaces)
+        if not namespaces and name.startswith("azurerm_"):
+            found.append(f"{name}: say in plans.py which resource provider Azure needs for it")
+    match = _REGISTERED.search(guide)
+    registered = set(match[1].split()) if match else set()
+    found += [f"docs/DEPLOYMENT.md does not register Microsoft.{name}" for name in sorted(needed - registered)]
+    found += [f"docs/DEPLOYMENT.md registers Microsoft.{name} for nothing" for name in sorted(registered - needed)]
     return found
 
 
@@ -67,8 +103,24 @@ def _public(plan: Plan) -> Iterator[str]:
 
 def _secrets(plan: Plan) -> Iterator[str]:
     for address in plan:
-        if _SECRET.search(address.partition("[")[0].split(".")[-2]):
+        if _SECRET.search(_type(address)):
             yield f"{address}: a secret would stand in Terraform's state; put it into the Key Vault by hand"
+
+
+def _vaults(plan: Plan) -> Iterator[str]:
+    """A secret scope shows all of its vault, so the vault of the jobs and that of Airflow have different readers."""
+    role = "Key Vault Secrets User"
+    readers = {
+        address.split(".")[1]: values["principal_id"]
+        for address, values in plan.items()
+        if values.get("role_definition_name") == role
+    }
+    if len(readers) != 2 or len(set(readers.values())) != 2:
+        yield f"{role}: {readers}; the jobs and Airflow each need a vault with a reader of its own"
+
+
+def _type(address: str) -> str:
+    return address.partition("[")[0].split(".")[-2]
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -89,7 +141,7 @@ def _names(plan: Plan, environment: Environment) -> Iterator[str]:
         ("databricks_catalog.this", "name", environment.catalog),
         ("azurerm_storage_account.this", "name", host.partition(".")[0]),
         ("azurerm_storage_container.raw", "name", container),
-        ("databricks_external_location.raw", "url", f"{environment.raw.root}/"),
+        ('databricks_external_location.this["raw"]', "url", f"{environment.raw.root}/"),
         ("databricks_secret_scope.this", "name", environment.secret_scope),
         ('databricks_group.role["restricted_reader"]', "display_name", environment.restricted_group),
         ("databricks_directory.code", "path", FOLDER.removeprefix("/Workspace").rpartition("/")[0]),
@@ -109,10 +161,14 @@ def _names(plan: Plan, environment: Environment) -> Iterator[str]:
 
 def _grants(plan: Plan, environment: Environment) -> Iterator[str]:
     """What is applied is what the contracts' roles say, to the last privilege."""
-    jobs = next(values["application_id"] for address, values in plan.items() if address.endswith("principal.jobs"))
+    clients = {
+        address.rpartition(".")[2]: values["application_id"]
+        for address, values in plan.items()
+        if "databricks_service_principal." in address
+    }
     wanted = {
         securable: {
-            jobs if role == JOBS else f"retailflow_{environment.name}_{role}": privileges
+            clients[role] if role in SERVICE_PRINCIPALS else f"retailflow_{environment.name}_{role}": privileges
             for role, privileges in of_roles.items()
         }
         for securable, of_roles in grants().items()
@@ -143,3 +199,10 @@ def _policy(plan: Plan, environment: Environment) -> Iterator[str]:
             yield f"the cluster policy wants {key} to be {rule['value']}, but the jobs ask for {asked.get(key)}"
     if asked["spark_version"] not in pool["preloaded_spark_versions"]:
         yield f"the instance pool has {pool['preloaded_spark_versions']}, but the jobs ask for {asked['spark_version']}"
+
+
+def _way_out(plan: Plan, environment: Environment) -> Iterator[str]:
+    """A NAT gateway is paid for where clusters need it, and nowhere else."""
+    has_gateway, profile = any("azurerm_nat_gateway." in address for address in plan), environment.compute.profile
+    if has_gateway != (profile != "serverless"):
+        yield f"there is {'a' if has_gateway else 'no'} NAT gateway, but compute.profile is {profile}"
