@@ -62,8 +62,8 @@ _VARIABLES = {
     "catalog": lambda env: env.catalog,
     "performance_target": lambda env: getattr(env.compute, "performance_target", "STANDARD"),
     "raw_root": lambda env: env.raw.root,
+    "readers_warehouse_id": lambda env: env.readers_warehouse_id,
     "tags": lambda env: env.tags,
-    "warehouse_id": lambda env: env.warehouse_id,
 }
 
 
@@ -162,7 +162,7 @@ def dashboard(env: Environment) -> dict[str, Any]:
     return {
         "display_name": f"RetailFlow sales ({env.name})",
         "file_path": "../include/bi/databricks/sales.lvdash.json",
-        "warehouse_id": env.warehouse_id,
+        "warehouse_id": env.readers_warehouse_id,
         "dataset_catalog": env.catalog,
         "embed_credentials": False,
         "permissions": [{"level": "CAN_READ", "group_name": f"retailflow_{env.name}_analytics"}],

@@ -63,7 +63,7 @@ def test_a_field_of_the_pipeline_that_databricks_does_not_know_is_found(plant, v
 
 
 def test_a_warehouse_id_that_yaml_1_2_reads_as_a_number_is_found(plant, verdict):
-    plant("resources/targets.yml", "warehouse_id: 00000000000000d2", "warehouse_id: 0000000000000e42")
+    plant("resources/targets.yml", "readers_warehouse_id: 00000000000000a2", "readers_warehouse_id: 0000000000000e42")
     assert "retailflow_sales.yml: retailflow_sales" in verdict("bundle").said
 
 

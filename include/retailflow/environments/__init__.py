@@ -111,6 +111,7 @@ class Environment(Strict):
     sources: dict[str, Source]
     compute: Compute
     warehouse_id: str = Field(pattern=r"^[0-9a-f]{16}$")  # what answers the UI's and the alerts' questions
+    readers_warehouse_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")  # of dashboards
     polling_seconds: int = Field(ge=1)
     run_timeout_minutes: int = Field(ge=1)
     sensor: Sensor
