@@ -1,0 +1,52 @@
+"""docs/DEPLOYMENT.md against the code that it speaks of."""
+
+import re
+
+from retailflow.environments import load_environment
+from retailflow_local.cloud import secret_names
+from retailflow_local.grants import ROLES
+from retailflow_local.workspace import REPOSITORY
+
+GUIDE = (REPOSITORY / "docs" / "DEPLOYMENT.md").read_text()
+TERRAFORM = REPOSITORY / "terraform"
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head."""
+    table = GUIDE.split(f"\n### {heading}\n")[1].split("\n|", 1)[1].split("\n\n")[0]
+    return [line.strip("|").split("|") for line in table.splitlines()[2:]]
+
+
+def quoted(text: str) -> set[str]:
+    return set(re.findall(r"`([a-z_.-]+)`", text))
+
+
+def test_every_identity_has_a_row():
+    named = quoted(" ".join(row[0] for row in rows("Identities")))
+    assert named >= {*ROLES, "ingestion", "eraser", "plan"}
+
+
+def test_where_an_identity_gets_its_rights_exists():
+    files = {path.relative_to(TERRAFORM).as_posix() for path in TERRAFORM.rglob("*") if path.is_file()}
+    for identity, _, given in rows("Identities"):
+        for name in quoted(given):
+            if name.endswith((".tf", ".json")):
+                assert any(f"/{file}".endswith(f"/{name}") for file in files), f"{identity.strip()}: {name}"
+
+
+def test_every_secret_that_jobs_read_is_to_be_put_into_the_vault():
+    assert quoted(" ".join(row[0] for row in rows("4. Secrets, by hand"))) >= set(
+        secret_names(load_environment("prod"))
+    )
+
+
+def test_every_output_of_terraform_has_its_place():
+    outputs = set(re.findall(r'^output "(\w+)"', (TERRAFORM / "outputs.tf").read_text(), re.MULTILINE))
+    named = quoted(" ".join(row[0] for row in rows("5. What the environment file still needs")))
+    assert named == outputs - {"key_vault_name", "serverless_endpoints_to_approve"}
+
+
+def test_every_variable_of_terraform_is_in_the_example():
+    variables = set(re.findall(r'^variable "(\w+)"', (TERRAFORM / "variables.tf").read_text(), re.MULTILINE))
+    example = set(re.findall(r"^(?:# )?(\w+) +=", (TERRAFORM / "terraform.tfvars.example").read_text(), re.MULTILINE))
+    assert example == variables - {"environment", "private_endpoints", "address_space"}
