@@ -248,20 +248,6 @@ def doctor(
 
 
 @app.command()
-def bootstrap(
-    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="dev, stg or prod.")],
-    apply: Annotated[bool, typer.Option("--apply", help="Make it; else it is only said.")] = False,
-    vault_id: Annotated[
-        str | None, typer.Option(help="Resource id of the Key Vault, for a secret scope that Terraform does not make.")
-    ] = None,
-) -> None:
-    """Make what an environment in Azure lacks: a folder for each feed in RAW, and the secret scope. Safe to repeat."""
-    from retailflow_local.cloud.bootstrap import run
-
-    run(load_environment(env), vault_id, is_dry_run=not apply)
-
-
-@app.command()
 def deliver(
     day: Annotated[str, typer.Argument(metavar="DATE", help="The ingestion date, as YYYY-MM-DD.")],
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days, from DATE on.")] = 1,

@@ -1,10 +1,10 @@
-"""`doctor --env` and `bootstrap`. Azure and Databricks are stood in for, with the names and arguments of their SDKs."""
+"""`doctor --env`, with stand-ins of Azure and Databricks that have the names and arguments of their SDKs."""
 
 from types import SimpleNamespace as Found
 from unittest.mock import create_autospec
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import HttpResponseError
 from azure.storage.filedatalake import FileSystemClient
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound, PermissionDenied
@@ -16,7 +16,7 @@ from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow.release import FOLDER, Release
 from retailflow_local import cli
-from retailflow_local.cloud import Cloud, bootstrap, connect, raw_store, secret_names
+from retailflow_local.cloud import Cloud, connect, raw_store, secret_names
 from retailflow_local.cloud.readiness import diagnose
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.grants import grants, schemas
@@ -25,7 +25,6 @@ from retailflow_local.workspace import REPOSITORY
 
 ENV = load_environment("dev")
 RELEASE = Release(version_of_checkout())
-VAULT = "/subscriptions/1/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-retailflow-dev"
 
 
 def assignments(kind: str, full_name: str) -> Found:
@@ -46,7 +45,6 @@ def cloud() -> Cloud:
     workspace.config = Found(host="https://adb-1.azuredatabricks.net")
     workspace.current_user.me.return_value = Found(user_name="ada@example.com")
     workspace.secrets.list_secrets.return_value = [Found(key=name) for name in secret_names(ENV)]
-    workspace.secrets.list_scopes.return_value = [Found(name=ENV.secret_scope)]
     scripts = [RELEASE.script(path.stem) for path in (REPOSITORY / "spark_jobs").glob("*.py")]
     there = {FOLDER: [RELEASE.folder], RELEASE.folder: [RELEASE.wheel, RELEASE.requirements]}
     there[f"{RELEASE.folder}/spark_jobs"] = scripts
@@ -70,7 +68,6 @@ def test_all_is_well(cloud):
 
 
 def test_each_thing_that_is_missing_is_named(cloud):
-    cloud.raw.get_paths.return_value.pop()
     cloud.workspace.secrets.list_secrets.return_value = []
     cloud.workspace.workspace.list.side_effect = lambda path: []
     cloud.workspace.schemas.list.return_value = [Found(name="bronze")]
@@ -78,8 +75,7 @@ def test_each_thing_that_is_missing_is_named(cloud):
     failed = Found(status=Found(state=StatementState.FAILED, error=ServiceError(message="no such warehouse")))
     cloud.workspace.statement_execution.execute_statement.return_value = failed
     found = broken(cloud)
-    assert found.keys() == {"RAW", "Secrets", "Code", "Warehouse", "Schemas", "Location"}
-    assert found["RAW"].endswith(f"has no folder {entities()[-1].name}")
+    assert found.keys() == {"Secrets", "Code", "Warehouse", "Schemas", "Location"}
     assert "orders-api-token" in found["Secrets"]
     assert f"{RELEASE.version}, is not deployed; there is none" in found["Code"]
     assert found["Warehouse"].endswith("no such warehouse")
@@ -113,23 +109,10 @@ def test_what_does_not_answer_is_said_and_the_rest_is_still_looked_at(cloud):
     }
 
 
-def test_bootstrap_makes_what_is_missing_once(cloud):
+def test_raw_is_ready_before_the_first_delivery(cloud):
     cloud.raw.get_paths.return_value = [Found(name="orders")]
-    cloud.workspace.secrets.list_scopes.return_value = []
-    steps = list(bootstrap.missing(cloud, VAULT))
-    assert not cloud.raw.create_directory.called
-    for step in steps:
-        step.make()
-    folders = {call.args[0] for call in cloud.raw.create_directory.call_args_list}
-    assert folders == {contract.name for contract in entities()} - {"orders"}
-    (scope,) = cloud.workspace.secrets.create_scope.call_args_list
-    assert scope.args == ("retailflow-keyvault",)
-    vault = scope.kwargs["backend_azure_keyvault"]
-    assert (vault.resource_id, vault.dns_name) == (VAULT, "https://kv-retailflow-dev.vault.azure.net/")
-
-
-def test_bootstrap_of_what_is_there_makes_nothing(cloud):
-    assert list(bootstrap.missing(cloud, VAULT)) == []
+    raw = next(check for check in diagnose(cloud) if check.name == "RAW")
+    assert (raw.verdict, raw.finding) == ("ok", f"{ENV.raw.root} answers; 1 of {len(entities())} feeds have delivered")
 
 
 def test_a_laptop_is_no_cloud():
@@ -144,19 +127,10 @@ def test_raw_is_the_container_of_the_environment():
     assert store.root == "abfss://raw@retailflowdev.dfs.core.windows.net"
 
 
-def test_the_commands_say_what_is_missing_and_change_nothing_unless_told(cloud, monkeypatch):
-    for place in ("cloud", "cloud.bootstrap"):
-        monkeypatch.setattr(f"retailflow_local.{place}.connect", lambda env: cloud)
-    cloud.raw.get_paths.return_value = []
-    run = CliRunner().invoke
-    doctor = run(cli.app, ["doctor", "--env", "dev"])
-    assert doctor.exit_code == 1
-    assert "./retailflow bootstrap --env dev --apply" in doctor.output
-    dry = run(cli.app, ["bootstrap", "--env", "dev"])
-    assert (dry.exit_code, cloud.raw.create_directory.called) == (0, False)
-    assert "would make  folder orders/ in RAW" in dry.output
-    applied = run(cli.app, ["bootstrap", "--env", "dev", "--apply"])
-    assert (applied.exit_code, cloud.raw.create_directory.call_count) == (0, len(entities()))
-    cloud.raw.get_paths.side_effect = ClientAuthenticationError("no credential")
-    refused = run(cli.app, ["bootstrap", "--env", "dev"])
+def test_the_command_ends_with_an_error_where_something_is_missing(cloud, monkeypatch):
+    monkeypatch.setattr("retailflow_local.cloud.connect", lambda env: cloud)
+    assert CliRunner().invoke(cli.app, ["doctor", "--env", "dev"]).exit_code == 0
+    cloud.raw.get_paths.side_effect = HttpResponseError("This request is not authorized")
+    refused = CliRunner().invoke(cli.app, ["doctor", "--env", "dev"])
     assert refused.exit_code == 1
+    assert "You need Storage Blob Data Reader" in refused.output

@@ -1,4 +1,4 @@
-"""Looks at an environment in Azure, and prepares it, by the sign-in of whoever asks."""
+"""Reads an environment in Azure with your own sign-in."""
 
 import logging
 from dataclasses import dataclass
