@@ -6,8 +6,8 @@ resource "databricks_metastore_assignment" "this" {
   workspace_id = var.workspace_id
 }
 
-# Databricks takes in a new workspace some time after these calls have returned, and nothing says when: until then it
-# has no metastore ("no metastore assigned") or knows no principal of the account ("Principal not in workspace").
+# Databricks processes a new workspace and its assignments asynchronously and does not report when it has finished. Until
+# then calls fail with "no metastore assigned" or "Principal not in workspace".
 resource "terraform_data" "has_metastore" {
   triggers_replace = [var.workspace_id]
 

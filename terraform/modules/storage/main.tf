@@ -30,7 +30,7 @@ resource "azurerm_storage_account" "this" {
     bypass         = ["None"]
   }
 
-  # It also keeps what VACUUM deletes from `processed`. An account of its own for RAW would cost more: private endpoints.
+  # Soft delete also keeps what VACUUM deletes from `processed`: docs/DEPLOYMENT.md says why RAW has no account of its own.
   blob_properties {
     delete_retention_policy {
       days = var.soft_delete_days
