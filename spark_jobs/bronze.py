@@ -9,4 +9,4 @@ from retailflow_spark.tables import Tables
 if __name__ == "__main__":
     run = arguments("bronze", "entity", [contract.name for contract in entities()])
     with spark_session() as spark:
-        load_day(Tables(spark, run.environment.catalog), open_raw(run.environment), entity(run.name), run.date, run)
+        load_day(Tables.of(spark, run.environment), open_raw(run.environment), entity(run.name), run.date, run)

@@ -15,7 +15,7 @@ if __name__ == "__main__":
     given = options({"customers": digests, "browsers": digests, "confirm": confirmation})
     with spark_session() as spark:
         plan = find(
-            Tables(spark, given.env.catalog),
+            Tables.of(spark, given.env),
             open_raw(given.env),
             customers=given.customers,
             browsers=given.browsers,

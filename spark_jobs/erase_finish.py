@@ -8,4 +8,4 @@ from retailflow_spark.tables import Tables
 if __name__ == "__main__":
     given = options({"settled-hours": hours, "run-id": databricks_run_id})
     with spark_session() as spark:
-        print(finish(Tables(spark, given.env.catalog), open_raw(given.env), given.settled_hours, given.run_id))
+        print(finish(Tables.of(spark, given.env), open_raw(given.env), given.settled_hours, given.run_id))

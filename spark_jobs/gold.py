@@ -12,4 +12,4 @@ from retailflow_spark.tables import Tables
 if __name__ == "__main__":
     run = arguments("gold", "table", [contract.name for contract in gold_tables()])
     with spark_session() as spark:
-        refresh(Tables(spark, run.environment.catalog), gold_table(run.name), run)
+        refresh(Tables.of(spark, run.environment), gold_table(run.name), run)

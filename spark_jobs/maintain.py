@@ -7,4 +7,4 @@ from retailflow_spark.tables import Tables
 if __name__ == "__main__":
     given = options({"layer": one_of("layer", list(LAYERS)), "run-id": databricks_run_id})
     with spark_session() as spark:
-        maintain_layer(Tables(spark, given.env.catalog, given.env.restricted_group), given.layer, given.run_id)
+        maintain_layer(Tables.of(spark, given.env), given.layer, given.run_id)

@@ -8,5 +8,5 @@ from retailflow_spark.tables import Tables
 if __name__ == "__main__":
     given = options({"run-id": databricks_run_id})
     with spark_session() as spark:
-        count = record_job_runs(Tables(spark, given.env.catalog), workspace_client())
+        count = record_job_runs(Tables.of(spark, given.env), workspace_client())
     print(f"ops.job_runs: {count} task runs have ended since the last time")

@@ -12,5 +12,5 @@ from retailflow_spark.tables import Tables
 if __name__ == "__main__":
     env, selection = arguments()
     with spark_session() as spark:
-        plan = select(Tables(spark, env.catalog), open_raw(env), selection)
+        plan = select(Tables.of(spark, env), open_raw(env), selection)
     print("PLAN", json.dumps(plan))

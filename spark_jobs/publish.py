@@ -10,4 +10,4 @@ from retailflow_spark.tables import Tables
 if __name__ == "__main__":
     run = arguments("publish")
     with spark_session() as spark:
-        publish_or_fail(Tables(spark, run.environment.catalog, run.environment.restricted_group), run)
+        publish_or_fail(Tables.of(spark, run.environment), run)

@@ -10,6 +10,6 @@ from retailflow_spark.tables import Tables
 if __name__ == "__main__":
     run = arguments("redact", "entity", [contract.name for contract in personal()])
     with spark_session() as spark:
-        tables, store = Tables(spark, run.environment.catalog), open_raw(run.environment)
+        tables, store = Tables.of(spark, run.environment), open_raw(run.environment)
         count = redact_day(tables, store, entity(run.name), run.date, run.databricks_run_id)
     print(f"{run.name} {run.date}: {count} records redacted in RAW")

@@ -43,7 +43,7 @@ _HEAD = """\
 # `ingestion_date` takes another day, such as 2026-01-15. Airflow alone has: late batches, replays, upkeep, deadlines.
 # A run's status is that of its last task. `complete` is one that is red when any other is; it needs no compute.
 # {publish} shows readers what is built while the day still waits for a feed.
-# {govern} is started by hand: it tells Unity Catalog which columns are classified, and masks the restricted ones.
+# {govern} is run by each release before other jobs: it makes the masks of BRONZE, SILVER and quarantine.
 # {smoke} is what a deployment starts to see that the release runs. It writes nothing.
 """
 _PIPELINE_HEAD = """\
@@ -205,19 +205,17 @@ def publish_job(env: Environment) -> dict[str, Any]:
 
 
 def govern_job(env: Environment) -> dict[str, Any]:
-    """Tags, masks and views, by hand: nothing is changed unless its parameter `dry_run` says `false`."""
+    """The masks. Each release runs it as its deployer: the jobs have no right to change policies."""
     run_fields, task_fields = _compute(env)
-    parameters = ["--dry-run", "{{job.parameters.dry_run}}"]
     task = {
         "task_key": "govern",
-        "spark_python_task": {**python_task(env, RELEASE, "govern", parameters), "source": "WORKSPACE"},
+        "spark_python_task": {**python_task(env, RELEASE, "govern", []), "source": "WORKSPACE"},
         "timeout_seconds": env.run_timeout_minutes * 60,
     }
     return {
         "name": "RetailFlow_Govern",
-        "description": "Tags of classified columns, masks of restricted ones, views of GOLD (docs/UNITY_CATALOG.md).",
+        "description": "Functions and policies that mask restricted columns (docs/UNITY_CATALOG.md).",
         "max_concurrent_runs": 1,
-        "parameters": [{"name": "dry_run", "default": "true"}],
         "tags": env.tags,
         **run_fields,
         "tasks": [{**task, **task_fields}],

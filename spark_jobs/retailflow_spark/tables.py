@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial, reduce
-from typing import Any
+from hashlib import md5
+from typing import Any, Self
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException, PySparkException
@@ -16,6 +17,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from retailflow.contracts import Table, ddl
+from retailflow.contracts.privacy import MASK, classification_tag, is_masked, tag_columns
+from retailflow.environments import Environment
 from retailflow_spark.commits import Commit, commits
 
 MOST_ROWS = 200_000  # that go on as rows of a query
@@ -26,21 +29,22 @@ CHANGE, COMMIT = "_change_type", "_commit_version"  # of a change feed
 _CONFLICT = re.compile(
     r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception|_NON_EMPTY_LOCATION|ALREADY_EXISTS"
 )
+_TAGGED = "retailflow.tagged"  # the property with the digest of the tags that a table's columns have
 _ATTEMPTS = 8
 _LOOKED_AT = 10  # of a table's newest commits, at a time
 _LOOKED_AT_FOR_A_DATE = 40  # each date has a commit; a history of 40 costs half more than one of 1
 
 
 class TableError(RuntimeError):
-    """A table cannot follow its contract. It is as it was."""
+    """A table cannot follow its contract, or no policy masks it. Its rows are as they were."""
 
 
 class Tables:
     """The tables of one catalog.
 
-    Names are `schema.table`. The catalog is the environment's, and so is the group that sees restricted columns of
-    GOLD. `commits` has the first and the last version that this object wrote of each table, and `written` how many. A
-    write that conflicts with another run's is repeated on what that run left.
+    Names are `schema.table`. The catalog is the environment's, and so is the group that sees restricted columns. A
+    laptop has neither the group nor masks. `commits` has the first and the last version that this object wrote of each
+    table, and `written` how many. A write that conflicts with another run's is repeated on what that run left.
     """
 
     def __init__(self, spark: SparkSession, catalog: str, restricted_group: str | None = None) -> None:
@@ -50,6 +54,11 @@ class Tables:
         self.commits: dict[str, tuple[int, int]] = {}
         self.written: Counter[str] = Counter()
         self._noted: dict[str, list[Commit]] = {}
+
+    @classmethod
+    def of(cls, spark: SparkSession, env: Environment) -> Self:
+        """The tables of an environment."""
+        return cls(spark, env.catalog, env.restricted_group)
 
     def path(self, name: str) -> str:
         """The full name. GOLD is built in `gold_build`; `gold` has the views of what was published (release.py)."""
@@ -152,9 +161,9 @@ class Tables:
 
     def create(self, tables: Iterable[Table]) -> None:
         """Create the tables that are not there, and let the others follow their contracts: columns, types that hold all
-        values, comments, properties, row checks. Their rows follow by a rebuild or a replay.
+        values, comments, properties, row checks, tags. Their rows follow by a rebuild or a replay.
 
-        Raises: TableError where a table can follow its contract only by being written anew.
+        Raises: TableError where a table can follow its contract only by being written anew, or no policy masks it.
         """
         for table in tables:
             _repeated(partial(self._create, table))
@@ -165,6 +174,27 @@ class Tables:
             self.spark.sql(ddl.create_table(table, path))
         elif found.get(ddl.CONTRACT) != ddl.digest(table):
             self._follow_contract(table, path, found)
+        if self.restricted_group and is_masked(table):
+            self._tag(table, path, (found or {}).get(_TAGGED))
+
+    def _tag(self, table: Table, path: str, tagged: str | None) -> None:
+        """Tag the columns. Until a tag has taken effect, which may last minutes, the schema's policy hides the column.
+
+        Raises: TableError where there is no such policy. A new table then stays empty.
+        """
+        statements = tag_columns(table, path, classification_tag(self.catalog))
+        wanted = md5("\n".join(statements).encode()).hexdigest()
+        if tagged == wanted:
+            return
+        policies = self.spark.sql(f"SHOW EFFECTIVE POLICIES ON TABLE {path}").collect()
+        if not any(MASK in tuple(policy) for policy in policies):  # the name is the first of its columns
+            raise TableError(
+                f"No policy {MASK} masks {table.name}, and nothing was written to it. The release creates the policy: "
+                "run the job retailflow_govern of the bundle (docs/UNITY_CATALOG.md), then this task again."
+            )
+        for statement in statements:
+            self.spark.sql(statement)
+        self.set_property(table.name, _TAGGED, wanted)  # last: a run that died before it is made up for
 
     def create_view(self, name: str, comment: str, query: str) -> None:
         _repeated(lambda: self.spark.sql(f"CREATE OR REPLACE VIEW {self.path(name)} COMMENT '{comment}' AS {query}"))

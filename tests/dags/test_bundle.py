@@ -10,7 +10,7 @@ from retailflow_airflow.submit import payload
 from retailflow_local import bundle
 from retailflow_local.bundle import RELEASE, TARGETS, govern_job, job, outputs, pipeline, publish_job, smoke_job
 from retailflow_local.workspace import REPOSITORY
-from retailflow_spark.job import arguments, one_of, options
+from retailflow_spark.job import arguments
 
 
 def tasks(environment: str = "dev") -> dict[str, dict]:
@@ -82,14 +82,13 @@ def test_readers_do_not_wait_for_a_late_feed_longer_than_gold_is_promised():
     assert made["schedule"]["quartz_cron_expression"] == "0 30 4 * * ?"
 
 
-def test_governance_changes_nothing_unless_it_is_told_to():
+def test_the_masks_are_made_by_the_identity_that_deploys_and_not_by_the_jobs():
+    """Without `run_as` a job runs as its deployer. An identity that may change policies writes no table."""
     made = govern_job(load_environment("prod"))
-    (parameter,), (task,) = made["parameters"], made["tasks"]
-    given = task["spark_python_task"]["parameters"]
-    values = {"{{job.parameters.dry_run}}": parameter["default"], "${var.release}": installed()}
-    argv = [values.get(text, text) for text in given]
-    read = options({"dry-run": one_of("dry run", ["true", "false"])}, argv)
-    assert (read.env.name, read.dry_run, "schedule" in made) == ("prod", "true", False)
+    (task,) = made["tasks"]
+    assert task["spark_python_task"]["python_file"].endswith("/govern.py")
+    assert task["spark_python_task"]["parameters"] == ["--env", "prod", "--release", "${var.release}"]
+    assert not {"run_as", "schedule"} & made.keys()
 
 
 def test_clusters_are_one_for_the_whole_job_and_the_same_that_airflow_asks_for():

@@ -1,62 +1,78 @@
-"""Who sees restricted columns, and what Unity Catalog is told of classified ones (docs/adr/0008).
+"""Who sees restricted columns (docs/adr/0008).
 
-BRONZE, SILVER and quarantine are masked by policies, which the jobs are exempt from. GOLD is masked by its views.
+The views of GOLD hide them. In BRONZE, SILVER and quarantine, policies of Unity Catalog hide every column that is not
+tagged as open. The jobs are exempt.
 """
 
-from collections.abc import Mapping
+from retailflow.contracts.model import CLASSIFICATIONS, Column, Table
 
-from retailflow.contracts.model import Column, Table
-
-CLASSIFICATION = "classification"
-MASK = "retailflow_mask"  # the policies match this tag; its value is the type of the column
 RESTRICTED = "restricted"
-_MASKED_SCHEMAS = ("bronze", "silver", "quarantine")
-Tags = Mapping[tuple[str, str, str], str]  # by full name of a table, column and tag
+MASK = "retailflow_mask"  # the name of the function and of the policy in each masked schema
+MASKED_SCHEMAS = ("bronze", "silver", "quarantine")
+_UNCLASSIFIED = "internal"  # the tag of a column that its contract does not classify
 
 
 def masked(column: Column, expression: str, group: str | None) -> str:
-    """The expression, named as the column. A restricted one is NULL to who is not in the group; to all without one."""
+    """The expression, named as the column. Readers outside the group see NULL in a restricted column.
+
+    Without a group all readers do.
+    """
     if column.strictest == RESTRICTED:
         is_member = f"is_account_group_member('{group}')" if group else "false"
         expression = f"CASE WHEN {is_member} THEN {expression} END"
     return f"{expression} AS {column.name}"
 
 
-def govern(tables: Mapping[str, Table], catalog: str, group: str, present: Tags) -> list[str]:
-    """The statements after which the catalog says what the contracts say. Tags come only where they differ.
+def is_masked(table: Table) -> bool:
+    """Whether a policy masks the table's schema."""
+    return table.name.partition(".")[0] in MASKED_SCHEMAS
+
+
+def classification_tag(catalog: str) -> str:
+    """The governed tag of a catalog's columns. It carries the catalog's name, because environments share an account."""
+    return f"{catalog}_classification"
+
+
+def masks(catalog: str, group: str) -> list[str]:
+    """The statements that create the functions and policies of the masked schemas. They need no table.
+
+    A policy hides a column until a tag opens it. So it also hides the columns of a table that was just created.
 
     Args:
-        tables: by full name.
-        group: whose members see what is masked; the jobs must be in it.
+        group: its members see every column; the jobs must be among them.
     """
-    masks, tags = set(), []
-    for path, table in tables.items():
-        schema = table.name.partition(".")[0]
-        for column in table.columns:
-            mask = _mask(table, column) if schema in _MASKED_SCHEMAS else None
-            if mask:
-                masks.add((schema, mask))
-            for tag, wanted in ((CLASSIFICATION, column.strictest), (MASK, mask)):
-                if wanted != present.get((path, column.name, tag)):
-                    change = f"SET TAGS ('{tag}' = '{wanted}')" if wanted else f"UNSET TAGS ('{tag}')"
-                    tags.append(f"ALTER TABLE {path} ALTER COLUMN {column.name} {change}")
-    functions = [
-        f"CREATE OR REPLACE FUNCTION {catalog}.ops.mask_{type_}(value {type_}) RETURNS {type_} RETURN NULL"
-        for type_ in sorted({mask for _, mask in masks})
-    ]
-    policies = [
-        f"CREATE OR REPLACE POLICY mask_{type_} ON SCHEMA {catalog}.{schema} "
-        f"COLUMN MASK {catalog}.ops.mask_{type_} TO `account users` EXCEPT `{group}` "
-        f"FOR TABLES MATCH COLUMNS has_tag_value('{MASK}', '{type_}') AS hidden ON COLUMN hidden"
-        for schema, type_ in sorted(masks)
-    ]
-    return functions + policies + tags
+    tag = classification_tag(catalog)
+    is_open = " OR ".join(f"has_tag_value('{tag}', '{value}')" for value in CLASSIFICATIONS if value != RESTRICTED)
+    statements = []
+    for schema in (f"{catalog}.{name}" for name in MASKED_SCHEMAS):
+        statements += [
+            f"CREATE OR REPLACE FUNCTION {schema}.{MASK}(value VARIANT) RETURNS VARIANT RETURN CAST(NULL AS VARIANT)",
+            f"CREATE OR REPLACE POLICY {MASK} ON SCHEMA {schema} COLUMN MASK {schema}.{MASK} "
+            f"TO `account users` EXCEPT `{group}` FOR TABLES MATCH COLUMNS NOT ({is_open}) AS hidden ON COLUMN hidden",
+        ]
+    return statements
 
 
-def _mask(table: Table, column: Column) -> str | None:
-    """Raises: ValueError for a restricted column that is not a scalar: a mask has one type."""
-    if column.strictest != RESTRICTED:
-        return None
-    if not column.type.isalpha():
-        raise ValueError(f"{table.name}.{column.name} is restricted and {column.type}: no mask has that type")
-    return column.type.lower()
+def classifications(table: Table) -> dict[str, str]:
+    """The value of the classification tag of each column.
+
+    Raises: ValueError for a restricted column with fields or elements. The mask is a VARIANT, which not every runtime
+    casts such a column to.
+    """
+    found = {}
+    for column in table.columns:
+        found[column.name] = column.strictest or _UNCLASSIFIED
+        if found[column.name] == RESTRICTED and "<" in column.type:
+            raise ValueError(
+                f"{table.name}.{column.name} is restricted and {column.type}, which no mask can hide: "
+                "classify its fields as confidential, or make a column of each restricted one"
+            )
+    return found
+
+
+def tag_columns(table: Table, path: str, tag: str) -> list[str]:
+    """The statements that tag all columns of a table, one each: Databricks has none for several columns."""
+    return [
+        f"ALTER TABLE {path} ALTER COLUMN {name} SET TAGS ('{tag}' = '{value}')"
+        for name, value in classifications(table).items()
+    ]
