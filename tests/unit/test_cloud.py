@@ -13,6 +13,7 @@ from databricks.sdk.service.sql import ServiceError, StatementState
 from typer.testing import CliRunner
 
 from retailflow.contracts import entities
+from retailflow.contracts.privacy import classifications
 from retailflow.environments import load_environment
 from retailflow.release import FOLDER, Release
 from retailflow_local import cli
@@ -36,6 +37,16 @@ def assignments(kind: str, full_name: str) -> Found:
     return Found(privilege_assignments=[*given, PrivilegeAssignment("somebody@example.com", [Privilege.SELECT])])
 
 
+def tagged_columns() -> list[list[str | None]]:
+    """What the information schema says after the first day."""
+    tables = {table.name: table for contract in entities() for table in contract.tables}
+    return [[name, column, tag] for name, table in tables.items() for column, tag in classifications(table).items()]
+
+
+def answer(rows: list[list[str | None]]) -> Found:
+    return Found(status=Found(state=StatementState.SUCCEEDED, error=None), result=Found(data_array=rows))
+
+
 @pytest.fixture
 def cloud() -> Cloud:
     """An environment in which all is as it is to be."""
@@ -49,8 +60,8 @@ def cloud() -> Cloud:
     there = {FOLDER: [RELEASE.folder], RELEASE.folder: [RELEASE.wheel, RELEASE.requirements]}
     there[f"{RELEASE.folder}/spark_jobs"] = scripts
     workspace.workspace.list.side_effect = lambda path: [Found(path=found) for found in there[path]]
-    answer = Found(status=Found(state=StatementState.SUCCEEDED, error=None))
-    workspace.statement_execution.execute_statement.return_value = answer
+    workspace.statement_execution.execute_statement.return_value = answer(tagged_columns())
+    workspace.policies.list_policies.return_value = [Found(name="retailflow_mask")]
     workspace.schemas.list.return_value = [Found(name=name) for name in schemas()]
     workspace.external_locations.list.return_value = [Found(url=f"{ENV.raw.root}/")]
     workspace.grants.get.side_effect = assignments
@@ -64,7 +75,7 @@ def broken(cloud: Cloud) -> dict[str, str]:
 def test_all_is_well(cloud):
     checks = list(diagnose(cloud))
     assert [check.name for check in checks if check.verdict == "ok"] == [check.name for check in checks]
-    assert len(checks) == 8
+    assert len(checks) == 10
 
 
 def test_each_thing_that_is_missing_is_named(cloud):
@@ -75,7 +86,7 @@ def test_each_thing_that_is_missing_is_named(cloud):
     failed = Found(status=Found(state=StatementState.FAILED, error=ServiceError(message="no such warehouse")))
     cloud.workspace.statement_execution.execute_statement.return_value = failed
     found = broken(cloud)
-    assert found.keys() == {"Secrets", "Code", "Warehouse", "Schemas", "Location"}
+    assert found.keys() == {"Secrets", "Code", "Warehouse", "Schemas", "Location", "Tags"}
     assert "orders-api-token" in found["Secrets"]
     assert f"{RELEASE.version}, is not deployed; there is none" in found["Code"]
     assert found["Warehouse"].endswith("no such warehouse")
@@ -93,6 +104,29 @@ def test_a_role_that_has_too_little_or_too_much_is_named(cloud):
     cloud.workspace.grants.get.side_effect = given
     problem = "analytics lacks SELECT on retailflow_dev.gold; analytics has MODIFY on retailflow_dev.gold"
     assert broken(cloud) == {"Grants": problem}
+
+
+def test_a_schema_without_masks_is_named_with_the_fix(cloud):
+    cloud.workspace.policies.list_policies.side_effect = lambda kind, name: (
+        [] if name == "retailflow_dev.silver" else [Found(name="retailflow_mask")]
+    )
+    (check,) = (check for check in diagnose(cloud) if check.verdict != "ok")
+    assert check.finding == "no policy retailflow_mask on silver"
+    assert "databricks bundle run retailflow_govern --target dev" in check.fix
+
+
+def test_columns_whose_tag_is_not_that_of_their_contract_are_named_with_the_fix(cloud):
+    rows = [row for row in tagged_columns() if not row[0].startswith("quarantine.")]  # those are not there yet
+    rows.remove(["silver.customers", "email", "restricted"])
+    rows.remove(["silver.customers", "phone", "restricted"])
+    rows += [["silver.customers", "email", "public"], ["silver.customers", "phone", None], ["silver.other", "x", None]]
+    cloud.workspace.statement_execution.execute_statement.return_value = answer(rows)
+    (check,) = (check for check in diagnose(cloud) if check.verdict != "ok")
+    assert check.finding == (
+        "silver.customers.email is tagged public, not restricted; "
+        "silver.customers.phone is tagged nothing, not restricted"
+    )
+    assert "UNSET TBLPROPERTIES ('retailflow.tagged')" in check.fix
 
 
 def test_what_does_not_answer_is_said_and_the_rest_is_still_looked_at(cloud):

@@ -7,6 +7,7 @@ from databricks.sdk.errors import DatabricksError
 from databricks.sdk.service.sql import StatementState
 
 from retailflow.contracts import entities
+from retailflow.contracts.privacy import MASK, MASKED_SCHEMAS, classification_tag, classifications
 from retailflow.release import FOLDER, Release
 from retailflow_local.cloud import Cloud, secret_names
 from retailflow_local.doctor import Check
@@ -37,6 +38,15 @@ def diagnose(cloud: Cloud) -> Iterator[Check]:
         "Schemas": (_schemas, f"{apply}."),
         "Location": (_location, f"{apply}; you see it only with a privilege on it."),
         "Grants": (_grants, f"{apply}: it gives what is missing and takes what is too much."),
+        "Policies": (
+            _policies,
+            f"Run databricks bundle run retailflow_govern --target {cloud.env.name}, as releases do.",
+        ),
+        "Tags": (
+            _tags,
+            "Start the job of the table, which sets them. If somebody changed a tag by hand, first run "
+            "ALTER TABLE <catalog>.<table> UNSET TBLPROPERTIES ('retailflow.tagged').",
+        ),
     }
     for name, (check, fix) in checks.items():
         try:
@@ -82,11 +92,18 @@ def _code(cloud: Cloud) -> str:
 
 
 def _warehouse(cloud: Cloud) -> str:
+    _query(cloud, "SELECT 1")
+    return f"{cloud.env.warehouse_id} answers"
+
+
+def _query(cloud: Cloud, statement: str) -> list[list[str | None]]:
+    """The rows of a small result. Raises: _NotReady."""
     warehouse = cloud.env.warehouse_id
-    status = cloud.workspace.statement_execution.execute_statement("SELECT 1", warehouse, wait_timeout="50s").status
-    if status.state != StatementState.SUCCEEDED:
-        raise _NotReady(f"{warehouse}: {status.error.message if status.error else 'no answer within 50 s, ask again'}")
-    return f"{warehouse} answers"
+    answer = cloud.workspace.statement_execution.execute_statement(statement, warehouse, wait_timeout="50s")
+    if answer.status.state != StatementState.SUCCEEDED:
+        error = answer.status.error
+        raise _NotReady(f"{warehouse}: {error.message if error else 'no answer within 50 s, ask again'}")
+    return answer.result.data_array or []
 
 
 def _schemas(cloud: Cloud) -> str:
@@ -124,6 +141,38 @@ def _grants(cloud: Cloud) -> str:
     if problems:
         raise _NotReady("; ".join(problems))
     return "each role has what docs/UNITY_CATALOG.md says, and no more"
+
+
+def _policies(cloud: Cloud) -> str:
+    listed, catalog = cloud.workspace.policies.list_policies, cloud.env.catalog
+    masked = [
+        schema for schema in MASKED_SCHEMAS if MASK in {one.name for one in listed("SCHEMA", f"{catalog}.{schema}")}
+    ]
+    _all_there(f"no policy {MASK} on", MASKED_SCHEMAS, masked)
+    return f"{', '.join(masked)} hide the columns that no tag opens"
+
+
+def _tags(cloud: Cloud) -> str:
+    """Compare the tags of the tables that exist with the contracts."""
+    catalog = cloud.env.catalog
+    rows = _query(
+        cloud,
+        "SELECT concat_ws('.', c.table_schema, c.table_name), c.column_name, t.tag_value "
+        f"FROM {catalog}.information_schema.columns c LEFT JOIN {catalog}.information_schema.column_tags t "
+        "ON t.schema_name = c.table_schema AND t.table_name = c.table_name AND t.column_name = c.column_name "
+        f"AND t.tag_name = '{classification_tag(catalog)}' "
+        f"WHERE c.table_schema IN ({', '.join(repr(schema) for schema in MASKED_SCHEMAS)})",
+    )
+    wanted = {t.name: classifications(t) for contract in entities() for t in contract.tables}
+    present = [(table, column, tag) for table, column, tag in sorted(rows) if column in wanted.get(table, ())]
+    wrong = [
+        f"{table}.{column} is tagged {tag or 'nothing'}, not {wanted[table][column]}"
+        for table, column, tag in present
+        if tag != wanted[table][column]
+    ]
+    if wrong:
+        raise _NotReady("; ".join(wrong))
+    return f"the {len(present)} columns that you may see have the tags of their contracts"
 
 
 def _all_there(complaint: str, wanted: Iterable[str], found: Iterable[str]) -> None:
