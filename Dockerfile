@@ -3,7 +3,7 @@
 # No image registry was at hand when this was written, so the base is pinned by tag; put the digest behind it
 # (python:3.11-slim-bookworm@sha256:…) where you build.
 FROM python:3.11-slim-bookworm AS airflow
-RUN useradd --uid 50000 --create-home retailflow && install -d -o 50000 /opt/retailflow
+RUN useradd --uid 50000 --create-home retailflow && install -d -o 50000 /opt/retailflow /opt/airflow
 WORKDIR /opt/retailflow
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.txt
@@ -15,7 +15,10 @@ COPY dags dags
 COPY plugins plugins
 COPY include include
 COPY tests/data tests/data
-ENV AIRFLOW__CORE__DAGS_FOLDER=/opt/retailflow/dags \
+COPY --chmod=755 include/image/entrypoint.sh /entrypoint
+# RETAILFLOW_ENV has no default here: each environment sets it (docs/DEPLOYMENT.md, Airflow in an environment).
+ENV AIRFLOW_HOME=/opt/airflow \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/retailflow/dags \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/retailflow/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
     AIRFLOW__CORE__TASK_SUCCESS_OVERTIME=180 \
@@ -29,8 +32,7 @@ RUN test -n "$RELEASE" && echo "$RELEASE" > RELEASE
 ENV RETAILFLOW_RELEASE_FILE=/opt/retailflow/RELEASE
 USER 50000
 RUN python -m retailflow.environments dev stg prod
-# A broken environment, or one that there is not, ends the start with a sentence rather than an Airflow without DAGs.
-ENTRYPOINT ["/bin/sh", "-c", "python -m retailflow.environments && exec airflow \"$@\"", "airflow"]
+ENTRYPOINT ["/entrypoint"]
 
 FROM python:3.11-slim-bookworm AS workspace
 # hadolint ignore=DL3008

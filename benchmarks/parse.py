@@ -61,6 +61,7 @@ def child(work: str, modules: list[str] | None = None) -> dict:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
             "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("include", "plugins", "spark_jobs")),
+            "RETAILFLOW_ENV": "local",
         }
         answer = subprocess.run(
             [sys.executable, __file__, work],

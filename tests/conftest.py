@@ -17,6 +17,7 @@ from retailflow_local.spark_client import session
 from retailflow_local.workspace import REPOSITORY, Workspace
 from retailflow_spark.tables import Tables
 
+os.environ["RETAILFLOW_ENV"] = "local"  # tests run on a laptop, whatever the shell that starts them is set to
 collect_ignore = ["data"]  # they need live tables: the DAG retailflow_data_tests runs them
 _RUNNING = "RETAILFLOW_TEST_WORKSPACE"  # of a test that runs other tests
 _SECONDS = Path(__file__).with_name("seconds.json")  # that each file of the short suite took when it was last recorded

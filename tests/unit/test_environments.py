@@ -1,4 +1,3 @@
-import json
 import os
 import re
 import subprocess
@@ -33,12 +32,19 @@ def test_there_are_four_environments_and_each_file_is_valid():
     assert [load_environment(name).name for name in ENVIRONMENTS] == ENVIRONMENTS
 
 
-def test_the_variable_chooses_and_local_is_the_default(monkeypatch):
-    monkeypatch.delenv("RETAILFLOW_ENV", raising=False)
-    assert load_environment().name == "local"
+def test_the_variable_chooses(monkeypatch):
     monkeypatch.setenv("RETAILFLOW_ENV", "prod")
     assert load_environment().name == "prod"
     assert load_environment("dev").name == "dev"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_the_variable_there_is_no_environment(monkeypatch, value):
+    monkeypatch.delenv("RETAILFLOW_ENV")
+    if value is not None:
+        monkeypatch.setenv("RETAILFLOW_ENV", value)
+    with pytest.raises(SettingsError, match=r"^RETAILFLOW_ENV is not set: set it to one of dev, local, prod, stg\.$"):
+        load_environment()
 
 
 def test_only_account_and_scheme_of_raw_differ_from_the_cloud():
@@ -182,12 +188,55 @@ def test_a_secret_never_comes_from_a_variable():
     )
 
 
-@pytest.mark.parametrize(("chosen", "code", "says"), [("prod", 0, ""), ("prdo", 1, "There is no environment 'prdo'")])
-def test_the_image_asks_for_the_chosen_environment_before_airflow_starts(chosen, code, says):
-    start = re.search(r'^ENTRYPOINT (\[.*"airflow"\])$', (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
-    command = [part.replace("exec airflow", "exec echo airflow") for part in json.loads(start)]
-    environment = os.environ | {"RETAILFLOW_ENV": chosen, "PYTHONPATH": str(ROOT / "include")}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    done = subprocess.run([*command, "scheduler"], env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (code, "" if code else "airflow scheduler\n")
-    assert says in done.stderr
+@pytest.fixture
+def start(tmp_path):
+    """`start(RETAILFLOW_ENV or None, *arguments)`: runs the image's entrypoint. `airflow` prints its arguments."""
+    airflow = tmp_path / "airflow"
+    airflow.write_text('#!/bin/sh\necho airflow "$@"\n')
+    airflow.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
+
+    def started(chosen: str | None, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "include")}
+        environment.pop("RETAILFLOW_ENV", None)
+        environment |= {} if chosen is None else {"RETAILFLOW_ENV": chosen}
+        command = [ROOT / "include" / "image" / "entrypoint.sh", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return started
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        (None, "retailflow: RETAILFLOW_ENV is not set"),
+        ("", "retailflow: RETAILFLOW_ENV is not set"),
+        ("prdo", "retailflow: There is no environment 'prdo'"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["scheduler"], ["bash", "-c", "exec airflow scheduler"]])
+def test_the_image_does_not_start_without_an_environment(start, chosen, says, arguments):
+    done = start(chosen, *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["scheduler"], "airflow scheduler"),
+        (["airflow", "db", "check-migrations"], "airflow db check-migrations"),
+        (["bash", "-c", "exec airflow dag-processor"], "airflow dag-processor"),
+        (["python", "-c", "print('a task')"], "a task"),
+    ],
+)
+def test_the_image_starts_what_people_and_the_helm_chart_pass(start, arguments, says):
+    done = start("prod", *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{says}\n", "")
+
+
+def test_the_image_has_that_entrypoint_and_chooses_no_environment():
+    image = (ROOT / "Dockerfile").read_text().partition(" AS workspace")[0]
+    assert "COPY --chmod=755 include/image/entrypoint.sh /entrypoint\n" in image
+    assert 'ENTRYPOINT ["/entrypoint"]\n' in image
+    assert not re.search(r"^(ENV|ARG)?\s*RETAILFLOW_ENV=", image, re.MULTILINE)

@@ -19,7 +19,6 @@ from retailflow.compute import Compute, Serverless
 from retailflow.strict import LOADER, Strict
 
 SELECTOR = "RETAILFLOW_ENV"
-DEFAULT = "local"
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET_VARIABLE = re.compile(r"TOKEN|SECRET|PASSWORD|CONNECTION_STRING|_KEY(_|$)", re.IGNORECASE)
@@ -137,12 +136,14 @@ def environment_names() -> tuple[str, ...]:
 
 
 def load_environment(name: str | None = None) -> Environment:
-    """The environment of that name; without one, of the variable RETAILFLOW_ENV, else `local`.
+    """The environment of that name; without one, of the variable RETAILFLOW_ENV. There is no default.
 
     Raises:
-        SettingsError: there is no such environment, or its file is wrong.
+        SettingsError: no environment is named, there is none of that name, or its file is wrong.
     """
-    name = name or os.environ.get(SELECTOR) or DEFAULT
+    name = name or os.environ.get(SELECTOR)
+    if not name:
+        raise SettingsError(f"{SELECTOR} is not set: set it to one of {', '.join(environment_names())}.")
     if name not in environment_names():
         raise SettingsError(
             f"There is no environment {name!r}: give one of {', '.join(environment_names())} (or set {SELECTOR} to it)."
