@@ -15,6 +15,7 @@ COPY dags dags
 COPY plugins plugins
 COPY include include
 COPY tests/data tests/data
+COPY include/image/webserver_config.py /opt/airflow/
 COPY --chmod=755 include/image/entrypoint.sh /entrypoint
 # RETAILFLOW_ENV has no default here: each environment sets it (docs/DEPLOYMENT.md, Airflow in an environment).
 ENV AIRFLOW_HOME=/opt/airflow \

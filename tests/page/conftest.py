@@ -7,10 +7,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import requests
@@ -30,6 +31,7 @@ class Server:
 
     url: str
     database: Path
+    environment: dict[str, str]
 
     def token(self, user: str) -> str:
         answer = requests.post(f"{self.url}/auth/token", json={"username": user, "password": PASSWORD}, timeout=20)
@@ -50,7 +52,7 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, days: int) -> Iterator[Server]:
+def serving(home: Path, days: int, more: Mapping[str, str] = MappingProxyType({})) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -68,6 +70,7 @@ def serving(home: Path, days: int) -> Iterator[Server]:
         "RETAILFLOW_ENV": "prod",
         "RETAILFLOW_RELEASE": "0.1.0+gtest",
         "RETAILFLOW_REPORT": str(home / "report.html"),
+        **more,
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | settings
     if not (home / "airflow.db").exists():
@@ -78,7 +81,7 @@ def serving(home: Path, days: int) -> Iterator[Server]:
         process = subprocess.Popen(
             [sys.executable, script, str(port), str(days)], env=environment, stdout=log, stderr=log
         )
-    server = Server(f"http://127.0.0.1:{port}", home / "airflow.db")
+    server = Server(f"http://127.0.0.1:{port}", home / "airflow.db", environment)
     try:
         deadline = time.monotonic() + 90
         while not _answers(server.url):
