@@ -8,7 +8,7 @@ import json
 
 from retailflow_spark.job import confirmation, digests, options, spark_session
 from retailflow_spark.privacy.erase import find
-from retailflow_spark.secrets import open_raw
+from retailflow_spark.secrets import open_raw, open_raw_to_erase
 from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
@@ -22,4 +22,6 @@ if __name__ == "__main__":
             confirm=given.confirm,
             unconfirmed_records=given.env.erasure_unconfirmed_records,
         )
+        if plan or given.customers or given.browsers or given.confirm:
+            open_raw_to_erase(given.env)  # the jobs that follow need it: fail before they have begun
     print("PLAN", json.dumps(plan))

@@ -1,11 +1,14 @@
 """The end of an erasure: `erase_finish.py --env E --settled-hours N --run-id ID` deletes what older versions hold."""
 
+from functools import partial
+
 from retailflow_spark.job import databricks_run_id, hours, options, spark_session
 from retailflow_spark.privacy.purge import finish
-from retailflow_spark.secrets import open_raw
+from retailflow_spark.secrets import open_raw_to_erase
 from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
     given = options({"settled-hours": hours, "run-id": databricks_run_id})
     with spark_session() as spark:
-        print(finish(Tables.of(spark, given.env), open_raw(given.env), given.settled_hours, given.run_id))
+        open_store = partial(open_raw_to_erase, given.env)
+        print(finish(Tables.of(spark, given.env), open_store, given.settled_hours, given.run_id))

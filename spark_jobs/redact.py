@@ -4,12 +4,12 @@ from retailflow.contracts import entity
 from retailflow_spark.job import arguments, spark_session
 from retailflow_spark.privacy.erase import redact_day
 from retailflow_spark.privacy.requests import personal
-from retailflow_spark.secrets import open_raw
+from retailflow_spark.secrets import open_raw_to_erase
 from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
     run = arguments("redact", "entity", [contract.name for contract in personal()])
     with spark_session() as spark:
-        tables, store = Tables.of(spark, run.environment), open_raw(run.environment)
+        tables, store = Tables.of(spark, run.environment), open_raw_to_erase(run.environment)
         count = redact_day(tables, store, entity(run.name), run.date, run.databricks_run_id)
     print(f"{run.name} {run.date}: {count} records redacted in RAW")

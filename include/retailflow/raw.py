@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from http import HTTPStatus
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,13 @@ class Part:
     suffix: str
     payload: bytes
     records: int
+
+
+class Kept(StrEnum):
+    """Why a blob could not be deleted."""
+
+    IMMUTABLE = "RAW is immutable for some days"
+    FORBIDDEN = "the identity of raw.eraser may not delete there"
 
 
 def day_path(entity: str, ingestion_date: date) -> str:
@@ -94,22 +103,24 @@ class RawStore:
         folders = self._container.walk_blobs(name_starts_with=f"{entity}/ingestion_date=", delimiter="/")
         return sorted(date.fromisoformat(folder.name.rstrip("/").rpartition("=")[2]) for folder in folders)
 
-    def delete(self, path: str) -> bool:
-        """Delete a blob; only for erasure, when a redacted batch stands for it. True also where it is gone already.
+    def delete(self, path: str) -> Kept | None:
+        """Delete a blob; only for erasure, when a redacted batch has taken its place.
 
-        False where it must stay for now: RAW may be immutable for some days (terraform/modules/storage).
+        Returns: None where the blob is gone, else why it must stay for now.
         """
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
         try:
             self._container.delete_blob(path)
         except ResourceNotFoundError:
-            return True
+            return None
         except HttpResponseError as error:
-            if getattr(error, "error_code", None) != "BlobImmutableDueToPolicy":  # set by the storage client
-                raise
-            return False
-        return True
+            if error.status_code == HTTPStatus.FORBIDDEN:
+                return Kept.FORBIDDEN
+            if getattr(error, "error_code", None) == "BlobImmutableDueToPolicy":  # set by the storage client
+                return Kept.IMMUTABLE
+            raise
+        return None
 
     def manifests(self, entity: str, ingestion_date: date, names: Iterable[str] | None = None) -> list[Manifest]:
         """The day's manifests, by batch, those that do not count any more included.

@@ -128,13 +128,13 @@ def load_secrets(root: Path) -> Secrets:
 def write_key_vault(root: Path, own: Secrets, blob_port: int) -> Path:
     """What the Jobs API serves as secret scopes: {scope: {key: value}}, under the names the local environment reads."""
     environment = load_environment("local")
-    credential = environment.raw.credential
-    assert isinstance(credential, ConnectionString), "the local environment reaches RAW by connection string"
     keys = {
         environment.sources["orders"].token_secret: own.orders_api_token,
         environment.sources["customers"].token_secret: own.crm_api_token,
-        credential.connection_string_secret: connection_string(blob_port),
     }
+    for credential in (environment.raw.credential, environment.raw.eraser):
+        assert isinstance(credential, ConnectionString), "the local environment reaches RAW by connection string"
+        keys[credential.connection_string_secret] = connection_string(blob_port)
     path = root / "secrets" / "key_vault.json"
     write_private(path, json.dumps({environment.secret_scope: keys}, indent=1))
     return path

@@ -156,7 +156,7 @@ def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table
     assert {word for words in found.values() for word in words} == set(WORDS)
     assert [name for name in found if "_delta_log" in name] == []
     assert find(module_tables, module_raw) == {}
-    assert finish(module_tables, module_raw, 0, "3") == "No request is open."
+    assert finish(module_tables, lambda: module_raw, 0, "3") == "No request is open."
     assert find(module_tables, module_raw, customers=[PERSON]) == {}
     said = capsys.readouterr().out
     assert "clickstream: 10 records on 2 dates (2 by browser, 6 by id, 2 by text)\n" in said
@@ -173,7 +173,7 @@ def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table
         "store_sales": {str(day): 1 for day in DAYS},
     }
     with pytest.raises(ErasureError, match=r"bronze.customers \(2 rows\).*the published gold.dim_customer"):
-        finish(module_tables, module_raw, 0, "3")
+        finish(module_tables, lambda: module_raw, 0, "3")
 
 
 def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, module_raw, before):
@@ -198,9 +198,13 @@ def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
     monkeypatch.setattr(type(module_tables), "vacuum", look_and_vacuum)
     rebuild(module_tables, module_raw, find(module_tables, module_raw))
     assert find(module_tables, module_raw) == {}
-    assert finish(module_tables, module_raw, 24, "6").startswith("Gone from all tables; the files of older versions")
+    assert finish(module_tables, lambda: module_raw, 24, "6").startswith(
+        "Gone from all tables; the files of older versions"
+    )
     assert found_in(workspace, module_raw)
-    assert finish(module_tables, module_raw, 0, "7").startswith("2 requests closed")  # the customer and their browser
+    assert finish(module_tables, lambda: module_raw, 0, "7").startswith(
+        "2 requests closed"
+    )  # the customer and their browser
     assert found_in(workspace, module_raw) == {}
     # Readers are at the newest version, which alone may be read while a table keeps no older one.
     assert {name for name, is_newest in published.items() if is_newest} == {
@@ -208,7 +212,7 @@ def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
     }  # fmt: skip
     assert revenue(module_tables) == before["revenue"]
     assert of_others(module_tables) == before["others"]
-    assert finish(module_tables, module_raw, 0, "8") == "No request is open."
+    assert finish(module_tables, lambda: module_raw, 0, "8") == "No request is open."
 
 
 def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, before):
@@ -224,7 +228,7 @@ def test_who_comes_again_is_found_again(module_tables, module_raw, workspace, be
     plan = find(module_tables, module_raw)
     assert plan == {"customers": {str(DAYS[1]): 1}}
     rebuild(module_tables, module_raw, plan)
-    assert finish(module_tables, module_raw, 0, "9").startswith("2 requests closed")
+    assert finish(module_tables, lambda: module_raw, 0, "9").startswith("2 requests closed")
     assert found_in(workspace, module_raw) == {}
 
 
@@ -245,7 +249,7 @@ def test_a_table_that_a_reader_is_behind_keeps_its_files(module_tables, module_r
     )
     monkeypatch.setattr(purge, "behind", lambda *asked: "gold.dim_customer is still at version 1")
     with pytest.raises(ErasureError, match="cannot lose its older versions: gold"):
-        finish(module_tables, module_raw, 0, "10")
+        finish(module_tables, lambda: module_raw, 0, "10")
 
 
 def test_only_feeds_with_people_are_looked_at():

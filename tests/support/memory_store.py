@@ -34,6 +34,5 @@ class MemoryStore(RawStore):
         folders = {path.split("/")[1] for path in self.names(f"{entity}/")}
         return sorted(date.fromisoformat(folder.removeprefix("ingestion_date=")) for folder in folders)
 
-    def delete(self, path: str) -> bool:
+    def delete(self, path: str) -> None:
         self.blobs.pop(path, None)
-        return True

@@ -1,5 +1,6 @@
 """`doctor --env`, with stand-ins of Azure and Databricks that have the names and arguments of their SDKs."""
 
+from dataclasses import replace
 from types import SimpleNamespace as Found
 from unittest.mock import create_autospec
 
@@ -91,6 +92,20 @@ def test_each_thing_that_is_missing_is_named(cloud):
     assert f"{RELEASE.version}, is not deployed; there is none" in found["Code"]
     assert found["Warehouse"].endswith("no such warehouse")
     assert "silver" in found["Schemas"]
+
+
+def test_without_an_eraser_its_secrets_are_not_asked_for_and_that_is_said(cloud):
+    (found,) = (check for check in diagnose(cloud) if check.name == "Secrets")
+    assert (found.verdict, found.finding) == ("ok", "the scope retailflow-keyvault has all 8 that jobs read")
+    raw = ENV.raw.model_copy(update={"eraser": None})
+    without = replace(cloud, env=ENV.model_copy(update={"raw": raw}))
+    cloud.workspace.secrets.list_secrets.return_value = [Found(key=name) for name in secret_names(without.env)]
+    (found,) = (check for check in diagnose(without) if check.name == "Secrets")
+    assert (found.verdict, found.finding) == (
+        "ok",
+        "the scope retailflow-keyvault has all 5 that jobs read; without raw.eraser nobody can be erased",
+    )
+    assert "lacks raw-eraser-client-id, raw-eraser-client-secret, raw-eraser-tenant-id" in broken(cloud)["Secrets"]
 
 
 def test_a_role_that_has_too_little_or_too_much_is_named(cloud):

@@ -44,11 +44,19 @@ class ServicePrincipal(Strict):
     client_secret_secret: SecretName
 
 
+Credential = Annotated[ConnectionString | ServicePrincipal, Field(discriminator="kind")]
+
+
 class Raw(Strict):
-    """The RAW container: where Spark reads it (`root`), and what a job without Spark writes it with (`credential`)."""
+    """The RAW container: where Spark reads it (`root`), and how the jobs themselves reach it.
+
+    credential: of every job. It reads, lists and creates blobs, and cannot delete them.
+    eraser: of the erasure's jobs, which delete blobs. Without one, nobody can be erased.
+    """
 
     root: str = Field(pattern=r"^abfss?://[a-z0-9\-]{3,63}@[a-z0-9]{3,24}\.dfs\.core\.windows\.net$")
-    credential: Annotated[ConnectionString | ServicePrincipal, Field(discriminator="kind")]
+    credential: Credential
+    eraser: Credential | None = None
 
     @property
     def container(self) -> str:

@@ -61,6 +61,6 @@ def _account_url(env: Environment) -> str:
 
 def secret_names(env: Environment) -> list[str]:
     """The secrets that jobs read from the scope."""
-    credential = env.raw.credential.model_dump()
-    names = {name for key, name in credential.items() if key.endswith("_secret")}
+    credentials = (one.model_dump() for one in (env.raw.credential, env.raw.eraser) if one)
+    names = {name for one in credentials for key, name in one.items() if key.endswith("_secret")}
     return sorted(names | {source.token_secret for source in env.sources.values()})

@@ -72,7 +72,8 @@ def _raw(cloud: Cloud) -> str:
 def _secrets(cloud: Cloud) -> str:
     scope, names = cloud.env.secret_scope, secret_names(cloud.env)
     _all_there(f"the scope {scope} lacks", names, (found.key for found in cloud.workspace.secrets.list_secrets(scope)))
-    return f"the scope {scope} has all {len(names)} that jobs read"
+    lacking = "" if cloud.env.raw.eraser else "; without raw.eraser nobody can be erased"
+    return f"the scope {scope} has all {len(names)} that jobs read{lacking}"
 
 
 def _code(cloud: Cloud) -> str:

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
 from retailflow.manifests import counted
-from retailflow.raw import RawStore
+from retailflow.raw import Kept, RawStore
 from retailflow_spark.bronze.decode import decode
 from retailflow_spark.bronze.encoding import BadFile
 from retailflow_spark.privacy import requests
@@ -209,22 +209,22 @@ def redact_day(tables: Tables, store: RawStore, contract: EntityContract, ingest
 
 
 class Swept(NamedTuple):
-    """How many records deleted files had, and the paths of files that are immutable for some days yet."""
+    """How many records the deleted files had, and why the others stay, by path."""
 
     records: int
-    kept: list[str]
+    kept: dict[str, Kept]
 
 
 def sweep(
     tables: Tables, store: RawStore, contract: EntityContract, day: date, subjects: Subjects, run_id: str
 ) -> Swept:
     """Delete the files of a date that no batch names and that have one of the requested in them."""
-    records, kept = 0, []
+    records, kept = 0, {}
     for (_, path), fates in in_dead_files(store, contract, subjects, [day]).items():
         requests.receipt(tables, contract, day, path.rpartition("/")[2], len(fates), run_id)
-        if store.delete(path):
-            records += len(fates)
+        if why := store.delete(path):
+            print(f"{path} stays for now: {why}")
+            kept[path] = why
         else:
-            print(f"{path} is immutable for some days yet, and is deleted after them")
-            kept.append(path)
+            records += len(fates)
     return Swept(records, kept)

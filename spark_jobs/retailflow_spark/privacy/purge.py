@@ -1,5 +1,6 @@
 """The end of an erasure: no table holds the customers any more, and what older versions hold is deleted."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -8,7 +9,7 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract, Table, built_from, entity
 from retailflow.contracts.model import PLACE
-from retailflow.raw import RawStore
+from retailflow.raw import Kept, RawStore
 from retailflow_spark.maintenance import behind, oldest_needed
 from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.erase import sweep
@@ -25,10 +26,11 @@ class ErasureError(RuntimeError):
     """A person is not gone yet. Says where they still are, and what to do."""
 
 
-def finish(tables: Tables, store: RawStore, settled_hours: int, run_id: str) -> str:
+def finish(tables: Tables, open_store: Callable[[], RawStore], settled_hours: int, run_id: str) -> str:
     """Once no table holds them: delete the files of older versions, and close the requests. Safe to repeat.
 
     Args:
+        open_store: opens RAW with the right to delete; not called while no request is open.
         settled_hours: files replaced for less stay, and with them the requests; a run under way may need them.
 
     Returns: what was done, as a sentence.
@@ -50,8 +52,27 @@ def finish(tables: Tables, store: RawStore, settled_hours: int, run_id: str) -> 
         carry(tables, run_id)
         requests.mark(tables, [row.subject_sha256 for row in open_], rebuilt_at=datetime.now(UTC))
     settled = _open(tables, f"rebuilt_at <= current_timestamp() - interval {settled_hours} hours")
+    if settled:
+        _delete_older_versions(tables, scope, settled_hours, run_id)
+    kept = _sweep_again(tables, open_store(), subjects, run_id)
+    if forbidden := [path for path, why in kept.items() if why is Kept.FORBIDDEN]:
+        raise ErasureError(
+            f"{len(forbidden)} files of RAW still hold them, {forbidden[0]} among them: {Kept.FORBIDDEN}. Give it the "
+            "role RetailFlow RAW eraser on the container (docs/runbooks/erase_a_customer.md), then clear this task."
+        )
     if not settled:
         return f"Gone from all tables; the files of older versions are deleted after {settled_hours} hours."
+    if kept:
+        return f"{len(kept)} files of RAW are immutable for some days yet, {min(kept)} among them; all else is gone."
+    requests.mark(tables, [row.subject_sha256 for row in settled], erased_at=datetime.now(UTC))
+    return f"{len(settled)} requests closed: no table, no older version and no file of RAW holds them."
+
+
+def _delete_older_versions(tables: Tables, scope: list[Table], settled_hours: int, run_id: str) -> None:
+    """Delete the files that only older versions need. Raises: ErasureError where something still reads one by number.
+
+    Readers of GOLD are moved to the newest version first.
+    """
     needed = oldest_needed(tables)
     for table in scope:
         if reader := behind(tables, table.name, settled_hours, *needed.get(table.name, (None, None))):
@@ -60,16 +81,13 @@ def finish(tables: Tables, store: RawStore, settled_hours: int, run_id: str) -> 
             )
         move = partial(carry, tables, run_id) if table.name.startswith("gold.") else None
         tables.vacuum_now(table, settled_hours, before=move)
+
+
+def _sweep_again(tables: Tables, store: RawStore, subjects: Subjects, run_id: str) -> dict[str, Kept]:
+    """Delete what the redaction of each date had to leave. Returns why a file still stays, by path."""
     days = tables.read(requests.REDACTIONS.name).select("entity", "ingestion_date").distinct().collect()
-    kept = [path for day in days for path in _sweep_again(tables, store, day, subjects, run_id)]
-    if kept:
-        return f"{len(kept)} files of RAW are immutable for some days yet, {kept[0]} among them; all else is gone."
-    requests.mark(tables, [row.subject_sha256 for row in settled], erased_at=datetime.now(UTC))
-    return f"{len(settled)} requests closed: no table, no older version and no file of RAW holds them."
-
-
-def _sweep_again(tables: Tables, store: RawStore, day: Row, subjects: Subjects, run_id: str) -> list[str]:
-    return sweep(tables, store, entity(day.entity), day.ingestion_date, subjects, run_id).kept
+    swept = (sweep(tables, store, entity(day.entity), day.ingestion_date, subjects, run_id) for day in days)
+    return {path: why for one in swept for path, why in one.kept.items()}
 
 
 def _forget_names(tables: Tables, subjects: Subjects) -> None:

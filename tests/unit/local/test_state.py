@@ -89,7 +89,7 @@ def test_the_key_vault_has_the_names_that_the_local_environment_reads(tmp_path):
     keys = vault["retailflow-keyvault"]
     assert keys["orders-api-token"] == secrets.orders_api_token
     assert "BlobEndpoint=http://127.0.0.1:10123/devstoreaccount1;" in keys["raw-connection-string"]
-    assert len(keys) == 3
+    assert len(keys) == 4
 
 
 def test_where_a_file_system_keeps_no_rights_no_secret_is_written(tmp_path, monkeypatch):
