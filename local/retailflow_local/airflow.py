@@ -21,7 +21,7 @@ from urllib3.util import Retry
 
 from retailflow.release import FILE_VARIABLE
 from retailflow_local import postgres
-from retailflow_local.azurite import connection_string
+from retailflow_local.azurite import DATA_ACTIONS, restricted_connection_string
 from retailflow_local.downloads import Progress
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import HOST, Health
@@ -51,7 +51,8 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
     }
     # The name that Airflow itself gives to the DAGs folder: runs of before keep their bundle.
     bundle = {"name": "dags-folder", "classpath": "retailflow_airflow.release_bundle.ReleaseBundle", "kwargs": {}}
-    wasb = {"conn_type": "wasb", "extra": {"connection_string": connection_string(ports["azurite"])}}
+    as_airflow = restricted_connection_string(ports["azurite"], DATA_ACTIONS["airflow"])
+    wasb = {"conn_type": "wasb", "extra": {"connection_string": as_airflow}}
     smtp = {
         "conn_type": "smtp",
         "host": HOST,

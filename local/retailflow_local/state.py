@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retailflow.environments import ConnectionString, load_environment
-from retailflow_local.azurite import connection_string
+from retailflow_local.azurite import DATA_ACTIONS, restricted_connection_string
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.processes import any_free_port, is_free
 
@@ -128,13 +128,14 @@ def load_secrets(root: Path) -> Secrets:
 def write_key_vault(root: Path, own: Secrets, blob_port: int) -> Path:
     """What the Jobs API serves as secret scopes: {scope: {key: value}}, under the names the local environment reads."""
     environment = load_environment("local")
+    raw = {"ingestion": environment.raw.credential, "eraser": environment.raw.eraser}
     keys = {
         environment.sources["orders"].token_secret: own.orders_api_token,
         environment.sources["customers"].token_secret: own.crm_api_token,
     }
-    for credential in (environment.raw.credential, environment.raw.eraser):
+    for role, credential in raw.items():
         assert isinstance(credential, ConnectionString), "the local environment reaches RAW by connection string"
-        keys[credential.connection_string_secret] = connection_string(blob_port)
+        keys[credential.connection_string_secret] = restricted_connection_string(blob_port, DATA_ACTIONS[role])
     path = root / "secrets" / "key_vault.json"
     write_private(path, json.dumps({environment.secret_scope: keys}, indent=1))
     return path

@@ -1,6 +1,7 @@
 """A customer is erased: no file holds them, everybody else is as before, and no replay brings them back. One story.
 
-Every file is searched as it lies on the disk: data, change feeds, commits, checkpoints, and RAW.
+Every file is searched as it lies on the disk: data, change feeds, commits, checkpoints, and RAW. Each job reaches RAW
+with the rights of its identity.
 """
 
 import gzip
@@ -9,10 +10,11 @@ from datetime import date, timedelta
 
 import pyarrow.parquet as pq
 import pytest
-from pipeline import empty_catalog, everything, put, run_day
+from pipeline import empty_catalog, everything, put, restricted, run_day
 
 from retailflow.contracts import entity, gold_table
 from retailflow.raw import withdraw
+from retailflow_local.azurite import DATA_ACTIONS
 from retailflow_spark.privacy import purge, requests
 from retailflow_spark.privacy.erase import find, redact_day
 from retailflow_spark.privacy.purge import ErasureError, finish
@@ -93,11 +95,11 @@ def build(tables) -> None:
         refresh(tables, gold_table(name))
 
 
-def rebuild(tables, raw, plan) -> None:
+def rebuild(tables, jobs, eraser, plan) -> None:
     for name, days in plan.items():
         for day in map(date.fromisoformat, days):
-            redact_day(tables, raw, entity(name), day, "1")
-            run_day(tables, raw, name, day)
+            redact_day(tables, eraser, entity(name), day, "1")
+            run_day(tables, jobs, name, day)
     build(tables)
     publish(tables)
 
@@ -139,55 +141,66 @@ def deliveries_are_old(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def before(module_tables, module_raw) -> dict:
+def jobs(workspace, module_raw):
+    """RAW as all jobs but the erasure's reach it."""
+    return restricted(workspace, module_raw, DATA_ACTIONS["ingestion"])
+
+
+@pytest.fixture(scope="module")
+def eraser(workspace, module_raw):
+    return restricted(workspace, module_raw, DATA_ACTIONS["eraser"])
+
+
+@pytest.fixture(scope="module")
+def before(module_tables, module_raw, jobs) -> dict:
     for day in DAYS:
         deliver(module_raw, day)
         for name in FEEDS:
-            run_day(module_tables, module_raw, name, day)
+            run_day(module_tables, jobs, name, day)
         build(module_tables)
     publish(module_tables)
     return {"revenue": revenue(module_tables), "others": of_others(module_tables)}
 
 
 def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table(
-    module_tables, module_raw, workspace, before, capsys
+    module_tables, module_raw, jobs, eraser, workspace, before, capsys
 ):
     found = found_in(workspace, module_raw)
     assert {word for words in found.values() for word in words} == set(WORDS)
     assert [name for name in found if "_delta_log" in name] == []
-    assert find(module_tables, module_raw) == {}
-    assert finish(module_tables, lambda: module_raw, 0, "3") == "No request is open."
-    assert find(module_tables, module_raw, customers=[PERSON]) == {}
+    assert find(module_tables, jobs) == {}
+    assert finish(module_tables, lambda: pytest.fail("RAW is not needed"), 0, "3") == "No request is open."
+    assert find(module_tables, jobs, customers=[PERSON]) == {}
     said = capsys.readouterr().out
     assert "clickstream: 10 records on 2 dates (2 by browser, 6 by id, 2 by text)\n" in said
     assert "customers: 2 records on 2 dates (2 by id)\n" in said
     assert "left alone: browser " + hashlib.sha256(b"A-BOTH").hexdigest() in said
     assert found_in(workspace, module_raw) == found
-    assert find(module_tables, module_raw, confirm="0" * 12) == {}
+    assert find(module_tables, jobs, confirm="0" * 12) == {}
     assert "The numbers are others than those that were confirmed" in capsys.readouterr().out
     code = said.rpartition("confirm = ")[2].strip()
-    assert find(module_tables, module_raw, confirm=code) == {
+    assert find(module_tables, jobs, confirm=code) == {
         "clickstream": {str(day): 5 for day in DAYS},
         "customers": {str(day): 1 for day in DAYS},
         "orders": {str(day): 4 for day in DAYS},
         "store_sales": {str(day): 1 for day in DAYS},
     }
     with pytest.raises(ErasureError, match=r"bronze.customers \(2 rows\).*the published gold.dim_customer"):
-        finish(module_tables, lambda: module_raw, 0, "3")
+        finish(module_tables, lambda: eraser, 0, "3")
 
 
-def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, module_raw, before):
+def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, jobs, eraser, before):
     """Of the visits alone, nothing but the request tells whose browser it was."""
-    redact_day(module_tables, module_raw, entity("clickstream"), DAYS[0], "4")
-    run_day(module_tables, module_raw, "clickstream", DAYS[0])
-    left = find(module_tables, module_raw)
+    redact_day(module_tables, eraser, entity("clickstream"), DAYS[0], "4")
+    run_day(module_tables, jobs, "clickstream", DAYS[0])
+    left = find(module_tables, jobs)
     assert left["clickstream"] == {str(DAYS[1]): 5}
-    redact_day(module_tables, module_raw, entity("orders"), DAYS[0], "4")
-    assert redact_day(module_tables, module_raw, entity("orders"), DAYS[0], "5") == 0  # BRONZE is yet to be rebuilt
+    redact_day(module_tables, eraser, entity("orders"), DAYS[0], "4")
+    assert redact_day(module_tables, eraser, entity("orders"), DAYS[0], "5") == 0  # BRONZE is yet to be rebuilt
 
 
 def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
-    module_tables, module_raw, workspace, before, monkeypatch
+    module_tables, module_raw, jobs, eraser, workspace, before, monkeypatch
 ):
     vacuum, published = type(module_tables).vacuum, {}
 
@@ -196,15 +209,13 @@ def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
         vacuum(tables, name)
 
     monkeypatch.setattr(type(module_tables), "vacuum", look_and_vacuum)
-    rebuild(module_tables, module_raw, find(module_tables, module_raw))
-    assert find(module_tables, module_raw) == {}
-    assert finish(module_tables, lambda: module_raw, 24, "6").startswith(
-        "Gone from all tables; the files of older versions"
-    )
+    rebuild(module_tables, jobs, eraser, find(module_tables, jobs))
+    assert find(module_tables, jobs) == {}
+    said = finish(module_tables, lambda: eraser, 24, "6")
+    assert said.startswith("Gone from all tables; the files of older versions")
     assert found_in(workspace, module_raw)
-    assert finish(module_tables, lambda: module_raw, 0, "7").startswith(
-        "2 requests closed"
-    )  # the customer and their browser
+    said = finish(module_tables, lambda: eraser, 0, "7")
+    assert said.startswith("2 requests closed")  # the customer and their browser
     assert found_in(workspace, module_raw) == {}
     # Readers are at the newest version, which alone may be read while a table keeps no older one.
     assert {name for name, is_newest in published.items() if is_newest} == {
@@ -212,7 +223,7 @@ def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
     }  # fmt: skip
     assert revenue(module_tables) == before["revenue"]
     assert of_others(module_tables) == before["others"]
-    assert finish(module_tables, lambda: module_raw, 0, "8") == "No request is open."
+    assert finish(module_tables, lambda: eraser, 0, "8") == "No request is open."
 
 
 def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, before):
@@ -222,34 +233,32 @@ def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, befor
     )
 
 
-def test_who_comes_again_is_found_again(module_tables, module_raw, workspace, before):
+def test_who_comes_again_is_found_again(module_tables, module_raw, jobs, eraser, workspace, before):
     put(module_raw, "customers", DAYS[1], customer("C-CANARY", "Canaria", DAYS[1]))
-    run_day(module_tables, module_raw, "customers", DAYS[1])
-    plan = find(module_tables, module_raw)
+    run_day(module_tables, jobs, "customers", DAYS[1])
+    plan = find(module_tables, jobs)
     assert plan == {"customers": {str(DAYS[1]): 1}}
-    rebuild(module_tables, module_raw, plan)
-    assert finish(module_tables, lambda: module_raw, 0, "9").startswith("2 requests closed")
+    rebuild(module_tables, jobs, eraser, plan)
+    assert finish(module_tables, lambda: eraser, 0, "9").startswith("2 requests closed")
     assert found_in(workspace, module_raw) == {}
 
 
-def test_a_replay_of_everything_from_raw_gives_the_same_tables(module_tables, module_raw, before):
+def test_a_replay_of_everything_from_raw_gives_the_same_tables(module_tables, jobs, before):
     erased = {name: everything(module_tables, name) for name in TABLES}
     clean = empty_catalog(module_tables.spark)
     for day in reversed(DAYS):
         for name in FEEDS:
-            run_day(clean, module_raw, name, day)
+            run_day(clean, jobs, name, day)
     build(clean)
     assert {name: everything(clean, name) for name in TABLES} == erased
 
 
-def test_a_table_that_a_reader_is_behind_keeps_its_files(module_tables, module_raw, before, monkeypatch):
-    assert (
-        find(module_tables, module_raw, customers=[hashlib.sha256(b"C-NOBODY").hexdigest()], unconfirmed_records=9)
-        == {}
-    )
+def test_a_table_that_a_reader_is_behind_keeps_its_files(module_tables, jobs, eraser, before, monkeypatch):
+    nobody = hashlib.sha256(b"C-NOBODY").hexdigest()
+    assert find(module_tables, jobs, customers=[nobody], unconfirmed_records=9) == {}
     monkeypatch.setattr(purge, "behind", lambda *asked: "gold.dim_customer is still at version 1")
     with pytest.raises(ErasureError, match="cannot lose its older versions: gold"):
-        finish(module_tables, lambda: module_raw, 0, "10")
+        finish(module_tables, lambda: eraser, 0, "10")
 
 
 def test_only_feeds_with_people_are_looked_at():

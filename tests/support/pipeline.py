@@ -5,7 +5,7 @@ import gzip
 import io
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import SparkSession
@@ -63,6 +63,19 @@ def new_container(workspace: Workspace) -> RawStore:
     """A RAW container of the caller's own; `root` is its URI for Spark."""
     container = azurite.container(workspace.ports["azurite"], f"raw-{uuid.uuid4().hex[:12]}")
     return RawStore(container, f"abfs://{container.container_name}@devstoreaccount1.dfs.core.windows.net")
+
+
+def restricted(workspace: Workspace, raw: RawStore, actions: Collection[str]) -> RawStore:
+    """The same container for an identity that has only these data actions of Azure."""
+    return RawStore.from_connection_string(connection_string(workspace, raw, actions), container_name(raw), raw.root)
+
+
+def connection_string(workspace: Workspace, raw: RawStore, actions: Collection[str]) -> str:
+    return azurite.restricted_connection_string(workspace.ports["azurite"], actions, container_name(raw))
+
+
+def container_name(raw: RawStore) -> str:
+    return raw.root.partition("://")[2].partition("@")[0]
 
 
 def empty_catalog(spark: SparkSession) -> Tables:

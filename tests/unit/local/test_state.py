@@ -89,6 +89,8 @@ def test_the_key_vault_has_the_names_that_the_local_environment_reads(tmp_path):
     keys = vault["retailflow-keyvault"]
     assert keys["orders-api-token"] == secrets.orders_api_token
     assert "BlobEndpoint=http://127.0.0.1:10123/devstoreaccount1;" in keys["raw-connection-string"]
+    assert "&sp=racwl&" in keys["raw-connection-string"]
+    assert "&sp=racwdl&" in keys["raw-eraser-connection-string"]
     assert len(keys) == 4
 
 
