@@ -6,7 +6,7 @@ with the rights of its identity.
 
 import gzip
 import hashlib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +15,7 @@ from pipeline import empty_catalog, everything, put, restricted, run_day
 from retailflow.contracts import entity, gold_table
 from retailflow.raw import withdraw
 from retailflow_local.azurite import DATA_ACTIONS
-from retailflow_spark.privacy import purge, requests
+from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.erase import find, redact_day
 from retailflow_spark.privacy.purge import ErasureError, finish
 from retailflow_spark.publish import refresh
@@ -253,12 +253,20 @@ def test_a_replay_of_everything_from_raw_gives_the_same_tables(module_tables, jo
     assert {name: everything(clean, name) for name in TABLES} == erased
 
 
-def test_a_table_that_a_reader_is_behind_keeps_its_files(module_tables, jobs, eraser, before, monkeypatch):
+def test_a_table_whose_newest_rows_are_not_published_yet_keeps_its_files(
+    module_tables, module_raw, jobs, eraser, before
+):
+    """Delta would refuse the version that readers see, and with it all of GOLD."""
+    publish(module_tables)
+    put(module_raw, "customers", DAYS[1], customer("C-3", "Carla", DAYS[1]))
+    run_day(module_tables, jobs, "customers", DAYS[1])
+    refresh(module_tables, gold_table("dim_customer"))
     nobody = hashlib.sha256(b"C-NOBODY").hexdigest()
     assert find(module_tables, jobs, customers=[nobody], unconfirmed_records=9) == {}
-    monkeypatch.setattr(purge, "behind", lambda *asked: "gold.dim_customer is still at version 1")
-    with pytest.raises(ErasureError, match="cannot lose its older versions: gold"):
-        finish(module_tables, lambda: eraser, 0, "10")
+    requests.mark(module_tables, [nobody], rebuilt_at=datetime.now(UTC) - timedelta(hours=25))
+    behind = r"gold\.dim_customer cannot lose its older versions: .* is still at version"
+    with pytest.raises(ErasureError, match=behind):
+        finish(module_tables, lambda: eraser, 24, "10")
 
 
 def test_only_feeds_with_people_are_looked_at():

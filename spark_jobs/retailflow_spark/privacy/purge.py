@@ -71,15 +71,18 @@ def finish(tables: Tables, open_store: Callable[[], RawStore], settled_hours: in
 def _delete_older_versions(tables: Tables, scope: list[Table], settled_hours: int, run_id: str) -> None:
     """Delete the files that only older versions need. Raises: ErasureError where something still reads one by number.
 
-    Readers of GOLD are moved to the newest version first.
+    Meanwhile Delta refuses older versions. So readers of GOLD are moved to the newest first, which is possible only
+    where its rows are those that they see.
     """
     needed = oldest_needed(tables)
     for table in scope:
-        if reader := behind(tables, table.name, settled_hours, *needed.get(table.name, (None, None))):
+        is_gold = table.name.startswith("gold.")
+        hours = 0 if is_gold else settled_hours
+        if reader := behind(tables, table.name, hours, *needed.get(table.name, (None, None))):
             raise ErasureError(
                 f"{table.name} cannot lose its older versions: {reader}. Clear that task, then this one."
             )
-        move = partial(carry, tables, run_id) if table.name.startswith("gold.") else None
+        move = partial(carry, tables, run_id) if is_gold else None
         tables.vacuum_now(table, settled_hours, before=move)
 
 
