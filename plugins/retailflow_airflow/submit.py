@@ -72,6 +72,8 @@ def submission(env: Environment, script: str, parameters: Sequence[str], date: s
     """The body of runs/submit for `<script>.py` of this process's release. Every key is one of `jobs.submit`."""
     release = chosen()
     run_fields, task_fields = submit_fields(env.compute, release, env.tags)
+    if env.on_call_group:  # else nobody but the submitter and administrators can open the run that a mail links to
+        run_fields["access_control_list"] = [{"group_name": env.on_call_group, "permission_level": "CAN_VIEW"}]
     return {
         "run_name": f"{{{{ ti.dag_id }}}}/{{{{ ti.task_id }}}}/{date}/{_TRY} ({env.name}, {_ORIGIN})",
         "idempotency_token": "{{ idempotency_token(ti) }}",

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
+from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
 from databricks.sdk.service import jobs
 
 from retailflow.compute import NewCluster, Pool
@@ -72,6 +73,9 @@ def through_the_sdk(body: dict) -> dict:
     typed["tasks"] = [jobs.SubmitTask.from_dict(task) for task in body["tasks"]]
     if "environments" in body:
         typed["environments"] = [jobs.JobEnvironment.from_dict(item) for item in body["environments"]]
+    if "access_control_list" in body:
+        listed = body["access_control_list"]
+        typed["access_control_list"] = [jobs.JobAccessControlRequest.from_dict(one) for one in listed]
     if "performance_target" in body:
         typed["performance_target"] = jobs.PerformanceTarget(body["performance_target"])
     jobs.JobsAPI(SimpleNamespace(do=do, _cfg=SimpleNamespace(workspace_id=None))).submit(**typed)
@@ -120,6 +124,24 @@ def test_a_field_unknown_to_the_sdk_is_noticed():
     body = payload(load_environment("dev"), "silver", "orders")
     body["tasks"][0]["tags"] = {"a": "b"}
     assert through_the_sdk(body) != body
+
+
+@pytest.mark.parametrize("environment", ["dev", "local", "prod", "stg"])
+def test_the_engineers_on_call_may_open_every_run_and_nobody_runs_as_another(dags_in, environment):
+    """A run has the rights of its submitter, the service principal of the jobs: it then owns what they create."""
+    operators = [
+        task
+        for dag in dags_in(environment).values()
+        for task in dag.tasks
+        if isinstance(task, DatabricksSubmitRunOperator)
+    ]
+    group = load_environment(environment).on_call_group
+    readers = [{"group_name": group, "permission_level": "CAN_VIEW"}] if group else None
+    assert {task.dag_id for task in operators} >= {"retailflow_daily", "retailflow_erase", "retailflow_publish"}
+    for task in operators:
+        assert task.json.get("access_control_list") == readers, task.task_id
+        assert "run_as" not in task.json
+        assert task.databricks_conn_id == "databricks_default"
 
 
 def test_a_gold_task_names_its_table():

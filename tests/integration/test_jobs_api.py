@@ -20,9 +20,16 @@ import pytest
 import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, ResourceDoesNotExist
-from databricks.sdk.service.jobs import JobsAPI, RunLifeCycleState, RunResultState, SparkPythonTask, SubmitTask
+from databricks.sdk.service.jobs import (
+    JobAccessControlRequest,
+    JobsAPI,
+    RunLifeCycleState,
+    RunResultState,
+    SparkPythonTask,
+    SubmitTask,
+)
 
-from retailflow_local.jobs_api.submission import RUN_KEYS, TASK_KEYS
+from retailflow_local.jobs_api.submission import RUN_KEYS, TASK_KEYS, AccessControl
 
 pytestmark = pytest.mark.timeout(120)
 TOKEN = "dapi-test-7c1d9e"
@@ -306,6 +313,7 @@ def test_the_keys_of_submit_are_those_of_the_sdk() -> None:
     assert inspect.signature(JobsAPI.submit).parameters.keys() - {"self"} == RUN_KEYS
     task_keys = {field.name for field in fields(SubmitTask)}
     assert {key for key in task_keys if not key.endswith("_task")} | {"spark_python_task"} == TASK_KEYS
+    assert AccessControl.model_fields.keys() == {field.name for field in fields(JobAccessControlRequest)}
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", TOKEN + "x"])
@@ -337,6 +345,14 @@ def with_file(path: str) -> dict[str, Any]:
         (with_file("/Workspace/retailflow//etc/passwd"), "is outside the workspace"),
         (with_file("/etc/passwd"), "is outside the workspace"),
         (with_file("spark_jobs/bronze.py"), "it must lie under /Workspace/retailflow/"),
+        (
+            {**with_file("/Workspace/retailflow/a.py"), "access_control_list": [{"permission_level": "CAN_VIEW"}]},
+            "access_control_list.0: Value error, exactly one of group_name, service_principal_name and user_name",
+        ),
+        (
+            {**with_file("/Workspace/retailflow/a.py"), "access_control_list": [{"group_name": "a"}]},
+            "access_control_list.0.permission_level: Field required",
+        ),
     ],
 )
 def test_a_payload_it_cannot_run_is_refused_with_a_sentence(
@@ -413,11 +429,14 @@ def test_secret_values_are_shown_neither_in_logs_nor_in_errors_nor_on_the_run_pa
 
 def test_the_run_page_opens_by_its_own_key_only_and_escapes_what_a_job_printed(server: Server) -> None:
     tags = {"layer": "silver", "entity": "<orders>"}
-    run = server.ended(server.submit("print('<script>x</script>')", run_name="silver.orders", tags=tags))
+    readers = [{"group_name": "on_call", "permission_level": "CAN_VIEW"}]
+    run = server.ended(
+        server.submit("print('<script>x</script>')", run_name="silver.orders", tags=tags, access_control_list=readers)
+    )
     assert run["tags"] == tags
     page = requests.get(run["run_page_url"], timeout=20)
     assert page.status_code == 200
-    for shown in ("<h1>silver.orders</h1>", "SUCCESS", "&lt;orders&gt;", "&lt;script&gt;x&lt;/script&gt;"):
+    for shown in ("<h1>silver.orders</h1>", "SUCCESS", "&lt;orders&gt;", "on_call CAN_VIEW", "&lt;script&gt;x&lt;/sc"):
         assert shown in page.text
     assert "<script>" not in page.text
     assert requests.get(run["run_page_url"][:-1] + "*", timeout=20).status_code == 404

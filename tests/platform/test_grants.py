@@ -76,6 +76,12 @@ def test_the_group_that_the_masks_ask_for_is_that_of_its_role():
     assert groups == {name: f"retailflow_{name}_{RESTRICTED}" for name in ("dev", "stg", "prod")}
 
 
+def test_the_group_that_may_open_runs_is_that_of_the_engineers_on_call():
+    groups = {name: load_environment(name).on_call_group for name in environment_names()}
+    assert groups.pop("local") is None
+    assert groups == {name: f"retailflow_{name}_bronze_reader" for name in ("dev", "stg", "prod")}
+
+
 def test_a_contract_that_lets_a_role_write_is_refused():
     with pytest.raises(ValueError, match=r"^contract orders: roles: .*'access': 'write'.* is not a known role"):
         grants(with_roles("orders", {"role": "silver_reader", "access": "write"}))

@@ -113,6 +113,8 @@ class Environment(Strict):
     catalog: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     # The account group whose members see columns that a contract calls restricted; to all others they are NULL.
     restricted_group: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
+    # The group of the engineers on call, who may open every run that Airflow submits. None: only its submitter may.
+    on_call_group: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
     raw: Raw
     secret_scope: SecretName
     sources: dict[str, Source]

@@ -144,6 +144,7 @@ def _names(plan: Plan, environment: Environment) -> Iterator[str]:
         ('databricks_external_location.this["raw"]', "url", f"{environment.raw.root}/"),
         ("databricks_secret_scope.this", "name", environment.secret_scope),
         ('databricks_group.role["restricted_reader"]', "display_name", environment.restricted_group),
+        ('databricks_group.role["bronze_reader"]', "display_name", environment.on_call_group),
         ("databricks_directory.code", "path", FOLDER.removeprefix("/Workspace").rpartition("/")[0]),
     )
     for ending, key, wanted in named:

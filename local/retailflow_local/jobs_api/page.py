@@ -31,6 +31,7 @@ def render_page(run: RunRow, view: dict[str, Any], tails: dict[int, tuple[str, b
     name, state = escape(view["run_name"]), _state(view)
     tasks = "".join(_task(row, shown, *tails[row.run_id]) for row, shown in zip(run.tasks, view["tasks"], strict=True))
     facts = {"Run": view["run_id"], "Submitted": _time(view["start_time"]), "Ended": _time(view["end_time"])}
+    facts["Access"] = ", ".join(_access(one) for one in run.submission.get("access_control_list", ()))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{name}: {state}</title><style>{_STYLE}</style>{"" if view["end_time"] else _REFRESH}</head><body>
@@ -57,6 +58,11 @@ def _task(row: TaskRow, shown: dict[str, Any], log: str, is_cut: bool) -> str:
 <h2>{escape(shown["task_key"])} <span class="state {_state(shown)}">{_state(shown)}</span></h2>
 {error}{_facts(facts | tags)}{note}<pre>{escape(log) or "Nothing was printed."}</pre></section>
 """
+
+
+def _access(given: dict[str, str | None]) -> str:
+    (principal,) = (name for key, name in given.items() if key.endswith("_name") and name)
+    return f"{principal} {given['permission_level']}"
 
 
 def _state(view: dict[str, Any]) -> str:

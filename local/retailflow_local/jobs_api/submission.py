@@ -1,9 +1,9 @@
 """What runs/submit takes: the keys Databricks takes. The server acts on those in the models and keeps the others."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError, model_validator
 
 from retailflow_local.jobs_api.errors import invalid
 
@@ -20,6 +20,22 @@ environment_variables_key existing_cluster_id health libraries max_retries min_r
 notification_settings retry_on_timeout run_if spark_python_task task_key timeout_seconds webhook_notifications
 """
 RUN_KEYS, TASK_KEYS = frozenset(_RUN_KEYS.split()), frozenset(_TASK_KEYS.split())
+
+
+class AccessControl(BaseModel):
+    """What one principal may do with the run."""
+
+    model_config = ConfigDict(extra="forbid")
+    group_name: str | None = None
+    service_principal_name: str | None = None
+    user_name: str | None = None
+    permission_level: Literal["CAN_MANAGE", "CAN_MANAGE_RUN", "CAN_VIEW", "IS_OWNER"]
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if sum(bool(name) for name in (self.group_name, self.service_principal_name, self.user_name)) != 1:
+            raise ValueError("exactly one of group_name, service_principal_name and user_name must be given")
+        return self
 
 
 class SparkPythonTask(BaseModel):
@@ -42,6 +58,7 @@ class Submission(BaseModel):
     idempotency_token: str | None = Field(None, max_length=64)
     timeout_seconds: int = Field(0, ge=0, description="0: no limit")
     tags: dict[str, str] = {}
+    access_control_list: list[AccessControl] = []
     tasks: list[Task] = Field(min_length=1, max_length=100)
 
 
