@@ -40,6 +40,9 @@ targets = {name: of["variables"] for name, of in files["targets.yml"]["targets"]
 for target, variables in targets.items():
     for name in variables.keys() - declared["variables"].keys():
         wrong[f"targets.yml: {target}"] = f"databricks.yml declares no variable {name}"
+    for name, value in variables.items():
+        if isinstance(value, int | float):
+            wrong[f"targets.yml: {target}"] = f"YAML 1.2 reads {name} as a number: quote it"
     values = {**GIVEN, "bundle.target": target, **{f"var.{name}": value for name, value in variables.items()}}
     for file, document in files.items():
         for kind, named in document.get("resources", {}).items():

@@ -64,7 +64,7 @@ def test_a_field_of_the_pipeline_that_databricks_does_not_know_is_found(plant, v
 
 def test_a_warehouse_id_that_yaml_1_2_reads_as_a_number_is_found(plant, verdict):
     plant("resources/targets.yml", "readers_warehouse_id: 00000000000000a2", "readers_warehouse_id: 0000000000000e42")
-    assert "retailflow_sales.yml: retailflow_sales" in verdict("bundle").said
+    assert "targets.yml: prod: YAML 1.2 reads readers_warehouse_id as a number: quote it" in verdict("bundle").said
 
 
 def test_a_variable_without_a_value_in_a_target_is_found(plant, verdict):

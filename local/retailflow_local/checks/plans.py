@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from retailflow.compute import Pool, submit_fields
+from retailflow.contracts.privacy import classification_tag
 from retailflow.environments import Environment, load_environment
 from retailflow.release import FOLDER, Release
 from retailflow_local.grants import SERVICE_PRINCIPALS, grants
@@ -145,6 +146,7 @@ def _names(plan: Plan, environment: Environment) -> Iterator[str]:
         ("databricks_secret_scope.this", "name", environment.secret_scope),
         ('databricks_group.role["restricted_reader"]', "display_name", environment.restricted_group),
         ('databricks_group.role["bronze_reader"]', "display_name", environment.on_call_group),
+        ("databricks_tag_policy.classification", "tag_key", classification_tag(environment.catalog)),
         ("databricks_directory.code", "path", FOLDER.removeprefix("/Workspace").rpartition("/")[0]),
     )
     for ending, key, wanted in named:
