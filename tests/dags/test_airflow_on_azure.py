@@ -246,7 +246,7 @@ def test_the_values_are_the_same_to_readers_of_yaml_1_1_and_1_2():
 def test_all_pods_run_the_image_that_the_workflows_push():
     """`images` would name another one for some of them: the pods of tasks take the default repository and tag."""
     name = VALUES["defaultAirflowRepository"].rpartition("/")[2]
-    assert f'"$REGISTRY/{name}:$GITHUB_SHA"' in (ROOT / ".github/workflows/deploy-dags.yml").read_text()
+    assert f'"$REGISTRY/{name}:$GITHUB_SHA"' in (ROOT / ".github/workflows/deploy-dev.yml").read_text()
     assert not {"images", "defaultAirflowTag"} & VALUES.keys()
     assert "--set-string defaultAirflowTag=$COMMIT" in CHAPTER
     assert f'"apache-airflow[statsd]=={VALUES["airflowVersion"]}"' in (ROOT / "pyproject.toml").read_text()

@@ -45,8 +45,8 @@ def run(dags_in, database, monkeypatch):
 
 
 def command(job):
-    """The job's name and what it is given, without the environment and who asked."""
-    given = takewhile(lambda word: word not in ("--dag-run", "--run-id"), job["parameters"][2:])
+    """The job's name and what it is given, without the environment, the release and who asked."""
+    given = takewhile(lambda word: word not in ("--dag-run", "--run-id"), job["parameters"][4:])
     return " ".join([PurePath(job["python_file"]).stem, *given])
 
 

@@ -20,6 +20,7 @@ _MAY_CREATE = {
     "local/retailflow_local/jobs_api/child.py",
     "local/retailflow_local/spark_client.py",
     "spark_jobs/retailflow_spark/job.py",
+    "tests/integration/test_task_environments.py",
 }
 
 

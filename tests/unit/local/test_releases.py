@@ -16,7 +16,7 @@ from retailflow_local.errors import WorkspaceError
 from retailflow_local.workspace import REPOSITORY
 
 PARTS = ("include", "spark_jobs", "resources")
-FILES = ("pyproject.toml", "uv.lock", "databricks.yml", "README.md", "LICENSE")
+FILES = ("pyproject.toml", "uv.lock", "databricks.yml", "README.md", "LICENSE", ".gitignore")
 
 
 def git(folder: Path, *arguments: str) -> str:
