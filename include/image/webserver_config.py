@@ -1,4 +1,4 @@
-"""How people sign in to Airflow in an environment: by Entra ID. Flask-AppBuilder reads this (docs/DEPLOYMENT.md).
+"""Sign-in to Airflow by Entra ID, in an environment. Flask-AppBuilder reads this file (docs/DEPLOYMENT.md).
 
 The app roles of the Entra application are named as the users of a laptop. Airflow names a person by the object id.
 """

@@ -191,15 +191,17 @@ def test_airflow_has_the_classes_that_the_settings_name(tmp_path):
     """In a process of its own: the auth manager brings a web framework."""
     script = (
         "from airflow.api_fastapi.app import get_auth_manager_cls\n"
+        "from airflow.config_templates.airflow_local_settings import REMOTE_TASK_LOG as log\n"
         "from airflow.configuration import get_custom_secret_backend\n"
         "from airflow.executors.executor_loader import ExecutorLoader\n"
         "print(get_auth_manager_cls().__name__, ExecutorLoader.import_default_executor_cls()[0].__name__,"
-        " type(get_custom_secret_backend()).__name__)"
+        " type(get_custom_secret_backend()).__name__, type(log).__name__, log.wasb_container, log.remote_base)"
     )
     variables = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     variables |= {**ENV, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__EXECUTOR": VALUES["executor"]}
     done = subprocess.run([sys.executable, "-c", script], env=variables, capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines()[-1:] == ["FabAuthManager KubernetesExecutor AzureKeyVaultBackend"], done.stderr
+    classes = "FabAuthManager KubernetesExecutor AzureKeyVaultBackend WasbRemoteLogIO airflow-logs logs"
+    assert done.stdout.splitlines()[-1:] == [classes], done.stderr
 
 
 def test_both_drivers_take_the_connection_string_of_the_database():

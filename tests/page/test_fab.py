@@ -1,4 +1,4 @@
-"""Airflow's API server with the auth manager of an environment: who signs in by Entra ID, and who may do what there."""
+"""Sign-in by Entra ID and the rights of each role, in an API server with the auth manager of an environment."""
 
 import json
 import subprocess
