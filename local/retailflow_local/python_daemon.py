@@ -1,16 +1,22 @@
-"""The Spark server's Python side: pyspark's own daemon, which ends when it has had no worker for a while.
+"""The Spark server's Python side: pyspark's own daemon, whose workers have as much memory as on serverless compute.
 
-Every Spark Connect session has one, and Spark 4.1 lets it live on when the session has ended (SPARK-54055): a process
-of 50 MB for each job that ran Python. One that a session misses is started again by Spark.
+It ends when it has had no worker for a while. Every Spark Connect session has one, and Spark 4.1 lets it live on when
+the session has ended (SPARK-54055): a process of 50 MB for each job that ran Python. One that a session misses is
+started again by Spark.
 """
 
 import os
+import resource
 import signal
 
 import psutil
 from pyspark import daemon
 
 IDLE_SECONDS = 60
+# Of a worker: "custom code in UDFs cannot exceed 1 GB memory" (learn.microsoft.com, limitations of serverless compute).
+# RLIMIT_DATA counts what a process may write and shares with nobody, which is what it can fill. RLIMIT_AS would count
+# 240 MB of libraries that are only mapped; Linux ignores RLIMIT_RSS.
+WORKER_BYTES = 2**30
 
 
 def _end_if_idle(*_: object) -> None:
@@ -20,6 +26,7 @@ def _end_if_idle(*_: object) -> None:
 
 
 def run() -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (WORKER_BYTES, WORKER_BYTES))  # a worker is a fork of this process
     signal.signal(signal.SIGALRM, _end_if_idle)
     signal.alarm(IDLE_SECONDS)
     daemon.manager()

@@ -106,6 +106,7 @@ def environment(base: dict[str, str], python_path: str, token: str) -> dict[str,
         **base,
         "LC_ALL": "C.UTF-8",  # Java encodes file names by it
         "MALLOC_ARENA_MAX": "2",  # glibc would keep freed memory in an arena a thread
+        "ARROW_DEFAULT_MEMORY_POOL": "system",  # Arrow's own reserves 1 GB at once, which is all that a worker has
         "SPARK_CONNECT_AUTHENTICATE_TOKEN": token,
         "SPARK_HOME": str(pyspark_folder()),
         "SPARK_LOCAL_IP": HOST,

@@ -22,6 +22,7 @@ from retailflow.environments import Environment
 from retailflow_spark.commits import Commit, commits
 
 MOST_ROWS = 200_000  # that go on as rows of a query
+MOST_LITERAL_BYTES = 64 * 2**20  # of these rows, in Arrow; serverless compute refuses 128 MB
 _KIND = "_kind"
 _NEW, _CHANGED, _GONE = "new", "changed", "gone"
 CHANGE, COMMIT = "_change_type", "_commit_version"  # of a change feed
@@ -461,9 +462,15 @@ def is_absent(error: AnalysisException) -> bool:
 
 
 def fetched(frame: DataFrame, most: int) -> pa.Table | None:
-    """All rows; None where there are more than that."""
+    """All rows; None where there are more than that, or too many bytes to go on as rows of a query."""
     rows = frame.limit(most + 1).toArrow()
-    return rows if rows.num_rows <= most else None
+    return rows if rows.num_rows <= most and may_be_literal(rows) else None
+
+
+def may_be_literal(*rows: pa.Table | pa.RecordBatch) -> bool:
+    """Whether these may go on as rows of a query."""
+    # Not `nbytes`: pyarrow 26 crashes on a column of lists without rows, as Spark sends it.
+    return sum(part.get_total_buffer_size() for part in rows) <= MOST_LITERAL_BYTES
 
 
 def literal_rows(spark: SparkSession, rows: pa.Table, schema: StructType) -> DataFrame:

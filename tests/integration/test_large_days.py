@@ -29,7 +29,8 @@ def rows(lakehouse, name: str) -> list[str]:
     return sorted(map(repr, lakehouse.read(name).drop("databricks_run_id", "checked_at", "silver_version").collect()))
 
 
-def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch):
+@pytest.mark.parametrize("large", ["by its rows", "by its bytes"])
+def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch, large):
     for feed in FEEDS:
         bad = [case.record for case in CASES if case.feed == feed]
         put(raw, feed, DAY, SOUND[feed], *bad, SOUND[feed])
@@ -50,9 +51,12 @@ def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch):
 
     small = found()
     empty_catalog(tables.spark)
-    monkeypatch.setattr(judged, "SMALL_DAY_RECORDS", 0)
-    monkeypatch.setattr(scope, "_KEYS", 0)
-    monkeypatch.setattr(writer, "fetched", lambda frame, most: None)
+    if large == "by its rows":
+        monkeypatch.setattr(judged, "SMALL_DAY_RECORDS", 0)
+        monkeypatch.setattr(scope, "_KEYS", 0)
+        monkeypatch.setattr(writer, "MOST_ROWS", -1)
+    else:
+        monkeypatch.setattr(writer, "MOST_LITERAL_BYTES", -1)
     monkeypatch.setattr(maintenance, "LARGE_BYTES", 0)
     assert found() == small
     assert all(small[name] for name in names)

@@ -2,17 +2,19 @@
 
 import gzip
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retailflow.contracts import Column
+from retailflow.contracts import Column, entity
+from retailflow.manifests import Manifest, RawFile, ulid
 from retailflow.raw import join_pages
 from retailflow_spark.bronze.decode import decode
 from retailflow_spark.bronze.encoding import NOT_UTF8, BadFile
+from retailflow_spark.bronze.load import read_day
 
 REQUIRED_A = Column("a", "BIGINT", "", required=True)
 OPTIONAL_A, OPTIONAL_B = Column("a", "BIGINT", ""), Column("b", "BIGINT", "")
@@ -246,6 +248,45 @@ def test_a_file_that_would_not_fit_into_a_worker_fails_before_it_is_decompressed
         records(gzip.compress(b"\n" * 2**21), "ndjson_gzip", "a")
     with pytest.raises(BadFile, match="holds more than 1 MiB"):
         records(b"\n" * 2**21, "ndjson", "a")
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "said"),
+    [(128 * 2**20 + 1, 7, "more than 128 MiB"), (7, 1_000_001, "more than 1,000,000 records")],
+)
+def test_a_file_that_is_too_large_by_its_manifest_is_refused_before_anybody_reads_it(size, count, said):
+    day, moment = date(2026, 1, 15), datetime(2026, 1, 16, tzinfo=UTC)
+    file = RawFile(name="batch_1.ndjson", bytes=size, sha256="0" * 64, records=count)
+    manifest = Manifest(
+        batch_id=ulid(moment, "x"), entity="payments", ingestion_date=day, created_at=moment, files=(file,)
+    )
+    whole = rf"payments/ingestion_date=2026-01-15/batch_1\.ndjson holds {said}; have it .* {manifest.batch_id}"
+    with pytest.raises(BadFile, match=whole):
+        read_day(None, None, entity("payments"), day, [manifest])
+
+
+def test_a_small_file_that_holds_too_much_text_is_refused(monkeypatch):
+    monkeypatch.setattr("retailflow_spark.bronze.rows.MOST_TEXT", 2**20)
+    values = pa.array(["one value"] * 200_000).dictionary_encode()
+    with pytest.raises(BadFile, match="MiB of text; have it delivered in several files"):
+        records(parquet(a=values), "parquet", "a")
+
+
+@pytest.mark.parametrize("start", [100, 2**20 - 4, 2**20 - 3, 2**20 - 1, 2**20])
+def test_a_byte_that_is_not_utf_8_is_named_by_its_place_wherever_it_stands(start):
+    """A file is looked at in parts of 1 MiB; a character of four bytes may lie across two of them."""
+    head = b'{"orders": [], "x": "'
+    whole = head + b"x" * (start - len(head)) + "\U0001f600".encode()
+    assert records(whole + b'"}', "json_document", "a") == []
+    with pytest.raises(BadFile, match=rf"is not UTF-8 from byte {start + 4} on"):
+        records(whole + b'\xe9"}', "json_document", "a")
+
+
+def test_records_of_much_text_are_put_into_columns_a_few_at_a_time(monkeypatch):
+    """Python takes four times the bytes for a text with a character such as this one."""
+    monkeypatch.setattr("retailflow_spark.bronze.rows.CHARACTERS_PER_BATCH", 100)
+    batches = decode(('{"a":"\U0001f600' + "x" * 60 + '"}\n').encode() * 5, "ndjson", "orders", (OPTIONAL_A,))
+    assert [batch.num_rows for batch in batches] == [2, 2, 1]
 
 
 @pytest.mark.parametrize("form", FORMS)

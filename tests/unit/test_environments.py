@@ -145,7 +145,7 @@ def test_a_source_is_asked_in_parts_and_with_an_overlap_that_may_be_set_within_b
     orders = {"base_url": "https://x.example/v1", "token_secret": "t"}
     found = parse_environment("dev", dev_with(sources={"orders": orders}), {}).sources["orders"]
     assert (found.part_megabytes, found.overlap_hours) == (64, 6)
-    for key, value, allowed in (("part_megabytes", 257, "256"), ("overlap_hours", 25, "24")):
+    for key, value, allowed in (("part_megabytes", 129, "128"), ("overlap_hours", 25, "24")):
         assert refusal(dev_with(sources={"orders": {**orders, key: value}})) == (
             f"environments/dev.yaml: sources.orders.{key}: Input should be less than or equal to {allowed}."
         )

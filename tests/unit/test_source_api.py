@@ -260,7 +260,7 @@ def test_the_time_of_a_run_ends_an_answer_that_goes_on_and_on():
 
 def test_a_page_larger_than_a_file_of_bronze_is_refused(monkeypatch):
     monkeypatch.setattr(source_api, "_MOST_BYTES", 52)
-    assert refusal(page(O1)).endswith("holds more than 300 MiB; ask for smaller pages")
+    assert refusal(page(O1)).endswith("holds more than 128 MiB; ask for smaller pages")
 
 
 def test_pages_are_stored_in_parts_of_the_size_that_is_set():

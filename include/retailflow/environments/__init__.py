@@ -73,7 +73,7 @@ class Source(Strict):
 
     base_url: str = Field(pattern=r"^https?://[^\s?#]+[^\s?#/]$")
     token_secret: SecretName
-    part_megabytes: int = Field(default=64, ge=1, le=256)
+    part_megabytes: int = Field(default=64, ge=1, le=128)  # more than that BRONZE refuses
     overlap_hours: int = Field(default=6, ge=0, le=24)
 
 

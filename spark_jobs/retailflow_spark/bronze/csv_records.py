@@ -8,20 +8,23 @@ import msgspec
 import pyarrow as pa
 
 from retailflow.contracts import Column
-from retailflow_spark.bronze.encoding import NOT_UTF8, BadFile, check_is_text, is_utf8, without_marks
+from retailflow_spark.bronze.encoding import NOT_UTF8, BadFile, check_is_text, first_wrong_byte, without_marks
 from retailflow_spark.bronze.rows import Level, Rows
 
 STRAY_QUOTE = "the row has a quote where none may stand"
 OTHER_FIELDS = "the row has another number of fields than the header"
 REASONS = (STRAY_QUOTE, OTHER_FIELDS, NOT_UTF8)
 
-_LINE_END = re.compile(r"\r\n|\n|\r")
-_FIELD = re.compile(r'"((?:[^"]++|"")*+)"(?=[,\r\n]|\Z)|([^",\r\n]*+)(?=[,\r\n]|\Z)')
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_FIELD = re.compile(rb'"((?:[^"]++|"")*+)"(?=[,\r\n]|\Z)|([^",\r\n]*+)(?=[,\r\n]|\Z)')
 
 
 @dataclass(frozen=True)
 class CsvRow:
-    """A row of the file: its fields, None where it has a stray quote; and its text, without the line end."""
+    """A row of the file: its fields, None where it has a stray quote; and its text, without the line end.
+
+    Bytes that are no UTF-8 are lone surrogates in both. `start` and `end` are places in the file.
+    """
 
     fields: list[str] | None
     text: str
@@ -29,24 +32,28 @@ class CsvRow:
     end: int  # after the line end
 
 
-def csv_text(payload: bytes) -> str:
-    """The text of a CSV file; bytes that are no UTF-8 are lone surrogates in it. Raises: BadFile."""
+def csv_content(payload: bytes) -> bytes:
+    """The bytes of a CSV file without marks. Raises: BadFile where they are no text."""
     payload = without_marks(payload)
     check_is_text(payload)
-    return payload.decode("utf-8", "surrogateescape")
+    return payload
 
 
-def csv_rows(text: str) -> Iterator[CsvRow]:
-    """The rows that are not empty, the header first."""
+def csv_rows(content: bytes) -> Iterator[CsvRow]:
+    """The rows that are not empty, the header first.
+
+    Each is decoded by itself: the text of a whole file takes up to four times its bytes.
+    """
     position = 0
-    while position < len(text):
-        start = position
-        fields, stop = _fields(text, start)
-        line_end = _LINE_END.match(text, stop)
+    while position < len(content):
+        start, stop = position, _line_end(content, position)
+        has_quotes = content.find(b'"', start, stop) >= 0
+        fields, stop = _quoted(content, start) if has_quotes else (None, stop)
+        line_end = _LINE_END.match(content, stop)
         position = line_end.end() if line_end else stop
-        row = text[start:stop]
-        if row.strip():
-            yield CsvRow(fields, row, start, position)
+        text = _text(content[start:stop])
+        if text.strip():
+            yield CsvRow(fields if has_quotes else text.split(","), text, start, position)
 
 
 def decode_csv(payload: bytes, columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:
@@ -54,12 +61,12 @@ def decode_csv(payload: bytes, columns: tuple[Column, ...]) -> Iterator[pa.Recor
 
     Raises: BadFile where it has no header that can be read, or lacks a required column in all of many rows.
     """
-    found = csv_rows(csv_text(payload))
+    found = csv_rows(csv_content(payload))
     header = _header(next(found, None))
     places = [header.index(column.name) if column.name in header else None for column in columns]
     known = {place for place in places if place is not None}
     extra = [(place, name) for place, name in enumerate(header) if place not in known]
-    rows, level, is_clean = Rows(columns), Level.of(columns), is_utf8(payload)
+    rows, level, is_clean = Rows(columns), Level.of(columns), first_wrong_byte(payload) is None
     for number, row in enumerate(found):
         level.see(header, number)
         if row.fields is None:
@@ -88,26 +95,26 @@ def _header(row: CsvRow | None) -> list[str]:
     return names
 
 
-def _fields(text: str, start: int) -> tuple[list[str] | None, int]:
-    """The fields of the row that begins there and where it ends; None for one with a stray quote."""
-    stop = _line_end(text, start)
-    line = text[start:stop]
-    if '"' not in line:
-        return line.split(","), stop
+def _quoted(content: bytes, start: int) -> tuple[list[str] | None, int]:
+    """The fields of a row with quotes that begins there, and where it ends; None for one with a stray quote."""
     fields, position = [], start
-    while found := _FIELD.match(text, position):
+    while found := _FIELD.match(content, position):
         quoted, plain = found.groups()
-        fields.append(plain if quoted is None else quoted.replace('""', '"'))
+        fields.append(_text(plain if quoted is None else quoted.replace(b'""', b'"')))
         position = found.end()
-        if position == len(text) or text[position] != ",":
+        if content[position : position + 1] != b",":
             return fields, position
         position += 1
-    return None, _line_end(text, position)
+    return None, _line_end(content, position)
 
 
-def _line_end(text: str, start: int) -> int:
-    found = _LINE_END.search(text, start)
-    return found.start() if found else len(text)
+def _line_end(content: bytes, start: int) -> int:
+    found = _LINE_END.search(content, start)
+    return found.start() if found else len(content)
+
+
+def _text(part: bytes) -> str:
+    return part.decode("utf-8", "surrogateescape")
 
 
 def _rescued(extra: list[tuple[int, str]], fields: list[str]) -> str:

@@ -26,7 +26,7 @@ def decode(
 
     Raises: BadFile where the file as a whole cannot be read, or lacks what the contract requires.
     """
-    check_size(payload)
+    check_size(len(payload))
     if form in JSON_FORMATS:
         return decode_json(split(payload, form, feed, expected), columns)
     if form == "csv":

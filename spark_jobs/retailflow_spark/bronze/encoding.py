@@ -3,13 +3,17 @@
 A message never quotes what a file holds; it says how much, and at which position.
 """
 
+import codecs
 import zlib
 
-MOST_BYTES = 300 * 2**20  # of a file, decompressed: a Python worker of serverless compute has 1 GB for twice of it
+# Of a file: a Python worker of serverless compute has 1 GB of memory, for some six times the bytes of its file.
+MOST_BYTES = 128 * 2**20  # decompressed
+MOST_RECORDS = 1_000_000
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NOT_UTF8 = "the record is not UTF-8; it seems to be Windows-1252 or another single-byte encoding"
 _GZIP = b"\x1f\x8b"
 _CHUNK = 16 * 1024
+_PART = 2**20
 _KNOWN_BEGINNINGS = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
     (b"\x00\x00\xfe\xff", "UTF-32"),
@@ -29,11 +33,12 @@ class BadFile(ValueError):
     """A file breaks its contract as a whole: nothing of its day may be published."""
 
 
-def check_size(payload: bytes) -> bytes:
-    """Return the payload. Raises: BadFile where it is larger than a worker can hold."""
-    if len(payload) > MOST_BYTES:
+def check_size(size: int, records: int = 0) -> None:
+    """Raises: BadFile where a file of so many bytes and records is larger than a worker can hold."""
+    if size > MOST_BYTES:
         raise BadFile(f"holds more than {MOST_BYTES // 2**20} MiB; have it delivered in several files")
-    return payload
+    if records > MOST_RECORDS:
+        raise BadFile(f"holds more than {MOST_RECORDS:,} records; have it delivered in several files")
 
 
 def without_marks(payload: bytes) -> bytes:
@@ -63,17 +68,27 @@ def is_utf8(payload: bytes) -> bool:
     return True
 
 
-def whole_text(payload: bytes) -> str:
-    """The text of a file that is one value, such as a JSON document.
-
-    Raises: BadFile where it is not UTF-8.
-    """
+def check_is_whole_text(payload: bytes) -> None:
+    """Raises: BadFile where a file that is one value, such as a JSON document, is not UTF-8 in all its bytes."""
     check_is_text(payload)
-    try:
-        return payload.decode("utf-8")
-    except UnicodeDecodeError as error:
+    if (position := first_wrong_byte(payload)) is not None:
         kind = "Windows-1252 or another single-byte encoding"
-        raise BadFile(f"is not UTF-8 from byte {error.start} on; it seems to be {kind}") from None
+        raise BadFile(f"is not UTF-8 from byte {position} on; it seems to be {kind}")
+
+
+def first_wrong_byte(payload: bytes) -> int | None:
+    """The place of the first byte that is not UTF-8.
+
+    The text of a whole file would take up to four times its bytes, so each part is decoded by itself.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(payload), _PART):
+        part = payload[start : start + _PART]
+        try:
+            decoder.decode(part, final=start + _PART >= len(payload))
+        except UnicodeDecodeError as error:  # of this part, after what was left of the one before
+            return start + len(part) - len(error.object) + error.start
+    return None
 
 
 def gunzip(payload: bytes) -> bytes:
@@ -99,8 +114,7 @@ def gunzip(payload: bytes) -> bytes:
                 raise BadFile(f"is damaged: its gzip member cannot be decompressed near byte {position}") from None
             found.append(content)
             size += len(content)
-            if size > MOST_BYTES:
-                raise BadFile(f"holds more than {MOST_BYTES // 2**20} MiB; have it delivered in several files")
+            check_size(size)
             position += len(chunk) - len(member.unused_data)
     content = b"".join(found)
     if content.startswith(_GZIP):

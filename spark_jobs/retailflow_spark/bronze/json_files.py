@@ -10,8 +10,8 @@ from retailflow_spark.bronze.encoding import (
     BYTE_ORDER_MARK,
     BadFile,
     check_is_text,
+    check_is_whole_text,
     gunzip,
-    whole_text,
     without_marks,
 )
 from retailflow_spark.bronze.json_records import STRING, Invalid, items_of, named_fields, string_of
@@ -72,9 +72,9 @@ JSON_FORMATS = frozenset(_SPLIT)
 
 def _records_of(payload: bytes, feed: str, *, is_pages: bool) -> list[bytes]:
     payload = without_marks(payload)
-    whole_text(payload)
+    check_is_whole_text(payload)
     try:
-        pages = [bytes(page) for page in items_of(payload)] if is_pages else [payload]
+        pages = map(bytes, items_of(payload)) if is_pages else [payload]  # one at a time: a copy of each takes memory
         return [bytes(record) for page in pages for record in items_of(_fields_around(page, feed)[feed])]
     except (msgspec.DecodeError, RecursionError):  # one bad record must not spoil the others: each by itself
         return list(_Scanner(payload, feed).records(is_pages=is_pages))
@@ -86,7 +86,7 @@ def read_page(payload: bytes, feed: str) -> PageContent:
     Raises: NoArray; BadFile where a file with this page could not be read.
     """
     payload = without_marks(payload)
-    whole_text(payload)
+    check_is_whole_text(payload)
     if payload.lstrip()[:1] != b"{":
         raise BadFile("is not a JSON object" if payload.strip() else "is empty")
     try:

@@ -21,11 +21,11 @@ from retailflow.release import installed
 from retailflow_spark import run_log
 from retailflow_spark.bronze import drift
 from retailflow_spark.bronze.decode import decode
-from retailflow_spark.bronze.encoding import BadFile
+from retailflow_spark.bronze.encoding import BadFile, check_size
 from retailflow_spark.bronze.rows import ASIDE
 from retailflow_spark.job import Run
 from retailflow_spark.run_log import RUNS, Counts, of
-from retailflow_spark.tables import Tables
+from retailflow_spark.tables import Tables, may_be_literal
 
 SMALL_DAY_BYTES = 8 * 2**20  # of RAW: so much is decoded by the client itself, which spares the start of workers
 _GZIP_FACTOR = 10
@@ -129,13 +129,25 @@ def read_day(
     Raises: BadFile, at once or when executed, for a file that is missing or is not what its manifest and contract say.
     """
     files = [(manifest, file) for manifest in batches for file in manifest.files]
+    for manifest, file in files:
+        _check_size(manifest, file)
     weight = _GZIP_FACTOR if contract.format.endswith("gzip") else 1
-    if sum(file.bytes for _, file in files) * weight <= SMALL_DAY_BYTES:
-        found = _decoded_here(store, contract, ingestion_date, files)
+    is_small = sum(file.bytes for _, file in files) * weight <= SMALL_DAY_BYTES
+    found = _decoded_here(store, contract, ingestion_date, files) if is_small else []
+    if is_small and may_be_literal(*found):
         records, may_differ = _rows(spark, contract, found), any(map(_differs, found))
     else:
         records, may_differ = _read_in_workers(spark, store, contract, ingestion_date, files), True
     return records.select(*stored_columns(contract, F.lit(ingestion_date))), may_differ
+
+
+def _check_size(manifest: Manifest, file: RawFile) -> None:
+    """Raises: BadFile where a file is too large by its manifest: a worker would die of reading it."""
+    try:
+        check_size(file.bytes, file.records)
+    except BadFile as error:
+        folder = day_path(manifest.entity, manifest.ingestion_date)
+        raise _bad_file(f"{folder}/{file.name}", str(error), manifest) from None
 
 
 def _differs(records: pa.RecordBatch) -> bool:

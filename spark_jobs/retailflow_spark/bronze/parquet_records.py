@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from retailflow.contracts import Column
 from retailflow_spark.bronze.encoding import NOT_UTF8, BadFile
-from retailflow_spark.bronze.rows import ROWS_PER_BATCH, Level, Rows
+from retailflow_spark.bronze.rows import CHARACTERS_PER_BATCH, ROWS_PER_BATCH, Level, Rows
 
 # What a required column may be besides text. Others, such as a double for money, would change values unseen.
 _MAY_BE: dict[str, Callable[[pa.DataType], bool]] = {
@@ -46,7 +46,9 @@ def _rows(source: pq.ParquetFile, columns: tuple[Column, ...]) -> Iterator[pa.Re
     rows, level = Rows(columns), Level.of(columns)
     level.unseen -= set(schema.names)
     level.records = source.metadata.num_rows
-    for batch in source.iter_batches(ROWS_PER_BATCH):
+    groups = (source.metadata.row_group(number) for number in range(source.num_row_groups))
+    bytes_per_row = sum(group.total_byte_size for group in groups) // max(source.metadata.num_rows, 1) + 1
+    for batch in source.iter_batches(min(ROWS_PER_BATCH, max(CHARACTERS_PER_BATCH // bytes_per_row, 1))):
         none = pa.nulls(batch.num_rows, pa.string())
         texts = [_text(batch.column(c.name)) if c.name in schema.names else none for c in columns]
         rescued = _rescued(batch.select(extra)) if extra else none

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retailflow.contracts import Column
-from retailflow_spark.bronze.encoding import BadFile
+from retailflow_spark.bronze.encoding import MOST_BYTES, BadFile
 
 ROWS_PER_BATCH = 20_000
+CHARACTERS_PER_BATCH = 16 * 2**20  # Python takes up to four bytes for one
+MOST_TEXT = 3 * MOST_BYTES  # of a file, as text in columns: Parquet may store a value once that a million rows have
 # So many records without a required field are a source that renamed it; fewer may be bad records among others.
 ENOUGH_RECORDS = 100
 ASIDE = ("_rescued_data", "_corrupt_record", "_corrupt_reason")
@@ -83,7 +85,9 @@ class Rows:
 
     columns: tuple[Column, ...]
     _rows: list[Sequence[str | None]] = field(default_factory=list)
+    _characters: int = 0
     _batches: list[pa.RecordBatch] = field(default_factory=list)
+    _bytes: int = 0
 
     @property
     def names(self) -> list[str]:
@@ -98,7 +102,7 @@ class Rows:
     def add_batch(self, columns: list[pa.Array]) -> None:
         """Records that are columns already, in the order of `names`."""
         self._flush()
-        self._batches.append(pa.record_batch(columns, names=self.names))
+        self._keep(columns)
 
     def finish(self, missing: str | None) -> Iterator[pa.RecordBatch]:
         """The records, with the fields that the whole file lacks and a digest of each record as received."""
@@ -110,14 +114,22 @@ class Rows:
 
     def _append(self, row: list[str | None]) -> None:
         self._rows.append(row)
-        if len(self._rows) == ROWS_PER_BATCH:
+        self._characters += sum(len(value) for value in row if value)
+        if len(self._rows) == ROWS_PER_BATCH or self._characters > CHARACTERS_PER_BATCH:
             self._flush()
 
     def _flush(self) -> None:
         if self._rows:
             columns = [pa.array(values, pa.string()) for values in zip(*self._rows, strict=True)]
-            self._batches.append(pa.record_batch(columns, names=self.names))
-            self._rows = []
+            self._rows, self._characters = [], 0
+            self._keep(columns)
+
+    def _keep(self, columns: list[pa.Array]) -> None:
+        batch = pa.record_batch(columns, names=self.names)
+        self._batches.append(batch)
+        self._bytes += batch.nbytes
+        if self._bytes > MOST_TEXT:
+            raise BadFile(f"holds more than {MOST_TEXT // 2**20} MiB of text; have it delivered in several files")
 
 
 def _digests(batch: pa.RecordBatch) -> pa.Array:

@@ -17,7 +17,7 @@ from typing import Any
 from retailflow.contracts import Column, EntityContract
 from retailflow.manifests import Manifest, RawFile, counted
 from retailflow.raw import RawStore, day_path, supersede
-from retailflow_spark.bronze.csv_records import csv_rows, csv_text
+from retailflow_spark.bronze.csv_records import csv_content, csv_rows
 from retailflow_spark.bronze.decode import decode
 from retailflow_spark.bronze.json_files import split
 from retailflow_spark.bronze.json_records import is_readable
@@ -187,21 +187,21 @@ def _text(value: Any) -> str:
 
 
 def _csv(payload: bytes, editor: _Editor, theirs: Fates, expected: int | None) -> tuple[bytes, int]:
-    text = csv_text(payload)
-    header, *rows = csv_rows(text)
+    content = csv_content(payload)
+    header, *rows = csv_rows(content)
     names = [name.strip() for name in header.fields or ()]
-    out = [text[header.start : header.end]]
+    out = [content[header.start : header.end]]
     for position, row in enumerate(rows):
         if position not in theirs:
-            out.append(text[row.start : row.end])
+            out.append(content[row.start : row.end])
         elif row.fields is not None and len(row.fields) == len(names):
             cells = dict(zip(names, row.fields, strict=True))
             if (kept := editor.edit(cells, theirs[position])) is not None:
                 out.append(_line(kept.get(name) or "" for name in names))
-    return "".join(out).encode("utf-8", "surrogateescape"), len(out) - 1
+    return b"".join(out), len(out) - 1
 
 
-def _line(cells: Iterable[str]) -> str:
+def _line(cells: Iterable[str]) -> bytes:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
+    return line.getvalue().encode("utf-8", "surrogateescape")

@@ -21,7 +21,7 @@ from retailflow.contracts import EntityContract, Table
 from retailflow.contracts.model import PLACE
 from retailflow_spark.silver.validate import REASONS, latest_per_key, valid
 from retailflow_spark.spans import Span
-from retailflow_spark.tables import literal_rows
+from retailflow_spark.tables import literal_rows, may_be_literal
 
 SMALL_DAY_RECORDS = 100_000
 
@@ -71,6 +71,8 @@ def judge(validated: DataFrame, contract: EntityContract, records: int | None) -
     if records is None or records > SMALL_DAY_RECORDS:
         return _surveyed(validated, contract)
     rows = validated.toArrow()
+    if not may_be_literal(rows):
+        return _surveyed(validated, contract)
     good = _good(rows)
     frame = literal_rows(validated.sparkSession, rows, validated.schema)
     return Judged(contract, frame, rows.num_rows - good.num_rows, _spans(good, contract), rows=rows)
