@@ -16,6 +16,7 @@ from retailflow.contracts import entities, gold_tables
 from retailflow.raw import day_path
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.world import ENTITIES, World
+from retailflow_local.spark_client import session
 from retailflow_spark.tables import Tables
 
 DAY = date(2026, 1, 15)
@@ -36,7 +37,8 @@ def of_size(rows: int) -> dict:
         with made.tables() as tables:
             before = versions(tables)
         found = second_day(made)
-        with made.tables() as tables:
+        with session(made.spark_remote, is_serverless=False) as spark:  # it keeps the rows that it writes in memory
+            tables = Tables(spark, LOCAL.catalog)
             written = {name: frame.persist() for name, frame in left(tables, before).items()}
             count = sum(frame.count() for frame in written.values())
             found["floor"] = made.measured(lambda: floor(made, tables, written))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from retailflow_local import serverless
 from retailflow_local.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -21,15 +22,20 @@ def with_parameters(remote: str, **parameters: str) -> str:
     return ";".join([remote if "/;" in remote else f"{remote}/", *given])
 
 
-def open_session(remote: str) -> "SparkSession":
+def open_session(remote: str, *, is_serverless: bool = True) -> "SparkSession":
     """A new session in UTC. Its client gives up after seconds where the server is gone; pyspark's own would wait for
     ten minutes, and hold up Ctrl-C and the exit of Python.
+
+    Args:
+        is_serverless: whether it keeps the rules of serverless compute. Only a tool that is no job may go without them.
     """
     from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
     spark = SparkSession.builder.remote(remote).create()
     spark.client.set_retry_policies([DefaultPolicy(max_retries=4, max_backoff=500)])
+    if is_serverless:
+        serverless.enforce(spark.client)
     try:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
     except BaseException:
@@ -46,14 +52,14 @@ def close_session(spark: "SparkSession", *, is_server_gone: bool = False) -> Non
 
 
 @contextmanager
-def session(remote: str) -> Iterator["SparkSession"]:
-    """A session that is closed at the end of the block, while the server still runs.
+def session(remote: str, *, is_serverless: bool = True) -> Iterator["SparkSession"]:
+    """A session, as of `open_session`, that is closed at the end of the block, while the server still runs.
 
     Raises: WorkspaceError with Spark's sentence where it refuses a query.
     """
     from pyspark.errors import PySparkException
 
-    spark = open_session(remote)
+    spark = open_session(remote, is_serverless=is_serverless)
     try:
         yield spark
     except PySparkException as error:

@@ -2,12 +2,12 @@
 
 from pyspark import pipelines as dp
 
-from retailflow_spark.lakeflow import KEEPS_STATE, described, feed
+from retailflow_spark.lakeflow import described, feed
 
 orders = feed("orders")
 
 
-@dp.table(**described(orders.contract.bronze), spark_conf=KEEPS_STATE)
+@dp.table(**described(orders.contract.bronze))
 def bronze():
     return orders.bronze()
 

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 import pandas as pd
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming import DataStreamReader, StatefulProcessor, StatefulProcessorHandle
@@ -24,11 +25,6 @@ from retailflow_spark.bronze.load import decoded, decoded_schema, stored_columns
 from retailflow_spark.silver.validate import FENCE, REASONS, invalid, latest_per_key, reasons, valid, validate
 
 RAW_ROOT = "retailflow.raw_root"  # the setting of a pipeline that says where RAW is
-KEEPS_STATE = {
-    "spark.sql.streaming.stateStore.providerClass": (
-        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
-    )
-}
 _FILE = StructType(
     [StructField("day", StringType()), StructField("name", StringType()), StructField("content", BinaryType())]
 )
@@ -139,9 +135,9 @@ class _Decoder(StatefulProcessor):
         for frame in rows:
             for name, content in zip(frame["name"], frame["content"], strict=True):
                 self._kept.updateValue((name,), (content,))
-        kept = {name: content for (name,), (content,) in self._kept.iterator()}
-        named = (one for one in kept.items() if not one[0].startswith("batch_"))
-        for manifest in _batches(self._contract.name, key[0], named):
+        kept = {name for (name,) in self._kept.keys()}  # noqa: SIM118 - a MapState is no dict
+        manifests = [(name, self._content(name)) for name in sorted(kept) if not name.startswith("batch_")]
+        for manifest in _batches(self._contract.name, key[0], manifests):
             # Spark's reader may pass over an empty file.
             if all(file.name in kept or file.bytes == 0 for file in manifest.files):
                 yield from self._records(manifest, kept)
@@ -151,13 +147,17 @@ class _Decoder(StatefulProcessor):
                 for name in done:
                     self._kept.removeKey((name,))
 
-    def _records(self, manifest: Manifest, kept: dict[str, bytes]) -> Iterator[pd.DataFrame]:
+    def _records(self, manifest: Manifest, kept: set[str]) -> Iterator[pd.DataFrame]:
+        """Of one file after the other: a worker of serverless compute has no memory for all files of a day."""
         contract, folder = self._contract, day_path(self._contract.name, manifest.ingestion_date)
         for file in manifest.files:
-            content = kept.get(file.name, b"")
+            content = self._content(file.name) if file.name in kept else b""
             columns = contract.feed_columns
             for batch in decoded(content, folder, manifest, file, contract.format, contract.name, columns):
                 yield batch.to_pandas().assign(ingestion_date=manifest.ingestion_date)
+
+    def _content(self, name: str) -> bytes:
+        return self._kept.getValue((name,))[0]
 
     def close(self) -> None:
         pass
@@ -180,9 +180,11 @@ def _batches(feed: str, day: str, named: Iterable[tuple[str, bytes]]) -> list[Ma
 def feed(name: str) -> Feed:
     """The feed of the pipeline that asks. Raises: ValueError where the setting for RAW is missing."""
     spark = SparkSession.active()
-    raw_root = spark.conf.get(RAW_ROOT, None)
-    if not raw_root:
-        raise ValueError(f"the pipeline has no setting {RAW_ROOT}: give it the URI of RAW in its configuration")
+    try:
+        raw_root = spark.conf.get(RAW_ROOT)  # serverless compute refuses an absent key, also where a default is given
+    except PySparkException:
+        message = f"the pipeline has no setting {RAW_ROOT}: give it the URI of RAW in its configuration"
+        raise ValueError(message) from None
     return Feed(spark, entity(name), raw_root)
 
 

@@ -5,7 +5,7 @@ that is greatest by its sequence.
 """
 
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -16,8 +16,9 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import entity
 from retailflow.contracts.model import Check
+from retailflow_local.spark_client import session
 from retailflow_local.workspace import REPOSITORY
-from retailflow_spark.lakeflow import Feed
+from retailflow_spark.lakeflow import Feed, feed
 
 DAY, NEXT = date(2026, 1, 15), date(2026, 1, 16)
 LINE = {"line_number": 1, "product_id": "P1", "quantity": 1, "unit_price": "9.99"}
@@ -67,6 +68,10 @@ class Databricks:
     def temporary_view(self, *, name: str):
         return lambda query: self.queries.update({name: query})
 
+    def table(self, *, name: str, comment: str, schema: str, partition_cols: list[str] | None):
+        """Without `spark_conf`: serverless compute takes few keys, and chooses the store of a state by itself."""
+        return lambda query: self.queries.update({name: query})
+
     def materialized_view(self, *, name: str, comment: str, schema: str, partition_cols: list[str] | None):
         return lambda query: self.queries.update({name: query})
 
@@ -87,20 +92,20 @@ class Databricks:
 
 
 @pytest.fixture
-def declared(spark, raw_root, monkeypatch) -> Callable[[], Databricks]:
-    """Run the file that Databricks runs. A stream is read as a table, whole."""
+def declared(workspace, raw_root, monkeypatch) -> Iterator[Callable[..., Databricks]]:
+    """Run a file that Databricks runs. A stream is read as a table, whole."""
 
-    def run() -> Databricks:
+    def run(name: str = "orders_databricks") -> Databricks:
         double = Databricks()
         monkeypatch.setattr("pyspark.pipelines", double, raising=False)
-        runpy.run_path(str(REPOSITORY / "spark_jobs" / "pipelines" / "orders_databricks.py"))
+        runpy.run_path(str(REPOSITORY / "spark_jobs" / "pipelines" / f"{name}.py"))
         return double
 
-    monkeypatch.setattr(SparkSession, "active", lambda: spark)
-    monkeypatch.setattr(type(spark), "readStream", property(lambda session: session.read))
-    spark.conf.set("retailflow.raw_root", raw_root)
-    yield run
-    spark.conf.unset("retailflow.raw_root")
+    with session(workspace.spark_remote, is_serverless=False) as spark:
+        spark.conf.set("retailflow.raw_root", raw_root)  # the platform sets the configuration of a pipeline
+        monkeypatch.setattr(SparkSession, "active", lambda: spark)
+        monkeypatch.setattr(type(spark), "readStream", property(lambda session: session.read))
+        yield run
 
 
 def deliver_and_run(tables, raw, *days_and_records) -> None:
@@ -135,6 +140,17 @@ def test_auto_cdc_and_expectations_give_silver_and_quarantine_of_the_jobs(tables
     said = {reason for row in held.collect() for reason in row.reasons}
     assert len(said) >= len(BAD)
     assert said <= double.expected["drop"].keys()
+
+
+def test_the_file_that_open_source_runs_too_asks_for_no_configuration(declared):
+    assert declared("orders").queries.keys() == {"bronze.orders_lakeflow", "quarantine.orders_lakeflow"}
+
+
+def test_a_pipeline_without_the_place_of_raw_says_which_setting_it_lacks(spark, monkeypatch):
+    """Serverless compute refuses to read an absent key, also where a default is given."""
+    monkeypatch.setattr(SparkSession, "active", lambda: spark)
+    with pytest.raises(ValueError, match=r"the pipeline has no setting retailflow\.raw_root"):
+        feed("orders")
 
 
 def test_keys_and_sequence_are_those_of_the_contract_and_the_total_order(tables, declared):

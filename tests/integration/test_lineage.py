@@ -1,11 +1,24 @@
 """Each column of SILVER and GOLD comes from somewhere: read from the plans of the code that runs, on empty tables."""
 
+from collections.abc import Iterator
+
+import pytest
+
 from retailflow.contracts import entities, gold_table, gold_tables
 from retailflow_local import lineage
+from retailflow_local.spark_client import session
+from retailflow_spark.tables import Tables
+
+
+@pytest.fixture
+def tables(workspace, tables) -> Iterator[Tables]:
+    """Every table of the contracts, without rows, in a session that may ask for whole plans."""
+    tables.create(table for contract in (*entities(), *gold_tables()) for table in contract.tables)
+    with session(workspace.spark_remote, is_serverless=False) as spark:
+        yield Tables(spark, tables.catalog)
 
 
 def test_every_column_has_its_sources_and_revenue_comes_from_price_quantity_and_discount(tables):
-    tables.create(table for contract in (*entities(), *gold_tables()) for table in contract.tables)
     for contract in entities():
         made = lineage.of_silver(tables, contract)
         sources = {source for found in made.values() for source in found}

@@ -36,7 +36,7 @@ def run(workspace: Workspace, on_step: Progress) -> Path:
         dbt.build(workspace, "run")
         on_step("Lineage", "")
         compiled = workspace.root / "dbt" / "target" / "compiled" / "retailflow" / "models"
-        with session(workspace.spark_remote) as spark:
+        with session(workspace.spark_remote, is_serverless=False) as spark:  # lineage asks for whole plans
             found = [_with_examples(spark, page) for page in pages(Tables(spark, "spark_catalog"), compiled)]
     on_step("Pages", "")
     return write(found, workspace.root / "docs")

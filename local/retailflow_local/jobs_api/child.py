@@ -1,6 +1,6 @@
 """What runs inside a task's own process, forked from a server that has the slow imports behind it.
 
-Only the standard library at import; Spark is imported by the job, or where a session must be ended.
+Only the standard library at import. Spark is imported by the job's rules, or where a session must be ended.
 """
 
 import json
@@ -11,6 +11,8 @@ import sys
 import traceback
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from retailflow_local import serverless
 
 _CONNECT_TIMEOUT_SECONDS = 2.0
 
@@ -26,6 +28,8 @@ def run_script(
     os.setsid()
     _redirect_output(log)
     os.environ.update(environment)
+    if "SPARK_REMOTE" in environment:
+        serverless.enforce_everywhere()
     if imports:
         _import_from(imports)
     sys.argv = [script, *parameters]

@@ -134,7 +134,7 @@ class Warehouse:
     def _session(self, schema: str | None) -> "SparkSession":
         with self._lock:
             if schema not in self._sessions:
-                session = open_session(self._remote)
+                session = open_session(self._remote, is_serverless=False)
                 for name, value in _SETTINGS.items():
                     session.conf.set(name, value)
                 if schema is not None:

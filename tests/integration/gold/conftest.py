@@ -1,7 +1,7 @@
 """Small worlds: SILVER written as literals, GOLD built from it in memory by the transforms under test."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
 from types import ModuleType
@@ -18,8 +18,6 @@ from retailflow_spark.tables import COMMIT, having
 
 Told = list[tuple[str | None, ...]]
 Literals = tuple[pa.Table, StructType]
-
-QUICK = ("spark.sql.codegen.wholeStage", "spark.sql.adaptive.enabled")
 
 # What a row is where its test does not say otherwise.
 MOMENT = "2026-01-15T10:00:00Z"
@@ -139,16 +137,6 @@ def _images(before: World, after: World, table: str) -> DataFrame:
     rows = pa.Table.from_pylist(gone + come, new.schema.append(pa.field("_net", pa.int64())))
     signed = StructType([*schema.fields, StructField("_net", LongType())])
     return after.spark.createDataFrame(rows, signed).withColumn(COMMIT, F.lit(1))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_plans(spark) -> Iterator[None]:
-    """A handful of rows is read faster than code for reading it is compiled."""
-    for name in QUICK:
-        spark.conf.set(name, "false")
-    yield
-    for name in QUICK:
-        spark.conf.unset(name)
 
 
 @pytest.fixture
