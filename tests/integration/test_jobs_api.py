@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
@@ -25,11 +26,11 @@ from databricks.sdk.service.jobs import (
     JobsAPI,
     RunLifeCycleState,
     RunResultState,
-    SparkPythonTask,
     SubmitTask,
 )
 
-from retailflow_local.jobs_api.submission import RUN_KEYS, TASK_KEYS, AccessControl
+from retailflow_local.jobs_api.store import Store
+from retailflow_local.jobs_api.submission import RUN_KEYS, TASK_KEYS, AccessControl, Submission
 
 pytestmark = pytest.mark.timeout(120)
 TOKEN = "dapi-test-7c1d9e"
@@ -56,7 +57,7 @@ class Server:
         (self.files / name).write_text(code)
         file = f"/Workspace/retailflow/{name}"
         task = {"task_key": "only", "spark_python_task": {"python_file": file, "parameters": list(parameters)}}
-        return task | settings
+        return task | {"disable_auto_optimization": True} | settings  # as our own submissions have it
 
     def submit(self, code: str, **run_settings: Any) -> int:
         response = self.request("POST", "/api/2.2/jobs/runs/submit", json={"tasks": [self.task(code)], **run_settings})
@@ -131,7 +132,8 @@ def serving(folder: Path, *options: str) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("workspace"), "--spark-remote", "sc://127.0.0.1:9") as running:
+    options = ("--spark-remote", "sc://127.0.0.1:9", "--preload", "pyspark.sql.connect.session")
+    with serving(tmp_path_factory.mktemp("workspace"), *options) as running:
         yield running
 
 
@@ -153,7 +155,7 @@ def airflow_connection(server: Server, tmp_path_factory: pytest.TempPathFactory)
 
 def sdk_task(server: Server, code: str, *parameters: str) -> SubmitTask:
     task = server.task(code, *parameters)
-    return SubmitTask(task_key="only", spark_python_task=SparkPythonTask.from_dict(task["spark_python_task"]))
+    return SubmitTask.from_dict(task)
 
 
 # The SDK
@@ -337,6 +339,10 @@ def with_file(path: str) -> dict[str, Any]:
         ({"tasks": [{"task_key": "a", "depends_on": [{"task_key": "b"}]}]}, "tasks[0].depends_on: the local workspace"),
         ({"tasks": [{"task_key": "a", "timeout": 3}]}, "tasks[0] has no key 'timeout'"),
         (
+            {"tasks": [{**with_file("/Workspace/retailflow/a.py")["tasks"][0], "environment_key": "x"}]},
+            "environment_key 'x' of a is none of environments[]",
+        ),
+        (
             {**with_file("/Workspace/retailflow/a.py"), "idempotency_token": "x" * 65},
             "idempotency_token: String",
         ),
@@ -387,6 +393,89 @@ def test_a_failure_without_a_traceback_still_has_an_error_line(server: Server, c
     run = server.ended(server.submit(code))
     assert run["state"]["result_state"] == "FAILED"
     assert server.output(run)["error"].startswith(error)
+
+
+ONCE_BROKEN = """
+from pathlib import Path
+seen = Path(__file__ + ".seen")
+if not seen.exists():
+    seen.touch()
+    raise ValueError("the first attempt")
+print("the second attempt")
+"""
+
+
+def test_databricks_repeats_a_failed_serverless_task_once_and_lists_both_attempts(server: Server) -> None:
+    task = server.task(ONCE_BROKEN, disable_auto_optimization=False)
+    run = server.ended(server.submit("", tasks=[task]))
+    assert run["state"]["result_state"] == "SUCCESS"
+    first, second = run["tasks"]
+    found = [(one["attempt_number"], one["state"]["result_state"]) for one in (first, second)]
+    assert (found, first["task_key"]) == ([(0, "FAILED"), (1, "SUCCESS")], second["task_key"])
+    assert second["start_time"] == first["end_time"]
+    outputs = [server.output({"tasks": [one]}) for one in (first, second)]
+    assert (outputs[0]["error"], outputs[1]["logs"]) == ("ValueError: the first attempt", "the second attempt\n")
+    page = requests.get(run["run_page_url"], timeout=20).text
+    assert "the first attempt" in page and "the second attempt" in page
+
+
+@pytest.mark.parametrize(
+    ("settings", "attempts"),
+    [({}, 2), ({"disable_auto_optimization": True}, 1), ({"new_cluster": {"num_workers": 1}}, 1)],
+)
+def test_what_fails_again_has_failed_and_only_serverless_tasks_are_repeated(
+    server: Server, settings: dict[str, Any], attempts: int
+) -> None:
+    task = server.task("raise SystemExit('broken')", **{"disable_auto_optimization": False} | settings)
+    run = server.ended(server.submit("", tasks=[task]))
+    assert [one["state"]["result_state"] for one in run["tasks"]] == ["FAILED"] * attempts
+    assert run["state"]["result_state"] == "FAILED"
+
+
+def test_an_older_file_of_runs_has_one_attempt_at_each_task(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs.sqlite")
+    store._db.execute("ALTER TABLE tasks DROP COLUMN attempt_number")
+    run_id, _ = store.add(Submission.model_validate(with_file("/Workspace/retailflow/a.py")))
+    run = Store(tmp_path / "runs.sqlite").run(run_id)
+    assert [task.attempt_number for task in run.tasks] == [0]
+
+
+# Environments
+
+
+def wheel(server: Server, name: str, answer: int) -> dict[str, Any]:
+    """Write a wheel; returns the settings of a run whose environment has it."""
+    with zipfile.ZipFile(server.files / name, "w") as file:
+        file.writestr("answers.py", f"ANSWER = {answer}")
+    return needing(f"/Workspace/retailflow/{name}")
+
+
+def needing(*dependencies: str) -> dict[str, Any]:
+    spec = {"environment_version": "5", "dependencies": list(dependencies)}
+    return {"environments": [{"environment_key": "default", "spec": spec}]}
+
+
+def test_a_wheel_that_is_overwritten_under_its_name_goes_on_running_as_it_was(server: Server) -> None:
+    """Databricks caches an environment by the text of its dependencies. So each release needs a name of its own."""
+
+    def answer(settings: dict[str, Any]) -> str:
+        task = server.task("import answers; print(answers.ANSWER)", environment_key="default")
+        return server.output(server.ended(server.submit("", tasks=[task], **settings)))["logs"]
+
+    assert answer(wheel(server, "a-1.whl", 1)) == "1\n"
+    assert answer(wheel(server, "a-1.whl", 2)) == "1\n"
+    assert answer(wheel(server, "a-2.whl", 2)) == "2\n"
+
+
+@pytest.mark.parametrize(
+    ("dependency", "said"),
+    [("/Workspace/retailflow/absent.whl", "No such file"), ("/tmp/a.whl", "outside the workspace")],
+)
+def test_an_environment_that_cannot_be_made_is_an_internal_error(server: Server, dependency: str, said: str) -> None:
+    task = server.task("print('runs')", environment_key="default")
+    run = server.ended(server.submit("", tasks=[task], **needing(dependency)))
+    assert run["state"]["life_cycle_state"] == "INTERNAL_ERROR"
+    assert said in run["state"]["state_message"]
 
 
 def test_an_absent_script_is_an_internal_error(server: Server) -> None:

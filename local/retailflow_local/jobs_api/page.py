@@ -46,6 +46,7 @@ def _task(row: TaskRow, shown: dict[str, Any], log: str, is_cut: bool) -> str:
     error = f'<div class="error">{escape(row.error)}</div>' if row.error else ""
     facts = {
         "Task run": row.run_id,
+        "Attempt": row.attempt_number + 1,
         "Script": python_task["python_file"],
         "Parameters": " ".join(python_task["parameters"]) or "none",
         "Started": _time(row.execution_start or 0),

@@ -19,13 +19,13 @@ from retailflow_local.jobs_api import child
 from retailflow_local.jobs_api.environments import Environments, NotInstalled
 from retailflow_local.jobs_api.processes import Leader, terminate
 from retailflow_local.jobs_api.store import Outcome, RunRow, Store, TaskRow, now
-from retailflow_local.jobs_api.submission import SparkPythonTask, resolve_file
+from retailflow_local.jobs_api.submission import Task, resolve_file
 from retailflow_local.spark_client import with_parameters
 from retailflow_local.starts import Start
 
 _LOG = logging.getLogger(__name__)
 _INTERRUPT_TIMEOUT_SECONDS = 15
-_FAILED = "Workload failed, see run output for details"
+_FAILURE, _FAILED = "RUN_EXECUTION_ERROR", "Workload failed, see run output for details"
 
 
 @dataclass
@@ -94,21 +94,23 @@ class Runner:
 
     def submit(self, run: RunRow) -> None:
         for task in run.tasks:
-            if self._start_seconds:
-                later = threading.Timer(self._start_seconds, self._submit_late, (run.run_id, task.run_id))
-                later.daemon = True  # it does not hold up the server's end
-                later.start()
-            else:
-                self._pool.submit(self._carry_out, run.run_id, task.run_id)
+            self._submit(run.run_id, task.run_id)
 
-    def _submit_late(self, run_id: int, task_id: int) -> None:
+    def _submit(self, run_id: int, task_id: int) -> None:
+        if not self._start_seconds:
+            self._submit_now(run_id, task_id)
+            return
+        later = threading.Timer(self._start_seconds, self._submit_now, (run_id, task_id))
+        later.daemon = True  # it does not hold up the server's end
+        later.start()
+
+    def _submit_now(self, run_id: int, task_id: int) -> None:
         with suppress(RuntimeError):  # the server has closed meanwhile, and canceled it
             self._pool.submit(self._carry_out, run_id, task_id)
 
     def cancel(self, task: TaskRow, message: str = "Run canceled by the user") -> None:
         """Ask for the end of a task; it is terminal once its processes are gone. Nothing happens to an ended one."""
-        canceled = Outcome("TERMINATED", "CANCELED", "USER_CANCELED", message, message)
-        if self._store.finish(task.run_id, canceled, only_pending=True):
+        if self._store.finish(task.run_id, _canceled(message), only_pending=True):
             return
         with self._lock:
             live = self._live.get(task.run_id)
@@ -128,7 +130,7 @@ class Runner:
 
     def _carry_out(self, run_id: int, task_id: int) -> None:
         live = self._live[task_id] = _Live()
-        session_id = str(uuid.uuid4())
+        session_id, again = str(uuid.uuid4()), None
         try:
             if not self._store.claim(task_id, session_id):
                 return
@@ -140,19 +142,25 @@ class Runner:
             except Exception as error:
                 _LOG.exception("task run %s could not be carried out", task_id)
                 outcome = _internal_error(f"The task could not be carried out: {error}")
+            if outcome.code == _FAILURE and not task.attempt_number and _settings(run, task).is_repeated:
+                again = self._store.add_attempt(task)  # before this one ends: the run goes on
             self._store.finish(task_id, outcome)
         finally:
             with self._lock:
                 del self._live[task_id]
+        if again and live.cancel_message:
+            self._store.finish(again, _canceled(live.cancel_message))
+        elif again:
+            self._submit(run_id, again)
 
     def _run(self, run: RunRow, task: TaskRow, live: _Live, session_id: str) -> Outcome:
-        settings = run.submission["tasks"][task.task_index]
-        python_task = SparkPythonTask.model_validate(settings["spark_python_task"])
+        settings = _settings(run, task)
+        python_task = settings.spark_python_task
         script = resolve_file(python_task.python_file, self._workspace.files)
         if not script.is_file():
             return _internal_error(f"Cannot read the python file {python_task.python_file}: there is none")
         try:
-            imports = self._workspace.environments.of(run.submission, settings)
+            imports = self._workspace.environments.of(run.submission, settings.model_dump())
         except NotInstalled as error:
             return _internal_error(f"Library installation failed: {error}")
         error_file = self._workspace.logs / f"{task.run_id}.error.json"
@@ -179,7 +187,7 @@ class Runner:
         if is_late or live.cancel_message or exit_code < 0:
             self._interrupt(session_id)
         if live.cancel_message:
-            return Outcome("TERMINATED", "CANCELED", "USER_CANCELED", live.cancel_message, live.cancel_message)
+            return _canceled(live.cancel_message)
         if is_late:
             message = f"Run timed out after {limit} seconds (timeout_seconds)"
             return Outcome("TERMINATED", "TIMEDOUT", "CANCELED", message, message)
@@ -188,7 +196,7 @@ class Runner:
         return self._failure(exit_code, log, error_file)
 
     def _failure(self, exit_code: int, log: Path, error_file: Path) -> Outcome:
-        failed = Outcome("TERMINATED", "FAILED", "RUN_EXECUTION_ERROR", _FAILED)
+        failed = Outcome("TERMINATED", "FAILED", _FAILURE, _FAILED)
         if error_file.exists():
             report = {key: self._redact(text) for key, text in json.loads(error_file.read_text()).items()}
             error_file.unlink()
@@ -225,13 +233,21 @@ class Runner:
             _LOG.warning("Spark session %s could not be interrupted (exit code %s)", session_id, code)
 
 
+def _settings(run: RunRow, task: TaskRow) -> Task:
+    return Task.model_validate(run.submission["tasks"][task.task_index])
+
+
+def _canceled(message: str) -> Outcome:
+    return Outcome("TERMINATED", "CANCELED", "USER_CANCELED", message, message)
+
+
 def _internal_error(message: str) -> Outcome:
     return Outcome("INTERNAL_ERROR", "FAILED", "INTERNAL_ERROR", message, message)
 
 
 def _time_left(run: RunRow, task: TaskRow) -> tuple[int, float | None]:
     """The limit that ends first, and what is left of it, in seconds. A run's limit begins with its first task."""
-    own = run.submission["tasks"][task.task_index]["timeout_seconds"]
+    own = _settings(run, task).timeout_seconds
     first_start = min(other.execution_start for other in run.tasks if other.execution_start)
     limits = [(task.execution_start, own), (first_start, run.submission["timeout_seconds"])]
     left = [(start / 1000 + limit - now() / 1000, limit) for start, limit in limits if limit]

@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE INDEX IF NOT EXISTS tasks_of_run ON tasks (parent_run_id);
 CREATE TABLE IF NOT EXISTS jobs (job_id INTEGER PRIMARY KEY, settings TEXT NOT NULL);
 """
+_ATTEMPT = "ALTER TABLE tasks ADD COLUMN attempt_number INTEGER NOT NULL DEFAULT 0"  # an older file has none
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task of a run. Times are milliseconds since 1970; `run_id` is the task's own, not its run's."""
+    """One attempt at a task of a run. Times are milliseconds since 1970; `run_id` is its own, not its run's."""
 
     run_id: int
     parent_run_id: int
@@ -59,6 +61,7 @@ class TaskRow:
     session_id: str | None
     error: str | None
     error_trace: str | None
+    attempt_number: int
 
     @property
     def is_terminal(self) -> bool:
@@ -74,6 +77,10 @@ class RunRow:
     submission: dict[str, Any]
     start_time: int
     tasks: tuple[TaskRow, ...]
+
+    @property
+    def last_attempts(self) -> list[TaskRow]:
+        return list({task.task_index: task for task in self.tasks}.values())
 
 
 def now() -> int:
@@ -91,6 +98,8 @@ class Store:
         self._db = sqlite3.connect(path, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._db.executescript(_SCHEMA)
+        with suppress(sqlite3.OperationalError):
+            self._db.execute(_ATTEMPT)
 
     def _change(self, sql: str, *values: Any) -> bool:
         with self._lock, self._db:
@@ -146,7 +155,9 @@ class Store:
         return self._with_tasks(rows[0]) if rows else None
 
     def _with_tasks(self, row: sqlite3.Row) -> RunRow:
-        tasks = self._rows("SELECT * FROM tasks WHERE parent_run_id = ? ORDER BY task_index", row["run_id"])
+        tasks = self._rows(
+            "SELECT * FROM tasks WHERE parent_run_id = ? ORDER BY task_index, attempt_number", row["run_id"]
+        )
         return RunRow(
             position=row["position"],
             run_id=row["run_id"],
@@ -177,6 +188,15 @@ class Store:
             *(before, active, job_id, start_from, start_to, limit),
         )
         return [self._with_tasks(row) for row in rows]
+
+    def add_attempt(self, task: TaskRow) -> int:
+        """One more attempt at a task. Returns its id."""
+        run_id = _new_id()
+        self._change(
+            "INSERT INTO tasks (run_id, parent_run_id, task_index, attempt_number) VALUES (?, ?, ?, ?)",
+            *(run_id, task.parent_run_id, task.task_index, task.attempt_number + 1),
+        )
+        return run_id
 
     def claim(self, run_id: int, session_id: str) -> bool:
         """PENDING to RUNNING. False where the task was canceled while it waited."""

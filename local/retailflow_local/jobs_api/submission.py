@@ -50,6 +50,20 @@ class Task(BaseModel):
     task_key: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")
     spark_python_task: SparkPythonTask
     timeout_seconds: int = Field(0, ge=0, description="0: no limit")
+    environment_key: str | None = None
+    disable_auto_optimization: bool = False
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether Databricks runs it a second time after a failure: auto-optimization does so on serverless compute."""
+        has_cluster = {"new_cluster", "existing_cluster_id"} & (self.model_extra or {}).keys()
+        return not has_cluster and not self.disable_auto_optimization
+
+
+class Environment(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    environment_key: str
+    spec: dict[str, Any] = {}
 
 
 class Submission(BaseModel):
@@ -59,6 +73,7 @@ class Submission(BaseModel):
     timeout_seconds: int = Field(0, ge=0, description="0: no limit")
     tags: dict[str, str] = {}
     access_control_list: list[AccessControl] = []
+    environments: list[Environment] = []
     tasks: list[Task] = Field(min_length=1, max_length=100)
 
 
@@ -82,8 +97,11 @@ def parse_submission(payload: dict[str, Any], workspace_files: Path) -> Submissi
     keys = [task.task_key for task in submission.tasks]
     if len(set(keys)) < len(keys):
         raise invalid("tasks: every task_key must be there once")
+    environments = {environment.environment_key for environment in submission.environments}
     for task in submission.tasks:
         resolve_file(task.spark_python_task.python_file, workspace_files)
+        if task.environment_key and task.environment_key not in environments:
+            raise invalid(f"environment_key {task.environment_key!r} of {task.task_key} is none of environments[]")
     return submission
 
 

@@ -11,12 +11,14 @@ _TYPES = {"SUCCESS": "SUCCESS", "INTERNAL_ERROR": "INTERNAL_ERROR"}
 
 def task_view(run: RunRow, task: TaskRow, base_url: str) -> dict[str, Any]:
     start, end = task.execution_start or task.end_time, task.end_time or 0
+    attempts = [one for one in run.tasks if one.task_index == task.task_index]
+    submitted = (task.attempt_number and attempts[task.attempt_number - 1].end_time) or run.start_time
     return run.submission["tasks"][task.task_index] | {
         "run_id": task.run_id,
         "run_page_url": page_url(run, base_url),
-        "attempt_number": 0,
-        "start_time": run.start_time,
-        "setup_duration": start - run.start_time if start else 0,
+        "attempt_number": task.attempt_number,
+        "start_time": submitted,
+        "setup_duration": start - submitted if start else 0,
         "execution_duration": end - start if start and end else 0,
         "cleanup_duration": 0,
         "end_time": end,
@@ -25,8 +27,12 @@ def task_view(run: RunRow, task: TaskRow, base_url: str) -> dict[str, Any]:
 
 
 def run_view(run: RunRow, run_id: int, base_url: str, with_tasks: bool = True) -> dict[str, Any]:
-    """`run_id` is the run's own id, or a task's: Databricks answers for that one as for a run of its own."""
-    tasks = [task for task in run.tasks if task.run_id == run_id] or list(run.tasks)
+    """`run_id` is the run's own id, or a task's: Databricks answers for that one as for a run of its own.
+
+    `tasks` lists every attempt. How a task ended is said by its last one.
+    """
+    own = [task for task in run.tasks if task.run_id == run_id]
+    listed, tasks = own or run.tasks, own or run.last_attempts
     life_cycle_state, result_state, code, message = _summary(run, tasks)
     end = max(task.end_time or 0 for task in tasks) if all(task.is_terminal for task in tasks) else 0
     view = {
@@ -48,7 +54,7 @@ def run_view(run: RunRow, run_id: int, base_url: str, with_tasks: bool = True) -
         "tags": run.submission["tags"],
         **_states(life_cycle_state, result_state, code, message),
     }
-    return view | {"tasks": [task_view(run, task, base_url) for task in tasks]} if with_tasks else view
+    return view | {"tasks": [task_view(run, task, base_url) for task in listed]} if with_tasks else view
 
 
 def page_url(run: RunRow, base_url: str) -> str:
