@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 JOB_RUNS = Table(
     name="ops.job_runs",
-    description="Databricks runs that have ended, one row per task run.",
+    description="Databricks runs that have ended, one row per attempt at a task.",
     columns=(
         Column("task_run_id", "STRING", "Run of a task; databricks_run_id in ops.task_runs.", required=True),
         Column("run_id", "STRING", "The run that it belongs to.", required=True),
@@ -55,7 +55,7 @@ def record_job_runs(tables: Tables, client: "WorkspaceClient") -> int:
 
 
 def rows_of(runs: Iterable["BaseRun"]) -> Iterator[dict[str, Any]]:
-    """A row for each task of each run."""
+    """A row for each attempt at each task of each run. A task that never started has no end of its own."""
     for run in runs:
         for task in run.tasks or ():
             cluster = task.new_cluster
@@ -69,7 +69,7 @@ def rows_of(runs: Iterable["BaseRun"]) -> Iterator[dict[str, Any]]:
                 "workers": cluster.num_workers if cluster else None,
                 "tags": dict(cluster.custom_tags or {}) if cluster else {},
                 "started_at": _moment(run.start_time),
-                "ended_at": _moment(task.end_time),
+                "ended_at": _moment(task.end_time or run.end_time or run.start_time),
                 "setup_seconds": (task.setup_duration or 0) / 1000,
                 "execution_seconds": (task.execution_duration or 0) / 1000,
                 "run_page_url": run.run_page_url,

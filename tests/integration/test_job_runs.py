@@ -1,11 +1,18 @@
 """The job monitor on the local Jobs API and real Delta."""
 
 import sys
+from datetime import UTC, datetime
 
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.service.jobs import SparkPythonTask, SubmitTask
+from databricks.sdk.service.jobs import BaseRun, RunLifeCycleState, RunState, RunTask, SparkPythonTask, SubmitTask
 
-from retailflow_spark.job_runs import record_job_runs
+from retailflow_spark.job_runs import record_job_runs, rows_of
+
+
+def test_a_task_that_never_started_ends_with_its_run():
+    skipped = RunTask("complete", run_id=2, state=RunState(life_cycle_state=RunLifeCycleState.SKIPPED))
+    (row,) = rows_of([BaseRun(run_id=1, run_name="a", start_time=1_000, end_time=61_000, tasks=[skipped])])
+    assert (row["result"], row["ended_at"]) == ("SKIPPED", datetime(1970, 1, 1, 0, 1, 1, tzinfo=UTC))
 
 
 def test_every_ended_run_is_recorded_once_with_its_result(workspace, tables):
@@ -28,6 +35,8 @@ def test_every_ended_run_is_recorded_once_with_its_result(workspace, tables):
     rows = {row.task_run_id: row for row in tables.read("ops.job_runs").collect()}
     assert tables.read("ops.job_runs").count() == len(rows)
     assert (rows[first].run_name, rows[second].run_name) == ("monitored/first", "monitored/second")
+    attempts = [row.result for row in rows.values() if row.run_name == "monitored/first"]
+    assert attempts == ["FAILED"] * 2  # Databricks repeats what fails, and both took compute time
     assert rows[first].result == "FAILED"
     assert rows[first].message == "Workload failed, see run output for details"  # as Databricks says
     assert rows[first].compute == "serverless"
