@@ -67,7 +67,8 @@ def submit_fields(compute: Compute, release: Release, tags: dict[str, str]) -> t
         }
         if compute.budget_policy_id:
             run["budget_policy_id"] = compute.budget_policy_id
-        return run, {"environment_key": ENVIRONMENT_KEY}
+        # Else Databricks repeats a failed task by itself, beside Airflow's tries or the job's own `max_retries`.
+        return run, {"environment_key": ENVIRONMENT_KEY, "disable_auto_optimization": True}
 
     cluster: dict[str, Any] = {
         "spark_version": compute.runtime,

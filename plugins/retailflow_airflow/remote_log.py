@@ -9,6 +9,7 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.providers.databricks.operators.databricks import XCOM_RUN_ID_KEY, DatabricksSubmitRunOperator
 
 from retailflow_airflow.patience import within
+from retailflow_airflow.runs import last_attempts
 
 LINES = 200
 PATIENCE_SECONDS = 30  # Airflow ends the process of a failed task after core.task_success_overtime
@@ -34,7 +35,7 @@ def show(context: Mapping[str, Any]) -> None:
 
 
 def _read(connection: str, run_id: int) -> list[tuple[int, list[str]]]:
-    """Of each task of the run its own run's number and the lines of its log."""
+    """Of each task of the run, the run id of its last attempt and the lines of its log."""
     hook = DatabricksHook(connection)
-    tasks = [one["run_id"] for one in hook.get_run(run_id)["tasks"]]
-    return [(number, (hook.get_run_output(number).get("logs") or "").splitlines()) for number in tasks]
+    numbers = last_attempts(hook.get_run(run_id))
+    return [(number, (hook.get_run_output(number).get("logs") or "").splitlines()) for number in numbers]

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from retailflow.contracts import built_from, entities, entity
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow.macros import parsed_date
+from retailflow_airflow.runs import last_attempts
 from retailflow_airflow.submit import payload, spark_task, submission
 
 LAYERS = ["bronze", "silver", "gold"]
@@ -166,8 +167,8 @@ def read_found(databricks_run_id: int) -> Plan:
     - **Where to look**: this task's log says what was found; that of `plan` why it found nothing.
     """
     hook = DatabricksHook()
-    (task,) = hook.get_run(databricks_run_id)["tasks"]
-    found = parse(hook.get_run_output(task["run_id"])["logs"])
+    (task_run_id,) = last_attempts(hook.get_run(databricks_run_id))
+    found = parse(hook.get_run_output(task_run_id)["logs"])
     for name, days in sorted(found.items()):
         known = [count for count in days.values() if count is not None]
         never = f", {len(days) - len(known)} have never run" if len(known) < len(days) else ""

@@ -1,8 +1,11 @@
-"""Databricks runs that nobody waits for any more; their names say whose they are."""
+"""Databricks runs: the last attempt of each task, and those that nobody waits for any more.
+
+Their names say whose they are.
+"""
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +33,12 @@ class Instance:
     run_id: str
     task_id: str
     map_index: int
+
+
+def last_attempts(run: Mapping[str, Any]) -> list[int]:
+    """The run id of the last attempt at each task. Databricks lists every attempt, and promises no order."""
+    attempts = sorted(run["tasks"], key=lambda task: task.get("attempt_number", 0))
+    return list({task["task_key"]: task["run_id"] for task in attempts}.values())
 
 
 def instance_of(name: str) -> tuple[Instance, int] | None:

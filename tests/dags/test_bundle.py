@@ -107,6 +107,15 @@ def test_clusters_are_one_for_the_whole_job_and_the_same_that_airflow_asks_for()
     assert not any("environment_key" in task or "new_cluster" in task for task in made["tasks"])
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_databricks_repeats_no_task_by_itself(target):
+    """A landed task has 120 retries; auto-optimization would double the work of each failure."""
+    env = load_environment(target)
+    computed = [task for made in (job, publish_job, govern_job) for task in made(env)["tasks"]]
+    without = {task["task_key"] for task in computed if not task.get("disable_auto_optimization")}
+    assert without == {"complete"}  # which needs no compute
+
+
 def test_a_schedule_by_days_of_the_week_is_refused_rather_than_mistaken():
     env = load_environment("prod")
     weekly = env.model_copy(update={"schedule": env.schedule.model_copy(update={"cron": "0 2 * * 1"})})

@@ -30,7 +30,10 @@ def fail(dags_in, database, smtp, monkeypatch):
     """`fail("retailflow_daily", "silver.orders", error)`: runs that task alone; returns the mails that it sent."""
     states = {"life_cycle_state": "TERMINATED", "result_state": "FAILED", "state_message": "Task failed."}
     run = {"state": states, "run_page_url": URL, "job_id": 1}
-    run["tasks"] = [{"task_key": "one", "run_id": 12, "attempt_number": 0, "state": states}]
+    attempts = ((12, 1), (10, 0))  # of one task, which Databricks repeated
+    run["tasks"] = [
+        {"task_key": "one", "run_id": run_id, "attempt_number": number, "state": states} for run_id, number in attempts
+    ]
     monkeypatch.setattr(DatabricksHook, "submit_run", lambda self, body: 11)
     monkeypatch.setattr(DatabricksHook, "get_job_id", lambda self, run_id: 1)
     monkeypatch.setattr(DatabricksHook, "get_run_page_url", lambda self, run_id: URL)

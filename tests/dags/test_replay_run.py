@@ -24,7 +24,9 @@ RANGE = {"date_from": "2026-01-15", "date_to": "2026-01-16"}
 def run(dags_in, database, monkeypatch):
     """`run(dag_id, plan, **form)`: the tasks by state, a mapped one by its index's name, and what was submitted."""
     asked = []
-    answer = {"run_id": 1, "job_id": 1, "run_page_url": "http://127.0.0.1/run/1", "tasks": [{"run_id": 2}]}
+    answer = {"run_id": 1, "job_id": 1, "run_page_url": "http://127.0.0.1/run/1"}
+    # Databricks repeated the task, and lists both attempts.
+    answer["tasks"] = [{"task_key": "plan", "run_id": run_id, "attempt_number": 3 - run_id} for run_id in (2, 3)]
     answer["state"] = {"life_cycle_state": "TERMINATED", "result_state": "SUCCESS", "state_message": ""}
     monkeypatch.setattr(DatabricksHook, "submit_run", lambda self, body: asked.append(body) or 1)
     monkeypatch.setattr(DatabricksHook, "get_job_id", lambda self, run_id: 1)

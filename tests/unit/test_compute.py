@@ -18,7 +18,7 @@ def test_serverless_names_its_environment_and_its_budget_policy():
         "performance_target": "STANDARD",
         "budget_policy_id": "policy-1",
     }
-    assert task == {"environment_key": "default"}
+    assert task == {"environment_key": "default", "disable_auto_optimization": True}
 
 
 def test_a_pool_gives_a_tagged_cluster_on_runtime_18_lts():
