@@ -2,7 +2,7 @@
 
 Databricks refuses it on the server. Here the session's own client does. Open-source Spark takes such rules only as Java
 classes, and a proxy in front of the server would copy every row. A job cannot leave the rules out by accident: its
-process has them before its script starts, for every session that it opens (docs/adr/0016).
+process has them before its script starts, for every session that it opens (docs/adr/0017).
 """
 
 import re
