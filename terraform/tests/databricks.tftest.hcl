@@ -84,6 +84,11 @@ run "private" {
   }
 
   assert {
+    condition     = { for name, schema in databricks_schema.this : name => schema.enable_predictive_optimization if schema.enable_predictive_optimization != "INHERIT" } == { marts = "ENABLE" }
+    error_message = "Databricks optimizes and vacuums dbt's marts, which the nightly upkeep does not know."
+  }
+
+  assert {
     condition     = { for feed, volume in databricks_volume.feed : feed => volume.storage_location } == { orders = "abfss://raw@retailflowtest.dfs.core.windows.net/orders", customers = "abfss://raw@retailflowtest.dfs.core.windows.net/customers" }
     error_message = "Each feed has a volume on its folder."
   }
