@@ -469,7 +469,7 @@ def test_a_wheel_that_is_overwritten_under_its_name_goes_on_running_as_it_was(se
 
 @pytest.mark.parametrize(
     ("dependency", "said"),
-    [("/Workspace/retailflow/absent.whl", "No such file"), ("/tmp/a.whl", "outside the workspace")],
+    [("/Workspace/retailflow/absent.whl", "there is no such file"), ("/tmp/a.whl", "outside the workspace")],
 )
 def test_an_environment_that_cannot_be_made_is_an_internal_error(server: Server, dependency: str, said: str) -> None:
     task = server.task("print('runs')", environment_key="default")

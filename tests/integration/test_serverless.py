@@ -1,5 +1,6 @@
 """The local workspace refuses what serverless compute refuses: in a test's session, a job's process and a worker."""
 
+import shutil
 from collections.abc import Callable
 from datetime import date
 
@@ -14,6 +15,8 @@ from pyspark.sql import SparkSession
 from retailflow.contracts import entity
 from retailflow_local.serverless import SETTINGS
 from retailflow_local.spark_client import session
+from retailflow_local.state import workspace_files
+from retailflow_local.workspace import REPOSITORY
 from retailflow_spark import tables
 from retailflow_spark.bronze.load import read_day
 from retailflow_spark.silver.judged import judge
@@ -101,8 +104,11 @@ def test_there_is_no_spark_context_and_no_rdd(spark, act):
     ("script", "said"), [("reads_a_setting.py", "CONFIG_NOT_AVAILABLE"), ("opens_a_session.py", "PERSIST TABLE")]
 )
 def test_a_job_has_the_rules_in_every_session_that_it_opens(workspace, script, said):
+    place = workspace_files(workspace.root) / "refused_jobs" / script
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(REPOSITORY / "tests" / "support" / "refused_jobs" / script, place)
     client = WorkspaceClient(host=workspace.jobs_url, token=workspace.jobs_token)
-    task = SparkPythonTask(f"/Workspace/retailflow/tests/support/refused_jobs/{script}")
+    task = SparkPythonTask(f"/Workspace/retailflow/refused_jobs/{script}")
     only = SubmitTask("only", spark_python_task=task, disable_auto_optimization=True)
     run = client.jobs.submit(tasks=[only]).result()
     assert said in client.jobs.get_run_output(run.tasks[0].run_id).error

@@ -21,6 +21,7 @@ _MAY_CREATE = {
     "local/retailflow_local/spark_client.py",
     "spark_jobs/retailflow_spark/job.py",
     "tests/integration/test_task_environments.py",
+    "tests/support/refused_jobs/opens_a_session.py",
 }
 
 
