@@ -25,8 +25,13 @@ def _end_if_idle(*_: object) -> None:
     signal.alarm(IDLE_SECONDS)
 
 
+def limit_memory() -> None:
+    """Of this process, and so of its forks, the workers."""
+    resource.setrlimit(resource.RLIMIT_DATA, (WORKER_BYTES, WORKER_BYTES))
+
+
 def run() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (WORKER_BYTES, WORKER_BYTES))  # a worker is a fork of this process
+    limit_memory()
     signal.signal(signal.SIGALRM, _end_if_idle)
     signal.alarm(IDLE_SECONDS)
     daemon.manager()

@@ -10,15 +10,10 @@ from retailflow.manifests import Manifest
 from retailflow_local import python_daemon
 from retailflow_spark.bronze.load import decoded
 
-
-def decode() -> None:
-    contract = entity(sys.argv[1])
-    received = pa.array([Path(sys.argv[2]).read_bytes()], pa.binary())  # what Spark sends stays while it is decoded
-    manifest = Manifest.model_validate_json(Path(sys.argv[3]).read_text())
-    place = ("", manifest, manifest.files[0])
-    batches = decoded(received[0].as_py(), *place, contract.format, contract.name, contract.feed_columns)
-    print(sum(batch.num_rows for batch in batches))
-
-
-python_daemon.daemon.manager = decode
-python_daemon.run()
+python_daemon.limit_memory()
+contract = entity(sys.argv[1])
+received = pa.array([Path(sys.argv[2]).read_bytes()], pa.binary())  # what Spark sends stays while it is decoded
+manifest = Manifest.model_validate_json(Path(sys.argv[3]).read_text())
+place = ("", manifest, manifest.files[0])
+batches = decoded(received[0].as_py(), *place, contract.format, contract.name, contract.feed_columns)
+print(sum(batch.num_rows for batch in batches))
