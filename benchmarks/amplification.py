@@ -20,8 +20,9 @@ from retailflow.contracts import Table, entity, gold_table
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.world import World
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.publish import refresh
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
 
 DAY = date(2026, 1, 15)
 CUSTOMERS, CHANGED = 100_000, 1_000
@@ -42,7 +43,7 @@ def measure() -> dict:
         }
         bronze.load_day(tables, made.raw_store(), orders, DAY)
         found["new rows of SILVER"] = added(made, tables, orders.silver, lambda: to_silver(made, orders, DAY))
-        tables.create([versions])
+        create(tables, [versions])
         tables.append(customers(tables, CUSTOMERS, "2026-01-01"), versions)
         refresh(tables, dimension)
         tables.append(customers(tables, CHANGED, "2026-01-15"), versions)

@@ -17,7 +17,7 @@ from retailflow.raw import day_path
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.world import ENTITIES, World
 from retailflow_local.spark_client import session
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
 
 DAY = date(2026, 1, 15)
 ROWS_AT_SCALE_1 = 72_000

@@ -16,13 +16,15 @@ from retailflow.contracts import EntityContract, entities, gold_tables
 from retailflow.contracts.model import ORDER
 from retailflow.manifests import counted
 from retailflow.raw import RawStore, day_path
-from retailflow_spark import release, run_log
 from retailflow_spark.bronze.load import decoded, decoded_schema, stored_columns
-from retailflow_spark.publish import refresh
-from retailflow_spark.run_log import RUNS
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.job import run_log
+from retailflow_spark.job.run_log import RUNS
+from retailflow_spark.publish import release
 from retailflow_spark.silver.balance import Balance
 from retailflow_spark.silver.validate import invalid, latest_per_key, valid, validate
-from retailflow_spark.tables import Tables
 
 
 class Folder(RawStore):
@@ -52,7 +54,7 @@ def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> No
     tables.spark.conf.set("spark.sql.shuffle.partitions", "1")  # one file a date, as upkeep leaves them
     run_log.create(tables)
     for contract in entities():
-        tables.create([contract.bronze, contract.quarantine, *contract.kept])
+        create(tables, [contract.bronze, contract.quarantine, *contract.kept])
         _append(tables, contract.bronze, _received(tables, raw, raw_root, contract, dates))
         validated = validate(tables.read(contract.bronze.name), contract)
         _append(tables, contract.quarantine, invalid(validated, contract))

@@ -23,7 +23,7 @@ from retailflow_local.simulator import encode
 from retailflow_local.simulator.orders import fates, order_at
 from retailflow_local.simulator.web import VISITS, browsing
 from retailflow_local.simulator.world import World
-from retailflow_spark.publish import refresh
+from retailflow_spark.gold.refresh import refresh
 
 DAY = date(2026, 1, 15)
 CLICKS = 10_000_000

@@ -19,12 +19,12 @@ from retailflow_local.processes import cpu_seconds
 from retailflow_local.spark_client import session
 from retailflow_local.state import Simulation
 from retailflow_local.workspace import Workspace
-from retailflow_spark import release
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.maintenance import LAYERS, maintain_layer
-from retailflow_spark.publish import refresh
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.ops.maintenance import LAYERS, maintain_layer
+from retailflow_spark.publish import release
 from retailflow_spark.silver import load as silver
-from retailflow_spark.tables import Tables
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCAL = load_environment("local")

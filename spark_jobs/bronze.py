@@ -2,9 +2,9 @@
 
 from retailflow.contracts import entities, entity
 from retailflow_spark.bronze.load import load_day
-from retailflow_spark.job import arguments, spark_session
-from retailflow_spark.secrets import open_raw
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.entry import arguments, spark_session
+from retailflow_spark.job.secrets import open_raw
 
 if __name__ == "__main__":
     run = arguments("bronze", "entity", [contract.name for contract in entities()])

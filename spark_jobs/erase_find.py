@@ -6,10 +6,10 @@ what may be redacted: `PLAN {"orders": {"2026-01-15": 3}}`, or `PLAN {}` as long
 
 import json
 
-from retailflow_spark.job import confirmation, digests, options, spark_session
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.entry import confirmation, digests, options, spark_session
+from retailflow_spark.job.secrets import open_raw, open_raw_to_erase
 from retailflow_spark.privacy.erase import find
-from retailflow_spark.secrets import open_raw, open_raw_to_erase
-from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
     given = options({"customers": digests, "browsers": digests, "confirm": confirmation})

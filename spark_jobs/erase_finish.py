@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from retailflow_spark.job import databricks_run_id, hours, options, spark_session
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.entry import databricks_run_id, hours, options, spark_session
+from retailflow_spark.job.secrets import open_raw_to_erase
 from retailflow_spark.privacy.purge import finish
-from retailflow_spark.secrets import open_raw_to_erase
-from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
     given = options({"settled-hours": hours, "run-id": databricks_run_id})

@@ -5,9 +5,9 @@ has published it.
 """
 
 from retailflow.contracts import gold_table, gold_tables
-from retailflow_spark.job import arguments, spark_session
-from retailflow_spark.publish import refresh
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.job.entry import arguments, spark_session
 
 if __name__ == "__main__":
     run = arguments("gold", "table", [contract.name for contract in gold_tables()])

@@ -3,7 +3,7 @@
 import sys
 
 from retailflow.contracts.privacy import masks
-from retailflow_spark.job import options, spark_session
+from retailflow_spark.job.entry import options, spark_session
 
 if __name__ == "__main__":
     env = options({}).env

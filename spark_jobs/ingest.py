@@ -1,8 +1,8 @@
 """A source API to RAW for one entity and ingestion date: `ingest.py --env E --entity N --date YYYY-MM-DD`. No Spark."""
 
 from retailflow.contracts import entities
-from retailflow_spark.ingest import ingest_day
-from retailflow_spark.job import arguments
+from retailflow_spark.bronze.ingest import ingest_day
+from retailflow_spark.job.entry import arguments
 
 if __name__ == "__main__":
     run = arguments("raw", "entity", [c.name for c in entities() if c.delivery == "api"])

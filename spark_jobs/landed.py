@@ -7,8 +7,8 @@ import sys
 
 from retailflow.contracts import entities
 from retailflow.raw import SUCCESS, day_path, is_complete
-from retailflow_spark.job import arguments
-from retailflow_spark.secrets import open_raw
+from retailflow_spark.job.entry import arguments
+from retailflow_spark.job.secrets import open_raw
 
 if __name__ == "__main__":
     run = arguments("raw", "entity", [contract.name for contract in entities()])

@@ -1,9 +1,9 @@
 """The job monitor: `monitor.py --env E --run-id ID` adds the Databricks runs that have ended to ops.job_runs."""
 
-from retailflow_spark.job import databricks_run_id, options, spark_session
-from retailflow_spark.job_runs import record_job_runs
-from retailflow_spark.secrets import workspace_client
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.entry import databricks_run_id, options, spark_session
+from retailflow_spark.job.secrets import workspace_client
+from retailflow_spark.ops.job_runs import record_job_runs
 
 if __name__ == "__main__":
     given = options({"run-id": databricks_run_id})

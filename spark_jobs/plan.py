@@ -4,10 +4,10 @@
 
 import json
 
-from retailflow_spark.job import spark_session
-from retailflow_spark.plan import arguments, select
-from retailflow_spark.secrets import open_raw
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.entry import spark_session
+from retailflow_spark.job.secrets import open_raw
+from retailflow_spark.ops.replay_plan import arguments, select
 
 if __name__ == "__main__":
     env, selection = arguments()

@@ -3,9 +3,9 @@
 The date names the run; what is published follows from what was built.
 """
 
-from retailflow_spark.job import arguments, spark_session
-from retailflow_spark.release import publish_or_fail
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.entry import arguments, spark_session
+from retailflow_spark.publish.release import publish_or_fail
 
 if __name__ == "__main__":
     run = arguments("publish")

@@ -1,11 +1,11 @@
 """RAW of one entity and ingestion date without those to be erased: `redact.py --env E --entity N --date YYYY-MM-DD`."""
 
 from retailflow.contracts import entity
-from retailflow_spark.job import arguments, spark_session
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.entry import arguments, spark_session
+from retailflow_spark.job.secrets import open_raw_to_erase
 from retailflow_spark.privacy.erase import redact_day
 from retailflow_spark.privacy.requests import personal
-from retailflow_spark.secrets import open_raw_to_erase
-from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
     run = arguments("redact", "entity", [contract.name for contract in personal()])

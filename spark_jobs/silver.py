@@ -1,9 +1,9 @@
 """BRONZE to SILVER for one entity and ingestion date: `silver.py --env E --entity N --date YYYY-MM-DD`."""
 
 from retailflow.contracts import entities, entity
-from retailflow_spark.job import arguments, spark_session
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.entry import arguments, spark_session
 from retailflow_spark.silver.load import load_day
-from retailflow_spark.tables import Tables
 
 if __name__ == "__main__":
     run = arguments("silver", "entity", [contract.name for contract in entities()])

@@ -3,8 +3,8 @@
 import sys
 
 from retailflow.contracts import entities, gold_tables
-from retailflow_spark.job import options, spark_session
-from retailflow_spark.secrets import open_raw, secret
+from retailflow_spark.job.entry import options, spark_session
+from retailflow_spark.job.secrets import open_raw, secret
 
 if __name__ == "__main__":
     env = options({}).env

@@ -15,7 +15,7 @@ from retailflow.raw import RawStore
 from retailflow_local import verification
 from retailflow_local.spark_client import session
 from retailflow_local.workspace import REPOSITORY, Workspace
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
 
 os.environ["RETAILFLOW_ENV"] = "local"  # tests run on a laptop, whatever the shell that starts them is set to
 collect_ignore = ["data"]  # they need live tables: the DAG retailflow_data_tests runs them

@@ -18,7 +18,7 @@ from retailflow.contracts import EntityContract, GoldContract
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from retailflow_spark.tables import Tables
+    from retailflow_spark.delta.writer import Tables
 
 _NODE = re.compile(r"\n(?=(?:[ :] {2})*[:+]- )")  # begins below another; a text inside a node may have line breaks
 _ATTRIBUTE = re.compile(r"(lambda )?\b(\w+)#(\d+)L?((?:\.\w+)*)")

@@ -6,7 +6,7 @@ The rules are not said here: a row breaks those that `validate` found, and its r
 from pyspark import pipelines as dp
 from pyspark.sql import functions as F
 
-from retailflow_spark.lakeflow import described, feed, path
+from retailflow_spark.silver.lakeflow import described, feed, path
 
 orders = feed("orders")
 silver = orders.contract.silver

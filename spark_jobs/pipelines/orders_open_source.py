@@ -2,7 +2,7 @@
 
 from pyspark import pipelines as dp
 
-from retailflow_spark.lakeflow import described, feed
+from retailflow_spark.silver.lakeflow import described, feed
 
 orders = feed("orders")
 

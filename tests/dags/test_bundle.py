@@ -10,7 +10,7 @@ from retailflow_airflow.submit import payload
 from retailflow_local import bundle
 from retailflow_local.bundle import RELEASE, TARGETS, govern_job, job, outputs, pipeline, publish_job, smoke_job
 from retailflow_local.workspace import REPOSITORY
-from retailflow_spark.job import arguments
+from retailflow_spark.job.entry import arguments
 
 
 def tasks(environment: str = "dev") -> dict[str, dict]:

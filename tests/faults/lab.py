@@ -18,8 +18,8 @@ from retailflow.raw import RawStore
 from retailflow.scripts import for_day
 from retailflow_local.state import workspace_files
 from retailflow_local.workspace import Workspace
-from retailflow_spark.publish import refresh
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
 
 from .matrix import Cell, Matrix
 

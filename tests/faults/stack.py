@@ -15,7 +15,7 @@ from pipeline import empty_catalog
 
 from retailflow_local.spark_client import session
 from retailflow_local.workspace import Workspace
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
 
 from .lab import Job, Lab, Rows, wait_for
 from .matrix import Cell, Matrix

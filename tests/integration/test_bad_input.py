@@ -20,8 +20,8 @@ from retailflow.raw import Part, deliver
 from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.bronze.encoding import BadFile
 from retailflow_spark.bronze.load import load_day
-from retailflow_spark.publish import refresh
-from retailflow_spark.release import publish
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.publish.release import publish
 from retailflow_spark.silver.balance import open_dates
 from retailflow_spark.silver.validate import REASONS, validate
 

@@ -8,10 +8,10 @@ from logged import balance, log
 from pipeline import put, run_day
 
 from retailflow.contracts import entity
-from retailflow_spark import run_log
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.job import Run
-from retailflow_spark.run_log import Counts
+from retailflow_spark.job import run_log
+from retailflow_spark.job.entry import Run
+from retailflow_spark.job.run_log import Counts
 from retailflow_spark.silver.balance import Balance, BalanceError, count_date, open_dates
 from retailflow_spark.silver.recount import recount
 

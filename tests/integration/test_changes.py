@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from retailflow.contracts import Column, Table
+from retailflow_spark.delta.schema import create
 
 COUNTED = Table(
     name="gold.counted",
@@ -22,7 +23,7 @@ VALUES = ["id", "amount"]
 @pytest.fixture
 def put(tables):
     """`put(("A", 1, 10), …)`: merges these rows, all of them new where `new` says so; returns the commits since."""
-    tables.create([COUNTED])
+    create(tables, [COUNTED])
 
     def merge(*rows, new=False):
         before = tables.version(COUNTED.name)

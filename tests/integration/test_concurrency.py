@@ -9,9 +9,9 @@ from pipeline import empty_catalog, everything, put, run_day
 from retailflow.contracts import gold_table
 from retailflow.raw import RawStore
 from retailflow_local.spark_client import session
-from retailflow_spark.publish import refresh
-from retailflow_spark.release import newest, publish
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.publish.release import newest, publish
 
 FIRST = date(2026, 1, 15)
 NAMES = ("bronze.payments", "silver.payments", "quarantine.payments", "gold.payment_reconciliation")

@@ -9,6 +9,7 @@ from pipeline import empty_catalog, everything, put
 from retailflow.contracts import entity
 from retailflow.contracts.model import Check
 from retailflow_spark.bronze import load as bronze
+from retailflow_spark.delta.schema import create
 from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)
@@ -74,6 +75,6 @@ def test_a_looser_contract_heals_quarantine(tables, delivered):
 @pytest.mark.parametrize("gained", [["customer_id"], ["email", "phone"], ["_missing_fields"]])
 def test_a_contract_that_gains_columns_widens_its_table_where_it_has_them(tables, gained):
     bronze = CUSTOMERS.bronze
-    tables.create([replace(bronze, columns=tuple(column for column in bronze.columns if column.name not in gained))])
-    tables.create([bronze])
+    create(tables, [replace(bronze, columns=tuple(column for column in bronze.columns if column.name not in gained))])
+    create(tables, [bronze])
     assert tables.read(bronze.name).columns == list(bronze.column_names)

@@ -8,9 +8,9 @@ from shop import DAY
 
 from retailflow.contracts import Column, Table, ddl, gold_table
 from retailflow.contracts.model import Check
-from retailflow_spark import publish
-from retailflow_spark.publish import refresh
-from retailflow_spark.tables import TableError
+from retailflow_spark.delta.schema import TableError, create
+from retailflow_spark.gold import refresh as publish
+from retailflow_spark.gold.refresh import refresh
 
 OLD = Table(
     name="silver.things",
@@ -40,9 +40,9 @@ INSERT = "INSERT INTO spark_catalog.silver.things VALUES"
 
 
 def test_columns_types_comments_properties_and_checks_follow_at_once_and_no_row_is_lost(tables):
-    tables.create([OLD])
+    create(tables, [OLD])
     tables.spark.sql(f"{INSERT} ('a', 1, 9.5, 'x')")
-    tables.create([NEW])
+    create(tables, [NEW])
     frame = tables.read("silver.things")
     assert {field.name: field.dataType.simpleString() for field in frame.schema} == {
         "thing_id": "string", "count": "bigint", "price": "decimal(28,4)", "colour": "string", "gone": "string",
@@ -58,19 +58,19 @@ def test_columns_types_comments_properties_and_checks_follow_at_once_and_no_row_
     assert checks == {"delta.constraints.positive": "count >= 0"}
     tables.spark.sql(f"{INSERT} ('b', 3000000000, 100, 'red', NULL)")
     version = tables.version("silver.things")
-    tables.create([NEW])
+    create(tables, [NEW])
     assert tables.version("silver.things") == version
 
 
 def test_a_check_that_old_rows_break_is_added_once_they_are_gone(tables, capsys):
-    tables.create([OLD])
+    create(tables, [OLD])
     tables.spark.sql(f"{INSERT} ('a', 1, 9.5, 'x')")
     stricter = replace(OLD, checks=(Check("cheap", "price < 5", "price is high"),))
-    tables.create([stricter])
+    create(tables, [stricter])
     assert "silver.things has rows that break a new check" in capsys.readouterr().out
     assert "delta.constraints.cheap" not in tables.properties("silver.things")
     tables.spark.sql("DELETE FROM spark_catalog.silver.things")
-    tables.create([stricter])
+    create(tables, [stricter])
     assert tables.properties("silver.things")["delta.constraints.cheap"] == "price < 5"
 
 
@@ -83,9 +83,9 @@ def test_a_check_that_old_rows_break_is_added_once_they_are_gone(tables, capsys)
     ],
 )
 def test_what_needs_the_table_written_anew_says_so_and_changes_nothing(tables, change, said):
-    tables.create([OLD])
+    create(tables, [OLD])
     with pytest.raises(TableError, match=rf"{said}.*Drop the table, and replay all dates of its feed"):
-        tables.create([replace(OLD, **change)])
+        create(tables, [replace(OLD, **change)])
     assert tables.properties("silver.things")[ddl.CONTRACT] == ddl.digest(OLD)
 
 

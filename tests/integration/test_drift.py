@@ -14,7 +14,7 @@ from retailflow.raw import Part, deliver
 from retailflow_local.simulator.encode import INVENTORY
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.bronze.encoding import BadFile
-from retailflow_spark.job import Run
+from retailflow_spark.job.entry import Run
 from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)

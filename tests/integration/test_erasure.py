@@ -15,11 +15,11 @@ from pipeline import empty_catalog, everything, put, restricted, run_day
 from retailflow.contracts import entity, gold_table
 from retailflow.raw import withdraw
 from retailflow_local.azurite import DATA_ACTIONS
+from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.erase import find, redact_day
 from retailflow_spark.privacy.purge import ErasureError, finish
-from retailflow_spark.publish import refresh
-from retailflow_spark.release import newest, publish
+from retailflow_spark.publish.release import newest, publish
 
 pytestmark = pytest.mark.full
 

@@ -7,8 +7,8 @@ import pytest
 from pipeline import empty_catalog, everything, put, run_day
 
 from retailflow.contracts import entity, gold_table
-from retailflow_spark.publish import refresh
-from retailflow_spark.release import publish
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.publish.release import publish
 from retailflow_spark.silver.balance import Balance, count_date
 
 DAY = date(2026, 1, 15)

@@ -8,7 +8,8 @@ import pytest
 from logged import log
 
 from retailflow.environments import load_environment
-from retailflow_spark.release import RELEASES
+from retailflow_spark.delta.schema import create
+from retailflow_spark.publish.release import RELEASES
 
 DAY = date(2026, 1, 15)
 AT = datetime(2026, 1, 16, 2, 14, tzinfo=UTC)
@@ -31,7 +32,7 @@ def test_before_the_first_run_the_ledger_knows_of_none(ledger, tables):
 
 
 def test_the_ledger_answers_what_a_card_asks(ledger, tables):
-    tables.create([RELEASES])
+    create(tables, [RELEASES])
     log(tables, "silver", "orders", DAY, rows_read=7, rows_written=5, started_at=AT)
     log(tables, "gold", "fact_orders", DAY, started_at=AT)
     release = {"release": 1, "versions": {"gold.fact_orders": 3}, "moved": ["gold.fact_orders"]}

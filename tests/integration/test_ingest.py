@@ -18,8 +18,8 @@ from retailflow_local.simulator.api import create_app
 from retailflow_local.simulator.dice import midnight, stamp
 from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import World
-from retailflow_spark.ingest import deliver_pages
-from retailflow_spark.source_api import SourceError, TimeLimit, pages
+from retailflow_spark.bronze.ingest import deliver_pages
+from retailflow_spark.bronze.source_api import SourceError, TimeLimit, pages
 
 DAY = date(2026, 1, 15)
 TOKEN = "a-token-that-no-message-may-show"

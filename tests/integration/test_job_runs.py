@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import BaseRun, RunLifeCycleState, RunState, RunTask, SparkPythonTask, SubmitTask
 
-from retailflow_spark.job_runs import record_job_runs, rows_of
+from retailflow_spark.ops.job_runs import record_job_runs, rows_of
 
 
 def test_a_task_that_never_started_ends_with_its_run():

@@ -18,7 +18,7 @@ from retailflow.contracts import entity
 from retailflow.contracts.model import Check
 from retailflow_local.spark_client import session
 from retailflow_local.workspace import REPOSITORY
-from retailflow_spark.lakeflow import Feed, feed
+from retailflow_spark.silver.lakeflow import Feed, feed
 
 DAY, NEXT = date(2026, 1, 15), date(2026, 1, 16)
 LINE = {"line_number": 1, "product_id": "P1", "quantity": 1, "unit_price": "9.99"}

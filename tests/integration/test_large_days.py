@@ -10,11 +10,11 @@ from pipeline import empty_catalog, put, run_day
 
 from retailflow.contracts import entity, gold_table
 from retailflow.contracts.ddl import DELETION_VECTORS
-from retailflow_spark import maintenance
-from retailflow_spark import tables as writer
+from retailflow_spark.delta import tables as writer
 from retailflow_spark.gold import scope
-from retailflow_spark.maintenance import maintain_layer
-from retailflow_spark.publish import refresh
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.ops import maintenance
+from retailflow_spark.ops.maintenance import maintain_layer
 from retailflow_spark.silver import judged
 
 pytestmark = pytest.mark.full

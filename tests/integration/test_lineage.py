@@ -7,13 +7,14 @@ import pytest
 from retailflow.contracts import entities, gold_table, gold_tables
 from retailflow_local import lineage
 from retailflow_local.spark_client import session
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.writer import Tables
 
 
 @pytest.fixture
 def tables(workspace, tables) -> Iterator[Tables]:
     """Every table of the contracts, without rows, in a session that may ask for whole plans."""
-    tables.create(table for contract in (*entities(), *gold_tables()) for table in contract.tables)
+    create(tables, [table for contract in (*entities(), *gold_tables()) for table in contract.tables])
     with session(workspace.spark_remote, is_serverless=False) as spark:
         yield Tables(spark, tables.catalog)
 

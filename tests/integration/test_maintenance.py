@@ -10,8 +10,10 @@ from pyspark.errors import PySparkException
 from shop import Shop
 
 from retailflow.contracts import entity
-from retailflow_spark import maintenance
-from retailflow_spark.maintenance import LAYERS, MaintenanceError, maintain, maintain_layer, oldest_needed
+from retailflow_spark.delta import upkeep
+from retailflow_spark.delta.schema import create
+from retailflow_spark.ops import maintenance
+from retailflow_spark.ops.maintenance import LAYERS, MaintenanceError, maintain, maintain_layer, oldest_needed
 
 pytestmark = pytest.mark.full
 
@@ -85,9 +87,9 @@ def test_small_files_become_one_and_those_that_it_replaced_go_after_the_retentio
     tables.spark.sql(f"CREATE TABLE {tables.path(name)} (id INT) USING DELTA {interval}")
     for number in range(3):
         tables.spark.sql(f"INSERT INTO {tables.path(name)} VALUES ({number})")
-    assert tables.optimize(name) == (3, 1)
+    assert upkeep.optimize(tables, name) == (3, 1)
     assert len(list(files(tables, name).glob("*.parquet"))) == 4
-    tables.vacuum(name)
+    upkeep.vacuum(tables, name)
     assert len(list(files(tables, name).glob("*.parquet"))) == 1
     assert sorted(row.id for row in tables.read(name).collect()) == [0, 1, 2]
 
@@ -99,7 +101,7 @@ def test_one_table_that_fails_stops_no_other(shop, monkeypatch, capsys):
         return "done"
 
     monkeypatch.setattr(maintenance, "maintain", fails_for_orders)
-    shop.tables.create([entity("stores").bronze])
+    create(shop.tables, [entity("stores").bronze])
     with pytest.raises(MaintenanceError, match=r"^bronze\.orders: disk is full$"):
         maintain_layer(shop.tables, "bronze", "3")
     assert "bronze.stores: done" in capsys.readouterr().out

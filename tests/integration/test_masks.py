@@ -9,7 +9,8 @@ from unity_catalog import UnityCatalog
 
 from retailflow.contracts import Column, Table, entity
 from retailflow.contracts.privacy import masks
-from retailflow_spark.tables import TableError, Tables
+from retailflow_spark.delta.schema import TableError, create
+from retailflow_spark.delta.writer import Tables
 
 DAY = date(2026, 1, 15)
 GROUP = "readers"
@@ -68,10 +69,10 @@ def test_a_day_s_new_tables_are_tagged_while_they_are_empty_and_once(catalog, ta
 def test_no_row_is_written_to_a_table_that_no_policy_masks(catalog, tables):
     masked_by = catalog.policies.pop("spark_catalog.silver")
     with pytest.raises(TableError, match=r"No policy retailflow_mask masks silver\.people.*retailflow_govern"):
-        tables.create([PEOPLE])
+        create(tables, [PEOPLE])
     assert (catalog.table(PATH).count(), catalog.tags) == (0, {})
     catalog.policies["spark_catalog.silver"] = masked_by
-    tables.create([PEOPLE])
+    create(tables, [PEOPLE])
     assert hidden(catalog, PATH) == set()
 
 
@@ -82,17 +83,17 @@ def test_a_run_that_died_between_two_tags_is_made_up_for(catalog, tables):
 
     catalog.on_tag = dies
     with pytest.raises(ConnectionError):
-        tables.create([PEOPLE])
+        create(tables, [PEOPLE])
     assert hidden(catalog, PATH) == {"city"}
     catalog.on_tag = lambda path: None
-    tables.create([PEOPLE])
+    create(tables, [PEOPLE])
     assert hidden(catalog, PATH) == set()
 
 
 def test_a_contract_that_restricts_a_column_hides_it_at_the_table_s_next_run(catalog, tables):
-    tables.create([PEOPLE])
+    create(tables, [PEOPLE])
     catalog.sql(f"INSERT INTO {PATH} VALUES ('a', 'Berlin')")
-    tables.create([STRICTER])
+    create(tables, [STRICTER])
     assert hidden(catalog, PATH) == {"city", "name"}
     assert [tuple(row) for row in tables.read("silver.people").collect()] == [("a", "Berlin", None, None)]
 
@@ -100,7 +101,7 @@ def test_a_contract_that_restricts_a_column_hides_it_at_the_table_s_next_run(cat
 def test_a_table_that_was_made_without_tags_gets_them_at_its_next_run(catalog, tables):
     Tables(catalog, "spark_catalog").create([PEOPLE])
     assert hidden(catalog, PATH) == {"person_id", "city"}
-    tables.create([PEOPLE])
+    create(tables, [PEOPLE])
     assert hidden(catalog, PATH) == set()
 
 

@@ -8,10 +8,10 @@ from ownership import Identity
 from pyspark.errors import PySparkException
 
 from retailflow.contracts import Check, Column, gold_table
-from retailflow_spark import run_log
-from retailflow_spark.publish import refresh
-from retailflow_spark.release import publish
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.job import run_log
+from retailflow_spark.publish.release import publish
 
 STORES = gold_table("dim_store")
 

@@ -10,10 +10,11 @@ from logged import balance, log
 
 from retailflow.contracts import entity
 from retailflow.environments import load_environment
-from retailflow_spark import run_log
-from retailflow_spark.job import Run
-from retailflow_spark.release import RELEASES
-from retailflow_spark.run_log import Counts, record
+from retailflow_spark.delta.schema import create
+from retailflow_spark.job import run_log
+from retailflow_spark.job.entry import Run
+from retailflow_spark.job.run_log import Counts, record
+from retailflow_spark.publish.release import RELEASES
 
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 16, 2, 30, tzinfo=UTC)
@@ -44,7 +45,7 @@ def ran(tables, dag_run_id: str, databricks_run_id: str, started_at: datetime, r
 
 
 def add(tables, table, *rows: dict) -> None:
-    tables.create([table])
+    create(tables, [table])
     tables.append_rows(list(rows), table)
 
 
@@ -56,7 +57,7 @@ def test_dates_that_older_code_built_are_outdated(tables, page_ledger, monkeypat
     ran(tables, SCHEDULED, "11", NOW, 7)
     ran(tables, SCHEDULED, "12", NOW, 7, DAY - timedelta(days=1))
     assert page_ledger.read_ledger().outdated == {}
-    monkeypatch.setattr("retailflow_spark.run_log.built_with", lambda *_: "newer")
+    monkeypatch.setattr("retailflow_spark.job.run_log.built_with", lambda *_: "newer")
     ran(tables, REPLAY, "13", datetime(2026, 2, 1, tzinfo=UTC), 8)
     assert page_ledger.read_ledger().outdated == {("silver", "orders"): {DAY - timedelta(days=1)}}
 

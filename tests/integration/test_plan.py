@@ -10,7 +10,7 @@ from retailflow.contracts import entity
 from retailflow.contracts.model import Check
 from retailflow.raw import complete, withdraw
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.plan import Selection, select
+from retailflow_spark.ops.replay_plan import Selection, select
 from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)
@@ -129,5 +129,7 @@ def test_dates_that_were_built_with_another_contract_or_code_are_found_until_the
     assert planned("outdated") == {}
     checks = (*entity("payments").checks, Check("c", "amount > 100", "amount is small"))
     stricter = replace(entity("payments"), checks=checks)
-    monkeypatch.setattr("retailflow_spark.plan.entity", lambda name: stricter if name == "payments" else entity(name))
+    monkeypatch.setattr(
+        "retailflow_spark.ops.replay_plan.entity", lambda name: stricter if name == "payments" else entity(name)
+    )
     assert planned("outdated") == {"payments": {"2026-01-15": 1}}

@@ -9,9 +9,9 @@ import pytest
 from pipeline import put, run_day
 
 from retailflow.contracts import gold_table
-from retailflow_spark.publish import refresh
-from retailflow_spark.release import newest, outdated_views, publish
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.publish.release import newest, outdated_views, publish
 
 DAY = date(2026, 1, 15)
 ADA = {

@@ -7,12 +7,13 @@ from pipeline import put as deliver
 from pipeline import run_day
 
 from retailflow.contracts import entity, gold_table
-from retailflow_spark import publish
-from retailflow_spark import tables as writer
+from retailflow_spark.delta import tables as writer
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.spans import near
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold import refresh as publish
 from retailflow_spark.gold import scope
-from retailflow_spark.publish import refresh
-from retailflow_spark.spans import near
-from retailflow_spark.tables import Tables
+from retailflow_spark.gold.refresh import refresh
 
 NAME = "gold.payment_reconciliation"
 
@@ -20,7 +21,7 @@ NAME = "gold.payment_reconciliation"
 def put(tables, event: str, order: str, amount: str) -> None:
     """A row of silver.payments, as its job would leave it."""
     silver = entity("payments").silver
-    tables.create([silver])
+    create(tables, [silver])
     at = "TIMESTAMP'2026-01-15 10:00:00'"
     values = {
         "payment_event_id": f"'{event}'", "payment_id": "'P'", "order_id": f"'{order}'", "event_type": "'captured'",
@@ -89,7 +90,7 @@ def test_a_row_whose_source_is_gone_is_taken_away(tables):
 
 def test_a_constraint_of_the_contract_refuses_a_row_that_breaks_it(tables):
     contract = gold_table("daily_revenue_mart")
-    tables.create([contract.table])
+    create(tables, [contract.table])
     values = {column.name: "0" for column in contract.table.columns} | {
         "business_date": "DATE'2026-01-15'", "channel": "'online'", "store_id": "'online'", "category": "'x'",
         "currency": "'EUR'", "gross_amount": "10", "discount_amount": "1", "net_amount": "8",

@@ -12,7 +12,7 @@ from retailflow.contracts import entity, gold_table
 from retailflow.contracts.model import Check
 from retailflow_local import cli, quarantine
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.publish import refresh
+from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)

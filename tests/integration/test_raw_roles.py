@@ -16,10 +16,10 @@ from scripted_api import page, scripted_api
 from retailflow.contracts import entity
 from retailflow.raw import Kept, RawStore
 from retailflow_local.azurite import DATA_ACTIONS
-from retailflow_spark.ingest import deliver_pages
+from retailflow_spark.bronze.ingest import deliver_pages
+from retailflow_spark.bronze.source_api import TimeLimit
 from retailflow_spark.privacy.redaction import dead_files, redact
 from retailflow_spark.privacy.subjects import Found, Subjects, digest
-from retailflow_spark.source_api import TimeLimit
 
 DAY = date(2026, 1, 15)
 ADA, BEA = ({"customer_id": key, "updated_at": "2026-01-15T10:00:00Z"} for key in ("C-ADA", "C-BEA"))

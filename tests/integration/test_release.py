@@ -7,8 +7,8 @@ from pyspark.sql import functions as F
 from shop import Shop
 
 from retailflow.contracts import gold_table
-from retailflow_spark import release
-from retailflow_spark.release import AuditError, newest, publish_or_fail
+from retailflow_spark.publish import release
+from retailflow_spark.publish.release import AuditError, newest, publish_or_fail
 
 MART, FACTS = "gold.daily_revenue_mart", "gold.fact_sales"
 

@@ -17,8 +17,8 @@ from retailflow_local.serverless import SETTINGS
 from retailflow_local.spark_client import session
 from retailflow_local.state import workspace_files
 from retailflow_local.workspace import REPOSITORY
-from retailflow_spark import tables
 from retailflow_spark.bronze.load import read_day
+from retailflow_spark.delta import tables
 from retailflow_spark.silver.judged import judge
 from retailflow_spark.silver.validate import validate
 

@@ -19,7 +19,7 @@ _MAY_CREATE = {
     "local/checks/contracts.py",
     "local/retailflow_local/jobs_api/child.py",
     "local/retailflow_local/spark_client.py",
-    "spark_jobs/retailflow_spark/job.py",
+    "spark_jobs/retailflow_spark/job/entry.py",
     "tests/integration/test_task_environments.py",
     "tests/support/refused_jobs/opens_a_session.py",
 }

@@ -8,8 +8,8 @@ from shop import Shop
 
 from retailflow.contracts import entity, gold_table
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.maintenance import maintain
-from retailflow_spark.publish import refresh
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.ops.maintenance import maintain
 from retailflow_spark.silver import load as silver
 from retailflow_spark.silver.balance import BalanceError
 

@@ -11,9 +11,9 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from retailflow_spark.delta.writer import Tables
 from retailflow_spark.gold.scd2 import UNKNOWN_SK
-from retailflow_spark.run_log import ROW_BALANCE
-from retailflow_spark.tables import Tables
+from retailflow_spark.job.run_log import ROW_BALANCE
 
 from .oracle import VERSIONED, Oracle
 from .oracle_dimensions import UNKNOWN_VERSION

@@ -14,11 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from retailflow.contracts import entity, gold_table
 from retailflow.raw import RawStore, withdraw
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.publish import refresh
-from retailflow_spark.release import publish
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.publish.release import publish
 from retailflow_spark.silver import load as silver
 from retailflow_spark.silver.balance import BalanceError
-from retailflow_spark.tables import Tables
 
 from .compare import Difference, differences
 from .feed_records import DAMAGES, FIRST, NEWER, records

@@ -11,7 +11,7 @@ import pytest
 from pipeline import put, run_day
 
 from retailflow.contracts import gold_table
-from retailflow_spark.publish import refresh
+from retailflow_spark.gold.refresh import refresh
 
 DAY = date(2026, 12, 1)
 QUARTER = timedelta(minutes=15)

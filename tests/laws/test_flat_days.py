@@ -12,9 +12,9 @@ import pytest
 from pipeline import put, run_day
 
 from retailflow.contracts import gold_table
-from retailflow_spark.publish import refresh
-from retailflow_spark.release import newest, publish
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.publish.release import newest, publish
 
 pytestmark = pytest.mark.full
 LONG_AGO, TODAY = date(2026, 1, 5), date(2026, 1, 15)

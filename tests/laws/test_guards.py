@@ -9,7 +9,7 @@ from pipeline import put, run_day
 from retailflow.contracts import entity, gold_table
 from retailflow.raw import withdraw
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.publish import refresh
+from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.silver import load as silver
 from retailflow_spark.silver.balance import BalanceError
 

@@ -11,7 +11,7 @@ from pipeline import put, run_day
 from pyspark.sql import functions as F
 
 from retailflow.contracts import gold_table
-from retailflow_spark.publish import refresh
+from retailflow_spark.gold.refresh import refresh
 
 pytestmark = pytest.mark.full
 FIRST = date(2026, 2, 6)

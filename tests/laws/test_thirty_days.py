@@ -24,9 +24,9 @@ from retailflow_local.simulator.trouble import Trouble
 from retailflow_local.simulator.world import ENTITIES, World
 from retailflow_local.spark_client import session
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.publish import refresh
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.silver.validate import invalid, latest_per_key, valid, validate
-from retailflow_spark.tables import Tables
 
 DAYS = 30
 SEED = int(os.environ.get("RETAILFLOW_SEED") or random.randrange(10**6))

@@ -8,8 +8,8 @@ from retailflow.contracts import entities, entity, gold_tables
 from retailflow.environments import environment_names, load_environment
 from retailflow_local.grants import DEPLOYER, JOBS, RESTRICTED, ROLES, SERVICE_PRINCIPALS, grants, outputs, schemas
 from retailflow_local.workspace import REPOSITORY
-from retailflow_spark.maintenance import LAYERS
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.ops.maintenance import LAYERS
 
 CONTRACTS = (*entities(), *gold_tables())
 

@@ -4,8 +4,8 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
-from retailflow_spark import run_log
-from retailflow_spark.run_log import RUNS
+from retailflow_spark.job import run_log
+from retailflow_spark.job.run_log import RUNS
 
 
 def log(tables, layer: str, name: str, day: date, **known: Any) -> None:

@@ -42,8 +42,8 @@ def _replaced_by_whoever_comes(
 
 def _blind_to_others() -> AbstractContextManager:
     """A table looks as a run of ours left it, whatever somebody else did since."""
-    from retailflow_spark.commits import commits
-    from retailflow_spark.tables import Tables
+    from retailflow_spark.delta.commits import commits
+    from retailflow_spark.delta.writer import Tables
 
     newest_of_day = Tables.newest_of_day
 
@@ -57,7 +57,7 @@ def _blind_to_others() -> AbstractContextManager:
 
 
 def _shown_as_often_as_it_is_there() -> AbstractContextManager:
-    from retailflow_spark.run_log import _VIEWS, TASK_RUNS
+    from retailflow_spark.job.run_log import _VIEWS, TASK_RUNS
 
     comment, query = _VIEWS[TASK_RUNS]
     return patch.dict(_VIEWS, {TASK_RUNS: (comment, query.replace("WHERE _newest = 1", ""))})
@@ -132,7 +132,7 @@ MUTATIONS = [
     Mutation(
         3,
         "a day's slice of BRONZE is replaced, not appended to",
-        _replaced("retailflow_spark.tables.Tables.replace_day_in_sequence", _appended),
+        _replaced("retailflow_spark.delta.tables.Tables.replace_day_in_sequence", _appended),
         f"{INTEGRATION}/test_bronze.py::test_a_late_batch_joins_its_day_and_a_rerun_changes_nothing",
     ),
     Mutation(
@@ -150,7 +150,7 @@ MUTATIONS = [
     Mutation(
         4,
         "a merge takes only what is newer",
-        _replaced("retailflow_spark.tables.Tables.upsert_latest", _last_wins),
+        _replaced("retailflow_spark.delta.tables.Tables.upsert_latest", _last_wins),
         f"{INTEGRATION}/test_silver.py::test_an_old_day_that_comes_later_never_undoes_a_newer_one",
     ),
     Mutation(
@@ -175,7 +175,7 @@ MUTATIONS = [
     Mutation(
         4,
         "a slice of BRONZE is not replaced by one of fewer manifests",
-        _replaced("retailflow_spark.tables.Tables.replace_day_in_sequence", _replaced_by_whoever_comes),
+        _replaced("retailflow_spark.delta.tables.Tables.replace_day_in_sequence", _replaced_by_whoever_comes),
         f"{GUARDS}::test_a_run_that_saw_fewer_batches_and_is_cancelled_takes_nothing_from_bronze",
     ),
     Mutation(
@@ -187,7 +187,7 @@ MUTATIONS = [
     Mutation(
         4,
         "commits that conflict are repeated",
-        _replaced("retailflow_spark.tables._ATTEMPTS", 1),
+        _replaced("retailflow_spark.delta.tables._ATTEMPTS", 1),
         f"{INTEGRATION}/test_concurrency.py::test_runs_at_once_leave_what_they_leave_one_after_the_other[two]",
     ),
     Mutation(
@@ -212,7 +212,7 @@ MUTATIONS = [
     Mutation(
         7,
         "audits are asked before a publication",
-        _replaced("retailflow_spark.release.audits", lambda: iter(())),
+        _replaced("retailflow_spark.publish.release.audits", lambda: iter(())),
         f"{INTEGRATION}/test_readers.py::test_no_statement_sees_a_mixture_or_what_failed_its_audit[50]",
     ),
     Mutation(
@@ -224,7 +224,7 @@ MUTATIONS = [
     Mutation(
         8,
         "facts of a changed member are looked for by literals",
-        _replaced("retailflow_spark.gold.lookup._concerned", lambda facts, *_: facts),
+        _replaced("retailflow_spark.gold.asof_join._concerned", lambda facts, *_: facts),
         "tests/laws/test_flat_days.py::test_a_day_reads_no_file_of_a_date_that_it_does_not_touch",
     ),
     Mutation(
@@ -236,7 +236,7 @@ MUTATIONS = [
     Mutation(
         9,
         "arguments of a job are compared with what is allowed",
-        _replaced("retailflow_spark.job._form", lambda kind, pattern: str),
+        _replaced("retailflow_spark.job.entry._form", lambda kind, pattern: str),
         "tests/unit/test_job_arguments.py::test_a_wrong_value_ends_the_job_with_a_sentence_that_names_it",
     ),
     Mutation(

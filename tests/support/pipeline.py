@@ -16,8 +16,8 @@ from retailflow.raw import Part, RawStore, deliver
 from retailflow_local import azurite
 from retailflow_local.workspace import Workspace
 from retailflow_spark.bronze import load as bronze
+from retailflow_spark.delta.writer import Tables
 from retailflow_spark.silver import load as silver
-from retailflow_spark.tables import Tables
 
 
 def put(raw, name: str, day: date, *records: dict | str, created_at: datetime | None = None) -> Manifest:

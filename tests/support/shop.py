@@ -7,9 +7,10 @@ from logged import log
 from pipeline import put, run_day
 
 from retailflow.contracts import gold_table
-from retailflow_spark import release, run_log
-from retailflow_spark.publish import refresh
-from retailflow_spark.release import publish
+from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.job import run_log
+from retailflow_spark.publish import release
+from retailflow_spark.publish.release import publish
 
 DAY = date(2026, 1, 15)
 MART = "gold.daily_revenue_mart"

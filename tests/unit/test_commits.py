@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from retailflow_spark.commits import Commit
+from retailflow_spark.delta.commits import Commit
 
 DAY = date(2026, 1, 15)
 

@@ -8,9 +8,10 @@ import pytest
 
 from retailflow.environments import Environment, load_environment
 from retailflow_local.workspace import REPOSITORY
-from retailflow_spark import job, secrets
+from retailflow_spark.job import entry as job
+from retailflow_spark.job import secrets
+from retailflow_spark.job.secrets import NoEraser, open_raw, open_raw_to_erase
 from retailflow_spark.privacy import erase
-from retailflow_spark.secrets import NoEraser, open_raw, open_raw_to_erase
 
 JOBS = REPOSITORY / "spark_jobs"
 PLAN = {"orders": {"2026-01-15": 3}}

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from retailflow_spark.job import arguments, confirmation, digests, hours, ingestion_date
+from retailflow_spark.job.entry import arguments, confirmation, digests, hours, ingestion_date
 
 GOOD = ["--env", "local", "--entity", "orders", "--date", "2026-01-15"]
 

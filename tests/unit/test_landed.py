@@ -8,7 +8,7 @@ import pytest
 from memory_store import MemoryStore
 
 from retailflow.raw import complete
-from retailflow_spark import secrets
+from retailflow_spark.job import secrets
 
 SCRIPT = Path(__file__).parents[2] / "spark_jobs" / "landed.py"
 

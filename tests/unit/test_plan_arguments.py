@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from retailflow_spark.plan import Selection, arguments
+from retailflow_spark.ops.replay_plan import Selection, arguments
 
 GOOD = ["--env", "local", "--selection", "late", "--entities", "orders,stores"]
 GOOD += ["--first-date", "2026-01-15", "--last-date", "2026-01-16"]

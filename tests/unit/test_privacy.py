@@ -14,7 +14,7 @@ from retailflow.contracts import entities, entity
 from retailflow.contracts.privacy import classification_tag, classifications, masks, tag_columns
 from retailflow.environments import load_environment
 from retailflow_local.workspace import REPOSITORY
-from retailflow_spark import job
+from retailflow_spark.job import entry as job
 
 TABLES = {f"main.{table.name}": table for contract in entities() for table in contract.tables}
 CUSTOMERS = "main.silver.customers"

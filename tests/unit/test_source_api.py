@@ -13,10 +13,10 @@ from scripted_api import Answer, ScriptedApi, page, scripted_api
 
 from retailflow.environments import Source
 from retailflow.raw import batches_path, complete, deliver, is_complete, join_pages, withdraw
-from retailflow_spark import source_api
+from retailflow_spark.bronze import source_api
+from retailflow_spark.bronze.ingest import as_parts, deliver_pages
 from retailflow_spark.bronze.json_files import split
-from retailflow_spark.ingest import as_parts, deliver_pages
-from retailflow_spark.source_api import Page, SourceError, TimeLimit, wait_asked_for
+from retailflow_spark.bronze.source_api import Page, SourceError, TimeLimit, wait_asked_for
 
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 16, 2, tzinfo=UTC)

@@ -1,4 +1,4 @@
-from retailflow_spark.spans import merged
+from retailflow_spark.delta.spans import merged
 
 
 def test_spans_that_overlap_are_one_and_few_stay_as_they_are():

@@ -15,7 +15,7 @@ from retailflow_local.dictionary.tables import LAYERS, Field, Page, pages
 from retailflow_local.downloads import Progress
 from retailflow_local.spark_client import session
 from retailflow_local.workspace import Workspace
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

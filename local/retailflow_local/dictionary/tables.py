@@ -12,7 +12,7 @@ from retailflow_local.dbt import properties
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from retailflow_spark.tables import Tables
+    from retailflow_spark.delta.writer import Tables
 
 LAYERS = ("raw", "bronze", "silver", "quarantine", "gold", "marts")
 

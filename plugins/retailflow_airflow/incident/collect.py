@@ -17,7 +17,9 @@ from retailflow_airflow.incident.model import Downstream, Event, Facts, Incident
 
 _log = logging.getLogger(__name__)
 _TEAM = "data-engineering"
-_HELD = re.compile(r"(gold\.\w+): [^()]+ \([\d,]+ such, audit \w+\)")  # as retailflow_spark.audits.Finding says it
+_HELD = re.compile(
+    r"(gold\.\w+): [^()]+ \([\d,]+ such, audit \w+\)"
+)  # as retailflow_spark.publish.audits.Finding says it
 
 
 def collect(facts: Facts, env: Environment, ledger: Ledger | None) -> Incident:

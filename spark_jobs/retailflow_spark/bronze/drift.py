@@ -6,7 +6,7 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
 
 MOST_FIELDS = 100  # that a run records by name; of more, only their number
 _SAID = {"added": "fields that the contract does not name", "missing": "fields of the contract that whole files lack"}

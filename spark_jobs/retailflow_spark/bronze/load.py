@@ -18,14 +18,16 @@ from retailflow.contracts import Column, EntityContract
 from retailflow.manifests import BadManifest, Manifest, RawFile, counted
 from retailflow.raw import SUCCESS, RawStore, batch_ids, day_path
 from retailflow.release import installed
-from retailflow_spark import run_log
 from retailflow_spark.bronze import drift
 from retailflow_spark.bronze.decode import decode
 from retailflow_spark.bronze.encoding import BadFile, check_size
 from retailflow_spark.bronze.rows import ASIDE
-from retailflow_spark.job import Run
-from retailflow_spark.run_log import RUNS, Counts, of
-from retailflow_spark.tables import Tables, may_be_literal
+from retailflow_spark.delta.rows import may_be_literal
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.writer import Tables, Write
+from retailflow_spark.job import run_log
+from retailflow_spark.job.entry import Run
+from retailflow_spark.job.run_log import RUNS, Counts, of
 
 SMALL_DAY_BYTES = 8 * 2**20  # of RAW: so much is decoded by the client itself, which spares the start of workers
 _GZIP_FACTOR = 10
@@ -53,9 +55,9 @@ def load_day(
     run_log.create(tables)
     if counts := _unchanged(tables, store, contract, ingestion_date):
         return counts
-    counts, may_differ = _load(tables, store, contract, ingestion_date)
+    counts, may_differ, writes = _load(tables, store, contract, ingestion_date)
     differs = drift.notice(tables, contract, ingestion_date) if may_differ else []
-    run_log.record(tables, run, contract, counts, drift=differs)
+    run_log.record(tables, run, contract, counts, writes=writes, drift=differs)
     return counts
 
 
@@ -83,13 +85,18 @@ def _note(contract: EntityContract, tags: Mapping[str, str]) -> str:
     return hashlib.sha256(repr((contract, installed(), sorted(tags.items()))).encode()).hexdigest()
 
 
-def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> tuple[Counts, bool]:
-    """Safe to repeat, also by several runs at once. Returns also whether a record may have other fields than it should.
+def _load(
+    tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date
+) -> tuple[Counts, bool, list[Write]]:
+    """Load the slice of the date. Safe to repeat, also by several runs at once.
 
     A batch may arrive while a run reads. So a run looks at the names of the manifests once more after it has written,
     and a slice of more manifests is never replaced by one of fewer.
+
+    Returns: the counts, whether a record may have other fields than the contract, and what was written.
     """
-    tables.create([contract.bronze])
+    create(tables, [contract.bronze])
+    writes: list[Write] = []
     for _ in range(_ATTEMPTS):
         tags = _tags(store, contract, ingestion_date)
         manifests = store.manifests(contract.name, ingestion_date, tags)
@@ -100,17 +107,18 @@ def _load(tables: Tables, store: RawStore, contract: EntityContract, ingestion_d
             )
         records, may_differ = read_day(tables.spark, store, contract, ingestion_date, counted(manifests))
         sequence = (len(manifests) << _MILLISECONDS) + int(time.time() * 1000)
-        is_written = _replace(tables, contract, ingestion_date, records, sequence, _note(contract, tags))
+        write = _replace(tables, contract, ingestion_date, records, sequence, _note(contract, tags))
         known = {manifest.batch_id for manifest in manifests}
-        if is_written and batch_ids(store, contract.name, ingestion_date) == known:
+        writes += [write] if write else []
+        if write and batch_ids(store, contract.name, ingestion_date) == known:
             count = sum(manifest.records for manifest in counted(manifests))
-            return Counts(rows_read=count, rows_written=count, batches=sorted(known)), may_differ
+            return Counts(rows_read=count, rows_written=count, batches=sorted(known)), may_differ, writes
     raise RuntimeError(f"{contract.name} {ingestion_date}: other runs or deliveries came in between each time")
 
 
 def _replace(
     tables: Tables, contract: EntityContract, ingestion_date: date, records: DataFrame, sequence: int, note: str
-) -> bool:
+) -> Write | None:
     try:
         return tables.replace_day_in_sequence(records, contract.bronze, ingestion_date, sequence, note)
     except PySparkException as error:

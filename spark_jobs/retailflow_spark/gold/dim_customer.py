@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from retailflow_spark.gold.affected_keys import distinct_keys, members_to_add, within
 from retailflow_spark.gold.scd2 import UNKNOWN_ID, intervals
-from retailflow_spark.gold.scope import distinct_keys, members_to_add, within
 
 ADDRESS = ("country", "region", "city", "postal_code")
 TRACKED = (

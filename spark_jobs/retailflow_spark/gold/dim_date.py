@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.scope import within
+from retailflow_spark.gold.affected_keys import within
 
 FIRST, LAST = "1990-01-01", "2049-12-31"
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.lookup import awaited_count, misplaced, with_version
+from retailflow_spark.gold.affected_keys import distinct_keys, within
+from retailflow_spark.gold.asof_join import awaited_count, misplaced, with_version
 from retailflow_spark.gold.money import SUM
-from retailflow_spark.gold.scope import distinct_keys, within
 
 KEY = ("store_id", "product_id", "snapshot_date")
 

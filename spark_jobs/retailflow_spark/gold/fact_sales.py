@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from retailflow_spark.gold.affected_keys import distinct_keys, within
+from retailflow_spark.gold.asof_join import awaited_count, misplaced, with_version
 from retailflow_spark.gold.dim_store import ONLINE_ID
-from retailflow_spark.gold.lookup import awaited_count, misplaced, with_version
 from retailflow_spark.gold.money import LINE, gross, or_zero
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
-from retailflow_spark.gold.scope import distinct_keys, within
 
 COLUMNS = (
     *("channel", "sale_id", "line_number", "business_date", "sold_at", "sold_at_local", "store_id", "register_id"),

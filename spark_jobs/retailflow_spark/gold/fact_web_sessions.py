@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from retailflow_spark.delta.rows import same
+from retailflow_spark.gold.affected_keys import at_hand, distinct_keys, within
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
-from retailflow_spark.gold.scope import at_hand, distinct_keys, within
-from retailflow_spark.tables import same
 
 EVENT_TYPES = ("page_view", "product_view", "search", "add_to_cart", "remove_from_cart", "checkout", "purchase")
 STREAM = ("anonymous_id", "session_id")

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from retailflow_spark.gold.affected_keys import distinct_keys, within
 from retailflow_spark.gold.money import SUM
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
-from retailflow_spark.gold.scope import distinct_keys, within
 
 
 def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:

@@ -21,12 +21,12 @@ from retailflow.manifests import counted
 from retailflow.raw import Kept, RawStore
 from retailflow_spark.bronze.decode import decode
 from retailflow_spark.bronze.encoding import BadFile
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.run_log import TASK_RUNS
 from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.redaction import dead_files, redact
 from retailflow_spark.privacy.search import Browser, browsers_of, present, record_of, theirs
 from retailflow_spark.privacy.subjects import Found, Subjects
-from retailflow_spark.run_log import TASK_RUNS
-from retailflow_spark.tables import Tables
 
 _IN_PARALLEL = 8  # requests to RAW
 Plan = dict[str, dict[str, int]]

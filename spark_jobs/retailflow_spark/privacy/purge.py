@@ -10,14 +10,16 @@ from pyspark.sql import functions as F
 from retailflow.contracts import EntityContract, Table, built_from, entity
 from retailflow.contracts.model import PLACE
 from retailflow.raw import Kept, RawStore
-from retailflow_spark.maintenance import behind, oldest_needed
+from retailflow_spark.delta import upkeep
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.run_log import DRIFT, RUNS
+from retailflow_spark.ops.maintenance import behind, oldest_needed
 from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.erase import sweep
 from retailflow_spark.privacy.search import flagged, present, theirs
 from retailflow_spark.privacy.subjects import CUSTOMER, VISITOR, Subjects
-from retailflow_spark.release import RELEASES, carry
-from retailflow_spark.run_log import DRIFT, RUNS
-from retailflow_spark.tables import Tables
+from retailflow_spark.publish.release import RELEASES, carry
 
 _PLACE = list(PLACE)
 
@@ -39,7 +41,7 @@ def finish(tables: Tables, open_store: Callable[[], RawStore], settled_hours: in
     open_ = _open(tables)
     if not open_:
         return "No request is open."
-    tables.create([requests.REDACTIONS, RELEASES])
+    create(tables, [requests.REDACTIONS, RELEASES])
     subjects = requests.subjects_of(open_)
     _forget_names(tables, subjects)
     scope = _scope(tables)
@@ -48,7 +50,7 @@ def finish(tables: Tables, open_store: Callable[[], RawStore], settled_hours: in
         raise ErasureError(f"They are still in {where}. Trigger retailflow_erase again, or see what blocked GOLD.")
     if any(row.rebuilt_at is None for row in open_):
         for table in scope:
-            tables.purge(table.name)
+            upkeep.purge(tables, table.name)
         carry(tables, run_id)
         requests.mark(tables, [row.subject_sha256 for row in open_], rebuilt_at=datetime.now(UTC))
     settled = _open(tables, f"rebuilt_at <= current_timestamp() - interval {settled_hours} hours")
@@ -83,7 +85,7 @@ def _delete_older_versions(tables: Tables, scope: list[Table], settled_hours: in
                 f"{table.name} cannot lose its older versions: {reader}. Clear that task, then this one."
             )
         move = partial(carry, tables, run_id) if is_gold else None
-        tables.vacuum_now(table, settled_hours, before=move)
+        upkeep.vacuum_now(tables, table, settled_hours, before=move)
 
 
 def _sweep_again(tables: Tables, store: RawStore, subjects: Subjects, run_id: str) -> dict[str, Kept]:

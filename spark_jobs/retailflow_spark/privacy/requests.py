@@ -11,8 +11,9 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, EntityContract, Table, entities
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.writer import Tables
 from retailflow_spark.privacy.subjects import VISITOR, Subjects, digest
-from retailflow_spark.tables import Tables
 
 CUSTOMER_KIND, BROWSER_KIND = "customer", "browser"
 ERASURES = Table(
@@ -70,7 +71,7 @@ def request(tables: Tables, subjects: Iterable[str], kind: str = CUSTOMER_KIND) 
         return
     if nobody := {digest(text) for text in _nobody()} & set(subjects):
         raise RequestError(f"{len(nobody)} of the digests are those of a blank or placeholder id, which is nobody's.")
-    tables.create([ERASURES])
+    create(tables, [ERASURES])
     about = {"kind": kind, "requested_at": datetime.now(UTC)}
     rows = [dict.fromkeys(ERASURES.column_names) | about | {"subject_sha256": subject} for subject in subjects]
     tables.insert_absent(rows, ERASURES)
@@ -109,12 +110,12 @@ def mark(tables: Tables, subjects: Iterable[str], **moments: datetime | None) ->
     found = tables.read(ERASURES.name)
     for name, moment in moments.items():
         found = found.withColumn(name, F.when(is_theirs, F.lit(moment).cast("timestamp")).otherwise(F.col(name)))
-    tables.make_equal(ERASURES, found, None)
+    tables.sync_rows(ERASURES, found, None)
 
 
 def receipt(tables: Tables, contract: EntityContract, day: date, redacts: str, count: int, run_id: str) -> None:
     """Record what is about to be redacted or deleted, before the deed, so that none is without a receipt."""
-    tables.create([REDACTIONS])
+    create(tables, [REDACTIONS])
     row = {"entity": contract.name, "ingestion_date": day, "redacts": redacts, "record_count": count}
     row |= {"databricks_run_id": run_id, "redacted_at": datetime.now(UTC)}
     tables.append_rows([row], REDACTIONS)

@@ -12,10 +12,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, EntityContract
+from retailflow_spark.delta.writer import Tables
 from retailflow_spark.privacy.requests import personal, visitor_column
 from retailflow_spark.privacy.subjects import CUSTOMER, VISITOR, Record, Subjects, digest, is_placeholder, texts_in
 from retailflow_spark.silver.values import UNKNOWN_ID, trimmed
-from retailflow_spark.tables import Tables
 
 PLACE = ("ingestion_date", "_batch_id", "_source_file", "_position")
 _PLACE_AND_FATE = "ingestion_date DATE, _batch_id STRING, _source_file STRING, _position BIGINT, found STRING"

@@ -18,12 +18,13 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
 from retailflow.contracts.model import ORDER, PLACE
-from retailflow_spark.run_log import RECOUNT, ROW_BALANCE, RUNS
+from retailflow_spark.delta.reader import CHANGE, COMMIT
+from retailflow_spark.delta.spans import near
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.run_log import RECOUNT, ROW_BALANCE, RUNS
 from retailflow_spark.silver.judged import Judged, fingerprint, places_of
 from retailflow_spark.silver.known import Known
 from retailflow_spark.silver.validate import typed_key
-from retailflow_spark.spans import near
-from retailflow_spark.tables import CHANGE, COMMIT, Tables
 
 
 class BalanceError(RuntimeError):

@@ -19,9 +19,9 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract, Table
 from retailflow.contracts.model import PLACE
+from retailflow_spark.delta.rows import literal_rows, may_be_literal
+from retailflow_spark.delta.spans import Span
 from retailflow_spark.silver.validate import REASONS, latest_per_key, valid
-from retailflow_spark.spans import Span
-from retailflow_spark.tables import literal_rows, may_be_literal
 
 SMALL_DAY_RECORDS = 100_000
 

@@ -9,14 +9,15 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
 from retailflow.contracts.model import ORDER
+from retailflow_spark.delta.rows import date_in, literal_rows
+from retailflow_spark.delta.spans import near
+from retailflow_spark.delta.writer import Tables, Write
 from retailflow_spark.silver.judged import Judged
-from retailflow_spark.spans import near
-from retailflow_spark.tables import Tables, date_in, literal_rows
 
 
 def keep_latest_date(
     tables: Tables, contract: EntityContract, first: int, last: int, judged: Judged | None = None
-) -> int:
+) -> tuple[int, Write | None]:
     """Let each key that commits `first` to `last` of SILVER inserted have one row. Safe to repeat.
 
     Of two runs at once that insert a key with two dates, the one that commits later sees both.
@@ -24,12 +25,12 @@ def keep_latest_date(
     Args:
         judged: the records that the commits merged, where they are known.
 
-    Returns: the number of keys that had several event dates.
+    Returns: the number of keys that had several event dates, and the write that removed the others.
     """
     silver, event_date = contract.silver, contract.event_date
     key = list(silver.key)
     if not event_date or event_date in key:
-        return 0
+        return 0, None
     if judged is None:
         inserted = tables.changes(silver.name, first, last, "insert").select(*key, event_date)
         least, greatest = F.min(key[0]).alias("least"), F.max(key[0]).alias("greatest")
@@ -37,7 +38,7 @@ def keep_latest_date(
     else:
         inserted, spans = _keys(tables, contract, judged), list(judged.spans.values())
     if not spans:
-        return 0
+        return 0, None
     order = [contract.version_column, *ORDER]
     rows = tables.read(silver.name).where(near(key[0], spans)).select(*key, event_date, *order)
     if inserted is not None:
@@ -45,13 +46,12 @@ def keep_latest_date(
     latest, number = F.max(F.struct(*order)).alias("_latest"), F.count("*").alias("_rows")
     several = rows.groupBy(*key).agg(latest, number).where("_rows > 1")
     if several.isEmpty():
-        return 0
+        return 0, None
     older = rows.join(several, key).where(F.struct(*order) < F.col("_latest")).select(*key, event_date, *order)
     dates = older.groupBy(event_date).count().collect()
     count = several.count()
     prune = date_in(f"t.{event_date}", [row[event_date] for row in dates])
-    tables.delete_same(silver, older, (*key, event_date, *order), prune)
-    return count
+    return count, tables.delete_same(silver, older, (*key, event_date, *order), prune)
 
 
 def _keys(tables: Tables, contract: EntityContract, judged: Judged) -> DataFrame | None:

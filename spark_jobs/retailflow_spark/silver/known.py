@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
 from retailflow.release import installed
-from retailflow_spark.run_log import RECOUNT, Counts, built_with, of, recent
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.run_log import RECOUNT, Counts, built_with, of, recent
 
 _COLUMNS = [
     *("layer", "ingestion_date", "databricks_run_id", "code_version", "contract_version", "built_with", "is_success"),

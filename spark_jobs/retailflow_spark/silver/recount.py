@@ -10,11 +10,11 @@ from datetime import UTC, date, datetime
 from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract, entities
-from retailflow_spark import run_log
-from retailflow_spark.job import Run
-from retailflow_spark.run_log import RECOUNT, RUNS, Counts, checked, of
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job import run_log
+from retailflow_spark.job.entry import Run
+from retailflow_spark.job.run_log import RECOUNT, RUNS, Counts, checked, of
 from retailflow_spark.silver.balance import Count, count_one_by_one
-from retailflow_spark.tables import Tables
 
 
 def recount(tables: Tables, databricks_run_id: str) -> Iterator[str]:

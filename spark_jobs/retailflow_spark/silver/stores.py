@@ -7,8 +7,8 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
 from retailflow.contracts.model import PLACE
+from retailflow_spark.delta.writer import Tables
 from retailflow_spark.silver.values import trimmed
-from retailflow_spark.tables import Tables
 
 MOST_STORES = 1000  # that a run records; ids come from outside
 STORE = "stores.store_id"

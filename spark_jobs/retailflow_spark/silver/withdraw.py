@@ -7,15 +7,16 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import EntityContract
 from retailflow.contracts.model import ORDER, PLACE
-from retailflow_spark.run_log import ROW_BALANCE, checked
+from retailflow_spark.delta.rows import having
+from retailflow_spark.delta.writer import Tables, Write
+from retailflow_spark.job.run_log import ROW_BALANCE, checked
 from retailflow_spark.silver.balance import movements
 from retailflow_spark.silver.validate import latest_per_key, typed_key, valid, validate
-from retailflow_spark.tables import Tables, having
 
 _PLACE = list(PLACE)
 
 
-def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) -> None:
+def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) -> list[Write]:
     """Take back the rows of a date whose record is in quarantine since the contract has become stricter, or is not in
     BRONZE any more, as after a withdrawal or an erasure.
 
@@ -28,12 +29,12 @@ def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) ->
     of_day = tables.read_day(finest, ingestion_date)
     keys = of_day.join(counting, _PLACE, "left_anti").select(*contract.silver.key).distinct()
     if keys.isEmpty():
-        return
+        return []
     dates = _dates_of(tables, contract, keys, ingestion_date)
     records = tables.read(contract.bronze.name).where(F.col("ingestion_date").isin(dates))
     rows, order = having(valid(validate(records, contract), contract), keys), (contract.version_column, *ORDER)
-    for table in reversed(contract.kept):  # the finest last, since it is what shows that this is to be done
-        tables.make_equal(table, latest_per_key(rows, table.key, order), keys)
+    # The finest table last: while it has the rows, a repeated run finds that this has to be done.
+    return [tables.sync_rows(table, latest_per_key(rows, table.key, order), keys) for table in reversed(contract.kept)]
 
 
 def _dates_of(tables: Tables, contract: EntityContract, keys: DataFrame, ingestion_date: date) -> list[date]:

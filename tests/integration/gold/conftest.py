@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StructField, StructType
 
 from retailflow import contracts
-from retailflow_spark.publish import bounded_inputs
-from retailflow_spark.tables import COMMIT, having
+from retailflow_spark.delta.reader import COMMIT
+from retailflow_spark.delta.rows import having
+from retailflow_spark.gold.refresh import bounded_inputs
 
 Told = list[tuple[str | None, ...]]
 Literals = tuple[pa.Table, StructType]

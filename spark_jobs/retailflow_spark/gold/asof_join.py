@@ -9,8 +9,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from retailflow_spark.delta.reader import COMMIT
 from retailflow_spark.gold.scd2 import UNKNOWN_ID, UNKNOWN_SK
-from retailflow_spark.tables import COMMIT
 
 
 def with_version(facts: DataFrame, dimension: DataFrame, kind: str, moment: Column) -> DataFrame:

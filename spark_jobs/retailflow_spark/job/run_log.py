@@ -20,8 +20,9 @@ from retailflow.contracts import Column, EntityContract, GoldContract, Table
 from retailflow.contracts.ddl import CONTRACT
 from retailflow.contracts.ddl import digest as table_digest
 from retailflow.release import installed
-from retailflow_spark.job import Run
-from retailflow_spark.tables import TableError, Tables
+from retailflow_spark.delta import schema
+from retailflow_spark.delta.writer import Tables, Write
+from retailflow_spark.job.entry import Run
 
 _PACKAGE = Path(__file__).parent
 _HAS_VIEWS = "retailflow.views"  # the property of `ops.runs` with the digest of the views that there are
@@ -146,14 +147,14 @@ def create(tables: Tables) -> None:
     digest, found = md5(repr(_VIEWS).encode()).hexdigest(), tables.properties(RUNS.name) or {}
     if (found.get(CONTRACT), found.get(_HAS_VIEWS)) == (table_digest(RUNS), digest):
         return
-    tables.create([RUNS])
+    schema.create(tables, [RUNS])
     for name, (comment, query) in _VIEWS.items():
         if tables.properties(name) is not None and not tables.is_view(name):
-            raise TableError(
+            raise schema.TableError(
                 f"{name} is a table of an earlier version; it is a view of {RUNS.name} now. "
                 f"Drop {', '.join(_VIEWS)}, then replay all dates; GOLD compares itself with its sources."
             )
-        tables.create_view(name, comment, query.format(runs=tables.path(RUNS.name)))
+        schema.create_view(tables, name, comment, query.format(runs=tables.path(RUNS.name)))
     tables.set_property(RUNS.name, _HAS_VIEWS, digest)
 
 
@@ -169,28 +170,40 @@ def record(
     contract: EntityContract | GoldContract | None,
     counts: Counts,
     *,
+    writes: Iterable[Write] = (),
     is_success: bool = True,
     **known: Any,
 ) -> None:
     """Append the run's row.
 
     Args:
-        contract: None for a run that makes no table. known: by columns of `ops.runs`, what the layer adds.
+        contract: None for a run that makes no table.
+        writes: what the run wrote, in order.
+        known: what the layer adds, by columns of `ops.runs`.
     """
-    versions = tables.commits
+    versions = _versions(writes)
     row = {
         **dict.fromkeys(RUNS.column_names),
         **{"layer": run.layer, "name": run.name, "ingestion_date": run.date, "dag_run_id": run.dag_run_id},
         **{"try_number": run.try_number, "databricks_run_id": run.databricks_run_id, "code_version": installed()},
         **({"contract_version": contract.version, "built_with": built_with(run.layer, contract)} if contract else {}),
         **{"is_success": is_success, **{column.name: getattr(counts, column.name) for column in _COUNTS}},
-        **{"batches": counts.batches, "versions_before": {name: first - 1 for name, (first, _) in versions.items()}},
-        **{"versions_after": {name: last for name, (_, last) in versions.items()}},
+        **{"batches": counts.batches, "versions_before": {name: made[0] - 1 for name, made in versions.items()}},
+        **{"versions_after": {name: made[-1] for name, made in versions.items()}},
         **{"started_at": run.started_at, "ended_at": datetime.now(UTC), **known},
     }
     tables.append_rows([row], RUNS, note=f"{run.layer}.{run.name}")
     if contract:
         print(f"{run.layer}.{run.name} {run.date}: {counts}")
+
+
+def _versions(writes: Iterable[Write]) -> dict[str, list[int]]:
+    """Return the commits of each table that was written, in their order."""
+    versions: dict[str, list[int]] = {}
+    for write in writes:
+        if write.versions:
+            versions.setdefault(write.table, []).extend(write.versions)
+    return versions
 
 
 def print_unchanged(what: str, databricks_run_id: str = "before") -> None:
@@ -252,7 +265,7 @@ def has_taken_more(tables: Tables, name: str, now: Mapping[str, int], since: dat
     Args:
         recorded: how often the asking run has recorded itself. The newest commits mostly say that no other has.
     """
-    commits = tables.newest_commits(RUNS.name)
+    commits = tables.recent_commits(RUNS.name)
     later = [commit for commit in commits if commit.at >= since.timestamp() * 1e6]
     if len(later) < len(commits) and sum(commit.note == name for commit in later) <= recorded:
         return False

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import GoldContract, gold_tables
 from retailflow_spark.gold.scd2 import beginning, end
-from retailflow_spark.state import DIMENSIONS, State
+from retailflow_spark.publish.candidate import DIMENSIONS, State
 
 MART, FACTS = "gold.daily_revenue_mart", "gold.fact_sales"
 _SUMMED = ("unit_count", "gross_amount", "discount_amount", "net_amount", "tax_amount")

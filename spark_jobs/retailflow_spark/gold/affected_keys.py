@@ -12,9 +12,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from retailflow.contracts import GoldContract, table
+from retailflow_spark.delta.rows import fetched, having, literal_rows
+from retailflow_spark.delta.spans import near
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
-from retailflow_spark.spans import near
-from retailflow_spark.tables import fetched, having, literal_rows
 
 _KEYS = 200_000  # more of them stay a query, which is asked anew wherever they are needed
 

@@ -8,8 +8,8 @@ from itertools import count
 from retailflow.environments import Environment, Source
 from retailflow.manifests import counted, counting_for
 from retailflow.raw import Part, RawStore, complete, deliver, ingested_batch_ids, is_complete, join_pages
-from retailflow_spark.secrets import open_raw, secret
-from retailflow_spark.source_api import Page, TimeLimit, pages
+from retailflow_spark.bronze.source_api import Page, TimeLimit, pages
+from retailflow_spark.job.secrets import open_raw, secret
 
 
 def ingest_day(environment: Environment, entity: str, ingestion_date: date) -> str:

@@ -16,13 +16,14 @@ from pyspark.sql import functions as F
 from retailflow.contracts import Column, GoldContract, Table, built_from, gold_table, gold_tables
 from retailflow.contracts.ddl import create_view
 from retailflow.contracts.privacy import masked
-from retailflow_spark import run_log
-from retailflow_spark.audits import Audit, Finding, audits, find
-from retailflow_spark.job import Run
-from retailflow_spark.publish import forget, refresh
-from retailflow_spark.run_log import Counts
-from retailflow_spark.state import State
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.refresh import forget, refresh
+from retailflow_spark.job import run_log
+from retailflow_spark.job.entry import Run
+from retailflow_spark.job.run_log import Counts
+from retailflow_spark.publish.audits import Audit, Finding, audits, find
+from retailflow_spark.publish.candidate import State
 
 RELEASES = Table(
     name="ops.releases",
@@ -63,7 +64,7 @@ def publish(tables: Tables, run: Run | None = None) -> Choice:
 
     Safe to repeat and to run several times at once.
     """
-    tables.create([RELEASES])
+    create(tables, [RELEASES])
     run_log.create(tables)
     run = run or Run.alone("publish", "publish", datetime.now(UTC).date())
     while True:

@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from retailflow.contracts import entities, entity
 from retailflow.environments import Environment
 from retailflow.raw import RawStore, batch_ids, day_path, is_complete
-from retailflow_spark.job import ingestion_date, one_of, options
-from retailflow_spark.run_log import TASK_RUNS, built_with
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job.entry import ingestion_date, one_of, options
+from retailflow_spark.job.run_log import TASK_RUNS, built_with
 
 # Per entity and ingestion date, the records that its newest BRONZE run read; None where it has never run.
 Plan = dict[str, dict[str, int | None]]

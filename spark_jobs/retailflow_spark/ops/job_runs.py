@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from retailflow.contracts import Column, Table
-from retailflow_spark.tables import Tables
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.writer import Tables
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -46,7 +47,7 @@ def record_job_runs(tables: Tables, client: "WorkspaceClient") -> int:
 
     Safe to repeat, and beside itself: a run that is there already stays as it is.
     """
-    tables.create([JOB_RUNS])
+    create(tables, [JOB_RUNS])
     newest = tables.read(JOB_RUNS.name).agg(F.max(F.unix_seconds("started_at"))).first()[0]
     since = datetime.fromtimestamp(newest, UTC) - _OVERLAP if newest else datetime.now(UTC) - _KEPT
     ended = client.jobs.list_runs(completed_only=True, expand_tasks=True, start_time_from=int(since.timestamp() * 1000))

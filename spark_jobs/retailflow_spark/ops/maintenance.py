@@ -12,13 +12,15 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import Table, entities, gold_tables
 from retailflow.contracts.ddl import DELETION_VECTORS
-from retailflow_spark import run_log
-from retailflow_spark.job_runs import JOB_RUNS
+from retailflow_spark.delta import upkeep
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.writer import Tables
+from retailflow_spark.job import run_log
+from retailflow_spark.job.run_log import RUNS
+from retailflow_spark.ops.job_runs import JOB_RUNS
 from retailflow_spark.privacy.requests import ERASURES, REDACTIONS
-from retailflow_spark.release import RELEASES, carry, newest
-from retailflow_spark.run_log import RUNS
+from retailflow_spark.publish.release import RELEASES, carry, newest
 from retailflow_spark.silver.recount import recount
-from retailflow_spark.tables import Tables
 
 LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the tables
     "bronze": tuple(contract.bronze for contract in entities()),
@@ -62,19 +64,19 @@ def maintain_layer(tables: Tables, layer: str, databricks_run_id: str) -> None:
 def maintain(tables: Tables, table: Table, needed: Needed) -> str:
     """The upkeep of a table. Returns what was done, as a sentence."""
     before = tables.version(table.name)
-    removed, added = tables.optimize(table.name)
+    removed, added = upkeep.optimize(tables, table.name)
     said = [f"{removed} files written together as {added}"]
     if reader := behind(tables, table.name, 24 * table.retention_days, *needed.get(table.name, (None, None))):
         said.append(f"no file deleted, since {reader}")
     else:
-        tables.vacuum(table.name)
+        upkeep.vacuum(tables, table.name)
         said.append(f"files deleted that were replaced more than {table.retention_days} days ago")
         if tables.version(table.name) == before:  # not every platform makes a commit of a VACUUM
-            tables.touch(table.name)
+            upkeep.touch(tables, table.name)
     if is_large(tables, table):
         tables.set_property(table.name, DELETION_VECTORS, "true")
         said.append("from now on updates mark rows instead of writing their files anew")
-    if tables.analyze(table.name):
+    if upkeep.analyze(tables, table.name):
         said.append("rows counted")
     return "; ".join(said)
 
@@ -89,7 +91,7 @@ def is_large(tables: Tables, table: Table) -> bool:
 
 def oldest_needed(tables: Tables) -> Needed:
     """Per table, the oldest version from which on it is still read by number, and who reads it."""
-    tables.create([RELEASES])
+    create(tables, [RELEASES])
     run_log.create(tables)
     checks = run_log.checked(tables, (contract.name for contract in entities()))
     taken = run_log.taken(tables, (contract.table.name for contract in gold_tables()))

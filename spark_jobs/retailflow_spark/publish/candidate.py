@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from retailflow.contracts import gold_table
+from retailflow_spark.delta.writer import Tables
 from retailflow_spark.silver.balance import open_dates
-from retailflow_spark.tables import Tables
 
 DIMENSIONS = {"customer_sk": "gold.dim_customer", "product_sk": "gold.dim_product"}
 

@@ -7,6 +7,7 @@ a crash before that record only means that the same changes are looked at again.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
@@ -17,12 +18,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from retailflow.contracts import GoldContract, table
-from retailflow_spark import run_log
-from retailflow_spark.commits import Commit
-from retailflow_spark.gold.scope import at_hand, bounded
-from retailflow_spark.job import Run
-from retailflow_spark.run_log import Counts, built_with
-from retailflow_spark.tables import COMMIT, Tables, date_in, is_absent
+from retailflow_spark.delta.commits import Commit
+from retailflow_spark.delta.reader import COMMIT, is_absent
+from retailflow_spark.delta.rows import date_in
+from retailflow_spark.delta.schema import create
+from retailflow_spark.delta.writer import Tables, Write
+from retailflow_spark.gold.affected_keys import at_hand, bounded
+from retailflow_spark.job import run_log
+from retailflow_spark.job.entry import Run
+from retailflow_spark.job.run_log import Counts, built_with
 
 BUILT_WITH = "retailflow.built_with"  # the property of a GOLD table with the digest of what made its rows
 
@@ -37,12 +41,13 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
     whether there is a commit or a record of another, and then looks again at everything since its start.
     """
     name, written = contract.table.name, 0
+    writes: list[Write] = []
     run = run or Run.alone("gold", contract.name, datetime.now(UTC).date())
     run_log.create(tables)
     (seen, is_on_record), wanted = run_log.taken_by(tables, contract, run.date), built_with("gold", contract)
     is_outdated, recorded = (tables.properties(name) or {}).get(BUILT_WITH) != wanted, 0
     if is_outdated or not seen:
-        tables.create([contract.table, *map(table, contract.sources)])
+        create(tables, [contract.table, *map(table, contract.sources)])
     if is_outdated and seen:
         print(f"{name} is built anew, for another contract or code, or an audit: {_cost(tables, contract)}")
     base, looked_at = seen[name] if name in seen else tables.version(name), None
@@ -55,21 +60,24 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
             if is_on_record:
                 run_log.print_unchanged(name)
             else:
-                run_log.record(tables, run, contract, Counts(rows_written=written), taken={**now, name: base})
+                counts = Counts(rows_written=written)
+                run_log.record(tables, run, contract, counts, writes=writes, taken={**now, name: base})
             return Counts(rows_written=written)
-        changed, looked_at = _build(tables, contract) if is_new else _follow(tables, contract, since, looked_at)
-        written += changed
-        own = tables.commits[name][1] if changed else base
-        run_log.record(tables, run, contract, Counts(rows_written=written), taken={**now, name: own})
+        write, looked_at = _build(tables, contract) if is_new else _follow(tables, contract, since, looked_at)
+        writes.append(write)
+        written += write.changed or 0
+        own = write.versions[-1] if write.versions else base
+        counts = Counts(rows_written=written)
+        run_log.record(tables, run, contract, counts, writes=writes, taken={**now, name: own})
         is_on_record, recorded = True, recorded + 1
         if is_outdated:
-            tables.create([contract.table])  # its new rows may keep a check that its old ones broke
+            create(tables, [contract.table])  # its new rows may keep a check that its old ones broke
             tables.set_property(name, BUILT_WITH, wanted)
             is_outdated = False
-        newest, commits = tables.commits_after(name, base, as_noted=True)
-        is_alone = len(commits) == (1 if changed else 0)
-        if is_alone and not (changed and run_log.has_taken_more(tables, name, now, run.started_at, recorded)):
-            return Counts(rows_written=written)
+        newest, commits = tables.commits_after(name, base, write.recent)
+        is_alone = len(commits) == len(write.versions)
+        if is_alone and not (write.versions and run_log.has_taken_more(tables, name, now, run.started_at, recorded)):
+            return counts
         base = newest
 
 
@@ -80,7 +88,7 @@ def _since(tables: Tables, contract: GoldContract, seen: Mapping[str, int]) -> d
     except AnalysisException as error:
         if not is_absent(error):
             raise
-    tables.create(map(table, contract.sources))  # one was dropped
+    create(tables, map(table, contract.sources))  # one was dropped
     return {source: tables.commits_after(source, seen.get(source, 0)) for source in contract.sources}
 
 
@@ -96,32 +104,32 @@ def forget(tables: Tables, target: str) -> None:
     tables.set_property(target, BUILT_WITH, "")
 
 
-def _build(tables: Tables, contract: GoldContract) -> tuple[int, None]:
-    """Make all of the table what its sources say. Returns the number of rows written or deleted."""
+def _build(tables: Tables, contract: GoldContract) -> tuple[Write, None]:
+    """Build the whole table from its sources."""
     transform, inputs = _transform(contract), _inputs(tables, contract)
     if inputs[contract.table.name].isEmpty():
-        tables.fill(contract.table, transform.rows(inputs, None))
-        return tables.read(contract.table.name).count(), None
-    return tables.make_equal(contract.table, transform.rows(inputs, None), None), None
+        write = tables.fill(contract.table, transform.rows(inputs, None))
+        return replace(write, changed=tables.read(contract.table.name).count()), None
+    return tables.sync_rows(contract.table, transform.rows(inputs, None), None), None
 
 
 def _follow(
     tables: Tables, contract: GoldContract, since: Mapping[str, tuple[int, list[Commit]]], also: DataFrame | None
-) -> tuple[int, DataFrame]:
+) -> tuple[Write, DataFrame]:
     """Write what follows from the sources' commits.
 
     Args:
         since: as of `_since`.
         also: keys that are looked at too.
 
-    Returns: the number of rows written or deleted, and the keys that were looked at.
+    Returns: the write, and the keys that were looked at.
     """
     transform, inputs = _transform(contract), _inputs(tables, contract)
     changed = {source: _changed(tables, source, inputs[source], commits) for source, (_, commits) in since.items()}
     scope = transform.scope(changed, inputs)
     scope, keys = at_hand(scope if also is None else scope.union(also).distinct())
     if keys is not None and not keys.num_rows:
-        return 0, scope
+        return Write(contract.table.name, changed=0), scope
     day, prune, is_small = contract.scope_date, None, keys is not None
     if keys is None and day:
         keys = scope.select(day).distinct().toArrow()
@@ -129,7 +137,7 @@ def _follow(
     if day:
         prune = date_in(f"t.{day}", keys[day].unique().to_pylist())
     rows = transform.rows(inputs, scope)
-    return tables.make_equal(contract.table, rows, scope, prune, is_small=is_small), scope
+    return tables.sync_rows(contract.table, rows, scope, prune, is_small=is_small), scope
 
 
 def _changed(tables: Tables, source: str, rows: DataFrame, commits: list[Commit]) -> DataFrame:

@@ -1,0 +1,1 @@
+"""Delta tables: the writer, the reader, their schema, their upkeep."""

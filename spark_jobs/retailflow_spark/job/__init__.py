@@ -1,0 +1,1 @@
+"""How a job starts, and what it records about itself."""

@@ -1,0 +1,1 @@
+"""What looks after the tables: replays, upkeep, the record of Databricks runs."""

@@ -1,0 +1,1 @@
+"""Readers see audited versions of GOLD."""
