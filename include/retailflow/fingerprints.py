@@ -35,7 +35,7 @@ def of_silver(contract: EntityContract, package: Path) -> str:
 def of_gold(contract: GoldContract, package: Path) -> str:
     """What a GOLD table is built with."""
     columns = [(column.name, column.type) for column in contract.table.columns]
-    said = [columns, contract.table.key, contract.table.partition, contract.sources, contract.scope]
+    said = [columns, contract.table.key, contract.table.partition, contract.sources, contract.affected_keys]
     return _digest(said, package, [f"gold/{contract.name}.py"])
 
 

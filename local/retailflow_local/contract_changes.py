@@ -109,7 +109,7 @@ def _shape(old: Contract, new: Contract, is_feed: bool) -> Iterator[Change]:
             if (was := getattr(old, field)) != (now := getattr(new, field)):
                 yield Change("breaking", f"{field} is {now}, was {was}", "silver")
     else:
-        for field in ("sources", "scope"):
+        for field in ("sources", "affected_keys"):
             if (was := getattr(old, field)) != (now := getattr(new, field)):
                 yield Change("additive", f"{field} are {', '.join(now)}, were {', '.join(was)}", "gold")
     before, after = (c.silver if is_feed else c.table for c in (old, new))

@@ -44,13 +44,13 @@ def delivered(raw):
 def test_a_stricter_contract_takes_back_its_rows_and_the_version_before_returns(tables, delivered, monkeypatch):
     load(tables, delivered, CUSTOMERS, DAY, NEXT)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        made = tables.make_equal
+        made = tables.sync_rows
 
         def die(*arguments):
             made(*arguments)
             raise KeyboardInterrupt
 
-        patch.setattr(tables, "make_equal", die)
+        patch.setattr(tables, "sync_rows", die)
         load(tables, delivered, STRICT, NEXT)
     load(tables, delivered, STRICT, NEXT, DAY)
     after = state(tables)

@@ -9,7 +9,7 @@ from shop import DAY
 from retailflow.contracts import Column, Table, ddl, gold_table
 from retailflow.contracts.model import Check
 from retailflow_spark.delta.schema import TableError, create
-from retailflow_spark.gold import refresh as publish
+from retailflow_spark.gold import refresh as gold
 from retailflow_spark.gold.refresh import refresh
 
 OLD = Table(
@@ -103,13 +103,13 @@ def test_a_gold_table_that_other_code_built_is_built_anew_though_no_source_has_c
     tables.spark.sql(f"UPDATE {tables.path(contract.table.name)} SET captured_amount = 5, difference_amount = -5")
     assert refresh(tables, contract).rows_written == 0
     assert "built anew" not in capsys.readouterr().out
-    monkeypatch.setattr(publish, "built_with", lambda layer, table: "of tomorrow")
+    monkeypatch.setattr(gold, "built_with", lambda layer, table: "of tomorrow")
     assert refresh(tables, contract).rows_written == 1
     said = "payment_reconciliation is built anew, for another contract or code, or an audit: all of it is compared"
     assert said in capsys.readouterr().out
     assert [str(row.captured_amount) for row in tables.read(contract.table.name).collect()] == ["1.0000"]
     assert refresh(tables, contract).rows_written == 0
-    assert tables.properties(contract.table.name)[publish.BUILT_WITH] == "of tomorrow"
+    assert tables.properties(contract.table.name)[gold.BUILT_WITH] == "of tomorrow"
 
 
 def test_a_table_that_is_dropped_and_replayed_is_followed_by_gold(tables, raw):

@@ -56,7 +56,7 @@ def test_a_key_whose_date_goes_back_and_forth_has_one_row_in_gold_and_publicatio
     assert [(str(row.captured_amount), str(row.first_occurred_at)) for row in rows] == [
         ("3.0000", "2026-01-15 10:00:00")
     ]
-    assert publish(tables).held == set()
+    assert publish(tables).blocked == set()
 
 
 def test_an_order_with_two_dates_counts_once(tables, raw):
@@ -72,7 +72,7 @@ def test_an_order_with_two_dates_counts_once(tables, raw):
             refresh(tables, gold_table(name))
     for name in ("gold.fact_orders", "gold.fact_sales", "gold.daily_revenue_mart"):
         assert [str(row.business_date) for row in tables.read(name).collect()] == ["2026-01-16"], name
-    assert publish(tables).held == set()
+    assert publish(tables).blocked == set()
 
 
 def test_a_run_that_died_before_it_deleted_the_older_row_leaves_that_to_the_next(tables, raw, monkeypatch):

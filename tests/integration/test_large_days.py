@@ -10,8 +10,9 @@ from pipeline import empty_catalog, put, run_day
 
 from retailflow.contracts import entity, gold_table
 from retailflow.contracts.ddl import DELETION_VECTORS
-from retailflow_spark.delta import tables as writer
-from retailflow_spark.gold import scope
+from retailflow_spark.delta import rows as delta_rows
+from retailflow_spark.delta import writer
+from retailflow_spark.gold import affected_keys
 from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.ops import maintenance
 from retailflow_spark.ops.maintenance import maintain_layer
@@ -53,10 +54,10 @@ def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch, la
     empty_catalog(tables.spark)
     if large == "by its rows":
         monkeypatch.setattr(judged, "SMALL_DAY_RECORDS", 0)
-        monkeypatch.setattr(scope, "_KEYS", 0)
+        monkeypatch.setattr(affected_keys, "_KEYS", 0)
         monkeypatch.setattr(writer, "MOST_ROWS", -1)
     else:
-        monkeypatch.setattr(writer, "MOST_LITERAL_BYTES", -1)
+        monkeypatch.setattr(delta_rows, "MOST_LITERAL_BYTES", -1)
     monkeypatch.setattr(maintenance, "LARGE_BYTES", 0)
     assert found() == small
     assert all(small[name] for name in names)

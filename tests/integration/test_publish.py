@@ -7,13 +7,13 @@ from pipeline import put as deliver
 from pipeline import run_day
 
 from retailflow.contracts import entity, gold_table
-from retailflow_spark.delta import tables as writer
+from retailflow_spark.delta import writer
 from retailflow_spark.delta.schema import create
 from retailflow_spark.delta.spans import near
 from retailflow_spark.delta.writer import Tables
-from retailflow_spark.gold import refresh as publish
-from retailflow_spark.gold import scope
+from retailflow_spark.gold import affected_keys
 from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.job import run_log
 
 NAME = "gold.payment_reconciliation"
 
@@ -55,7 +55,7 @@ def test_only_what_changed_is_written_and_nothing_new_writes_nothing(tables):
 def die_before_the_record(monkeypatch, tables, contract) -> None:
     """A run that writes its rows, and no more."""
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(publish.run_log, "record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(run_log, "record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         refresh(tables, contract)
 
 
@@ -158,8 +158,8 @@ def test_what_a_run_wrote_before_it_died_goes_when_its_source_has_gone_since(tab
 
 
 @pytest.mark.parametrize("keys_fetched", [1, 2])
-def test_a_scope_of_more_keys_than_are_fetched_is_taken_in_whole(tables, raw, monkeypatch, keys_fetched):
-    monkeypatch.setattr(scope, "_KEYS", keys_fetched)
+def test_more_affected_keys_than_are_fetched_are_all_recomputed(tables, raw, monkeypatch, keys_fetched):
+    monkeypatch.setattr(affected_keys, "_KEYS", keys_fetched)
     day = date(2026, 1, 15)
     for number, status in enumerate(("placed", "paid")):
         order = {"status": status, "currency": "EUR", "lines": [], "updated_at": f"2026-01-1{5 + number}T10:00:00Z"}

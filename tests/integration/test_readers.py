@@ -38,10 +38,10 @@ def test_no_statement_sees_a_mixture_or_what_failed_its_audit(workspace, tables,
         while not is_done.is_set():
             shop.sell(str(next(prices)))
             shop.build(*BUILT[:5])
-            assert not shop.publish().held  # the facts are there, the mart is still to be built
+            assert not shop.publish().blocked  # the facts are there, the mart is still to be built
             shop.build(*BUILT[5:])
             shop.spoil()
-            assert MART in shop.publish().held
+            assert MART in shop.publish().blocked
             shop.spoil(-1)
             assert MART in shop.publish().versions
             has_moved.set()

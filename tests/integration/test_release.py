@@ -44,7 +44,7 @@ def test_readers_see_nothing_of_a_build_that_is_half_done_and_that_is_no_failure
     shop.sell("20")
     shop.build("fact_orders", "fact_sales")
     choice = shop.publish()
-    assert (choice.held, "gold.fact_orders" in choice.versions, FACTS in choice.versions) == (set(), True, False)
+    assert (choice.blocked, "gold.fact_orders" in choice.versions, FACTS in choice.versions) == (set(), True, False)
     assert not any(finding.rule.is_blocking for finding in choice.findings)
     assert shop.seen() == ("10.0000", "10.0000")
 

@@ -18,7 +18,8 @@ from retailflow_local.spark_client import session
 from retailflow_local.state import workspace_files
 from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.bronze.load import read_day
-from retailflow_spark.delta import tables
+from retailflow_spark.delta import rows
+from retailflow_spark.delta.rows import fetched
 from retailflow_spark.silver.judged import judge
 from retailflow_spark.silver.validate import validate
 
@@ -139,10 +140,10 @@ def test_rows_of_a_client_have_at_most_128_mb(spark):
 
 
 def test_rows_of_many_bytes_do_not_go_on_as_literals_of_a_query(spark, monkeypatch):
-    monkeypatch.setattr(tables, "MOST_LITERAL_BYTES", 10_000)
+    monkeypatch.setattr(rows, "MOST_LITERAL_BYTES", 10_000)
     texts = spark.range(200).selectExpr("repeat('x', 100) AS text")
-    assert tables.fetched(texts, 1_000) is None
-    assert tables.fetched(texts.limit(50), 1_000).num_rows == 50
+    assert fetched(texts, 1_000) is None
+    assert fetched(texts.limit(50), 1_000).num_rows == 50
 
 
 def test_a_small_day_that_unpacks_to_many_bytes_is_decoded_by_workers(spark, raw, monkeypatch):
@@ -153,7 +154,7 @@ def test_a_small_day_that_unpacks_to_many_bytes_is_decoded_by_workers(spark, raw
         return records._explain_string()
 
     assert "MapInArrow" not in plan()
-    monkeypatch.setattr(tables, "MOST_LITERAL_BYTES", 100)
+    monkeypatch.setattr(rows, "MOST_LITERAL_BYTES", 100)
     assert "MapInArrow" in plan()
 
 
@@ -163,5 +164,5 @@ def test_a_day_of_few_records_and_many_bytes_is_judged_by_a_query(spark, raw, mo
     records, _ = read_day(spark, raw, contract, DAY, raw.manifests("payments", DAY))
     validated = validate(records, contract)
     assert judge(validated, contract, 1).rows.num_rows == 1
-    monkeypatch.setattr(tables, "MOST_LITERAL_BYTES", 100)
+    monkeypatch.setattr(rows, "MOST_LITERAL_BYTES", 100)
     assert judge(validated, contract, 1).rows is None

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 from unittest.mock import patch
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import Table, entity, gold_table
 from retailflow.raw import RawStore, withdraw
 from retailflow_spark.bronze import load as bronze
-from retailflow_spark.delta.writer import Tables
+from retailflow_spark.delta.writer import Tables, Write
 from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.publish.release import publish
 from retailflow_spark.silver import load as silver
@@ -41,14 +41,15 @@ class Died(RuntimeError):
 @contextmanager
 def dying(after_writes: int) -> Iterator[None]:
     """The job inside dies right after that commit of its; one that makes fewer does not."""
-    note, commits = Tables._note, count(1)
+    written, commits = Tables._written, count(1)
 
-    def note_and_die(tables: Tables, name: str) -> None:
-        note(tables, name)
+    def write_and_die(tables: Tables, table: Table, *counts: Any) -> Write:
+        write = written(tables, table, *counts)
         if next(commits) == after_writes:
-            raise Died(name)
+            raise Died(table.name)
+        return write
 
-    with patch.object(Tables, "_note", note_and_die), suppress(Died):
+    with patch.object(Tables, "_written", write_and_die), suppress(Died):
         yield
 
 
@@ -131,7 +132,7 @@ class Pipeline:
         delivered = {feed for feed, _ in self._due}
         gold = [f"gold.{name}" for name in self.gold]
         found = differences(self.tables, Oracle(self.raw), delivered, gold)
-        if gold and (held := publish(self.tables).held):
+        if gold and (held := publish(self.tables).blocked):
             found.append(Difference("publication", "is blocked:", ", ".join(sorted(held)), 1))
         return found
 

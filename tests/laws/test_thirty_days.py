@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import reduce
-from importlib import import_module
 
 import pytest
 from pipeline import everything, run_day
@@ -26,6 +25,7 @@ from retailflow_local.spark_client import session
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.gold.refresh import refresh
+from retailflow_spark.gold.transform import transform_of
 from retailflow_spark.silver.validate import invalid, latest_per_key, valid, validate
 
 DAYS = 30
@@ -79,7 +79,7 @@ def rebuilt(tables: Tables, raw) -> Iterator[tuple[str, DataFrame]]:
             yield table.name, latest.select(*table.column_names)
     for contract in gold_tables():
         inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
-        rows = import_module(f"retailflow_spark.gold.{contract.name}").rows(inputs, None)
+        rows = transform_of(contract).build(inputs, None)
         yield contract.table.name, rows.select(*contract.table.column_names)
 
 

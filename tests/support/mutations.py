@@ -28,16 +28,15 @@ def _overwriting(store: Any, path: str, payload: bytes) -> bool:
     return True
 
 
-def _appended(tables: Any, frame: Any, table: Any, ingestion_date: Any, sequence: int, note: str) -> bool:
+def _appended(tables: Any, frame: Any, table: Any, ingestion_date: Any, sequence: int, note: str) -> Any:
     tables.append(frame, table)
-    return True
+    return tables._written(table)
 
 
 def _replaced_by_whoever_comes(
     tables: Any, frame: Any, table: Any, ingestion_date: Any, sequence: int, note: str
-) -> bool:
-    tables.replace_day(frame, table, ingestion_date)
-    return True
+) -> Any:
+    return tables.replace_day(frame, table, ingestion_date)
 
 
 def _blind_to_others() -> AbstractContextManager:
@@ -70,14 +69,8 @@ def _counted_without_raw(tables: Any, contract: Any, ingestion_date: Any, in_raw
 
 
 def _last_wins(tables: Any, frame: Any, table: Any, order: Any, prune: Any, new: Any = None) -> Any:
-    frame.createOrReplaceTempView("incoming")
-    same_key = " AND ".join(f"t.{name} = s.{name}" for name in table.key)
-    counts = tables._merge(
-        table,
-        f"MERGE INTO {tables.path(table.name)} t USING incoming s ON {same_key} "
-        "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
-    )
-    return counts.num_inserted_rows, counts.num_updated_rows
+    target = tables._merge_on(table, table.key)
+    return tables._merge(table, f"{target} WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *", frame)
 
 
 def _late_beginning() -> Any:
@@ -132,7 +125,7 @@ MUTATIONS = [
     Mutation(
         3,
         "a day's slice of BRONZE is replaced, not appended to",
-        _replaced("retailflow_spark.delta.tables.Tables.replace_day_in_sequence", _appended),
+        _replaced("retailflow_spark.delta.writer.Tables.replace_day_in_sequence", _appended),
         f"{INTEGRATION}/test_bronze.py::test_a_late_batch_joins_its_day_and_a_rerun_changes_nothing",
     ),
     Mutation(
@@ -150,7 +143,7 @@ MUTATIONS = [
     Mutation(
         4,
         "a merge takes only what is newer",
-        _replaced("retailflow_spark.delta.tables.Tables.upsert_latest", _last_wins),
+        _replaced("retailflow_spark.delta.writer.Tables.upsert_latest", _last_wins),
         f"{INTEGRATION}/test_silver.py::test_an_old_day_that_comes_later_never_undoes_a_newer_one",
     ),
     Mutation(
@@ -162,32 +155,32 @@ MUTATIONS = [
     Mutation(
         4,
         "rows that a stricter contract refuses are taken back",
-        _replaced("retailflow_spark.silver.load.take_back", lambda *_: None),
+        _replaced("retailflow_spark.silver.load.take_back", lambda *_: []),
         f"{INTEGRATION}/test_contract_change.py"
         "::test_a_stricter_contract_takes_back_its_rows_and_the_version_before_returns",
     ),
     Mutation(
         4,
         "rows whose record is gone are taken back",
-        _replaced("retailflow_spark.silver.load.take_back", lambda *_: None),
+        _replaced("retailflow_spark.silver.load.take_back", lambda *_: []),
         f"{GUARDS}::test_a_row_whose_batch_is_withdrawn_goes_and_what_it_had_replaced_comes_back",
     ),
     Mutation(
         4,
         "a slice of BRONZE is not replaced by one of fewer manifests",
-        _replaced("retailflow_spark.delta.tables.Tables.replace_day_in_sequence", _replaced_by_whoever_comes),
+        _replaced("retailflow_spark.delta.writer.Tables.replace_day_in_sequence", _replaced_by_whoever_comes),
         f"{GUARDS}::test_a_run_that_saw_fewer_batches_and_is_cancelled_takes_nothing_from_bronze",
     ),
     Mutation(
         4,
         "a key has one row, whatever dates it names",
-        _replaced("retailflow_spark.silver.load.keep_latest_date", lambda *_: 0),
+        _replaced("retailflow_spark.silver.load.keep_latest_date", lambda *_: (0, None)),
         f"{GUARDS}::test_a_key_that_names_another_date_keeps_one_row",
     ),
     Mutation(
         4,
         "commits that conflict are repeated",
-        _replaced("retailflow_spark.delta.tables._ATTEMPTS", 1),
+        _replaced("retailflow_spark.delta.conflicts.ATTEMPTS", 1),
         f"{INTEGRATION}/test_concurrency.py::test_runs_at_once_leave_what_they_leave_one_after_the_other[two]",
     ),
     Mutation(
@@ -218,13 +211,13 @@ MUTATIONS = [
     Mutation(
         8,
         "a new version of a dimension recomputes only the facts it takes over",
-        _replaced("retailflow_spark.gold.fact_sales.misplaced", lambda facts, *_: facts),
+        _replaced("retailflow_spark.gold.fact_sales.facts_to_repoint", lambda facts, *_: facts),
         f"{INTEGRATION}/gold/test_fact_sales.py::test_a_new_version_recomputes_only_the_sales_it_takes_over",
     ),
     Mutation(
         8,
         "facts of a changed member are looked for by literals",
-        _replaced("retailflow_spark.gold.asof_join._concerned", lambda facts, *_: facts),
+        _replaced("retailflow_spark.gold.asof_join._facts_since", lambda facts, *_: facts),
         "tests/laws/test_flat_days.py::test_a_day_reads_no_file_of_a_date_that_it_does_not_touch",
     ),
     Mutation(

@@ -41,7 +41,7 @@ class Shop:
         for name in names or BUILT:
             refresh(self.tables, gold_table(name))
 
-    def publish(self) -> release.Choice:
+    def publish(self) -> release.PublicationPlan:
         return publish(self.tables)
 
     def spoil(self, amount: int = 1) -> None:

@@ -36,5 +36,5 @@ def test_the_statements_that_need_ownership_are_these():
         ("ddl.py", "ALTER TABLE … DROP CONSTRAINT IF EXISTS"),
         ("ddl.py", "CREATE OR REPLACE VIEW"),  # gold.*
         ("release.py", "ALTER VIEW"),  # gold_build.released
-        ("tables.py", "CREATE OR REPLACE VIEW … COMMENT"),  # the views of ops.runs
+        ("schema.py", "CREATE OR REPLACE VIEW … COMMENT"),  # the views of ops.runs
     }

@@ -16,8 +16,8 @@ import yaml
 from retailflow.contracts.model import Check, Column, EntityContract, GoldContract, Table, parse
 from retailflow.strict import LOADER
 
-__all__ = ["Check", "Column", "EntityContract", "GoldContract", "Table", "built_from", "contract_files", "entities",
-           "entity", "gold_table", "gold_tables", "reserved_ids", "table"]  # fmt: skip
+__all__ = ["Check", "Column", "EntityContract", "GoldContract", "Table", "built_from", "contract_files", "contract_of",
+           "entities", "entity", "gold_table", "gold_tables", "reserved_ids", "table"]  # fmt: skip
 
 _Contract = TypeVar("_Contract", EntityContract, GoldContract)
 
@@ -78,13 +78,17 @@ def reserved_ids(reference: str) -> tuple[str, ...]:
     raise ValueError(f"no contract describes the column {reference!r}")
 
 
-@cache
 def table(name: str) -> Table:
-    """The table of a `schema.table` name, of any layer."""
+    """Return the table of a `schema.table` name, of any layer. Raises: ValueError where no contract describes it."""
+    return next(one for one in contract_of(name).tables if one.name == name)
+
+
+@cache
+def contract_of(name: str) -> EntityContract | GoldContract:
+    """Return the contract that describes a table. Raises: ValueError where there is none."""
     for contract in _all().values():
-        for candidate in contract.tables:
-            if candidate.name == name:
-                return candidate
+        if any(one.name == name for one in contract.tables):
+            return contract
     raise ValueError(f"no contract describes the table {name!r}")
 
 

@@ -199,15 +199,15 @@ class GoldContract:
     description: str
     owner: str
     sources: tuple[str, ...]
-    scope: tuple[str, ...]
+    affected_keys: tuple[str, ...]  # the columns that name what a run recomputes
     table: Table
     available_by: time  # in UTC, of the day after the ingestion date
     document: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
 
     @property
-    def scope_date(self) -> str | None:
-        """The date in scope, where there is one; also of the rows of partitioned sources that those are made of."""
-        return next((c.name for c in self.table.columns if c.type == "DATE" and c.name in self.scope), None)
+    def affected_date(self) -> str | None:
+        """The date among the affected keys, if any. Rows are made of the same date of partitioned sources."""
+        return next((c.name for c in self.table.columns if c.type == "DATE" and c.name in self.affected_keys), None)
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -229,7 +229,7 @@ def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContra
         }
         if layout.name.startswith("gold."):
             return GoldContract(
-                **about, sources=tuple(settings["sources"]), scope=tuple(settings["scope"]), table=layout
+                **about, sources=tuple(settings["sources"]), affected_keys=tuple(settings["affectedKeys"]), table=layout
             )
         return EntityContract(
             **about,

@@ -1,7 +1,7 @@
-"""Scope keys: the keys whose rows of a GOLD table are to be recomputed.
+"""Affected keys: the keys whose rows of a GOLD table a run recomputes.
 
-A join with keys skips no file, however few they are. What is read of a table that has years in it is therefore also
-pruned by literals: by dates where the keys have one, else by spans of the keys.
+A join with keys skips no file, however few they are. So tables with years of rows are also pruned by literals: by dates
+where the keys have one, else by ranges of the keys.
 """
 
 from collections.abc import Mapping
@@ -19,39 +19,46 @@ from retailflow_spark.gold.scd2 import UNKNOWN_ID
 _KEYS = 200_000  # more of them stay a query, which is asked anew wherever they are needed
 
 
-def at_hand(frame: DataFrame) -> tuple[DataFrame, pa.Table | None]:
-    """The rows as literals of a query, and themselves; the frame as it is where they are too many."""
+def fetched_keys(frame: DataFrame) -> tuple[DataFrame, pa.Table | None]:
+    """Fetch the rows. Returns them as literals of a query, and as Arrow; the frame and None where they are too many."""
     rows = fetched(frame, _KEYS)
     return (frame, None) if rows is None else (literal_rows(frame.sparkSession, rows, frame.schema), rows)
 
 
-def within(frame: DataFrame, scope: DataFrame | None, *keys: str) -> DataFrame:
-    """The rows of `frame` whose keys are in scope; all of them where `scope` is None."""
-    return frame if scope is None else having(frame, scope.select(*keys))
+def of_keys(frame: DataFrame, keys: DataFrame | None, *columns: str) -> DataFrame:
+    """Return the rows whose values of these columns are among the keys; all rows where `keys` is None."""
+    return frame if keys is None else having(frame, keys.select(*columns))
 
 
-def bounded(frames: Mapping[str, DataFrame], contract: GoldContract, keys: pa.Table) -> dict[str, DataFrame]:
-    """Of each table by name, what the rows of these keys of a GOLD table can be made of, as far as literals tell."""
-    if day := contract.scope_date:
-        dates = keys[day].unique().to_pylist()
-        days = {name: table(name).partition for name in frames}
+def prune_by_keys(
+    tables: Mapping[str, DataFrame], contract: GoldContract, keys: DataFrame, fetched: pa.Table | None
+) -> Mapping[str, DataFrame]:
+    """Keep the rows with the dates of the keys; where the keys have no date, those with a key near one of them.
+
+    For tables whose sources have the keys' own date or key. See `Transform.prune`.
+    """
+    if fetched is None:
+        return tables
+    if day := contract.affected_date:
+        dates = fetched[day].unique().to_pylist()
+        days = {name: table(name).partition for name in tables}
         return {
-            name: frame.where(F.col(*days[name]).isin(dates)) if days[name] else frame for name, frame in frames.items()
+            name: frame.where(F.col(*days[name]).isin(dates)) if days[name] else frame for name, frame in tables.items()
         }
-    key = contract.scope[0]
-    found = keys[key].unique().to_pylist()
+    key = contract.affected_keys[0]
+    found = fetched[key].unique().to_pylist()
     possible = near(key, ((one, one) for one in found))
     if UNKNOWN_ID in found:  # where the source has none
         possible |= F.col(key).isNull()
-    return {name: frame.where(possible) if key in frame.columns else frame for name, frame in frames.items()}
+    return {name: frame.where(possible) if key in frame.columns else frame for name, frame in tables.items()}
 
 
 def distinct_keys(*frames: DataFrame) -> DataFrame:
-    """One set of keys from several findings with the same columns."""
+    """Return the distinct rows of several frames with the same columns."""
     return reduce(DataFrame.union, frames).distinct()
 
 
 def members_to_add(target: DataFrame, key: str, *members: str) -> DataFrame:
-    """Members every dimension has without a source, as long as `target` lacks them: the first build only."""
+    """Return the ids of fixed members that `target` lacks: all of them at the first build, none afterwards."""
     ids = F.explode(F.array(*[F.lit(member) for member in members])).alias(key)
     return target.sparkSession.range(1).select(ids).join(target, key, "left_anti")

@@ -1,4 +1,4 @@
-"""Facts find the version of a dimension that held at their moment, and find it again when the dimension changes."""
+"""The as-of join: a fact refers to the version of a dimension that held at its moment, however late that comes."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from retailflow_spark.delta.reader import COMMIT
 from retailflow_spark.gold.scd2 import UNKNOWN_ID, UNKNOWN_SK
 
 
-def with_version(facts: DataFrame, dimension: DataFrame, kind: str, moment: Column) -> DataFrame:
-    """`facts` with `<kind>_sk`: the version of `<kind>_id` at `moment`, or the unknown member where there is none.
+def join_as_of(facts: DataFrame, dimension: DataFrame, kind: str, moment: Column) -> DataFrame:
+    """Return `facts` with `<kind>_sk`: the version of `<kind>_id` at `moment`, or the unknown member.
 
-    Exactly one row comes out per row that goes in, since the intervals of a key are disjoint.
+    Each fact has exactly one row in the result, since the intervals of a key are disjoint.
     """
     key, sk = f"{kind}_id", f"{kind}_sk"
     versions = dimension.where(F.col(sk) != UNKNOWN_SK).select(
@@ -37,27 +37,27 @@ def awaited_count(*kinds: str) -> Column:
     return reduce(Column.__add__, (one.cast("int") for one in absent))
 
 
-def misplaced(
+def facts_to_repoint(
     facts: DataFrame, changed: DataFrame, dimension: DataFrame, kind: str, moment: Column, day: str
 ) -> DataFrame:
-    """The stored facts that now belong to another version of a changed `<kind>_id`, some of them twice.
+    """Return the stored facts that now belong to another version of a changed `<kind>_id`, some of them twice.
 
     A closed interval or a corrected attribute moves no fact, so a new price does not rewrite a product's history. Facts
     at the unknown member keep their id and are found when its dimension row arrives late.
 
     Args:
         changed: the rows of the dimension that were inserted or deleted, or updated (before and after), with `_net` as
-            `Tables.value_changes` gives it.
+            `Reader.value_changes` returns it.
         day: the column of `facts` with the date of `moment` in some time zone.
     """
     key, sk = f"{kind}_id", f"{kind}_sk"
-    touched = _concerned(facts, changed, kind, day).join(changed.select(key), key, "left_semi")
-    found = with_version(touched.withColumnRenamed(sk, "_was"), dimension, kind, moment)
+    touched = _facts_since(facts, changed, kind, day).join(changed.select(key), key, "left_semi")
+    found = join_as_of(touched.withColumnRenamed(sk, "_was"), dimension, kind, moment)
     return found.where(F.col("_was") != F.col(sk))
 
 
-def _concerned(facts: DataFrame, changed: DataFrame, kind: str, day: str) -> DataFrame:
-    """The facts that a change of versions can move, by literals, which skip files.
+def _facts_since(facts: DataFrame, changed: DataFrame, kind: str, day: str) -> DataFrame:
+    """Return the facts that a change of versions can move, by conditions with literals, which skip files.
 
     A version that comes, goes or ends elsewhere moves facts from the first moment on where that makes a difference. The
     first version of a key holds since the beginning of time: where it comes, the facts of the key await it.

@@ -1,16 +1,26 @@
 """gold.daily_revenue_mart: revenue by business date, channel, store, category and currency."""
 
-from collections.abc import Mapping
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.affected_keys import distinct_keys, within
+from retailflow_spark.gold.affected_keys import distinct_keys, of_keys, prune_by_keys
 from retailflow_spark.gold.money import SUM
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
+from retailflow_spark.gold.transform import Frames, Totals
+
+DIMENSION = None
+TOTALS = Totals(
+    source="gold.fact_sales",
+    groups=("business_date", "channel", "store_id", "currency"),
+    sums={
+        "unit_count": "quantity",
+        **{name: name for name in ("gross_amount", "discount_amount", "net_amount", "tax_amount")},
+    },
+)
+prune = prune_by_keys
 
 
-def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """`business_date` of changed lines, and of lines whose product version changed its category in place."""
     return distinct_keys(
         changed["gold.fact_sales"].select("business_date"),
@@ -18,9 +28,9 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
     )
 
 
-def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The groups of the dates in scope: exactly those with a line in gold.fact_sales."""
-    lines = within(tables["gold.fact_sales"], scope, "business_date")
+def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    """One row for each group that has a line in gold.fact_sales."""
+    lines = of_keys(tables["gold.fact_sales"], keys, "business_date")
     categories = tables["gold.dim_product"].select("product_sk", _category().alias("category"))
     group = (
         "business_date",

@@ -1,12 +1,15 @@
 """gold.dim_customer: customers as they were, one row per customer and interval."""
 
-from collections.abc import Mapping
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.affected_keys import distinct_keys, members_to_add, within
+from retailflow_spark.gold.affected_keys import distinct_keys, members_to_add, of_keys, prune_by_keys
 from retailflow_spark.gold.scd2 import UNKNOWN_ID, intervals
+from retailflow_spark.gold.transform import Dimension, Frames
+
+DIMENSION = Dimension("customer_id", "customer_sk")
+TOTALS = None
+prune = prune_by_keys
 
 ADDRESS = ("country", "region", "city", "postal_code")
 TRACKED = (
@@ -16,7 +19,7 @@ TRACKED = (
 )
 
 
-def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """`customer_id` of every customer with a changed version."""
     return distinct_keys(
         changed["silver.customers_versions"].select("customer_id"),
@@ -24,13 +27,13 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
     )
 
 
-def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The versions of the customers in scope."""
-    versions = within(tables["silver.customers_versions"], scope, "customer_id")
+def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    """Versions of customers."""
+    versions = of_keys(tables["silver.customers_versions"], keys, "customer_id")
     # Flat before they are compared: no address and an address of nulls are the same row of the dimension.
     flat = versions.withColumns({part: F.col(f"address.{part}") for part in ADDRESS})
     history = intervals(flat.withColumn("is_deleted", F.col("deleted_at").isNotNull()), "customer", TRACKED)
-    return within(history, scope, "customer_id").select(
+    return of_keys(history, keys, "customer_id").select(
         "customer_sk",
         "customer_id",
         *TRACKED[:-1],

@@ -1,25 +1,28 @@
 """gold.dim_date: the calendar of 1990 to 2049, which has every date of a valid record."""
 
-from collections.abc import Mapping
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.affected_keys import within
+from retailflow_spark.gold.affected_keys import of_keys, prune_by_keys
+from retailflow_spark.gold.transform import Dimension, Frames
+
+DIMENSION = Dimension("calendar_date")
+TOTALS = None
+prune = prune_by_keys
 
 FIRST, LAST = "1990-01-01", "2049-12-31"
 
 
-def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """`calendar_date` of the days that are not there yet: all at the first build, none afterwards."""
     return _days(tables).join(tables["gold.dim_date"], "calendar_date", "left_anti")
 
 
-def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The days in scope."""
+def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    """Days."""
     day = F.col("calendar_date")
     weekday = F.weekday(day) + 1
-    return within(_days(tables), scope, "calendar_date").select(
+    return of_keys(_days(tables), keys, "calendar_date").select(
         day,
         F.year(day).alias("year_number"),
         F.quarter(day).alias("quarter_number"),
@@ -36,7 +39,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     )
 
 
-def _days(tables: Mapping[str, DataFrame]) -> DataFrame:
+def _days(tables: Frames) -> DataFrame:
     first, last = F.lit(FIRST).cast("date"), F.lit(LAST).cast("date")
     session = tables["gold.dim_date"].sparkSession
     return session.range(1).select(F.explode(F.sequence(first, last)).alias("calendar_date"))

@@ -1,17 +1,20 @@
 """gold.dim_product: products as they were, one row per product and interval."""
 
-from collections.abc import Mapping
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.affected_keys import distinct_keys, members_to_add, within
+from retailflow_spark.gold.affected_keys import distinct_keys, members_to_add, of_keys, prune_by_keys
 from retailflow_spark.gold.scd2 import UNKNOWN_ID, intervals
+from retailflow_spark.gold.transform import Dimension, Frames
+
+DIMENSION = Dimension("product_id", "product_sk")
+TOTALS = None
+prune = prune_by_keys
 
 TRACKED = ("name", "category", "subcategory", "brand", "list_price", "unit_cost", "is_active")
 
 
-def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """`product_id` of every product with a changed version."""
     return distinct_keys(
         changed["silver.products_versions"].select("product_id"),
@@ -19,10 +22,10 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
     )
 
 
-def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The versions of the products in scope."""
-    versions = within(tables["silver.products_versions"], scope, "product_id")
-    history = within(intervals(versions, "product", TRACKED, carried=["currency"]), scope, "product_id")
+def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    """Versions of products."""
+    versions = of_keys(tables["silver.products_versions"], keys, "product_id")
+    history = of_keys(intervals(versions, "product", TRACKED, carried=["currency"]), keys, "product_id")
     return history.select(
         "product_sk",
         "product_id",

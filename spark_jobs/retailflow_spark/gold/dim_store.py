@@ -1,12 +1,15 @@
 """gold.dim_store: where a sale can take place, the web shop included."""
 
-from collections.abc import Mapping
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.affected_keys import distinct_keys, members_to_add, within
+from retailflow_spark.gold.affected_keys import distinct_keys, members_to_add, of_keys, prune_by_keys
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
+from retailflow_spark.gold.transform import Dimension, Frames
+
+DIMENSION = Dimension("store_id")
+TOTALS = None
+prune = prune_by_keys
 
 ONLINE_ID = "online"
 MEMBERS = (UNKNOWN_ID, ONLINE_ID)
@@ -16,15 +19,15 @@ COLUMNS = (
 )
 
 
-def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """`store_id` of every changed store."""
     return distinct_keys(
         changed["silver.stores"].select("store_id"), members_to_add(tables["gold.dim_store"], "store_id", *MEMBERS)
     )
 
 
-def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The stores in scope. The two members' ids are reserved: a source row of such an id gives way to the member."""
+def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    """Stores. The ids of the two fixed members are reserved: a source row with such an id gives way to the member."""
     stores = tables["silver.stores"]
     members = stores.sparkSession.range(1).select(
         F.explode(F.array(*[F.lit(member) for member in MEMBERS])).alias("store_id"),
@@ -32,4 +35,4 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
         F.lit("UTC").alias("timezone"),
     )
     real = stores.where(~F.col("store_id").isin(*MEMBERS)).select(*COLUMNS)
-    return within(real.unionByName(members, allowMissingColumns=True), scope, "store_id").select(*COLUMNS)
+    return of_keys(real.unionByName(members, allowMissingColumns=True), keys, "store_id").select(*COLUMNS)

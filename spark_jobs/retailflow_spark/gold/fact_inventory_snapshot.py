@@ -1,29 +1,32 @@
 """gold.fact_inventory_snapshot: the stock of a product in a store at the end of a day."""
 
-from collections.abc import Mapping
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.affected_keys import distinct_keys, within
-from retailflow_spark.gold.asof_join import awaited_count, misplaced, with_version
+from retailflow_spark.gold.affected_keys import distinct_keys, of_keys, prune_by_keys
+from retailflow_spark.gold.asof_join import awaited_count, facts_to_repoint, join_as_of
 from retailflow_spark.gold.money import SUM
+from retailflow_spark.gold.transform import Frames
+
+DIMENSION = None
+TOTALS = None
+prune = prune_by_keys
 
 KEY = ("store_id", "product_id", "snapshot_date")
 
 
-def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """The keys of changed snapshots, and of stored ones that now belong to another version of their product."""
     facts, products = tables["gold.fact_inventory_snapshot"], tables["gold.dim_product"]
-    moved = misplaced(facts, changed["gold.dim_product"], products, "product", _end_of_day(), "snapshot_date")
+    moved = facts_to_repoint(facts, changed["gold.dim_product"], products, "product", _end_of_day(), "snapshot_date")
     return distinct_keys(changed["silver.inventory"].select(*KEY), moved.select(*KEY))
 
 
-def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The snapshots in scope. What is computed from a quantity that is null is null."""
-    stock = within(tables["silver.inventory"], scope, *KEY)
+def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    """Snapshots. A value that is computed from a null quantity is null."""
+    stock = of_keys(tables["silver.inventory"], keys, *KEY)
     available = F.col("quantity_on_hand") - F.col("quantity_reserved")
-    return with_version(stock, tables["gold.dim_product"], "product", _end_of_day()).select(
+    return join_as_of(stock, tables["gold.dim_product"], "product", _end_of_day()).select(
         *KEY,
         "product_sk",
         awaited_count("product").alias("awaited_count"),

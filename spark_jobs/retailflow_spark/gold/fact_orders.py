@@ -1,30 +1,35 @@
 """gold.fact_orders: one row per online order, whatever its status."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.affected_keys import distinct_keys, within
-from retailflow_spark.gold.asof_join import awaited_count, misplaced, with_version
+from retailflow_spark.gold.affected_keys import distinct_keys, of_keys, prune_by_keys
+from retailflow_spark.gold.asof_join import awaited_count, facts_to_repoint, join_as_of
 from retailflow_spark.gold.money import LINE, SUM, gross, or_zero
+from retailflow_spark.gold.transform import Frames
 
-SCOPE = ("order_id", "business_date")
+DIMENSION = None
+TOTALS = None
+prune = prune_by_keys
+
+KEY = ("order_id", "business_date")
 
 
-def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """`order_id` and `business_date` of changed orders, and of stored ones whose customer's version is another now."""
     facts, moment = tables["gold.fact_orders"], (F.col("ordered_at"), "business_date")
-    moved = misplaced(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", *moment)
-    keys = distinct_keys(changed["silver.orders"].select("order_id", "ordered_date"), moved.select(*SCOPE))
-    return keys.toDF(*SCOPE)
+    moved = facts_to_repoint(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", *moment)
+    keys = distinct_keys(changed["silver.orders"].select("order_id", "ordered_date"), moved.select(*KEY))
+    return keys.toDF(*KEY)
 
 
-def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The orders in scope."""
-    if scope is not None:
-        scope = scope.toDF("order_id", "ordered_date")
-    orders = within(tables["silver.orders"], scope, "order_id", "ordered_date")
+def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    """Orders."""
+    if keys is not None:
+        keys = keys.toDF("order_id", "ordered_date")
+    orders = of_keys(tables["silver.orders"], keys, "order_id", "ordered_date")
     is_alive = F.col("status") != "cancelled"
     # A cancelled order keeps its row and loses its lines, so that everything counted or summed is 0.
     living = orders.withColumn("lines", F.coalesce(F.filter("lines", lambda line: is_alive), F.array()))
@@ -40,7 +45,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
     )
     measured = measured.withColumn("net_amount", (F.col("gross_amount") - F.col("discount_amount")).cast(SUM))
     due = F.col("net_amount") + F.col("tax_amount") + F.col("shipping_amount")
-    return with_version(measured, tables["gold.dim_customer"], "customer", F.col("ordered_at")).select(
+    return join_as_of(measured, tables["gold.dim_customer"], "customer", F.col("ordered_at")).select(
         "order_id",
         F.to_date("ordered_at").alias("business_date"),
         *("ordered_at", "updated_at", "status", "customer_id", "customer_sk"),

@@ -1,15 +1,18 @@
 """gold.fact_sales: one row per sold or returned line, online and in the stores."""
 
-from collections.abc import Mapping
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.affected_keys import distinct_keys, within
-from retailflow_spark.gold.asof_join import awaited_count, misplaced, with_version
+from retailflow_spark.gold.affected_keys import distinct_keys, of_keys, prune_by_keys
+from retailflow_spark.gold.asof_join import awaited_count, facts_to_repoint, join_as_of
 from retailflow_spark.gold.dim_store import ONLINE_ID
 from retailflow_spark.gold.money import LINE, gross, or_zero
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
+from retailflow_spark.gold.transform import Frames
+
+DIMENSION = None
+TOTALS = None
+prune = prune_by_keys
 
 COLUMNS = (
     *("channel", "sale_id", "line_number", "business_date", "sold_at", "sold_at_local", "store_id", "register_id"),
@@ -18,7 +21,7 @@ COLUMNS = (
 )
 
 
-def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """`channel`, `sale_id` and `business_date` of changed sales, and of stored ones that a changed dimension moves.
 
     A changed dimension moves a line to another version of its customer or product, or its moment of sale to another
@@ -26,8 +29,8 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
     """
     facts, moment = tables["gold.fact_sales"], (F.col("sold_at"), "business_date")
     moved = [
-        misplaced(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", *moment),
-        misplaced(facts, changed["gold.dim_product"], tables["gold.dim_product"], "product", *moment),
+        facts_to_repoint(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", *moment),
+        facts_to_repoint(facts, changed["gold.dim_product"], tables["gold.dim_product"], "product", *moment),
         _moved_by_store(facts, changed["gold.dim_store"], tables["gold.dim_store"]),
     ]
     return distinct_keys(
@@ -37,9 +40,9 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
     )
 
 
-def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The lines of the sales in scope."""
-    sales = _online(tables, scope).unionByName(_in_stores(tables, scope))
+def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    """Lines of sales."""
+    sales = _online(tables, keys).unionByName(_in_stores(tables, keys))
     gross_amount = gross(F.col("quantity"), F.col("unit_price"))
     lines = sales.withColumns(
         {
@@ -51,8 +54,8 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
             "is_return": F.col("quantity") < 0,
         }
     )
-    lines = with_version(lines, tables["gold.dim_customer"], "customer", F.col("sold_at"))
-    lines = with_version(lines, tables["gold.dim_product"], "product", F.col("sold_at"))
+    lines = join_as_of(lines, tables["gold.dim_customer"], "customer", F.col("sold_at"))
+    lines = join_as_of(lines, tables["gold.dim_product"], "product", F.col("sold_at"))
     return lines.withColumn("awaited_count", awaited_count("customer", "product")).select(*COLUMNS)
 
 
@@ -61,10 +64,10 @@ def _sale(changed: DataFrame, channel: str, sale_id: str, business_date: str) ->
     return changed.select(F.lit(channel).alias("channel"), *(F.col(old).alias(new) for new, old in names.items()))
 
 
-def _online(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    if scope is not None:
-        scope = scope.where(F.col("channel") == "online").toDF("channel", "order_id", "ordered_date")
-    orders = within(tables["silver.orders"], scope, "order_id", "ordered_date").where(F.col("status") != "cancelled")
+def _online(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    if keys is not None:
+        keys = keys.where(F.col("channel") == "online").toDF("channel", "order_id", "ordered_date")
+    orders = of_keys(tables["silver.orders"], keys, "order_id", "ordered_date").where(F.col("status") != "cancelled")
     number = _line_number(F.col("line.line_number"), F.col("index"))
     lines = orders.select("*", _are_numbered().alias("are_numbered"), F.posexplode("lines").alias("index", "line"))
     return lines.select(
@@ -91,10 +94,10 @@ def _are_numbered() -> Column:
     return F.size(F.array_distinct(numbers)) == F.size(numbers)
 
 
-def _in_stores(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    if scope is not None:
-        scope = scope.where(F.col("channel") == "store").toDF("channel", "receipt_id", "sold_date")
-    receipts = within(tables["silver.store_sales"], scope, "receipt_id", "sold_date")
+def _in_stores(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    if keys is not None:
+        keys = keys.where(F.col("channel") == "store").toDF("channel", "receipt_id", "sold_date")
+    receipts = of_keys(tables["silver.store_sales"], keys, "receipt_id", "sold_date")
     lines = receipts.withColumn("store_id", F.coalesce("store_id", F.lit(UNKNOWN_ID)))
     return _at_store(lines, tables["gold.dim_store"]).select(
         F.lit("store").alias("channel"),

@@ -5,7 +5,6 @@ sessions: 30 minutes without a session_id, 24 hours with one. So a session is bo
 changes.
 """
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 
 import pyarrow as pa
@@ -13,15 +12,20 @@ import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from retailflow.contracts import GoldContract
 from retailflow_spark.delta.rows import same
-from retailflow_spark.gold.affected_keys import at_hand, distinct_keys, within
+from retailflow_spark.gold.affected_keys import distinct_keys, fetched_keys, of_keys
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
+from retailflow_spark.gold.transform import Frames
+
+DIMENSION = None
+TOTALS = None
 
 EVENT_TYPES = ("page_view", "product_view", "search", "add_to_cart", "remove_from_cart", "checkout", "purchase")
 STREAM = ("anonymous_id", "session_id")
 
 
-def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """Streams with a changed event, and each `session_date` on which a session of theirs may begin, as stored or anew.
 
     These are the days of the changed events, and those of the stored sessions that the events belong to or may join.
@@ -30,7 +34,7 @@ def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> 
     events = with_visitor(changed["silver.clickstream"])
     touched = events.groupBy(*STREAM, day).agg(F.min(moment).alias("_first"), F.max(moment).alias("_last"))
     touched = touched.withColumns({"_first": F.col("_first") - _silence(), "_last": F.col("_last") + _silence()})
-    touched, known = at_hand(touched)
+    touched, known = fetched_keys(touched)
     stored = _stored(tables["gold.fact_web_sessions"], touched, known)
     near = same(STREAM) & (F.col("_ended_at") >= F.col("_first")) & (F.col("_started_at") <= F.col("_last"))
     joined = touched.join(stored, near)
@@ -68,12 +72,13 @@ def _runs(days: list[date]) -> list[tuple[date, date]]:
     return found
 
 
-def bounded(tables: Mapping[str, DataFrame], scope: DataFrame, keys: pa.Table) -> dict[str, DataFrame]:
-    """The events that the sessions in scope can be made of: of their days, and of a day before, which shows where one
-    begins.
+def prune(tables: Frames, contract: GoldContract, keys: DataFrame, fetched: pa.Table | None) -> Frames:
+    """Keep the events of the days of the sessions, and of the day before, which shows where a session begins.
+
+    The keys have a date, so their dates are always fetched.
     """
-    dates = set(keys["session_date"].to_pylist())
-    sessions = within(tables["gold.fact_web_sessions"].where(F.col("session_date").isin(sorted(dates))), scope, *STREAM)
+    dates = set((keys.select("session_date").toArrow() if fetched is None else fetched)["session_date"].to_pylist())
+    sessions = of_keys(tables["gold.fact_web_sessions"].where(F.col("session_date").isin(sorted(dates))), keys, *STREAM)
     extents = F.explode(F.sequence("session_date", F.to_date("ended_at"))).alias("day")
     dates |= {row.day for row in sessions.select(extents).distinct().collect()}
     dates |= {day - timedelta(days=1) for day in dates}
@@ -81,9 +86,9 @@ def bounded(tables: Mapping[str, DataFrame], scope: DataFrame, keys: pa.Table) -
     return {**tables, "silver.clickstream": events}
 
 
-def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The sessions in scope."""
-    events = _with_session(within(with_visitor(tables["silver.clickstream"]), scope, *STREAM))
+def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    """Sessions."""
+    events = _with_session(of_keys(with_visitor(tables["silver.clickstream"]), keys, *STREAM))
     is_purchase = F.col("event_type") == "purchase"
     sessions = events.groupBy("anonymous_id", "session_id", "_visit").agg(
         F.min_by("event_id", _in_time()).alias("_first_event_id"),
@@ -112,7 +117,7 @@ def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
         *(F.col(f"device.{part}").alias(f"device_{part}") for part in ("type", "os", "browser")),
         *(F.col(f"utm.{part}").alias(f"utm_{part}") for part in ("source", "medium", "campaign")),
     )
-    return within(described, scope, *STREAM, "session_date")
+    return of_keys(described, keys, *STREAM, "session_date")
 
 
 def with_visitor(events: DataFrame) -> DataFrame:

@@ -1,26 +1,29 @@
 """gold.payment_reconciliation: what each order is due against what was paid for it, in each currency."""
 
-from collections.abc import Mapping
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow_spark.gold.affected_keys import distinct_keys, within
+from retailflow_spark.gold.affected_keys import distinct_keys, of_keys, prune_by_keys
 from retailflow_spark.gold.money import SUM
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
+from retailflow_spark.gold.transform import Frames
+
+DIMENSION = None
+TOTALS = None
+prune = prune_by_keys
 
 
-def scope(changed: Mapping[str, DataFrame], tables: Mapping[str, DataFrame]) -> DataFrame:
+def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """`order_id` of changed orders and changed payments."""
     return distinct_keys(
         changed["gold.fact_orders"].select("order_id"), of_some_order(changed["silver.payments"]).select("order_id")
     )
 
 
-def rows(tables: Mapping[str, DataFrame], scope: DataFrame | None) -> DataFrame:
-    """The orders in scope, paid or not, and the payments, ordered or not."""
-    orders = within(tables["gold.fact_orders"], scope, "order_id")
-    payments = within(of_some_order(tables["silver.payments"]), scope, "order_id")
+def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
+    """Orders, paid or not, and payments, ordered or not."""
+    orders = of_keys(tables["gold.fact_orders"], keys, "order_id")
+    payments = of_keys(of_some_order(tables["silver.payments"]), keys, "order_id")
     paid = payments.groupBy("order_id", "currency").agg(
         _amount_of("captured").alias("captured_amount"),
         _amount_of("refunded", "chargeback").alias("refunded_amount"),

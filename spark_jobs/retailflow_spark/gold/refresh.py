@@ -9,10 +9,7 @@ a crash before that record only means that the same changes are looked at again.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import import_module
-from types import ModuleType
 
-import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -23,7 +20,8 @@ from retailflow_spark.delta.reader import COMMIT, is_absent
 from retailflow_spark.delta.rows import date_in
 from retailflow_spark.delta.schema import create
 from retailflow_spark.delta.writer import Tables, Write
-from retailflow_spark.gold.affected_keys import at_hand, bounded
+from retailflow_spark.gold.affected_keys import fetched_keys
+from retailflow_spark.gold.transform import dimensions, transform_of
 from retailflow_spark.job import run_log
 from retailflow_spark.job.entry import Run
 from retailflow_spark.job.run_log import Counts, built_with
@@ -106,11 +104,11 @@ def forget(tables: Tables, target: str) -> None:
 
 def _build(tables: Tables, contract: GoldContract) -> tuple[Write, None]:
     """Build the whole table from its sources."""
-    transform, inputs = _transform(contract), _inputs(tables, contract)
+    transform, inputs = transform_of(contract), _inputs(tables, contract)
     if inputs[contract.table.name].isEmpty():
-        write = tables.fill(contract.table, transform.rows(inputs, None))
+        write = tables.fill(contract.table, transform.build(inputs, None))
         return replace(write, changed=tables.read(contract.table.name).count()), None
-    return tables.sync_rows(contract.table, transform.rows(inputs, None), None), None
+    return tables.sync_rows(contract.table, transform.build(inputs, None), None), None
 
 
 def _follow(
@@ -124,20 +122,18 @@ def _follow(
 
     Returns: the write, and the keys that were looked at.
     """
-    transform, inputs = _transform(contract), _inputs(tables, contract)
+    transform, inputs = transform_of(contract), _inputs(tables, contract)
     changed = {source: _changed(tables, source, inputs[source], commits) for source, (_, commits) in since.items()}
-    scope = transform.scope(changed, inputs)
-    scope, keys = at_hand(scope if also is None else scope.union(also).distinct())
-    if keys is not None and not keys.num_rows:
-        return Write(contract.table.name, changed=0), scope
-    day, prune, is_small = contract.scope_date, None, keys is not None
-    if keys is None and day:
-        keys = scope.select(day).distinct().toArrow()
-    inputs = bounded_inputs(contract, inputs, scope, keys)
+    keys = transform.affected_keys(changed, inputs)
+    keys, rows = fetched_keys(keys if also is None else keys.union(also).distinct())
+    if rows is not None and not rows.num_rows:
+        return Write(contract.table.name, changed=0), keys
+    day, prune, is_small = contract.affected_date, None, rows is not None
     if day:
-        prune = date_in(f"t.{day}", keys[day].unique().to_pylist())
-    rows = transform.rows(inputs, scope)
-    return tables.sync_rows(contract.table, rows, scope, prune, is_small=is_small), scope
+        rows = keys.select(day).distinct().toArrow() if rows is None else rows
+        prune = date_in(f"t.{day}", rows[day].unique().to_pylist())
+    wanted = transform.build(transform.prune(inputs, contract, keys, rows), keys)
+    return tables.sync_rows(contract.table, wanted, keys, prune, is_small=is_small), keys
 
 
 def _changed(tables: Tables, source: str, rows: DataFrame, commits: list[Commit]) -> DataFrame:
@@ -145,25 +141,7 @@ def _changed(tables: Tables, source: str, rows: DataFrame, commits: list[Commit]
     if not commits:
         return rows.limit(0).select("*", F.lit(0).alias("_net"), F.lit(0).alias(COMMIT))
     found = tables.value_changes(source, commits, table(source).value_names)
-    return at_hand(found)[0] if source.startswith("gold.dim_") else found.drop("_net", COMMIT)
-
-
-def bounded_inputs(
-    contract: GoldContract, inputs: Mapping[str, DataFrame], scope: DataFrame, keys: pa.Table | None
-) -> Mapping[str, DataFrame]:
-    """Of the sources and of the table itself, what rows in scope are made of, as far as literals tell.
-
-    Args:
-        keys: the rows of `scope`, or its dates, where they are fetched.
-    """
-    transform = _transform(contract)
-    if hasattr(transform, "bounded"):  # it is made of other dates or keys than its own
-        return transform.bounded(inputs, scope, keys)
-    return inputs if keys is None else bounded(inputs, contract, keys)
-
-
-def _transform(contract: GoldContract) -> ModuleType:
-    return import_module(f"retailflow_spark.gold.{contract.name}")
+    return fetched_keys(found)[0] if source in dimensions() else found.drop("_net", COMMIT)
 
 
 def _inputs(tables: Tables, contract: GoldContract) -> dict[str, DataFrame]:

@@ -8,18 +8,16 @@ release, and by what follows the changes of a table. A table one of whose reader
 """
 
 from pyspark.errors import PySparkException
-from pyspark.sql import functions as F
 
 from retailflow.contracts import Table, entities, gold_tables
 from retailflow.contracts.ddl import DELETION_VECTORS
 from retailflow_spark.delta import upkeep
-from retailflow_spark.delta.schema import create
 from retailflow_spark.delta.writer import Tables
-from retailflow_spark.job import run_log
 from retailflow_spark.job.run_log import RUNS
 from retailflow_spark.ops.job_runs import JOB_RUNS
 from retailflow_spark.privacy.requests import ERASURES, REDACTIONS
-from retailflow_spark.publish.release import RELEASES, carry, newest
+from retailflow_spark.publish.release import RELEASES, follow_maintenance
+from retailflow_spark.publish.retention import Needed, lagging_reader, oldest_needed
 from retailflow_spark.silver.recount import recount
 
 LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the tables
@@ -28,7 +26,6 @@ LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the ta
     "gold": tuple(contract.table for contract in gold_tables()),
     "ops": (RUNS, JOB_RUNS, RELEASES, ERASURES, REDACTIONS),
 }
-Needed = dict[str, tuple[int, str]]
 # An update of 100 keys in one file, CPU seconds without and with deletion vectors: 2.5 and 4.6 at 4 MiB, 3.2 and 3.8 at
 # 17, 5.4 and 4.5 at 67 (2 cores, other work beside it); a scan with them costs 0.2 to 0.5 more.
 LARGE_BYTES = 64 * 2**20
@@ -56,7 +53,7 @@ def maintain_layer(tables: Tables, layer: str, databricks_run_id: str) -> None:
     if layer == "silver":
         failures += recount(tables, databricks_run_id)
     if layer == "gold":
-        carry(tables, databricks_run_id)
+        follow_maintenance(tables, databricks_run_id)
     if failures:
         raise MaintenanceError("; ".join(failures))
 
@@ -66,7 +63,7 @@ def maintain(tables: Tables, table: Table, needed: Needed) -> str:
     before = tables.version(table.name)
     removed, added = upkeep.optimize(tables, table.name)
     said = [f"{removed} files written together as {added}"]
-    if reader := behind(tables, table.name, 24 * table.retention_days, *needed.get(table.name, (None, None))):
+    if reader := lagging_reader(tables, table.name, 24 * table.retention_days, *needed.get(table.name, (None, None))):
         said.append(f"no file deleted, since {reader}")
     else:
         upkeep.vacuum(tables, table.name)
@@ -87,34 +84,3 @@ def is_large(tables: Tables, table: Table) -> bool:
         return False
     has_vectors = tables.properties(table.name).get(DELETION_VECTORS) == "true"
     return not has_vectors and tables.size(table.name)[1] >= LARGE_BYTES
-
-
-def oldest_needed(tables: Tables) -> Needed:
-    """Per table, the oldest version from which on it is still read by number, and who reads it."""
-    create(tables, [RELEASES])
-    run_log.create(tables)
-    checks = run_log.checked(tables, (contract.name for contract in entities()))
-    taken = run_log.taken(tables, (contract.table.name for contract in gold_tables()))
-    found = [(source, version, name) for name, known in taken.items() for source, version in known.items()]
-    found += [(f"silver.{name}", version, "its balance") for name, version in checks.items()]
-    found += [(name, version, "the published release") for name, version in newest(tables)[1].items()]
-    needed: Needed = {}
-    for name, version, reader in found:
-        needed[name] = min((version, reader), needed.get(name, (version, reader)))
-    return needed
-
-
-def behind(tables: Tables, name: str, hours: int, version: int | None, reader: str | None) -> str | None:
-    """Who has not taken in a change that is older than that, as a sentence; None where there is nobody.
-
-    Args:
-        version, reader: the oldest version that is still read by number, and who reads it.
-    """
-    if version is None:
-        return None
-    current, first = tables.since(name, version)
-    if first is None:
-        return None
-    is_old = F.col("timestamp") <= F.current_timestamp() - F.expr(f"interval {hours} hours")
-    changed = tables.history(name, current - first + 1).where((F.col("version") == first) & is_old)
-    return None if changed.isEmpty() else f"{reader} is still at version {version}"

@@ -14,12 +14,12 @@ from retailflow_spark.delta import upkeep
 from retailflow_spark.delta.schema import create
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job.run_log import DRIFT, RUNS
-from retailflow_spark.ops.maintenance import behind, oldest_needed
 from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.erase import sweep
 from retailflow_spark.privacy.search import flagged, present, theirs
 from retailflow_spark.privacy.subjects import CUSTOMER, VISITOR, Subjects
-from retailflow_spark.publish.release import RELEASES, carry
+from retailflow_spark.publish.release import RELEASES, follow_maintenance
+from retailflow_spark.publish.retention import lagging_reader, oldest_needed
 
 _PLACE = list(PLACE)
 
@@ -51,7 +51,7 @@ def finish(tables: Tables, open_store: Callable[[], RawStore], settled_hours: in
     if any(row.rebuilt_at is None for row in open_):
         for table in scope:
             upkeep.purge(tables, table.name)
-        carry(tables, run_id)
+        follow_maintenance(tables, run_id)
         requests.mark(tables, [row.subject_sha256 for row in open_], rebuilt_at=datetime.now(UTC))
     settled = _open(tables, f"rebuilt_at <= current_timestamp() - interval {settled_hours} hours")
     if settled:
@@ -80,11 +80,11 @@ def _delete_older_versions(tables: Tables, scope: list[Table], settled_hours: in
     for table in scope:
         is_gold = table.name.startswith("gold.")
         hours = 0 if is_gold else settled_hours
-        if reader := behind(tables, table.name, hours, *needed.get(table.name, (None, None))):
+        if reader := lagging_reader(tables, table.name, hours, *needed.get(table.name, (None, None))):
             raise ErasureError(
                 f"{table.name} cannot lose its older versions: {reader}. Clear that task, then this one."
             )
-        move = partial(carry, tables, run_id) if is_gold else None
+        move = partial(follow_maintenance, tables, run_id) if is_gold else None
         upkeep.vacuum_now(tables, table, settled_hours, before=move)
 
 

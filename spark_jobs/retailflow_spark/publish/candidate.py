@@ -1,4 +1,4 @@
-"""GOLD as a publication would leave it, and where it differs from what readers see."""
+"""The candidate of a publication: GOLD as it would leave it, and where that differs from what readers see."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,15 +7,14 @@ from functools import cached_property, reduce
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from retailflow.contracts import gold_table
+from retailflow.contracts import GoldContract, contract_of
 from retailflow_spark.delta.writer import Tables
+from retailflow_spark.gold.transform import versioned
 from retailflow_spark.silver.balance import open_dates
 
-DIMENSIONS = {"customer_sk": "gold.dim_customer", "product_sk": "gold.dim_product"}
 
-
-class State:
-    """GOLD as a publication would leave it: each table at its `wanted` version. `published` is what readers see now."""
+class Candidate:
+    """GOLD as a publication would leave it: each table at its `wanted` version. Readers see `published` now."""
 
     def __init__(self, tables: Tables, wanted: Mapping[str, int], published: Mapping[str, int]) -> None:
         self.tables, self.wanted, self.published = tables, wanted, published
@@ -38,12 +37,12 @@ class State:
 
     def of_changed_dates(self, name: str, *others: str) -> DataFrame:
         """The rows of the dates on which this table or the others change; all of a table whose rows have no date."""
-        day = gold_table(name.removeprefix("gold.")).scope_date
+        day = _affected_date(name)
         dates = {found for one in (name, *others) if one in self._moved for found in self._moved[one].dates}
         return self[name].where(F.col(day).isin(list(dates))) if day else self[name]
 
     def has_gone(self, dimension: str) -> bool:
-        """Whether a version of a dimension that readers see would not be there any more."""
+        """Return whether publishing would remove a version of a dimension that readers can see now."""
         return dimension in self._moved and self._moved[dimension].gone > 0
 
     @cached_property
@@ -55,9 +54,14 @@ class State:
         return {row.name: row for row in reduce(DataFrame.union, map(self._survey, names)).collect()} if names else {}
 
     def _survey(self, name: str) -> DataFrame:
-        changed, day = self.changed(name), gold_table(name.removeprefix("gold.")).scope_date
+        changed, day = self.changed(name), _affected_date(name)
         gone = F.lit(0)
-        for sk in (sk for sk, dimension in DIMENSIONS.items() if dimension == name):
+        for sk in (sk for sk, dimension in versioned().items() if dimension == name):
             gone = changed.select(sk).distinct().join(self[name], sk, "left_anti").agg(F.count("*")).scalar()
         dates = F.collect_set(day or F.lit(None).cast("date")).alias("dates")
         return changed.agg(F.lit(name).alias("name"), dates).withColumn("gone", gone)
+
+
+def _affected_date(name: str) -> str | None:
+    contract = contract_of(name)
+    return contract.affected_date if isinstance(contract, GoldContract) else None

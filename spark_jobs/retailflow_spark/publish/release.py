@@ -23,7 +23,7 @@ from retailflow_spark.job import run_log
 from retailflow_spark.job.entry import Run
 from retailflow_spark.job.run_log import Counts
 from retailflow_spark.publish.audits import Audit, Finding, audits, find
-from retailflow_spark.publish.candidate import State
+from retailflow_spark.publish.candidate import Candidate
 
 RELEASES = Table(
     name="ops.releases",
@@ -42,25 +42,25 @@ Versions = dict[str, int]
 
 
 class AuditError(RuntimeError):
-    """A table was held back: readers keep its last good version, and those of its dependants."""
+    """An audit blocks a table. Readers keep its last good version, and those of the tables built from it."""
 
 
 @dataclass
-class Choice:
-    """The versions to publish, and what the audits found; `held` are the tables that one of them holds back."""
+class PublicationPlan:
+    """The versions to publish, what the audits found, and the tables that an audit blocks."""
 
     versions: Versions
     findings: list[Finding] = field(default_factory=list)
-    held: set[str] = field(default_factory=set)
+    blocked: set[str] = field(default_factory=set)
 
     def drop(self, name: str) -> None:
-        """Take a table and those built from it out."""
+        """Remove a table and the tables built from it."""
         for dropped in _with_dependants(name):
             self.versions.pop(dropped, None)
 
 
-def publish(tables: Tables, run: Run | None = None) -> Choice:
-    """Let readers see what was built since and passes its audits, and record the run (None: nobody asked for it).
+def publish(tables: Tables, run: Run | None = None) -> PublicationPlan:
+    """Publish what was built since the last release and passes its audits. Records the run (None: no job asked for it).
 
     Safe to repeat and to run several times at once.
     """
@@ -69,40 +69,39 @@ def publish(tables: Tables, run: Run | None = None) -> Choice:
     run = run or Run.alone("publish", "publish", datetime.now(UTC).date())
     while True:
         number, published = newest(tables)
-        choice = _choose(tables, published)
-        if not choice.versions:
+        plan = _plan(tables, published)
+        if not plan.versions:
             break
-        if _advance(tables, number + 1, published, choice.versions, run.databricks_run_id):
-            number, published = number + 1, {**published, **choice.versions}
+        if _advance(tables, number + 1, published, plan.versions, run.databricks_run_id):
+            number, published = number + 1, {**published, **plan.versions}
             break  # else another run published meanwhile: look again
-    show(tables, number, published)
-    _report(tables, choice, run)
-    return choice
+    swap_views(tables, number, published)
+    _report(tables, plan, run)
+    return plan
 
 
 def publish_or_fail(tables: Tables, run: Run | None = None) -> None:
-    """Publish, and say so where an audit holds a table back.
+    """Publish. A table that an audit blocks is first rebuilt from all of its sources, with the tables built from it.
 
-    Such a table is first built anew from the whole of its sources, and what is built from it: its rows may be wrong
-    though no source has changed, since somebody changed them by hand, or by what our own code was before.
+    Its rows may be wrong though no source has changed: somebody changed them by hand, or an older release built them.
 
-    Raises: AuditError that names the tables which still break an audit. All others are published.
+    Raises: AuditError, naming the tables that still break an audit. All others are published.
     """
-    if held := publish(tables, run).held:
-        for name in held:
+    if blocked := publish(tables, run).blocked:
+        for name in blocked:
             forget(tables, name)
-        for name in _with_dependants(*held):
+        for name in _with_dependants(*blocked):
             refresh(tables, gold_table(name.removeprefix("gold.")))
-        choice = publish(tables, run)
-        if found := [one for one in choice.findings if one.table in choice.held and one.rule.is_blocking]:
+        plan = publish(tables, run)
+        if found := [one for one in plan.findings if one.table in plan.blocked and one.rule.is_blocking]:
             raise AuditError(f"Held back, readers keep the last good version. {'; '.join(map(str, found))}")
 
 
-def carry(tables: Tables, databricks_run_id: str) -> None:
-    """Let the release name the newest version of each table that only upkeep has moved; its rows are the same.
+def follow_maintenance(tables: Tables, databricks_run_id: str) -> None:
+    """Release the newest version of each table that only maintenance has moved; its rows are the same.
 
-    Delta reads no version older than the retention of its table, but the newest. So the upkeep of a table, or its next
-    build, would take from readers a version that had rested for so long.
+    Delta keeps a version readable for the retention of its table, and the newest one forever. Without this, maintenance
+    or the next build would take away a released version that is older than the retention.
     """
     while True:
         number, published = newest(tables)
@@ -110,7 +109,7 @@ def carry(tables: Tables, databricks_run_id: str) -> None:
         moved = {name: last for name, (last, change) in since.items() if last > published[name] and change is None}
         if not moved or _advance(tables, number + 1, published, moved, databricks_run_id):
             break
-    show(tables, *newest(tables))
+    swap_views(tables, *newest(tables))
 
 
 def newest(tables: Tables) -> tuple[int, Versions]:
@@ -119,8 +118,8 @@ def newest(tables: Tables) -> tuple[int, Versions]:
     return (row.release, dict(row.versions)) if row else (0, {})
 
 
-def show(tables: Tables, number: int, versions: Versions) -> None:
-    """Make the views show this release, the newest, also where the run that published it died before it showed it."""
+def swap_views(tables: Tables, number: int, versions: Versions) -> None:
+    """Let the views show this release, the newest, also where the run that published it died before it swapped them."""
     while _shown(tables) < number:
         contracts = [contract for contract in gold_tables() if contract.table.name in versions]
         branches = (_branch(tables, contract, versions[contract.table.name], contracts) for contract in contracts)
@@ -156,9 +155,9 @@ def _with_dependants(*names: str) -> list[str]:
     return [contract.table.name for contract in gold_tables() if contract.table.name in found]
 
 
-def _choose(tables: Tables, published: Mapping[str, int]) -> Choice:
+def _plan(tables: Tables, published: Mapping[str, int]) -> PublicationPlan:
     built, seen = _built(tables)
-    choice = Choice({name: version for name, version in built.items() if published.get(name, -1) < version})
+    plan = PublicationPlan({name: version for name, version in built.items() if published.get(name, -1) < version})
     behind = {
         contract.table.name
         for contract in gold_tables()
@@ -166,23 +165,23 @@ def _choose(tables: Tables, published: Mapping[str, int]) -> Choice:
         if source in built and seen.get((contract.table.name, source), -1) < built[source]
     }
     for name in behind:  # to be rebuilt by a run that is under way
-        choice.drop(name)
-    while choice.versions:
-        state = State(tables, {**published, **choice.versions}, published)
-        asked = [audit for audit in audits() if _concerns(audit, state.wanted, choice.versions)]
-        found = find(asked, state)
+        plan.drop(name)
+    while plan.versions:
+        candidate = Candidate(tables, {**published, **plan.versions}, published)
+        asked = [audit for audit in audits() if _concerns(audit, candidate.wanted, plan.versions)]
+        found = find(asked, candidate)
         failed = [(audit, finding) for audit, finding in found if finding.rule.is_blocking]
-        # Of a table that a run is about to rebuild, what is wrong with it as it still stands is no news.
-        choice.findings += [finding for audit, finding in failed or found if audit.table not in behind]
+        # Skip findings about tables that are about to be rebuilt.
+        plan.findings += [finding for audit, finding in failed or found if audit.table not in behind]
         for audit, _ in failed:
             if audit.table not in behind:
-                choice.held.add(audit.table)
-            # A table that does not move itself makes what it reads wait for it.
-            for name in (audit.table,) if audit.table in choice.versions else audit.looks_at:
-                choice.drop(name)
+                plan.blocked.add(audit.table)
+            # If the failing table is not being published, block the tables that it reads.
+            for name in (audit.table,) if audit.table in plan.versions else audit.looks_at:
+                plan.drop(name)
         if not failed:
             break
-    return choice
+    return plan
 
 
 def _concerns(audit: Audit, wanted: Mapping[str, int], moving: Mapping[str, int]) -> bool:
@@ -202,17 +201,17 @@ def _advance(tables: Tables, number: int, published: Versions, moved: Versions, 
     return tables.insert_absent([dict(zip(RELEASES.column_names, values, strict=True))], RELEASES) == 1
 
 
-def _report(tables: Tables, choice: Choice, run: Run) -> None:
+def _report(tables: Tables, plan: PublicationPlan, run: Run) -> None:
     findings = [
         {"audit": found.rule.name, "name": found.table, "is_blocking": found.rule.is_blocking}
         | {"broken_count": found.count, "sentence": found.rule.sentence}
-        for found in choice.findings
+        for found in plan.findings
     ]
-    for found in choice.findings:
+    for found in plan.findings:
         print(f"{'held back' if found.rule.is_blocking else 'warning'}: {found}")
-    if choice.versions:
-        print(f"published: {', '.join(sorted(choice.versions))}")
-    run_log.record(tables, run, None, Counts(), is_success=not choice.held, findings=findings)
+    if plan.versions:
+        print(f"published: {', '.join(sorted(plan.versions))}")
+    run_log.record(tables, run, None, Counts(), is_success=not plan.blocked, findings=findings)
 
 
 def _shown(tables: Tables) -> int:

@@ -3,8 +3,6 @@
 import json
 from collections.abc import Callable
 from functools import cached_property
-from importlib import import_module
-from types import ModuleType
 
 import pyarrow as pa
 import pytest
@@ -15,7 +13,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 from retailflow import contracts
 from retailflow_spark.delta.reader import COMMIT
 from retailflow_spark.delta.rows import having
-from retailflow_spark.gold.refresh import bounded_inputs
+from retailflow_spark.gold.transform import Transform, transform_of
 
 Told = list[tuple[str | None, ...]]
 Literals = tuple[pa.Table, StructType]
@@ -73,7 +71,7 @@ class World:
 
     def _gold(self, table: str) -> DataFrame:
         name = table.removeprefix("gold.")
-        return _module(name).rows({**self.sources(name), table: self.empty(table)}, None)
+        return _transform(name).build({**self.sources(name), table: self.empty(table)}, None)
 
     def _literal(self, table: str) -> DataFrame:
         name = table.removeprefix("silver.")
@@ -88,8 +86,8 @@ def tell(frame: DataFrame) -> Told:
     return sorted((tuple(row) for row in found), key=lambda row: [str(value) for value in row])
 
 
-def _module(name: str) -> ModuleType:
-    return import_module(f"retailflow_spark.gold.{name}")
+def _transform(name: str) -> Transform:
+    return transform_of(contracts.gold_table(name))
 
 
 def _ddl(table: str) -> str:
@@ -97,29 +95,29 @@ def _ddl(table: str) -> str:
 
 
 class Recompute:
-    """An incremental run after `before` became `after`, as the engine does it. `scope` tells the keys it recomputed."""
+    """An incremental run after `before` became `after`, as the engine does it. `keys` are those that it recomputed."""
 
     def __init__(self, name: str, before: World, after: World) -> None:
-        self._target, self._module = f"gold.{name}", _module(name)
+        self._target, self._transform = f"gold.{name}", _transform(name)
         self._before, self._after = before, after
         self._tables = {**after.sources(name), self._target: before[self._target]}
         self._changed = {source: _images(before, after, source) for source in contracts.gold_table(name).sources}
 
     @cached_property
     def _keys(self) -> DataFrame:
-        found = self._module.scope(self._changed, self._tables)
+        found = self._transform.affected_keys(self._changed, self._tables)
         return found.sparkSession.createDataFrame(found.toArrow(), found.schema)
 
     @property
-    def scope(self) -> Told:
+    def keys(self) -> Told:
         return tell(self._keys)
 
     def equals_a_rebuild(self) -> bool:
         stored = self._before[self._target]
         untouched = stored.exceptAll(having(stored, self._keys))
         contract = contracts.gold_table(self._target.removeprefix("gold."))
-        tables = bounded_inputs(contract, self._tables, self._keys, self._keys.toArrow())
-        anew = self._module.rows(tables, self._keys)
+        tables = self._transform.prune(self._tables, contract, self._keys, self._keys.toArrow())
+        anew = self._transform.build(tables, self._keys)
         rebuilt = self._after[self._target]
         assert tell(rebuilt.where(_broken(self._target))) == []
         return tell(untouched.select(*rebuilt.columns).unionAll(anew)) == tell(rebuilt)
@@ -131,7 +129,7 @@ def _broken(table: str) -> str:
 
 
 def _images(before: World, after: World, table: str) -> DataFrame:
-    """The rows that are only in one of the worlds: what `Tables.value_changes` tells of one commit between them."""
+    """The rows that are only in one of the worlds: what `Reader.value_changes` returns for one commit between them."""
     (old, schema), (new, _) = before.literals(table), after.literals(table)
     gone = [{**row, "_net": -1} for row in old.to_pylist() if row not in new.to_pylist()]
     come = [{**row, "_net": 1} for row in new.to_pylist() if row not in old.to_pylist()]
@@ -164,7 +162,7 @@ def follows_its_contract(world) -> Callable[[str], bool]:
         nothing, contract = world(), contracts.gold_table(name)
         agreed = nothing.empty(contract.table.name)
         sources = {source: nothing.empty(source) for source in contract.sources}
-        built = _module(name).rows({**sources, contract.table.name: agreed}, None)
+        built = _transform(name).build({**sources, contract.table.name: agreed}, None)
         checks = [rule["implementation"] for rule in contract.document["schema"][0].get("quality", [])]
         assert {field.dataType.simpleString() for field in built.selectExpr(*checks).schema} <= {"boolean"}
         assert [(field.name, field.dataType.simpleString()) for field in built.schema] == [

@@ -71,7 +71,7 @@ def test_only_the_dates_of_changed_lines_are_recomputed_and_a_vanished_group_goe
     before = world(store_sales=[older, {}], orders=[{"lines": [line("P2")]}], products=PRODUCTS)
     after = world(store_sales=[older, {"quantity": 2}], orders=[{"status": "cancelled"}], products=PRODUCTS)
     run = recompute("daily_revenue_mart", before, after)
-    assert run.scope == [("2026-01-15",)]
+    assert run.keys == [("2026-01-15",)]
     assert run.equals_a_rebuild()
 
 
@@ -81,5 +81,5 @@ def test_a_category_corrected_in_place_moves_its_revenue_and_a_new_version_does_
     newer = product("P2", "indoor", "2026-02-01T00:00:00Z")
     after = world(store_sales=sales, products=[product("P1", "lamps"), product("P2", "garden"), newer])
     run = recompute("daily_revenue_mart", before, after)
-    assert run.scope == [("2026-01-14",)]
+    assert run.keys == [("2026-01-14",)]
     assert run.equals_a_rebuild()

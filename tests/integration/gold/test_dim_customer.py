@@ -64,7 +64,7 @@ def test_a_late_version_recomputes_its_customer_only(world, recompute):
     run = recompute(
         "dim_customer", before, world(customers=[version("01", "a"), version("04", "x"), version("09", "b"), other])
     )
-    assert run.scope == [("C1",)]
+    assert run.keys == [("C1",)]
     assert run.equals_a_rebuild()
 
 
@@ -73,6 +73,6 @@ def test_the_first_build_adds_the_unknown_member_without_any_source_row(world):
 
     nothing = world()
     tables = {**nothing.sources("dim_customer"), "gold.dim_customer": nothing.empty("gold.dim_customer")}
-    assert [row.customer_id for row in dim_customer.scope(tables, tables).collect()] == ["unknown"]
+    assert [row.customer_id for row in dim_customer.affected_keys(tables, tables).collect()] == ["unknown"]
     built = {**tables, "gold.dim_customer": nothing["gold.dim_customer"]}
-    assert dim_customer.scope(tables, built).collect() == []
+    assert dim_customer.affected_keys(tables, built).collect() == []

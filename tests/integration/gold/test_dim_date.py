@@ -31,5 +31,5 @@ def test_a_day_at_the_turn_of_the_year_belongs_to_the_iso_year_of_its_thursday(w
 
 def test_after_the_first_build_there_is_nothing_to_do(world, recompute):
     run = recompute("dim_date", world(), world())
-    assert run.scope == []
+    assert run.keys == []
     assert run.equals_a_rebuild()

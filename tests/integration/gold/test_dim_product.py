@@ -36,5 +36,5 @@ def test_a_correction_of_the_first_version_gives_what_a_rebuild_gives(world, rec
     before = world(products=[version("05", category="a"), version("05", product_id="P2")])
     after = world(products=[version("03", category="b"), version("05", category="a"), version("05", product_id="P2")])
     run = recompute("dim_product", before, after)
-    assert run.scope == [("P1",)]
+    assert run.keys == [("P1",)]
     assert run.equals_a_rebuild()

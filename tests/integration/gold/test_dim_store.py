@@ -19,5 +19,5 @@ def test_a_source_row_cannot_take_a_members_place(world):
 def test_a_changed_store_is_the_only_one_recomputed(world, recompute):
     before = world(stores=[{"store_id": "S1"}, {"store_id": "S2"}])
     run = recompute("dim_store", before, world(stores=[{"store_id": "S1"}, {"store_id": "S2", "name": "Moved"}]))
-    assert run.scope == [("S2",)]
+    assert run.keys == [("S2",)]
     assert run.equals_a_rebuild()

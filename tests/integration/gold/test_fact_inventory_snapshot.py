@@ -41,5 +41,5 @@ def test_corrected_and_repointed_snapshots_are_recomputed(world, recompute):
         inventory=[stock("2026-01-14", 1), stock("2026-01-15", 1), stock("2026-01-14", 4, "P2")],
     )
     run = recompute("fact_inventory_snapshot", before, after)
-    assert run.scope == [("S1", "P1", "2026-01-15"), ("S1", "P2", "2026-01-14")]
+    assert run.keys == [("S1", "P1", "2026-01-15"), ("S1", "P2", "2026-01-14")]
     assert run.equals_a_rebuild()

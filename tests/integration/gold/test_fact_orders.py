@@ -87,5 +87,5 @@ def test_a_changed_order_and_a_late_customer_are_recomputed(world, recompute):
         customers=[{"customer_id": "C1"}, {"customer_id": "C9"}],
     )
     run = recompute("fact_orders", before, after)
-    assert run.scope == [("O1", "2026-01-15"), ("O2", "2026-01-15")]
+    assert run.keys == [("O1", "2026-01-15"), ("O2", "2026-01-15")]
     assert run.equals_a_rebuild()

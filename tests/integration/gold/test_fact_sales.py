@@ -122,7 +122,7 @@ def test_a_late_dimension_row_repoints_the_sales_that_waited_for_it(world, recom
     late = product("2026-02-01T00:00:00Z", "P9", name="late")
     after = world(store_sales=sales, orders=orders, products=[known, late], customers=[{"customer_id": "C9"}])
     run = recompute("fact_sales", before, after)
-    assert run.scope == [("online", "O1", "2026-01-15"), ("store", "R1", "2026-01-15")]
+    assert run.keys == [("online", "O1", "2026-01-15"), ("store", "R1", "2026-01-15")]
     assert run.equals_a_rebuild()
 
 
@@ -131,7 +131,7 @@ def test_a_new_version_recomputes_only_the_sales_it_takes_over(world, recompute)
     first, second = product("2026-01-01T00:00:00Z"), product("2026-01-10T00:00:00Z", name="new")
     before, after = world(store_sales=sales, products=[first]), world(store_sales=sales, products=[first, second])
     run = recompute("fact_sales", before, after)
-    assert run.scope == [("store", "R2", "2026-01-15")]
+    assert run.keys == [("store", "R2", "2026-01-15")]
     assert run.equals_a_rebuild()
 
 
@@ -144,7 +144,7 @@ def test_a_store_that_gets_its_time_zone_moves_its_sales_to_their_moment_and_ver
     assert names_at_sale(before) == [("R1", "old"), ("R2", "old")]
     assert names_at_sale(after) == [("R1", "new"), ("R2", "old")]
     run = recompute("fact_sales", before, after)
-    assert run.scope == [("store", "R1", "2026-01-15")]
+    assert run.keys == [("store", "R1", "2026-01-15")]
     assert run.equals_a_rebuild()
 
 
@@ -176,5 +176,5 @@ def test_a_changed_cancelled_and_corrected_sale_gives_what_a_rebuild_gives(world
         store_sales=[{"revision": 2, "quantity": 5}, {"receipt_id": "R2"}],
     )
     run = recompute("fact_sales", before, after)
-    assert [key[:2] for key in run.scope] == [("online", "O1"), ("online", "O2"), ("store", "R1")]
+    assert [key[:2] for key in run.keys] == [("online", "O1"), ("online", "O2"), ("store", "R1")]
     assert run.equals_a_rebuild()

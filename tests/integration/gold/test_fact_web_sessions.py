@@ -86,7 +86,7 @@ def test_a_late_event_joins_two_sessions_of_its_visitor_and_leaves_the_others(wo
     assert before.tell("fact_web_sessions", "anonymous_id", "event_count") == [("A1", "1"), ("A1", "1"), ("A2", "1")]
     assert after.tell("fact_web_sessions", "anonymous_id", "event_count") == [("A1", "3"), ("A2", "1")]
     run = recompute("fact_web_sessions", before, after)
-    assert run.scope == [("A1", None, "2026-01-15")]
+    assert run.keys == [("A1", None, "2026-01-15")]
     assert run.equals_a_rebuild()
 
 
@@ -95,7 +95,7 @@ def test_of_a_visitor_only_the_sessions_near_a_changed_event_are_recomputed(worl
     before = world(clickstream=[*long_ago, event("E3", "23:50:00")])
     after = world(clickstream=[*long_ago, event("E3", "23:50:00"), event("E4", "00:10:00", day="2026-01-16")])
     run = recompute("fact_web_sessions", before, after)
-    assert run.scope == [("A1", None, "2026-01-15"), ("A1", None, "2026-01-16")]
+    assert run.keys == [("A1", None, "2026-01-15"), ("A1", None, "2026-01-16")]
     assert run.equals_a_rebuild()
 
 

@@ -73,5 +73,5 @@ def test_changed_orders_and_new_payments_are_recomputed_and_no_others(world, rec
     new = [payment("captured", "5", payment_event_id="E2", order_id="O2"), payment("captured", "1", order_id=None)]
     after = world(orders=[{**orders[0], "status": "cancelled"}, *orders[1:]], payments=[paid, *new])
     run = recompute("payment_reconciliation", before, after)
-    assert run.scope == [("O1",), ("O2",), ("unknown",)]
+    assert run.keys == [("O1",), ("O2",), ("unknown",)]
     assert run.equals_a_rebuild()

@@ -81,7 +81,7 @@ def test_a_release_is_whole_and_its_wheel_knows_its_version(checkout, tmp_path):
         names = set(wheel.namelist())
         metadata = wheel.read(f"retailflow-{release.version}.dist-info/METADATA").decode()
     assert f"\nVersion: {release.version}\n" in metadata
-    assert {"retailflow/contracts/orders.odcs.yaml", "retailflow_spark/delta/tables.py"} <= names
+    assert {"retailflow/contracts/orders.odcs.yaml", "retailflow_spark/delta/writer.py"} <= names
 
 
 def test_every_requirement_is_pinned_with_its_hash(checkout, tmp_path):
