@@ -29,6 +29,7 @@ class Reader:
         self.catalog = catalog
         self.restricted_group = restricted_group
 
+    @classmethod
     def of(cls, spark: SparkSession, env: Environment) -> Self:
         """The tables of an environment."""
         return cls(spark, env.catalog, env.restricted_group)

@@ -1,0 +1,46 @@
+"""The house: packages and folders import downward only, in no circle, and no file is too long to read."""
+
+import pytest
+
+from retailflow_local import structure
+from retailflow_local.workspace import REPOSITORY
+
+LONGEST = 300  # lines of a module of the product
+
+
+def test_no_package_imports_one_above_it():
+    assert structure.upward(structure.packages(REPOSITORY), tuple(structure.PACKAGES)) == []
+
+
+def test_no_folder_of_the_jobs_imports_one_above_it():
+    arrows = structure.floors(REPOSITORY)
+    assert {("ops", "delta"), ("silver", "job")} <= arrows
+    assert structure.upward(arrows, structure.FLOORS) == []
+
+
+def test_an_arrow_upward_is_found():
+    assert structure.upward({("delta", "gold"), ("gold", "delta"), ("job", "nowhere")}, structure.FLOORS) == [
+        "delta imports gold, which is above it",
+        "job imports nowhere, which has no floor",
+    ]
+
+
+def test_every_module_of_the_jobs_has_a_floor():
+    package = REPOSITORY / structure.PACKAGES["retailflow_spark"]
+    assert {path.name for path in package.iterdir() if path.name != "__pycache__"} == {"__init__.py", *structure.FLOORS}
+
+
+@pytest.mark.parametrize("package", structure.PACKAGES)
+def test_no_module_is_imported_by_what_it_imports(package):
+    assert structure.circle(REPOSITORY, package) == []
+
+
+def test_no_file_of_the_jobs_is_too_long():
+    package = REPOSITORY / structure.PACKAGES["retailflow_spark"]
+    lengths = {path.name: len(path.read_text().splitlines()) for path in package.rglob("*.py")}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_the_drawings_are_those_of_the_imports():
+    for path, text in structure.outputs(REPOSITORY).items():
+        assert path.read_text("utf-8") == text
