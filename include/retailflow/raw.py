@@ -46,8 +46,9 @@ class Kept(StrEnum):
     FORBIDDEN = "the identity of raw.eraser may not delete there"
 
 
-def day_path(entity: str, ingestion_date: date) -> str:
-    return f"{entity}/ingestion_date={ingestion_date:%Y-%m-%d}"
+def day_path(entity: str, ingestion_date: date | str) -> str:
+    """Return the folder of a day. The date may be a template, where it is known only when a task runs."""
+    return f"{entity}/ingestion_date={ingestion_date}"
 
 
 def batches_path(entity: str, ingestion_date: date) -> str:

@@ -3,12 +3,13 @@
 import os
 import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
 
 from retailflow.contracts import entities, gold_tables
+from retailflow.dates import ingestion_date_of
 from retailflow.environments import load_environment
 from retailflow_local.airflow import AirflowClient, process_name
 from retailflow_local.console import console
@@ -56,12 +57,10 @@ def _run(client: AirflowClient, day: date | None) -> dict[str, Any]:
 
 
 def _day(run: dict[str, Any]) -> date:
-    """As retailflow_airflow.macros.ingestion_date finds it."""
-    if chosen := (run["conf"] or {}).get("ingestion_date"):
-        return calendar_date(chosen)
-    if run["logical_date"]:
-        return datetime.fromisoformat(run["logical_date"]).astimezone(UTC).date()
-    return datetime.fromisoformat(run["run_after"]).astimezone(UTC).date() - timedelta(days=1)
+    logical_date, run_after = (
+        run[name] and datetime.fromisoformat(run[name]) for name in ("logical_date", "run_after")
+    )
+    return ingestion_date_of((run["conf"] or {}).get("ingestion_date"), logical_date, run_after)
 
 
 def _card(

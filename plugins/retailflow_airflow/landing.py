@@ -9,9 +9,10 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from retailflow.contracts import EntityContract
 from retailflow.environments import Environment
-from retailflow.raw import SUCCESS
+from retailflow.raw import SUCCESS, day_path
 from retailflow_airflow.macros import ingestion_date
 from retailflow_airflow.schedule import starts_at
+from retailflow_airflow.submit import DATE
 
 _DOC = """Waits until the day's delivery of **{entity}** is complete.
 
@@ -64,8 +65,7 @@ def landed(env: Environment, entity: EntityContract) -> DeliverySensor:
         env=env,
         task_id=entity.name,
         container_name=env.raw.container,
-        # The form of retailflow.raw.day_path, for a date that is known only when the task runs.
-        blob_name=f"{entity.name}/ingestion_date={{{{ ingestion_date(dag_run, params) }}}}/{SUCCESS}",
+        blob_name=f"{day_path(entity.name, DATE)}/{SUCCESS}",
         deferrable=True,
         poke_interval=env.sensor.poke_seconds,
         timeout=timedelta(hours=env.sensor.timeout_hours).total_seconds(),

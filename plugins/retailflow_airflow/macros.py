@@ -3,20 +3,19 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowFailException
 
+from retailflow.dates import date_of, ingestion_date_of
+
 MARK = "retailflow_airflow"  # the Variable with the word that `airflow_mark` gives
 
 
 def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
-    """The ingestion date that a run processes, as YYYY-MM-DD.
-
-    The form's `ingestion_date`; else the logical date; else, for a run triggered without one, the last day that was
-    over in UTC when it was triggered. Never `ds`, which does not exist without a logical date.
+    """Return the ingestion date that a run processes, as YYYY-MM-DD: see `retailflow.dates`.
 
     Raises:
         AirflowFailException: the form's value is not such a date, or contradicts the logical date, or the day is not
@@ -26,10 +25,8 @@ def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
     if chosen := params.get("ingestion_date"):
         day = parsed_date("ingestion_date", chosen)
         _refuse_contradiction(day, dag_run)
-    elif dag_run.logical_date:
-        day = dag_run.logical_date.astimezone(UTC).date()
     else:
-        day = dag_run.run_after.astimezone(UTC).date() - timedelta(days=1)
+        day = ingestion_date_of(None, dag_run.logical_date, dag_run.run_after)
     if day >= datetime.now(UTC).date():
         raise AirflowFailException(f"{day} is not over in UTC: trigger again with an earlier ingestion_date.")
     return day.isoformat()
@@ -52,16 +49,11 @@ def _refuse_contradiction(day: date, dag_run: Any) -> None:
 
 
 def parsed_date(name: str, text: str) -> date:
-    """The value of that field of a form. Raises: AirflowFailException saying the form a date has."""
+    """Return the date in that field of a form. Raises: AirflowFailException saying the form a date has."""
     try:
-        day = date.fromisoformat(text)
-    except (TypeError, ValueError):
-        day = None
-    if day is None or day.isoformat() != text:
-        raise AirflowFailException(
-            f"{name} {text!r} is not a date of the form YYYY-MM-DD: trigger again with one like 2026-01-15."
-        )
-    return day
+        return date_of(text)
+    except ValueError as error:
+        raise AirflowFailException(f"{name} {error}: trigger again with one like 2026-01-15.") from None
 
 
 def idempotency_token(ti: Any) -> str:

@@ -1,8 +1,6 @@
 """Where the records of the feeds are."""
 
-NEWEST = """
-(SELECT entity, ingestion_date, max_by(struct(*), struct(silver_version, checked_at)) AS last
- FROM ops.row_balance GROUP BY ALL)"""
+NEWEST = "ops.row_balance_latest"
 # Far above usual: five times what the days before had, and more than a fiftieth of the records. Of the first days,
 # which have no usual yet, only a fifth of the records is far too many.
 FAR_ABOVE = """
@@ -11,13 +9,13 @@ AND (days >= 3 OR quarantined_count * 5 > record_count)"""
 
 
 def test_every_record_of_every_date_is_accounted_for(rows):
-    assert rows(f"SELECT entity, ingestion_date FROM {NEWEST} WHERE NOT last.is_closed") == []
+    assert rows(f"SELECT entity, ingestion_date FROM {NEWEST} WHERE NOT is_closed") == []
 
 
 def test_no_date_has_more_than_a_tenth_of_its_records_in_quarantine(rows):
     many = rows(f"""
-        SELECT entity, ingestion_date, last.quarantined_count, last.record_count FROM {NEWEST}
-        WHERE last.quarantined_count > 10 AND last.quarantined_count * 10 > last.record_count""")
+        SELECT entity, ingestion_date, quarantined_count, record_count FROM {NEWEST}
+        WHERE quarantined_count > 10 AND quarantined_count * 10 > record_count""")
     assert many == [], many
 
 
@@ -25,8 +23,8 @@ def test_no_feed_has_far_more_invalid_records_than_on_the_days_before(rows):
     """Of each feed its newest date, beside the mean of up to 28 dates before."""
     many = rows(f"""
         SELECT entity, ingestion_date, quarantined_count, record_count, usual FROM (
-          SELECT entity, ingestion_date, last.quarantined_count, last.record_count,
-                 avg(last.quarantined_count) OVER before AS usual, count(*) OVER before AS days,
+          SELECT entity, ingestion_date, quarantined_count, record_count,
+                 avg(quarantined_count) OVER before AS usual, count(*) OVER before AS days,
                  row_number() OVER (PARTITION BY entity ORDER BY ingestion_date DESC) AS age
           FROM {NEWEST}
           WINDOW before AS (PARTITION BY entity ORDER BY ingestion_date ROWS BETWEEN 28 PRECEDING AND 1 PRECEDING))

@@ -150,8 +150,7 @@ class Lab:
     def open_balances(self, name: str) -> int:
         """Dates whose newest check does not close."""
         return self._count(
-            "SELECT count_if(NOT is_closed) FROM (SELECT max_by(is_closed, checked_at) AS is_closed FROM"
-            f" spark_catalog.ops.row_balance WHERE entity = '{name}' GROUP BY ingestion_date)"
+            f"SELECT count_if(NOT is_closed) FROM spark_catalog.ops.row_balance_latest WHERE entity = '{name}'"
         )
 
     def _count(self, query: str) -> int:

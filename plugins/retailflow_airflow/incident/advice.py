@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from retailflow.environments import Environment, ServicePrincipal
+from retailflow.raw import day_path
 from retailflow_airflow.incident.model import Facts, Kind, ranges
 
 _CLEAR = "Open the task in Airflow and press Clear, downstream tasks included; that is safe at any time"
@@ -103,7 +104,7 @@ def _command(kind: Kind, facts: Facts, env: Environment) -> str:
         account = env.raw.credential.account_url.removeprefix("https://").partition(".")[0]
         where = f"--account-name {account} --container-name {env.raw.container} --auth-mode login"
         feed = (facts.task_id or facts.subject).rpartition(".")[2].removeprefix("ingest_")
-        return f"az storage blob list {where} --prefix {feed}/ingestion_date={facts.ingestion_date}/ --output table"
+        return f"az storage blob list {where} --prefix {day_path(feed, facts.ingestion_date)}/ --output table"
     if kind is Kind.DRIFT:
         day = str(facts.ingestion_date)
         return _replay(env, date_from=day, date_to=day, entities=[facts.name], dry_run=False)

@@ -17,6 +17,7 @@ from airflow.utils.types import DagRunType
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from retailflow.dates import ingestion_date_of
 from retailflow_airflow.missing import REMEMBERED, Known
 
 DAG_ID = "retailflow_daily"
@@ -122,11 +123,9 @@ def _left(session: Session, task: Task, task_id: str, key: str) -> Any:
 
 
 def _ingestion_date(run: Any) -> date:
-    """As macros.ingestion_date finds it, whose checks the run itself has made."""
+    """A run with a wrong date in its form has failed; it counts for the date that it has without the form."""
+    moments = run.logical_date, run.run_after
     try:
-        return date.fromisoformat((run.conf or {}).get("ingestion_date") or "")
+        return ingestion_date_of((run.conf or {}).get("ingestion_date"), *moments)
     except ValueError:
-        pass
-    if run.logical_date:
-        return run.logical_date.astimezone(UTC).date()
-    return run.run_after.astimezone(UTC).date() - timedelta(days=1)
+        return ingestion_date_of(None, *moments)

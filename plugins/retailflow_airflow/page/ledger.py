@@ -28,12 +28,9 @@ SELECT * FROM (
 ) WHERE newest = 1
 """
 BALANCES = f"""
-SELECT * FROM (
-  SELECT entity, ingestion_date, record_count, current_count, superseded_count, duplicate_count, quarantined_count,
-         is_closed, checked_at,
-         row_number() OVER (PARTITION BY entity, ingestion_date ORDER BY checked_at DESC) AS newest
-  FROM ops.row_balance WHERE ingestion_date >= {_SINCE}
-) WHERE newest = 1
+SELECT entity, ingestion_date, record_count, current_count, superseded_count, duplicate_count, quarantined_count,
+       is_closed, checked_at
+FROM ops.row_balance_latest WHERE ingestion_date >= {_SINCE}
 """
 DRIFT = f"""
 SELECT entity, ingestion_date, column, kind, max_by(record_count, noticed_at) AS record_count,

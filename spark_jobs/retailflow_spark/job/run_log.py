@@ -74,7 +74,8 @@ RUNS = Table(
     partition=("layer", "name"),
 )  # fmt: skip
 RECOUNT = "recount"  # of balances, by the nightly upkeep
-TASK_RUNS, ROW_BALANCE, WATERMARKS = "ops.task_runs", "ops.row_balance", "ops.watermarks"
+TASK_RUNS, WATERMARKS = "ops.task_runs", "ops.watermarks"
+ROW_BALANCE, LATEST_BALANCE = "ops.row_balance", "ops.row_balance_latest"
 DRIFT, STORES, AUDITS = "ops.drift", "ops.quarantined_by_store", "ops.audits"
 # By name, what each shows: a comment and a query of `runs`. Their filters reach the files of `ops.runs`, since a row is
 # numbered within what people filter by.
@@ -90,10 +91,16 @@ FROM (SELECT *, row_number() OVER (PARTITION BY layer, name, ingestion_date, dat
 WHERE _newest = 1""",
     ),
     ROW_BALANCE: (
-        "What became of the records of a feed and date; the row of the greatest silver_version holds.",
+        "What became of the records of a feed and date, by each check.",
         """SELECT DISTINCT name AS entity, balance.*, silver_version, databricks_run_id, ended_at AS checked_at
 FROM (SELECT name, explode(balances) AS balance, silver_version, databricks_run_id, ended_at
   FROM {runs} WHERE layer IN ('silver', 'recount'))""",
+    ),
+    LATEST_BALANCE: (
+        "The balance of each feed and date that holds now: that of its newest check.",
+        """SELECT * EXCEPT (_newest) FROM (SELECT *, row_number() OVER (
+  PARTITION BY entity, ingestion_date ORDER BY silver_version DESC, checked_at DESC) AS _newest FROM {balances})
+WHERE _newest = 1""",
     ),
     WATERMARKS: (
         "The newest commit of each source that a GOLD table has taken in; of itself, the one that has it.",
@@ -154,7 +161,9 @@ def create(tables: Tables) -> None:
                 f"{name} is a table of an earlier version; it is a view of {RUNS.name} now. "
                 f"Drop {', '.join(_VIEWS)}, then replay all dates; GOLD compares itself with its sources."
             )
-        schema.create_view(tables, name, comment, query.format(runs=tables.path(RUNS.name)))
+        schema.create_view(
+            tables, name, comment, query.format(runs=tables.path(RUNS.name), balances=tables.path(ROW_BALANCE))
+        )
     tables.set_property(RUNS.name, _HAS_VIEWS, digest)
 
 

@@ -21,7 +21,7 @@ from retailflow.contracts.model import ORDER, PLACE
 from retailflow_spark.delta.reader import CHANGE, COMMIT
 from retailflow_spark.delta.spans import near
 from retailflow_spark.delta.writer import Tables
-from retailflow_spark.job.run_log import RECOUNT, ROW_BALANCE, RUNS
+from retailflow_spark.job.run_log import LATEST_BALANCE, RECOUNT, RUNS
 from retailflow_spark.silver.judged import Judged, fingerprint, places_of
 from retailflow_spark.silver.known import Known
 from retailflow_spark.silver.validate import typed_key
@@ -236,17 +236,13 @@ def open_dates(tables: Tables) -> list[tuple[str, date]]:
     """
     is_open = F.col("layer").isin("silver", RECOUNT) & ~F.col("is_closed")
     rows = tables.read(RUNS.name).where(is_open).select("name", F.explode("balances").alias("one"))
-    place = ["entity", "ingestion_date"]
     once = rows.where("NOT one.is_closed").select("name", "one.ingestion_date").distinct().collect()
     if not once:
         return []
-    newest = F.max_by("is_closed", F.struct("silver_version", "checked_at")).alias("is_closed")
     is_feed = F.col("entity").isin({row.name for row in once})
-    checks = tables.read(ROW_BALANCE).where(
-        is_feed & F.col("ingestion_date").isin({row.ingestion_date for row in once})
-    )
-    still = checks.groupBy(*place).agg(newest).where("NOT is_closed")
-    return [tuple(row) for row in still.select(*place).collect()]
+    is_date = F.col("ingestion_date").isin({row.ingestion_date for row in once})
+    still = tables.read(LATEST_BALANCE).where(is_feed & is_date).where("NOT is_closed")
+    return [tuple(row) for row in still.select("entity", "ingestion_date").collect()]
 
 
 def _event_date(contract: EntityContract) -> list[SparkColumn]:
