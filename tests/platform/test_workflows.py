@@ -55,3 +55,11 @@ def test_databricks_gets_a_token_of_the_audience_that_its_policy_accepts():
     all_steps = WORKFLOWS["release"]["jobs"]["release"]["steps"]
     (step,) = [step for step in all_steps if "bundle deploy" in step.get("run", "")]
     assert step["env"]["DATABRICKS_TOKEN_AUDIENCE"] == "${{ vars.DATABRICKS_ACCOUNT_ID }}"
+
+
+def test_every_output_of_terraform_that_a_file_names_exists():
+    outputs = set(re.findall(r'^output "(\w+)"', (REPOSITORY / "terraform" / "outputs.tf").read_text(), re.MULTILINE))
+    files = [REPOSITORY / "databricks.yml", *FOLDER.glob("*.yml"), *(REPOSITORY / "docs").rglob("*.md")]
+    named = {name for file in files for name in re.findall(r"terraform output (?:-raw )?(\w+)", file.read_text())}
+    assert named
+    assert named <= outputs
