@@ -109,9 +109,9 @@ def test_clusters_are_one_for_the_whole_job_and_the_same_that_airflow_asks_for()
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_databricks_repeats_no_task_by_itself(target):
-    """A landed task has 120 retries; auto-optimization would double the work of each failure."""
+    """A landed task has 40 retries; auto-optimization would double the work of each failure."""
     env = load_environment(target)
-    computed = [task for made in (job, publish_job, govern_job) for task in made(env)["tasks"]]
+    computed = [task for made in (job, publish_job, govern_job, smoke_job) for task in made(env)["tasks"]]
     without = {task["task_key"] for task in computed if not task.get("disable_auto_optimization")}
     assert without == {"complete"}  # which needs no compute
 
