@@ -53,6 +53,16 @@ def test_a_plan_reads_the_recorded_state_alone():
     assert "terraform apply" not in plan
 
 
+def test_the_plan_of_a_pull_request_reads_no_state_of_another_environment():
+    """The role is on the container, so all environments in one container would be read."""
+    guide = (REPOSITORY / "docs" / "DEPLOYMENT.md").read_text()
+    container = "tfstate-$ENVIRONMENT"
+    assert f"container_name={container}" in steps("terraform-plan", "plan")
+    assert re.search(r"^assign plan .*/containers/(\S+)$", guide, re.MULTILINE)[1] == container
+    assert f"az storage container create --name {container} " in guide
+    assert "-backend-config=container_name=tfstate-dev " in guide
+
+
 def test_a_release_comes_before_the_bundle_its_masks_the_smoke_test_and_the_image():
     lines = steps("release", "release")
     order = ["sha256sum --check", "workspace import-dir", "bundle deploy", "retailflow_govern"]
