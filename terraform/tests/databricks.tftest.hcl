@@ -168,6 +168,17 @@ run "private" {
   }
 
   assert {
+    condition = [
+      for given in [databricks_permissions.pool, databricks_permissions.policy] :
+      join(" ", sort([for access in given.access_control : "${access.service_principal_name} ${access.permission_level}"]))
+      ] == [
+      "00000000-0000-0000-0000-000000000004 CAN_ATTACH_TO 00000000-0000-0000-0000-000000000009 CAN_ATTACH_TO",
+      "00000000-0000-0000-0000-000000000004 CAN_USE 00000000-0000-0000-0000-000000000009 CAN_USE",
+    ]
+    error_message = "Where jobs run on the pool, so does the release's job of the masks, which runs as the deployer."
+  }
+
+  assert {
     condition     = one(databricks_permissions.programs_warehouse.access_control).service_principal_name == "00000000-0000-0000-0000-000000000004"
     error_message = "Only the jobs' principal uses the warehouse of programs."
   }
