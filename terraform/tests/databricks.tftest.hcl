@@ -109,6 +109,11 @@ run "private" {
   }
 
   assert {
+    condition     = one(databricks_access_control_rule_set.classification.grant_rules).role == "roles/tagPolicy.assigner" && toset(one(databricks_access_control_rule_set.classification.grant_rules).principals) == toset(["servicePrincipals/00000000-0000-0000-0000-000000000004", "groups/retailflow_test_platform_admin"])
+    error_message = "Only the jobs and the administrators open a column by its tag."
+  }
+
+  assert {
     condition = alltrue(flatten([
       for securable, given in databricks_grants.this : [
         for grant in given.grant : alltrue([
