@@ -36,8 +36,8 @@ root, wrong = Path(sys.argv[1]), {}
 yaml = YAML(typ="safe", pure=True)
 declared = yaml.load(root / "databricks.yml")
 files = {path.name: yaml.load(path) for path in sorted((root / "resources").glob("*.yml"))}
-targets = {name: of["variables"] for name, of in files["targets.yml"]["targets"].items()}
-for target, variables in targets.items():
+for target, given in files["targets.yml"]["targets"].items():
+    variables, added = given["variables"], given.get("resources", {})
     for name in variables.keys() - declared["variables"].keys():
         wrong[f"targets.yml: {target}"] = f"databricks.yml declares no variable {name}"
     for name, value in variables.items():
@@ -47,8 +47,9 @@ for target, variables in targets.items():
     for file, document in files.items():
         for kind, named in document.get("resources", {}).items():
             for name, resource in named.items():
+                whole = resource | added.get(kind, {}).get(name, {})
                 try:
-                    CLASSES[kind].from_dict(filled(resource, values))
+                    CLASSES[kind].from_dict(filled(whole, values))
                 except KeyError as error:
                     wrong[f"{file}: {name}"] = f"the target {target} has no value for {error.args[0]}"
                 except (ValueError, TypeError) as error:

@@ -4,7 +4,8 @@ The job is for a platform without Airflow. It has the tasks, scripts and arrows 
 same contracts and environment files. A Databricks job has no sensor for ADLS: `landed.py` stands in, which fails until
 `_SUCCESS` is there and is retried.
 
-Each resource is one file. What differs between the environments is a variable, with its values in `targets.yml`.
+Each resource is one file. What differs between the environments is a variable, with its values in `targets.yml`. A
+budget policy, which an environment may lack, is there too, for each resource.
 """
 
 import re
@@ -56,7 +57,7 @@ _DASHBOARD_HEAD = (
     "# `./retailflow bundle` writes this file. The dashboard itself comes from the metrics (docs/BI.md).\n"
 )
 _TARGETS_HEAD = "# `./retailflow bundle` writes this file from include/retailflow/environments/: change those.\n"
-# What may differ between environments, and where an environment has it.
+# What may differ between environments, and where an environment has it. None: it has none.
 _VARIABLES = {
     "alert_addresses": lambda env: env.alert_addresses,
     "catalog": lambda env: env.catalog,
@@ -64,6 +65,8 @@ _VARIABLES = {
     "raw_root": lambda env: env.raw.root,
     "readers_warehouse_id": lambda env: env.readers_warehouse_id,
     "tags": lambda env: env.tags,
+    "instance_pool_id": lambda env: getattr(env.compute, "instance_pool_id", None),
+    "cluster_policy_id": lambda env: getattr(env.compute, "policy_id", None),
 }
 
 
@@ -81,9 +84,22 @@ def outputs(root: Path) -> dict[Path, str]:
                 f"once for all targets: {_first_difference(written, other)}. Give both the same value, or add a "
                 "variable to retailflow_local/bundle.py."
             )
-    values = {env.name: {"variables": {name: of(env) for name, of in _VARIABLES.items()}} for env in environments}
+    values = {env.name: {"variables": _values(env), **_budget_policy(env)} for env in environments}
     texts = {**written, "targets": _TARGETS_HEAD + _text({"targets": values})}
     return {root / "resources" / f"{name}.yml": text for name, text in texts.items()}
+
+
+def _values(env: Environment) -> dict[str, Any]:
+    return {name: value for name, of in _VARIABLES.items() if (value := of(env)) is not None}
+
+
+def _budget_policy(env: Environment) -> dict[str, Any]:
+    """What a target adds to its resources. Each environment has a policy of its own, or none yet."""
+    if not (policy := getattr(env.compute, "budget_policy_id", None)):
+        return {}
+    jobs = (JOB, PUBLISH_JOB, GOVERN_JOB, SMOKE_JOB)
+    added = {"jobs": {name: {"budget_policy_id": policy} for name in jobs}}
+    return {"resources": added | {"pipelines": {PIPELINE: {"budget_policy_id": policy}}}}
 
 
 def _resources(env: Environment) -> dict[str, str]:
@@ -106,9 +122,12 @@ def _first_difference(these: dict[str, str], others: dict[str, str]) -> str:
 
 def symbolic(env: Environment) -> Environment:
     """The environment with references to the bundle's variables in the place of what may differ."""
-    reference = {name: f"${{var.{name}}}" for name in _VARIABLES}
+    reference = {name: f"${{var.{name}}}" for name in _values(env)}
+    compute = {"performance_target": reference.pop("performance_target"), "budget_policy_id": None}
+    compute |= {"instance_pool_id": reference.pop("instance_pool_id", None)}
+    compute |= {"policy_id": reference.pop("cluster_policy_id", None)}
     inner = {
-        "compute": env.compute.model_copy(update={"performance_target": reference.pop("performance_target")}),
+        "compute": env.compute.model_copy(update=compute),
         "raw": env.raw.model_copy(update={"root": reference.pop("raw_root")}),
     }
     return env.model_copy(update={"name": "${bundle.target}", **inner, **reference})

@@ -58,9 +58,9 @@ def deploy(root: Path, version: str | None = None) -> Release:
     """
     folder = workspace_files(root) / "releases"
     release = Release(version) if version else build(folder)
-    if not (folder / release.version).is_dir():
-        there = ", ".join(sorted(path.name for path in folder.glob("[0-9]*"))) or "none"
-        raise WorkspaceError(f"There is no release {version} in this workspace; there is {there}.")
+    there = sorted(path.name for path in folder.glob("[0-9]*"))
+    if release.version not in there:
+        raise WorkspaceError(f"There is no release {version} in this workspace; there is {', '.join(there) or 'none'}.")
     fresh = release_file(root).with_suffix(".fresh")
     fresh.write_text(f"{release.version}\n")
     fresh.replace(release_file(root))

@@ -109,6 +109,11 @@ run "private" {
   }
 
   assert {
+    condition     = one(databricks_access_control_rule_set.classification.grant_rules).role == "roles/tagPolicy.assigner" && toset(one(databricks_access_control_rule_set.classification.grant_rules).principals) == toset(["servicePrincipals/00000000-0000-0000-0000-000000000004", "groups/retailflow_test_platform_admin"])
+    error_message = "Only the jobs and the administrators open a column by its tag."
+  }
+
+  assert {
     condition = alltrue(flatten([
       for securable, given in databricks_grants.this : [
         for grant in given.grant : alltrue([
@@ -165,6 +170,17 @@ run "private" {
   assert {
     condition     = databricks_instance_pool.jobs.max_capacity == 36 && databricks_instance_pool.jobs.node_type_id == "Standard_D4ds_v5"
     error_message = "docs/DEPLOYMENT.md names the quota of the pool: 144 vCPUs."
+  }
+
+  assert {
+    condition = [
+      for given in [databricks_permissions.pool, databricks_permissions.policy] :
+      join(" ", sort([for access in given.access_control : "${access.service_principal_name} ${access.permission_level}"]))
+      ] == [
+      "00000000-0000-0000-0000-000000000004 CAN_ATTACH_TO 00000000-0000-0000-0000-000000000009 CAN_ATTACH_TO",
+      "00000000-0000-0000-0000-000000000004 CAN_USE 00000000-0000-0000-0000-000000000009 CAN_USE",
+    ]
+    error_message = "Where jobs run on the pool, so does the release's job of the masks, which runs as the deployer."
   }
 
   assert {

@@ -49,6 +49,11 @@ run "private" {
   }
 
   assert {
+    condition     = one(databricks_access_control_rule_set.budget_policy.grant_rules).role == "roles/budgetPolicy.user" && toset(one(databricks_access_control_rule_set.budget_policy.grant_rules).principals) == toset(["servicePrincipals/00000000-0000-0000-0000-000000000004", "servicePrincipals/00000000-0000-0000-0000-000000000009"])
+    error_message = "The jobs and the deployer use the budget policy, and nobody else."
+  }
+
+  assert {
     condition     = { for role, given in databricks_mws_permission_assignment.role : role => one(given.permissions) } == { gold_reader = "USER", platform_admin = "ADMIN", restricted_reader = "USER" }
     error_message = "Only administrators administer the workspace."
   }

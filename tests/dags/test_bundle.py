@@ -1,8 +1,9 @@
 """The Databricks job has the tasks and arrows of the DAG, and the parameters that its scripts take."""
 
 import pytest
+import yaml
 
-from retailflow.compute import NewCluster
+from retailflow.compute import NewCluster, Pool
 from retailflow.contracts import gold_tables
 from retailflow.environments import load_environment
 from retailflow.release import installed
@@ -109,9 +110,9 @@ def test_clusters_are_one_for_the_whole_job_and_the_same_that_airflow_asks_for()
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_databricks_repeats_no_task_by_itself(target):
-    """A landed task has 120 retries; auto-optimization would double the work of each failure."""
+    """A landed task has 40 retries; auto-optimization would double the work of each failure."""
     env = load_environment(target)
-    computed = [task for made in (job, publish_job, govern_job) for task in made(env)["tasks"]]
+    computed = [task for made in (job, publish_job, govern_job, smoke_job) for task in made(env)["tasks"]]
     without = {task["task_key"] for task in computed if not task.get("disable_auto_optimization")}
     assert without == {"complete"}  # which needs no compute
 
@@ -151,6 +152,51 @@ def test_environments_that_differ_in_what_the_bundle_has_once_are_refused(monkey
     monkeypatch.setattr(bundle, "load_environment", load)
     with pytest.raises(ValueError, match=r"dev\.yaml and prod\.yaml differ .* 'timeout_seconds: 3600'"):
         outputs(REPOSITORY)
+
+
+def with_compute(monkeypatch, of) -> dict[str, dict]:
+    """What the bundle's files hold where each environment has compute of its own."""
+
+    def load(name):
+        env = load_environment(name)
+        return env.model_copy(update={"compute": of(env)})
+
+    monkeypatch.setattr(bundle, "load_environment", load)
+    return {path.stem: yaml.safe_load(text) for path, text in outputs(REPOSITORY).items()}
+
+
+def test_each_target_has_the_budget_policy_of_its_environment(monkeypatch):
+    """Terraform makes one for each environment. The guide has its id written into the environment file."""
+    ids = {"dev": "policy-of-dev", "prod": "policy-of-prod"}
+    files = with_compute(
+        monkeypatch, lambda env: env.compute.model_copy(update={"budget_policy_id": ids.get(env.name)})
+    )
+    resources = [files[name]["resources"] for name in ("retailflow_main_pipeline", "retailflow_orders_lakeflow")]
+    for target, policy in ids.items():
+        added = files["targets"]["targets"][target]["resources"]
+        assert [added["jobs"].keys(), added["pipelines"].keys()] == [
+            resources[0]["jobs"].keys(),
+            resources[1]["pipelines"].keys(),
+        ]
+        given = [resource for kind in added.values() for resource in kind.values()]
+        assert all(resource == {"budget_policy_id": policy} for resource in given)
+    assert "resources" not in files["targets"]["targets"]["stg"]
+
+
+def test_each_target_has_the_pool_of_its_environment(monkeypatch):
+    def of(env):
+        return Pool(profile="pool", instance_pool_id=f"{env.name}-pool", policy_id=f"{env.name}-policy", workers=2)
+
+    files = with_compute(monkeypatch, of)
+    (cluster,) = files["retailflow_main_pipeline"]["resources"]["jobs"]["retailflow_main_pipeline"]["job_clusters"]
+    assert cluster["new_cluster"]["instance_pool_id"] == "${var.instance_pool_id}"
+    assert cluster["new_cluster"]["policy_id"] == "${var.cluster_policy_id}"
+    declared = yaml.safe_load((REPOSITORY / "databricks.yml").read_text())["variables"]
+    for target in TARGETS:
+        variables = files["targets"]["targets"][target]["variables"]
+        assert variables.keys() <= declared.keys()
+        assert variables["instance_pool_id"] == f"{target}-pool"
+        assert variables["cluster_policy_id"] == f"{target}-policy"
 
 
 def test_a_text_that_yaml_1_2_takes_for_a_number_is_quoted():

@@ -6,11 +6,12 @@ import pkgutil
 import re
 from pathlib import Path
 
+import airflow
 import pytest
 from airflow.dag_processing.bundles.base import get_bundle_versions_base_folder, unpack_bundle_version
 
 from retailflow_airflow.release_bundle import ReleaseBundle
-from retailflow_local import airflow
+from retailflow_local import airflow as local_airflow
 from retailflow_local.state import PREFERRED_PORTS, Secrets
 from retailflow_local.workspace import REPOSITORY
 
@@ -47,8 +48,30 @@ def test_the_dag_processor_gives_new_runs_the_newest_release(newest):
 
 def test_the_image_and_a_laptop_have_the_same_bundle(tmp_path):
     ports = dict.fromkeys(PREFERRED_PORTS, 1)
-    settings = airflow.environment(tmp_path, REPOSITORY, ports, Secrets.generate(), "sqlite")
+    settings = local_airflow.environment(tmp_path, REPOSITORY, ports, Secrets.generate(), "sqlite")
     laptop = json.loads(settings["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
     found = re.search(r"DAG_BUNDLE_CONFIG_LIST='(.*)'", (REPOSITORY / "Dockerfile").read_text())
     assert laptop == json.loads(found[1])
     assert [pkgutil.resolve_name(one["classpath"]) for one in laptop] == [ReleaseBundle]
+
+
+LATEST = "Run with latest bundle version"
+
+
+def test_the_box_that_people_are_to_tick_has_airflows_own_name():
+    texts = Path(airflow.__file__).parent / "ui" / "dist" / "i18n" / "locales" / "en" / "dags.json"
+    assert f'"runOnLatestVersion": "{LATEST}"' in texts.read_text()
+
+
+def test_whoever_deploys_a_mended_job_and_clears_its_task_is_told_to_take_the_new_release():
+    """Without the tick the task runs the code again that failed."""
+    paragraphs = [
+        (page.name, " ".join(found.split()))
+        for page in sorted((REPOSITORY / "docs").rglob("*.md"))
+        for found in re.split(r"\n\n|\n(?=- )", page.read_text())
+    ]
+    mended = [
+        (page, text) for page, text in paragraphs if re.search(r"(transform|contract|code)\b[^.]*\bclear the\b", text)
+    ]
+    assert len(mended) >= 2
+    assert [page for page, text in mended if LATEST not in text] == []

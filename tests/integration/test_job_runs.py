@@ -4,7 +4,16 @@ import sys
 from datetime import UTC, datetime
 
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.service.jobs import BaseRun, RunLifeCycleState, RunState, RunTask, SparkPythonTask, SubmitTask
+from databricks.sdk.service.compute import Environment
+from databricks.sdk.service.jobs import (
+    BaseRun,
+    JobEnvironment,
+    RunLifeCycleState,
+    RunState,
+    RunTask,
+    SparkPythonTask,
+    SubmitTask,
+)
 
 from retailflow_spark.ops.job_runs import record_job_runs, rows_of
 
@@ -20,7 +29,9 @@ def test_every_ended_run_is_recorded_once_with_its_result(workspace, tables):
 
     def ended(name: str, *parameters: str) -> str:
         task = SparkPythonTask(workspace.release.script("bronze"), parameters=list(parameters))
-        waiter = client.jobs.submit(run_name=name, tasks=[SubmitTask("only", spark_python_task=task)])
+        only = SubmitTask("only", spark_python_task=task, environment_key="default")
+        environment = JobEnvironment("default", Environment(environment_version="5"))
+        waiter = client.jobs.submit(run_name=name, tasks=[only], environments=[environment])
         try:
             waiter.result()
         except Exception as error:  # the SDK raises for a run that failed

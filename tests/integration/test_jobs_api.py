@@ -23,6 +23,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, ResourceDoesNotExist
 from databricks.sdk.service.jobs import (
     JobAccessControlRequest,
+    JobEnvironment,
     JobsAPI,
     RunLifeCycleState,
     RunResultState,
@@ -34,6 +35,7 @@ from retailflow_local.jobs_api.submission import RUN_KEYS, TASK_KEYS, AccessCont
 
 pytestmark = pytest.mark.timeout(120)
 TOKEN = "dapi-test-7c1d9e"
+ENVIRONMENTS = [{"environment_key": "default", "spec": {"environment_version": "5"}}]
 SECRET = "crm-value-93ab"
 ROOT = Path(__file__).parents[2]
 FOREVER = "import time\nwhile True: time.sleep(1)"
@@ -57,10 +59,12 @@ class Server:
         (self.files / name).write_text(code)
         file = f"/Workspace/retailflow/{name}"
         task = {"task_key": "only", "spark_python_task": {"python_file": file, "parameters": list(parameters)}}
-        return task | {"disable_auto_optimization": True} | settings  # as our own submissions have it
+        # As our own submissions have it.
+        return task | {"environment_key": "default", "disable_auto_optimization": True} | settings
 
     def submit(self, code: str, **run_settings: Any) -> int:
-        response = self.request("POST", "/api/2.2/jobs/runs/submit", json={"tasks": [self.task(code)], **run_settings})
+        payload = {"tasks": [self.task(code)], "environments": ENVIRONMENTS, **run_settings}
+        response = self.request("POST", "/api/2.2/jobs/runs/submit", json=payload)
         assert response.status_code == 200, response.text
         return response.json()["run_id"]
 
@@ -153,6 +157,9 @@ def airflow_connection(server: Server, tmp_path_factory: pytest.TempPathFactory)
         yield
 
 
+SDK_ENVIRONMENTS = [JobEnvironment.from_dict(one) for one in ENVIRONMENTS]
+
+
 def sdk_task(server: Server, code: str, *parameters: str) -> SubmitTask:
     task = server.task(code, *parameters)
     return SubmitTask.from_dict(task)
@@ -163,7 +170,9 @@ def sdk_task(server: Server, code: str, *parameters: str) -> SubmitTask:
 
 def test_the_sdk_submits_waits_and_reads_the_output(server: Server, client: WorkspaceClient) -> None:
     code = "import sys; print(sys.argv[1:], __name__)"
-    run = client.jobs.submit(run_name="bronze.orders", tasks=[sdk_task(server, code, "--ds", "2026-01-15")]).result()
+    run = client.jobs.submit(
+        environments=SDK_ENVIRONMENTS, run_name="bronze.orders", tasks=[sdk_task(server, code, "--ds", "2026-01-15")]
+    ).result()
     assert (run.run_name, run.state.result_state) == ("bronze.orders", RunResultState.SUCCESS)
     assert run.status.termination_details.code.value == "SUCCESS"
     assert run.tasks[0].run_id != run.run_id
@@ -173,7 +182,7 @@ def test_the_sdk_submits_waits_and_reads_the_output(server: Server, client: Work
 
 def test_a_job_that_raises_reports_its_own_first_error_line(server: Server, client: WorkspaceClient) -> None:
     code = "def check():\n    raise ValueError('no manifest\\nlook at RAW')\ncheck()"
-    run = client.jobs.submit(tasks=[sdk_task(server, code)]).result()
+    run = client.jobs.submit(environments=SDK_ENVIRONMENTS, tasks=[sdk_task(server, code)]).result()
     assert run.state.result_state is RunResultState.FAILED
     assert run.state.state_message == "Task only failed with message: Workload failed, see run output for details"
     output = client.jobs.get_run_output(run.tasks[0].run_id)
@@ -254,7 +263,11 @@ def test_the_operator_shows_the_first_error_line_of_the_job(server: Server) -> N
 
     def execute(code: str) -> None:
         settings = {"polling_period_seconds": 0.1, "durable": False, "do_xcom_push": False}
-        payload = {"tasks": [server.task(code)], "timeout_seconds": 60}  # the operator sends 60 as text
+        payload = {
+            "tasks": [server.task(code)],
+            "environments": ENVIRONMENTS,
+            "timeout_seconds": 60,
+        }  # the operator sends 60 as text
         DatabricksSubmitRunOperator(task_id="silver", json=payload, **settings).execute({})
 
     execute("print('fine')")
@@ -284,7 +297,8 @@ def test_the_provider_retries_a_failed_submit_and_one_run_comes_of_it(server: Se
 
     server.request("POST", "/_faults", json={"path": "runs/submit", "times": 2} | fault).raise_for_status()
     before = len(runs_of(server))
-    payload = {"tasks": [server.task("")], "idempotency_token": f"retried {fault}"}
+    token = f"retried {fault}"
+    payload = {"tasks": [server.task("")], "environments": ENVIRONMENTS, "idempotency_token": token}
     failed_attempts: list[int] = []
 
     def wait(state: Any) -> float:
@@ -326,7 +340,8 @@ def test_nothing_is_answered_without_the_token(server: Server, path: str, token:
 
 
 def with_file(path: str) -> dict[str, Any]:
-    return {"tasks": [{"task_key": "a", "spark_python_task": {"python_file": path}}]}
+    task = {"task_key": "a", "environment_key": "default", "spark_python_task": {"python_file": path}}
+    return {"tasks": [task], "environments": ENVIRONMENTS}
 
 
 @pytest.mark.parametrize(
@@ -351,6 +366,10 @@ def with_file(path: str) -> dict[str, Any]:
         (with_file("/Workspace/retailflow//etc/passwd"), "is outside the workspace"),
         (with_file("/etc/passwd"), "is outside the workspace"),
         (with_file("spark_jobs/bronze.py"), "it must lie under /Workspace/retailflow/"),
+        (
+            {"tasks": [{"task_key": "a", "spark_python_task": {"python_file": "/Workspace/retailflow/a.py"}}]},
+            "An environment is required for serverless task a",
+        ),
         (
             {**with_file("/Workspace/retailflow/a.py"), "access_control_list": [{"permission_level": "CAN_VIEW"}]},
             "access_control_list.0: Value error, exactly one of group_name, service_principal_name and user_name",

@@ -7,7 +7,8 @@ from datetime import date
 import pyarrow as pa
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.service.jobs import SparkPythonTask, SubmitTask
+from databricks.sdk.service.compute import Environment
+from databricks.sdk.service.jobs import JobEnvironment, SparkPythonTask, SubmitTask
 from pipeline import put
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
@@ -110,8 +111,9 @@ def test_a_job_has_the_rules_in_every_session_that_it_opens(workspace, script, s
     shutil.copy(REPOSITORY / "tests" / "support" / "refused_jobs" / script, place)
     client = WorkspaceClient(host=workspace.jobs_url, token=workspace.jobs_token)
     task = SparkPythonTask(f"/Workspace/retailflow/refused_jobs/{script}")
-    only = SubmitTask("only", spark_python_task=task, disable_auto_optimization=True)
-    run = client.jobs.submit(tasks=[only]).result()
+    only = SubmitTask("only", spark_python_task=task, environment_key="default", disable_auto_optimization=True)
+    environment = JobEnvironment("default", Environment(environment_version="5"))
+    run = client.jobs.submit(tasks=[only], environments=[environment]).result()
     assert said in client.jobs.get_run_output(run.tasks[0].run_id).error
 
 

@@ -40,10 +40,30 @@ def test_every_secret_that_jobs_read_is_to_be_put_into_the_vault():
     )
 
 
+def outputs_of_terraform() -> set[str]:
+    return set(re.findall(r'^output "(\w+)"', (TERRAFORM / "outputs.tf").read_text(), re.MULTILINE))
+
+
 def test_every_output_of_terraform_has_its_place():
-    outputs = set(re.findall(r'^output "(\w+)"', (TERRAFORM / "outputs.tf").read_text(), re.MULTILINE))
+    outputs = outputs_of_terraform()
     named = quoted(" ".join(row[0] for row in rows("5. What the environment file still needs")))
     assert named == outputs - {"key_vault_name", "serverless_endpoints_to_approve"}
+
+
+def test_every_output_that_people_are_told_to_read_exists():
+    files = [*(REPOSITORY / "docs").rglob("*.md"), REPOSITORY / "databricks.yml"]
+    named = {name for path in files for name in re.findall(r"terraform output (\w+)", path.read_text())}
+    assert named and named <= outputs_of_terraform()
+
+
+def test_every_workflow_that_people_are_told_to_run_exists():
+    """By the guide, and by `./retailflow doctor --env` where no release is deployed."""
+    doctor = (REPOSITORY / "local" / "retailflow_local" / "cloud" / "readiness.py").read_text()
+    (advised,) = re.findall(r'"Run the workflow ([a-z-]+) or ([a-z-]+)\."', doctor)
+    table = GUIDE.split("\n## The code, by GitHub's workflows\n")[1].split("\n|", 1)[1].split("\n\n")[0]
+    named = {line.split("`")[1] for line in table.splitlines()[2:]}
+    assert named >= set(advised)
+    assert named <= {path.stem for path in (REPOSITORY / ".github" / "workflows").glob("*.yml")}
 
 
 def test_every_variable_of_terraform_is_in_the_example():

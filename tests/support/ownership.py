@@ -1,7 +1,8 @@
 """A stand-in for ownership in Unity Catalog, which open-source Spark lacks.
 
 Who creates a table or view owns it. By Databricks' reference (ALTER VIEW, ALTER TABLE, "Create and manage views"),
-neither MODIFY nor MANAGE replaces ownership for a new definition of a view, or for a row check of a table.
+neither MODIFY nor MANAGE replaces ownership for a new definition of a view, or for a row check of a table. A tag of a
+column needs ownership or APPLY TAG, which nobody has here.
 """
 
 import re
@@ -10,7 +11,7 @@ from typing import Any
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-_BY_MODIFY = "ADD COLUMNS?|ALTER COLUMN|DROP COLUMNS?|SET TBLPROPERTIES|UNSET TBLPROPERTIES"
+_BY_MODIFY = r"ADD COLUMNS?|ALTER COLUMN (?!\S+ SET TAGS)|DROP COLUMNS?|SET TBLPROPERTIES|UNSET TBLPROPERTIES"
 _OWNERS_ONLY = re.compile(rf"ALTER VIEW\b|CREATE OR REPLACE (TABLE|VIEW)\b|ALTER TABLE \S+ (?!{_BY_MODIFY})")
 _NAMED = re.compile(r"(ALTER|CREATE OR REPLACE|CREATE) (TABLE|VIEW) (IF NOT EXISTS )?(?P<name>\S+)")
 

@@ -33,7 +33,7 @@ def diagnose(cloud: Cloud) -> Iterator[Check]:
             _secrets,
             f"{apply}, then az keyvault secret set --vault-name <vault> --name <name> --file <file>.",
         ),
-        "Code": (_code, "Run the workflow deploy-jobs or promote-environment."),
+        "Code": (_code, "Run the workflow deploy-dev or promote-environment."),
         "Warehouse": (_warehouse, "Put what `terraform output` calls warehouse_id into the environment file."),
         "Schemas": (_schemas, f"{apply}."),
         "Location": (_location, f"{apply}; you see it only with a privilege on it."),

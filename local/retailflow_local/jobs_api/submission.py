@@ -54,10 +54,14 @@ class Task(BaseModel):
     disable_auto_optimization: bool = False
 
     @property
+    def is_serverless(self) -> bool:
+        """Whether the task names no cluster."""
+        return not {"new_cluster", "existing_cluster_id"} & (self.model_extra or {}).keys()
+
+    @property
     def is_repeated(self) -> bool:
         """Whether Databricks runs it a second time after a failure: auto-optimization does so on serverless compute."""
-        has_cluster = {"new_cluster", "existing_cluster_id"} & (self.model_extra or {}).keys()
-        return not has_cluster and not self.disable_auto_optimization
+        return self.is_serverless and not self.disable_auto_optimization
 
 
 class Environment(BaseModel):
@@ -102,6 +106,8 @@ def parse_submission(payload: dict[str, Any], workspace_files: Path) -> Submissi
         resolve_file(task.spark_python_task.python_file, workspace_files)
         if task.environment_key and task.environment_key not in environments:
             raise invalid(f"environment_key {task.environment_key!r} of {task.task_key} is none of environments[]")
+        if task.is_serverless and not task.environment_key:
+            raise invalid(f"An environment is required for serverless task {task.task_key}: set environment_key")
     return submission
 
 

@@ -56,21 +56,34 @@ resource "databricks_sql_endpoint" "this" {
   }
 }
 
+# The release's job of the masks runs as the deployer, on the compute that all jobs have.
+locals {
+  submitters = ["jobs", "deployer"]
+}
+
 resource "databricks_permissions" "pool" {
   instance_pool_id = databricks_instance_pool.jobs.id
 
-  access_control {
-    service_principal_name = var.principals["jobs"]
-    permission_level       = "CAN_ATTACH_TO"
+  dynamic "access_control" {
+    for_each = local.submitters
+
+    content {
+      service_principal_name = var.principals[access_control.value]
+      permission_level       = "CAN_ATTACH_TO"
+    }
   }
 }
 
 resource "databricks_permissions" "policy" {
   cluster_policy_id = databricks_cluster_policy.jobs.id
 
-  access_control {
-    service_principal_name = var.principals["jobs"]
-    permission_level       = "CAN_USE"
+  dynamic "access_control" {
+    for_each = local.submitters
+
+    content {
+      service_principal_name = var.principals[access_control.value]
+      permission_level       = "CAN_USE"
+    }
   }
 }
 

@@ -120,6 +120,9 @@ def test_rolling_back_is_deploying_an_older_release(checkout, tmp_path, monkeypa
     assert newest() == first.version
     with pytest.raises(WorkspaceError, match=rf"no release 9\.9\.9 .* {re.escape(first.version)}"):
         releases.deploy(tmp_path, "9.9.9")
+    for folder in (".", "..", f"{first.version}/spark_jobs"):
+        with pytest.raises(WorkspaceError, match="There is no release "):
+            releases.deploy(tmp_path, folder)
     assert newest() == first.version
 
 
