@@ -17,7 +17,6 @@ import psutil
 from targets import Target
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / folder) for folder in ("include", "spark_jobs", "local")]
 RESULTS = ROOT / "docs" / "benchmarks"
 NAMES = ("parse", "amplification", "floor", "flat", "peers", "scale", "orchestration", "sensors")
 

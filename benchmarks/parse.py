@@ -57,10 +57,8 @@ def child(work: str, modules: list[str] | None = None) -> dict:
         settings = {
             "AIRFLOW_HOME": home,
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-            "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("include", "plugins", "spark_jobs")),
             "RETAILFLOW_ENV": "local",
         }
         answer = subprocess.run(

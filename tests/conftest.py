@@ -12,7 +12,7 @@ from pipeline import empty_catalog, new_container
 from pyspark.sql import SparkSession
 
 from retailflow.raw import RawStore
-from retailflow_local import verification
+from retailflow_delivery import verification
 from retailflow_local.spark_client import session
 from retailflow_local.workspace import REPOSITORY, Workspace
 from retailflow_spark.delta.writer import Tables

@@ -7,6 +7,7 @@ The build of the wheel reads `version()` from this file, so it imports nothing b
 """
 
 import os
+import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -88,3 +89,7 @@ def refuse_other(wanted: str) -> str:
             "clear the task with the option to run on the latest version"
         )
     return wanted
+
+
+if __name__ == "__main__":  # a workflow asks for the version of a commit, before anything is installed
+    print(of_commit(sys.argv[1]))

@@ -1,6 +1,5 @@
 """Airflow on this machine: its settings, its four processes, and a small client of its REST API."""
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -34,7 +33,6 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 PATIENCE_SECONDS = 180
 # Until a writer of SQLite gives up. 5 are few on a busy machine; in a minute clients of the API give up too.
 _WRITER_SECONDS = 15
-_IMPORTABLE = ("include", "plugins", "local/airflow_settings")
 
 
 def environment(root: Path, repository: Path, ports: dict[str, int], own: Secrets, database: str) -> dict[str, str]:
@@ -75,7 +73,6 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__CORE__FERNET_KEY": own.airflow_fernet_key,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "4",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(repository / "plugins"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(root)),
         # So long a failed task may take to mail itself: see failure.py.
         "AIRFLOW__CORE__TASK_SUCCESS_OVERTIME": "180",
@@ -97,7 +94,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW_CONN_DATABRICKS_DEFAULT": as_json(databricks),
         "AIRFLOW_CONN_SMTP_DEFAULT": as_json(smtp),
         "AIRFLOW_CONN_WASB_DEFAULT": as_json(wasb),
-        "PYTHONPATH": os.pathsep.join(str(repository / folder) for folder in _IMPORTABLE),
+        "PYTHONPATH": str(repository / "local" / "airflow_settings"),  # where Airflow looks for airflow_local_settings
         FILE_VARIABLE: str(release_file(root)),
         "RETAILFLOW_DAGS_TEST_DATABASE": _database(database, home, ports, own, "dags_test"),
     }

@@ -6,6 +6,7 @@ import signal
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,21 +16,16 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from retailflow.environments import SettingsError, load_environment
+from retailflow.environments import SettingsError
 from retailflow_local import airflow as local_airflow
 from retailflow_local import releases
-from retailflow_local.change_plan import plan
-from retailflow_local.checks import commands
 from retailflow_local.console import console, errors, steps
-from retailflow_local.contracts import app as contracts
-from retailflow_local.cost import cost
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.incident import incident
 from retailflow_local.lakeflow import lakeflow
 from retailflow_local.options import calendar_date
 from retailflow_local.quarantine import app as quarantine
 from retailflow_local.state import PREFERRED_PORTS, Simulation
-from retailflow_local.withdrawal import withdraw
 from retailflow_local.workspace import PROCESSES, REPOSITORY, TITLES, Workspace
 
 app = typer.Typer(
@@ -38,21 +34,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(quarantine, name="quarantine")
-app.add_typer(contracts, name="contracts")
-app.command()(commands.check)
-app.command()(commands.grants)
-app.command()(commands.bundle)
-app.command()(commands.verification)
-app.command()(incident)
-app.command()(cost)
-app.command()(plan)
-app.command()(lakeflow)
-app.command()(withdraw)
+RUN, LOOK = "Run", "Look"  # groups of the commands; delivery has two more
+app.add_typer(quarantine, name="quarantine", rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK)(incident)
+app.command(rich_help_panel=RUN)(lakeflow)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def up(
     port: Annotated[
         list[str] | None,
@@ -86,7 +75,7 @@ def up(
     console.print("Stop: ./retailflow down")
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def deploy(
     version: Annotated[
         str | None, typer.Argument(help="One that is there; without it, the one of this checkout.")
@@ -97,14 +86,7 @@ def deploy(
     console.print(f"New runs take the release {release.version}, which a running Airflow sees within 30 s.")
 
 
-@app.command()
-def pack(folder: Annotated[Path, typer.Argument(help="A new one.")]) -> None:
-    """Put what a deployment installs into a folder: the release of the jobs, and the Databricks bundle."""
-    release = releases.pack(folder)
-    console.print(f"Packed the release {release.version} into {folder}.")
-
-
-@app.command()
+@app.command(rich_help_panel=RUN)
 def demo(
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first ingestion date.")] = "2026-01-15",
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 1,
@@ -121,7 +103,7 @@ def demo(
     raise typer.Exit(0 if is_right else 1)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def sql(
     query: Annotated[str, typer.Argument(help='Such as "SELECT * FROM gold.daily_revenue_mart".')],
     output: Annotated[Path | None, typer.Option(help="A file that ends in .csv or .parquet.")] = None,
@@ -133,7 +115,7 @@ def sql(
     run(Workspace(), query, output, as_csv=as_csv)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def report() -> None:
     """Build the marts and write the report of the local lakehouse: one HTML file, which opens without a network."""
     from retailflow_local.analytics import run
@@ -143,7 +125,7 @@ def report() -> None:
     console.print(f"Wrote {path}.", soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def docs() -> None:
     """Write a site of all tables and columns: what each means and what it is made from. It opens without a network."""
     from retailflow_local.dictionary import run
@@ -153,7 +135,7 @@ def docs() -> None:
     console.print(f"Wrote {path}.", soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def drill() -> None:
     """Break things in fourteen ways and mend each by what its e-mail says. Some 40 minutes, in its own workspace."""
     from retailflow_local.drill import run
@@ -189,7 +171,7 @@ def _known(name: str) -> str:
     return name
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def down() -> None:
     """Stop every process of the workspace. Data stays in .local/."""
     with steps() as on_step:
@@ -199,7 +181,7 @@ def down() -> None:
         console.print("Nothing was running.")
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def status() -> None:
     """Show every process. Exit code 0 when all are healthy, else 1."""
     workspace = Workspace()
@@ -224,30 +206,7 @@ def status() -> None:
     raise typer.Exit(0 if is_whole else 1)
 
 
-@app.command()
-def doctor(
-    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="An environment in Azure, instead.")] = "local",
-) -> None:
-    """Say what is missing or broken on this machine, and the fix. Exit code 1 if something is broken."""
-    if env == "local":
-        from retailflow_local.doctor import diagnose
-
-        checks = diagnose(Workspace())
-    else:
-        from retailflow_local.cloud import connect, readiness
-
-        checks = readiness.diagnose(connect(load_environment(env)))
-    colours = {"ok": "green", "missing": "yellow", "broken": "red"}
-    is_broken = False
-    for check in checks:
-        colour = colours[check.verdict]
-        line = f"[{colour}]{check.verdict:8}[/{colour}]{check.name:14}{escape(check.finding)}"
-        console.print(line + (f". [bold]{escape(check.fix)}[/bold]" if check.fix else ""), soft_wrap=True)
-        is_broken |= check.verdict == "broken"
-    raise typer.Exit(1 if is_broken else 0)
-
-
-@app.command()
+@app.command(rich_help_panel=RUN)
 def deliver(
     day: Annotated[str, typer.Argument(metavar="DATE", help="The ingestion date, as YYYY-MM-DD.")],
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days, from DATE on.")] = 1,
@@ -278,7 +237,7 @@ def deliver(
                     deliver_day(store, world, moment, trouble, [name])
 
 
-@app.command(context_settings={**_PASSED_ON, "help_option_names": []})
+@app.command(context_settings={**_PASSED_ON, "help_option_names": []}, rich_help_panel=RUN)
 def airflow(context: typer.Context) -> None:
     """Run an Airflow command on this workspace, such as `airflow dags test retailflow_daily 2026-01-15`."""
     if context.args in ([], ["--help"]):
@@ -290,7 +249,7 @@ def airflow(context: typer.Context) -> None:
     os.execve(command[0], command, workspace.environment())
 
 
-@app.command(context_settings={**_PASSED_ON, "help_option_names": []})
+@app.command(context_settings={**_PASSED_ON, "help_option_names": []}, rich_help_panel=RUN)
 def dbt(context: typer.Context) -> None:
     """Run a dbt command on this workspace, such as `dbt build`."""
     from retailflow_local.dbt import run
@@ -301,7 +260,7 @@ def dbt(context: typer.Context) -> None:
     raise typer.Exit(run(Workspace(), context.args))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def password(user: Annotated[str, typer.Argument(help="admin, oncall or viewer.")] = local_airflow.USER) -> None:
     """Print the password of a user of this workspace's Airflow."""
     known = local_airflow.passwords(Workspace().secrets)
@@ -310,14 +269,14 @@ def password(user: Annotated[str, typer.Argument(help="admin, oncall or viewer."
     print(known[user])
 
 
-@app.command("env")
+@app.command("env", rich_help_panel=LOOK)
 def print_environment() -> None:
     """Print the workspace's settings as shell exports, secrets included: eval "$(./retailflow env)"."""
     for name, value in sorted(Workspace().settings().items()):
         print(f"export {name}={shlex.quote(value)}")
 
 
-@app.command(context_settings=_PASSED_ON)
+@app.command(context_settings=_PASSED_ON, rich_help_panel=RUN)
 def test(
     context: typer.Context,
     full: Annotated[bool, typer.Option("--full", help="The long tests instead of the short ones.")] = False,
@@ -333,6 +292,10 @@ def _spread() -> tuple[str, ...]:
     """The whole short suite in two processes, each with a Spark of its own, where there is room for both."""
     has_room = (os.cpu_count() or 1) > 1 and psutil.virtual_memory().available > 10 * 2**30
     return ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder") if has_room else ()
+
+
+for found in entry_points(group="retailflow.commands"):  # those of the other packages of this repository
+    found.load()(app)
 
 
 def _ports(wishes: list[str]) -> dict[str, int]:

@@ -38,8 +38,7 @@ def _spark(space: "Workspace", on_step: Progress) -> Command:
     jars = fetch_jars(on_step)
     settings = spark_server.write_settings(space.root, space.ports["spark"], space.ports["azurite"])
     command = spark_server.command(java().path, jars, space.root / "spark", settings)
-    python_path = _python_path("include", "spark_jobs", "local")
-    return command, spark_server.environment(inherited(), python_path, space.secrets.spark_token)
+    return command, spark_server.environment(inherited(), space.secrets.spark_token)
 
 
 def _azurite(space: "Workspace", on_step: Progress) -> Command:
@@ -54,7 +53,6 @@ def _sources(space: "Workspace") -> Command:
     command = (sys.executable, "-m", "retailflow_local.simulator.api", "--port", str(space.ports["sources"]))
     return (*command, *options), {
         **inherited(),
-        "PYTHONPATH": _python_path("include", "local"),
         "RETAILFLOW_ORDERS_API_TOKEN": space.secrets.orders_api_token,
         "RETAILFLOW_CRM_API_TOKEN": space.secrets.crm_api_token,
     }
@@ -74,7 +72,6 @@ def _jobs(space: "Workspace") -> Command:
     )
     return (*command, *options), {
         **inherited(),
-        "PYTHONPATH": _python_path("include", "local"),
         "RETAILFLOW_DATABRICKS_TOKEN": space.jobs_token,
         "RETAILFLOW_ENV": "local",
         "RETAILFLOW_SPARK_TOKEN": space.secrets.spark_token,
@@ -86,13 +83,9 @@ def _jobs(space: "Workspace") -> Command:
 def _mail(space: "Workspace") -> Command:
     ports = ("--smtp-port", str(space.ports["smtp"]), "--port", str(space.ports["mail"]))
     command = (sys.executable, "-m", "retailflow_local.mail_sink", *ports, "--folder", str(space.root / "mail"))
-    return command, {**inherited(), "PYTHONPATH": _python_path("include", "local")}
+    return command, inherited()
 
 
 def _postgres(space: "Workspace") -> Command:
     postgres.prepare(space.root, space.secrets.postgres_password)
     return postgres.command(space.root, space.ports["postgres"], space.secrets.postgres_password), inherited()
-
-
-def _python_path(*folders: str) -> str:
-    return os.pathsep.join(str(REPOSITORY / folder) for folder in folders)

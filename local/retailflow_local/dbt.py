@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from retailflow.contracts import GoldContract, gold_tables
 from retailflow_local.commands import REPOSITORY, inherited
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.virtual_environments import virtual_environment
@@ -17,15 +16,13 @@ from retailflow_local.workspace import Workspace
 
 ENVIRONMENTS = REPOSITORY / "include" / "dbt"
 PROJECT = ENVIRONMENTS / "retailflow"
-_PROPERTIES = PROJECT / "properties"
+PROPERTIES = PROJECT / "properties"
 _QUIET = {"PYTHONWARNINGS": "ignore:Failed to set spark.sql.catalogImplementation"}  # it is asked for at each query
-_GRACE_HOURS = 6  # a run late by that is no reason to warn
-_BUILT = "SELECT max(started_at) FROM ops.task_runs WHERE layer = 'gold' AND name = '{name}'"
 
 
 def properties(name: str) -> dict[str, Any]:
     """A file of what dbt is told of the models, such as `models.yml`."""
-    return yaml.safe_load((_PROPERTIES / name).read_text())
+    return yaml.safe_load((PROPERTIES / name).read_text())
 
 
 def run(workspace: Workspace, arguments: Sequence[str]) -> int:
@@ -56,39 +53,6 @@ def _program() -> Path:
     return virtual_environment(ENVIRONMENTS, "local") / "bin" / "dbt"
 
 
-def outputs(root: Path) -> dict[Path, str]:
-    """dbt's sources, from the contracts: what each table and column means, and how old it may get."""
-    tables = [_source(contract) for contract in sorted(gold_tables(), key=lambda contract: contract.name)]
-    source = {
-        "name": "gold",
-        "description": "What readers see: audited versions only, all moved at once.",
-        "schema": "gold",
-        "tables": tables,
-    }
-    head = "# Written by ./retailflow contracts schemas from the contracts of GOLD.\n"
-    text = yaml.safe_dump({"sources": [source]}, sort_keys=False, allow_unicode=True, width=120)
-    return {root / _PROPERTIES.relative_to(REPOSITORY) / "sources.yml": head + text}
-
-
-def _source(contract: GoldContract) -> dict[str, Any]:
-    promise = next(p for p in contract.document["slaProperties"] if p["property"] == "frequency")
-    hours = int(promise["value"]) * 24
-    return {
-        "name": contract.name,
-        "description": contract.description,
-        "config": {
-            "loaded_at_query": _BUILT.format(name=contract.name),
-            "freshness": {
-                "warn_after": {"count": hours + _GRACE_HOURS, "period": "hour"},
-                "error_after": {"count": 2 * hours + _GRACE_HOURS, "period": "hour"},
-            },
-        },
-        "columns": [
-            {"name": column.name, "description": column.description, "data_type": column.type.lower()}
-            for column in contract.table.columns
-        ],
-    }
-
-
-if __name__ == "__main__":  # of `local/dbt`, as Airflow's tasks call it
+def main() -> None:
+    """The program `retailflow-dbt`: dbt as Airflow's tasks call it. It brings dbt's environment when first needed."""
     os.execve(program := _program(), [str(program), *sys.argv[1:]], os.environ | _QUIET)

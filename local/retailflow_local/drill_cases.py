@@ -14,12 +14,12 @@ import requests
 from retailflow.contracts import entities, entity, gold_tables
 from retailflow.manifests import ulid
 from retailflow.raw import Part, complete, deliver
+from retailflow_delivery.withdrawal import withdrawn
 from retailflow_local.console import console
 from retailflow_local.drill import Case, Drill, day
 from retailflow_local.simulator.encode import csv, ndjson, zipped
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.spark_client import session
-from retailflow_local.withdrawal import withdrawn
 
 UNSTARTED, LATE, DOWN, STUCK = day(0), day(1), day(2), day(3)
 _OF_PAYMENTS = {"raw.payments", "bronze.payments", "silver.payments"} | {

@@ -1,7 +1,6 @@
 """`./retailflow incident`: the card that the e-mail shows, for a task of `retailflow_daily`, in the terminal."""
 
 import os
-import sys
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from retailflow_local.airflow import AirflowClient, process_name
 from retailflow_local.console import console
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.options import calendar_date
-from retailflow_local.workspace import REPOSITORY, Workspace
+from retailflow_local.workspace import Workspace
 
 DAG_ID = "retailflow_daily"
 _LAYERS = ("raw", "bronze", "silver")
@@ -67,7 +66,6 @@ def _card(
     workspace: Workspace, client: AirflowClient, run: dict[str, Any], ti: dict[str, Any], all_: list[dict[str, Any]]
 ) -> str:
     os.environ.update(workspace.settings())  # the connections, which Airflow reads when it is imported
-    sys.path.append(str(REPOSITORY / "plugins"))
     from retailflow_airflow.incident import Event, Ledger, collect, facts_of, text
     from retailflow_airflow.warehouse import Warehouse
 

@@ -14,7 +14,7 @@ from retailflow_local.downloads import find_uv
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.state import release_file, workspace_files
 
-_SOURCES = ("include/retailflow", "spark_jobs", "pyproject.toml", "uv.lock")
+_SOURCES = ("include/retailflow", "spark_jobs", "pyproject.toml", "uv.lock", "README.md")
 
 
 def version_of_checkout() -> str:

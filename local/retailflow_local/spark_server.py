@@ -97,7 +97,7 @@ def _class_path(jars: Path, folder: Path) -> tuple[Path, ...]:
     return (folder / "class_path", *sought, spark / "*", jars / "*")
 
 
-def environment(base: dict[str, str], python_path: str, token: str) -> dict[str, str]:
+def environment(base: dict[str, str], token: str) -> dict[str, str]:
     """Python workers of the server import pyspark and our own packages.
 
     Without the token no session is given: whoever has one can run code as this user.
@@ -111,7 +111,6 @@ def environment(base: dict[str, str], python_path: str, token: str) -> dict[str,
         "SPARK_HOME": str(pyspark_folder()),
         "SPARK_LOCAL_IP": HOST,
         "PYSPARK_PYTHON": sys.executable,
-        "PYTHONPATH": python_path,
     }
 
 

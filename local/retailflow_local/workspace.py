@@ -5,6 +5,7 @@ Everything it keeps is under its root; a second workspace with another root runs
 
 import fcntl
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,7 +145,7 @@ class Workspace:
         """The variables that make Airflow, and what loads an environment, work on this workspace. They hold secrets."""
         return {
             **airflow.environment(self.root, REPOSITORY, self.ports, self.secrets, read_state(self.root).database),
-            "RETAILFLOW_DBT": str(REPOSITORY / "local" / "dbt"),
+            "RETAILFLOW_DBT": str(Path(sys.executable).parent / "retailflow-dbt"),
             "RETAILFLOW_ENV": "local",
             "RETAILFLOW_REPORT": str(self.root / "report" / "index.html"),
             "RETAILFLOW_SOURCES_URL": self.sources_url,

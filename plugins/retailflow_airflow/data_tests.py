@@ -8,7 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[2] / "tests" / "data"
+from retailflow_airflow.checkout import ROOT
+
+FOLDER = ROOT / "tests" / "data"
 _OPTIONS = ("-q", "-c", os.devnull, "--import-mode=importlib", "-p", "no:cacheprovider")
 
 

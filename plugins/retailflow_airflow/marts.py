@@ -1,7 +1,6 @@
 """The models of dbt as tasks, one each, as Cosmos renders them: `marts.<model>` builds a model and runs its tests."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import TaskGroup
@@ -10,8 +9,9 @@ from cosmos.constants import InvocationMode, LoadMode, TestBehavior
 from cosmos.profiles import DatabricksOauthProfileMapping
 
 from retailflow.environments import Environment
+from retailflow_airflow.checkout import ROOT
 
-PROJECT = Path(__file__).parents[2] / "include" / "dbt" / "retailflow"
+PROJECT = ROOT / "include" / "dbt" / "retailflow"
 DOC = """The model `{0}` of `include/dbt/retailflow`: it is built, and then its tests run.
 
 - **Reads** the views `gold.*`; **writes** `marts.{0}`, in one commit.

@@ -1,5 +1,5 @@
 # The whole platform in each environment, planned with providers that are stood in for: what Azure and Databricks would
-# answer is not tested here. `./retailflow check` also reads these plans: local/retailflow_local/checks/plans.py.
+# answer is not tested here. `./retailflow check` also reads these plans: delivery/retailflow_delivery/checks/plans.py.
 mock_provider "azurerm" {
   mock_data "azurerm_client_config" {
     defaults = {

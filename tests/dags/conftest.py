@@ -18,7 +18,6 @@ _HOME = tempfile.TemporaryDirectory(prefix="retailflow-airflow-")
 os.environ.update(
     AIRFLOW_HOME=_HOME.name,
     AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
-    AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
     RETAILFLOW_RELEASE="0.1.0+gtest",

@@ -8,8 +8,8 @@ from retailflow.contracts import gold_tables
 from retailflow.environments import load_environment
 from retailflow.release import installed
 from retailflow_airflow.submit import payload
-from retailflow_local import bundle
-from retailflow_local.bundle import RELEASE, TARGETS, govern_job, job, outputs, pipeline, publish_job, smoke_job
+from retailflow_delivery import bundle
+from retailflow_delivery.bundle import RELEASE, TARGETS, govern_job, job, outputs, pipeline, publish_job, smoke_job
 from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.job.entry import arguments
 

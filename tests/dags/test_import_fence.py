@@ -4,10 +4,11 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from airflow._shared.module_loading.file_discovery import find_path_from_directory
+from airflow.sdk.configuration import conf
 
 DAGS = Path(__file__).parents[2] / "dags"
 
@@ -19,7 +20,8 @@ import socket, sys
 class Fence:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in (
-            "pyspark", "delta", "retailflow_spark", "retailflow_local", "flask_appbuilder", "kubernetes"
+            "pyspark", "delta", "retailflow_spark", "retailflow_local", "retailflow_delivery", "flask_appbuilder",
+            "kubernetes",
         ):
             raise ImportError(f"{name} must not be reachable from a DAG file")
 
@@ -54,6 +56,7 @@ def test_a_dag_that_reaches_for_them_does_not_pass_the_fence(tmp_path, module):
     assert f"{module} must not be reachable from a DAG file" in parse(str(tmp_path))
 
 
-def test_airflow_takes_no_file_but_one_for_a_plugin():
-    found = [Path(path).name for path in find_path_from_directory(DAGS.parent / "plugins", ".airflowignore")]
-    assert [name for name in found if name.endswith(".py")] == ["plugin.py"]
+def test_airflow_finds_our_plugin_by_its_entry_point_and_looks_into_no_folder():
+    found = [one.value for one in entry_points(group="airflow.plugins") if one.name == "retailflow"]
+    assert found == ["retailflow_airflow.plugin:RetailFlowPlugin"]
+    assert not Path(conf.get("core", "plugins_folder")).exists()

@@ -35,8 +35,6 @@ def test_each_spark_task_tells_which_tables_it_reads_and_writes_and_is_counted(t
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("include", "plugins")),
     }
     for command in (["-m", "airflow", "db", "migrate"], ["-c", RUN]):
         done = subprocess.run(

@@ -15,7 +15,8 @@ from chromium import launched
 from retailflow.contracts import entities, entity, gold_tables
 from retailflow.environments import load_environment
 from retailflow.raw import batches_path, complete
-from retailflow_local import analytics, bi, contract_tests, cost, dbt, dictionary
+from retailflow_delivery import bi, contract_tests, cost
+from retailflow_local import analytics, dbt, dictionary
 from retailflow_local.simulator.api import within
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble, delivered, planted

@@ -106,7 +106,6 @@ def start(folder: Path, *options: str) -> tuple[subprocess.Popen, int]:
     secrets.touch(mode=0o600)
     secrets.write_text(json.dumps({"retailflow": {"crm_token": SECRET}}))
     environment = os.environ | {
-        "PYTHONPATH": str(ROOT / "local"),
         "RETAILFLOW_DATABRICKS_TOKEN": TOKEN,
         "RETAILFLOW_SECRETS_FILE": str(secrets),
     }

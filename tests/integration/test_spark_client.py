@@ -16,7 +16,7 @@ from retailflow_local.workspace import REPOSITORY
 # What creates a session: these two, and processes that have one for all of their life.
 _CREATES = re.compile(r"SparkSession\.builder")
 _MAY_CREATE = {
-    "local/checks/contracts.py",
+    "delivery/checks/contracts.py",
     "local/retailflow_local/jobs_api/child.py",
     "local/retailflow_local/spark_client.py",
     "spark_jobs/retailflow_spark/job/entry.py",

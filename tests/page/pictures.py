@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT / folder) for folder in ("include", "plugins", "tests/support", "tests/dags")]
+sys.path += [str(ROOT / folder) for folder in ("tests/support", "tests/dags")]
 
 from chromium import launched  # noqa: E402
 from conftest import Server, serving, signed_in  # noqa: E402

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from retailflow_local.checks import Result, results
-from retailflow_local.checks.terraform import MIRROR, Platform
+from retailflow_delivery.checks import Result, results
+from retailflow_delivery.checks.terraform import MIRROR, Platform
 from retailflow_local.workspace import REPOSITORY
 
 PARTS = ("terraform", "include", "docs", "resources", ".github")

@@ -5,10 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from retailflow_delivery.checks import Check, Failed, Skipped, plans, results, tools
+from retailflow_delivery.checks.delivery import Delivery
+from retailflow_delivery.checks.terraform import MIRROR, Platform
 from retailflow_local import cli, virtual_environments
-from retailflow_local.checks import Check, Failed, Skipped, plans, results, tools
-from retailflow_local.checks.delivery import Delivery
-from retailflow_local.checks.terraform import MIRROR, Platform
 
 
 def fails():

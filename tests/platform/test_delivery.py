@@ -2,8 +2,8 @@
 
 import pytest
 
-from retailflow_local.checks import results
-from retailflow_local.checks.delivery import Delivery
+from retailflow_delivery.checks import results
+from retailflow_delivery.checks.delivery import Delivery
 
 JOBS = "resources/retailflow_main_pipeline.yml"
 

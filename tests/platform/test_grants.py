@@ -6,7 +6,7 @@ import pytest
 
 from retailflow.contracts import entities, entity, gold_tables
 from retailflow.environments import environment_names, load_environment
-from retailflow_local.grants import DEPLOYER, JOBS, RESTRICTED, ROLES, SERVICE_PRINCIPALS, grants, outputs, schemas
+from retailflow_delivery.grants import DEPLOYER, JOBS, RESTRICTED, ROLES, SERVICE_PRINCIPALS, grants, outputs, schemas
 from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.ops.maintenance import LAYERS

@@ -3,8 +3,8 @@
 import re
 
 from retailflow.environments import load_environment
-from retailflow_local.cloud import secret_names
-from retailflow_local.grants import ROLES
+from retailflow_delivery.cloud import secret_names
+from retailflow_delivery.grants import ROLES
 from retailflow_local.workspace import REPOSITORY
 
 GUIDE = (REPOSITORY / "docs" / "DEPLOYMENT.md").read_text()

@@ -8,8 +8,8 @@ from xml.etree import ElementTree as xml
 import pytest
 import yaml
 
-from retailflow_local.bi import FOLDER, databricks, outputs, power_bi, tableau
-from retailflow_local.bi.model import FACTS, RELATIONS, metrics, sql, tables
+from retailflow_delivery.bi import FOLDER, databricks, outputs, power_bi, tableau
+from retailflow_delivery.bi.model import FACTS, RELATIONS, metrics, sql, tables
 from retailflow_local.workspace import REPOSITORY
 
 COLUMNS = {table.name: {column.name for column in table.columns} for table in tables()}

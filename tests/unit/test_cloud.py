@@ -17,11 +17,11 @@ from retailflow.contracts import entities
 from retailflow.contracts.privacy import classifications
 from retailflow.environments import load_environment
 from retailflow.release import FOLDER, Release
+from retailflow_delivery.cloud import Cloud, connect, raw_store, secret_names
+from retailflow_delivery.cloud.readiness import diagnose
+from retailflow_delivery.grants import grants, schemas
 from retailflow_local import cli
-from retailflow_local.cloud import Cloud, connect, raw_store, secret_names
-from retailflow_local.cloud.readiness import diagnose
 from retailflow_local.errors import WorkspaceError
-from retailflow_local.grants import grants, schemas
 from retailflow_local.releases import version_of_checkout
 from retailflow_local.workspace import REPOSITORY
 
@@ -177,7 +177,7 @@ def test_raw_is_the_container_of_the_environment():
 
 
 def test_the_command_ends_with_an_error_where_something_is_missing(cloud, monkeypatch):
-    monkeypatch.setattr("retailflow_local.cloud.connect", lambda env: cloud)
+    monkeypatch.setattr("retailflow_delivery.cloud.connect", lambda env: cloud)
     assert CliRunner().invoke(cli.app, ["doctor", "--env", "dev"]).exit_code == 0
     cloud.raw.get_paths.side_effect = HttpResponseError("This request is not authorized")
     refused = CliRunner().invoke(cli.app, ["doctor", "--env", "dev"])

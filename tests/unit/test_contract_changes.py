@@ -8,8 +8,9 @@ from typer.testing import CliRunner
 
 from retailflow.contracts import entities, entity, gold_tables
 from retailflow.contracts.model import parse
-from retailflow_local import cli, contracts
-from retailflow_local.contract_changes import differences
+from retailflow_delivery import contracts
+from retailflow_delivery.contract_changes import differences
+from retailflow_local import cli
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.workspace import REPOSITORY
 

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from retailflow.contracts import gold_tables
-from retailflow_local.dbt import PROJECT, outputs, properties
+from retailflow_delivery.dbt_sources import outputs
+from retailflow_local.dbt import PROJECT, properties
 from retailflow_local.workspace import REPOSITORY
 
 MODELS = {path.stem: path.read_text() for path in (PROJECT / "models").glob("*.sql")}

@@ -197,7 +197,7 @@ def start(tmp_path):
     path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
 
     def started(chosen: str | None, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "include")}
+        environment = os.environ | {"PATH": path}
         environment.pop("RETAILFLOW_ENV", None)
         environment |= {} if chosen is None else {"RETAILFLOW_ENV": chosen}
         command = [ROOT / "include" / "image" / "entrypoint.sh", *arguments]

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from retailflow.contracts import entities, entity
-from retailflow_local.schemas import outputs, schema
+from retailflow_delivery.schemas import outputs, schema
 from retailflow_local.simulator.trouble import Cut, Trouble, delivered
 from retailflow_local.simulator.world import ENTITIES, World
 from retailflow_local.workspace import REPOSITORY

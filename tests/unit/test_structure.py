@@ -2,7 +2,7 @@
 
 import pytest
 
-from retailflow_local import structure
+from retailflow_delivery import structure
 from retailflow_local.workspace import REPOSITORY
 
 LONGEST = 300  # lines of a module of the product

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from retailflow_local.verification import outputs, record
+from retailflow_delivery.verification import outputs, record
 
 CLAIMS = """
 Laws:

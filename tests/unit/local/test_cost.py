@@ -5,8 +5,9 @@ from typer.testing import CliRunner
 
 from retailflow.compute import Pool
 from retailflow.environments import load_environment
-from retailflow_local import cli, cost
-from retailflow_local.cost import Pace
+from retailflow_delivery import cost
+from retailflow_delivery.cost import Pace
+from retailflow_local import cli
 from retailflow_local.errors import WorkspaceError
 
 MONTH = ("cost", "--from", "2026-01-01", "--to", "2026-01-31")

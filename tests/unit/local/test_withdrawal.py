@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from retailflow.manifests import counted
 from retailflow.raw import Part, deliver
-from retailflow_local import cli, cloud, withdrawal
+from retailflow_delivery import cloud, withdrawal
+from retailflow_local import cli
 from retailflow_local.workspace import Workspace
 
 DAY = date(2026, 1, 15)

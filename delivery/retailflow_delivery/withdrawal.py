@@ -75,7 +75,7 @@ def withdrawn(
 
 def _store(env: str) -> RawStore:
     if env != "local":
-        from retailflow_local.cloud import raw_store
+        from retailflow_delivery.cloud import raw_store
 
         return raw_store(load_environment(env))
     workspace = Workspace()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from retailflow_local import bi, bundle, dbt, schemas, verification
-from retailflow_local.checks import Check, Failed, diagrams, stale, tools
+from retailflow_delivery import bi, bundle, dbt_sources, schemas, structure, verification
+from retailflow_delivery.checks import Check, Failed, diagrams, stale, tools
 
 
 class Delivery:
@@ -35,7 +35,12 @@ class Delivery:
 
     def schemas(self) -> str:
         """What producers, dbt and BI tools have of contracts and metrics is current."""
-        wanted = schemas.outputs(self.root) | dbt.outputs(self.root) | bi.outputs(self.root)
+        wanted = (
+            schemas.outputs(self.root)
+            | dbt_sources.outputs(self.root)
+            | bi.outputs(self.root)
+            | structure.outputs(self.root)
+        )
         if found := stale(self.root, wanted):
             raise Failed(f"{', '.join(found)}: not what the contracts say. Run ./retailflow contracts schemas.")
         return f"{len(wanted)} files"

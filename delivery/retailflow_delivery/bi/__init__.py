@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from retailflow_local.bi import databricks, power_bi, tableau
+from retailflow_delivery.bi import databricks, power_bi, tableau
 
 FOLDER = Path("include") / "bi"
 

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from retailflow_local import grants
-from retailflow_local.checks import Check, Failed, Skipped, order, plans, stale, tools
+from retailflow_delivery import grants
+from retailflow_delivery.checks import Check, Failed, Skipped, order, plans, stale, tools
 
 MIRROR = "RETAILFLOW_TERRAFORM_MIRROR"
 _READ = ("terraform", "include/retailflow/environments")

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from retailflow_local import verification as verified
-from retailflow_local.checks import results
+from retailflow_delivery import verification as verified
+from retailflow_delivery.checks import results
 from retailflow_local.console import console
 from retailflow_local.workspace import REPOSITORY
 
@@ -30,8 +30,8 @@ def check(
 
     Exit code 1 if a check fails; one that cannot be made is SKIPPED, and says why.
     """
-    from retailflow_local.checks.delivery import Delivery
-    from retailflow_local.checks.terraform import Platform
+    from retailflow_delivery.checks.delivery import Delivery
+    from retailflow_delivery.checks.terraform import Platform
 
     counts: Counter[str] = Counter()
     seen: dict[str, Counter[str]] = defaultdict(Counter)
@@ -54,7 +54,7 @@ def check(
 
 def grants() -> None:
     """Write anew what Terraform and docs/UNITY_CATALOG.md have from the contracts, after a change of roles or feeds."""
-    from retailflow_local.grants import outputs
+    from retailflow_delivery.grants import outputs
 
     write(outputs(REPOSITORY))
 
@@ -66,7 +66,7 @@ def verification() -> None:
 
 def bundle() -> None:
     """Write anew the Databricks job and pipeline of resources/, after a change of contracts or environment files."""
-    from retailflow_local.bundle import outputs
+    from retailflow_delivery.bundle import outputs
 
     write(outputs(REPOSITORY))
 

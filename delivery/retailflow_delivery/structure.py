@@ -13,6 +13,7 @@ PACKAGES = {  # by the name of a room, where its modules are; the lowest floor f
     "retailflow_spark": Path("spark_jobs/retailflow_spark"),
     "retailflow_airflow": Path("plugins/retailflow_airflow"),
     "retailflow_local": Path("local/retailflow_local"),
+    "retailflow_delivery": Path("delivery/retailflow_delivery"),
 }
 FLOORS = ("delta", "job", "bronze", "silver", "gold", "publish", "privacy", "ops")  # of retailflow_spark, from below
 _BEGIN, _END = "<!-- {name}: written by ./retailflow contracts schemas -->", "<!-- end of {name} -->"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from retailflow_local.checks import Failed
+from retailflow_delivery.checks import Failed
 
 _DIAGRAM = re.compile(r"^```mermaid\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _DRAW = "text => mermaid.render('drawn', text).then(() => '', error => String(error.message || error))"

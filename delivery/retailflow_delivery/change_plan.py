@@ -15,10 +15,10 @@ from rich.table import Table as RichTable
 from retailflow import fingerprints
 from retailflow.contracts import EntityContract, GoldContract, built_from, ddl, entities, gold_tables
 from retailflow.environments import Environment, load_environment
+from retailflow_delivery.contracts import at
+from retailflow_delivery.cost import ask, client_of
 from retailflow_local.commands import REPOSITORY
 from retailflow_local.console import console
-from retailflow_local.contracts import at
-from retailflow_local.cost import ask, client_of
 from retailflow_local.errors import WorkspaceError
 
 _PACKAGE = "spark_jobs/retailflow_spark"

@@ -12,11 +12,11 @@ from rich.markup import escape
 from retailflow.contracts import entities, gold_tables
 from retailflow.contracts.model import parse
 from retailflow.environments import load_environment
-from retailflow_local import bi, contract_tests, dbt, schemas
-from retailflow_local.checks.commands import write
+from retailflow_delivery import bi, contract_tests, dbt_sources, schemas, structure
+from retailflow_delivery.checks.commands import write
+from retailflow_delivery.contract_changes import Contract, Difference, differences
 from retailflow_local.commands import REPOSITORY
 from retailflow_local.console import console
-from retailflow_local.contract_changes import Contract, Difference, differences
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.workspace import Workspace
 
@@ -66,7 +66,8 @@ def test(
 @app.command("schemas")
 def write_schemas() -> None:
     """Write anew what producers, dbt and BI tools have of the contracts and metrics, after a change of these."""
-    write(schemas.outputs(REPOSITORY) | dbt.outputs(REPOSITORY) | bi.outputs(REPOSITORY))
+    sources = (schemas, dbt_sources, bi, structure)
+    write({path: text for source in sources for path, text in source.outputs(REPOSITORY).items()})
 
 
 def at(root: Path, ref: str) -> dict[str, Contract]:

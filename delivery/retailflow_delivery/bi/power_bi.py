@@ -7,7 +7,7 @@ import json
 import uuid
 
 from retailflow.contracts import Column
-from retailflow_local.bi.model import FACTS, RELATIONS, Metric, Table, metrics, tables
+from retailflow_delivery.bi.model import FACTS, RELATIONS, Metric, Table, metrics, tables
 
 _TYPES = {"STRING": "string", "DATE": "dateTime", "TIMESTAMP": "dateTime", "BOOLEAN": "boolean", "DOUBLE": "double"}
 _FORMATS = {"amount": "#,0.00", "count": "#,0", "percent": "0.0 %"}

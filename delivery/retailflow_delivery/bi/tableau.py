@@ -3,7 +3,7 @@
 from xml.etree import ElementTree as xml
 
 from retailflow.contracts import Column
-from retailflow_local.bi.model import FACTS, RELATIONS, Metric, Table, metrics, tables
+from retailflow_delivery.bi.model import FACTS, RELATIONS, Metric, Table, metrics, tables
 
 _TYPES = {"STRING": "string", "DATE": "date", "TIMESTAMP": "datetime", "BOOLEAN": "boolean"}
 _FORMATS = {"amount": "n#,##0.00", "count": "n#,##0", "percent": "p0.0%"}

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from retailflow_local.checks import Skipped
+from retailflow_delivery.checks import Skipped
 from retailflow_local.downloads import cache, fetch_packages, fresh_folder, npm_folder
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.toolchain import BUNDLED_ONLY, node
@@ -117,7 +117,7 @@ def _terraform_version(path: str) -> tuple[int, ...]:
 
 
 def _environment(group: str) -> Path:
-    """The virtual environment of one group of local/checks. Raises: Skipped."""
+    """The virtual environment of one group of delivery/checks. Raises: Skipped."""
     try:
         return virtual_environment(PROJECT, group)
     except WorkspaceError as error:

@@ -12,7 +12,7 @@ from retailflow.compute import Pool, submit_fields
 from retailflow.contracts.privacy import classification_tag
 from retailflow.environments import Environment, load_environment
 from retailflow.release import FOLDER, Release
-from retailflow_local.grants import SERVICE_PRINCIPALS, grants
+from retailflow_delivery.grants import SERVICE_PRINCIPALS, grants
 
 CLOUD = ("dev", "stg", "prod")
 _ROOT_TEST = "tests/root.tftest.hcl"

@@ -1,7 +1,7 @@
 """What is wrong with the bundle below a folder, as {place: sentence} on the standard output.
 
 Reads the files as the Databricks CLI does, by YAML 1.2, puts in each target's variables and gives every resource to
-databricks-bundles. Runs in an environment of local/checks.
+databricks-bundles. Runs in an environment of delivery/checks.
 """
 
 import json

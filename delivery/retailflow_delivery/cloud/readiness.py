@@ -9,9 +9,9 @@ from databricks.sdk.service.sql import StatementState
 from retailflow.contracts import entities
 from retailflow.contracts.privacy import MASK, MASKED_SCHEMAS, classification_tag, classifications
 from retailflow.release import FOLDER, Release
-from retailflow_local.cloud import Cloud, secret_names
+from retailflow_delivery.cloud import Cloud, secret_names
+from retailflow_delivery.grants import SERVICE_PRINCIPALS, grants, schemas
 from retailflow_local.doctor import Check
-from retailflow_local.grants import SERVICE_PRINCIPALS, grants, schemas
 from retailflow_local.releases import version_of_checkout
 from retailflow_local.workspace import REPOSITORY
 

@@ -2,7 +2,7 @@
 {name: {checks, wrong, warned}} out.
 
 `whole` is the contract as it stands, which is linted; by `tested` its table is looked at, on SPARK_REMOTE.
-Runs in an environment of local/checks.
+Runs in an environment of delivery/checks.
 """
 
 import json

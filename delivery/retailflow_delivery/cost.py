@@ -98,7 +98,7 @@ def ask(client: "WorkspaceClient", env: Environment, statement: str) -> list[lis
 
 def client_of(env: Environment) -> "WorkspaceClient":
     if env.name != "local":
-        from retailflow_local.cloud import connect
+        from retailflow_delivery.cloud import connect
 
         return connect(env).workspace
     workspace = Workspace()

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from retailflow_local.bi.model import RELATIONS, Metric, metrics, sql, tables
+from retailflow_delivery.bi.model import RELATIONS, Metric, metrics, sql, tables
 
 _JOINED = """\
 SELECT sales.*, product.name AS product_name, product.category, store.name AS store_name, store.country

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from retailflow.contracts import EntityContract, GoldContract
-from retailflow_local.checks.tools import PROJECT
+from retailflow_delivery.checks.tools import PROJECT
 from retailflow_local.commands import inherited
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.virtual_environments import virtual_environment

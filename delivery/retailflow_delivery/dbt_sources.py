@@ -1,0 +1,47 @@
+"""dbt's sources: what the contracts say of GOLD, in dbt's own form."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from retailflow.contracts import GoldContract, gold_tables
+from retailflow_local.commands import REPOSITORY
+from retailflow_local.dbt import PROPERTIES
+
+_GRACE_HOURS = 6  # a run late by that is no reason to warn
+_BUILT = "SELECT max(started_at) FROM ops.task_runs WHERE layer = 'gold' AND name = '{name}'"
+
+
+def outputs(root: Path) -> dict[Path, str]:
+    """dbt's sources, from the contracts: what each table and column means, and how old it may get."""
+    tables = [_source(contract) for contract in sorted(gold_tables(), key=lambda contract: contract.name)]
+    source = {
+        "name": "gold",
+        "description": "What readers see: audited versions only, all moved at once.",
+        "schema": "gold",
+        "tables": tables,
+    }
+    head = "# Written by ./retailflow contracts schemas from the contracts of GOLD.\n"
+    text = yaml.safe_dump({"sources": [source]}, sort_keys=False, allow_unicode=True, width=120)
+    return {root / PROPERTIES.relative_to(REPOSITORY) / "sources.yml": head + text}
+
+
+def _source(contract: GoldContract) -> dict[str, Any]:
+    promise = next(p for p in contract.document["slaProperties"] if p["property"] == "frequency")
+    hours = int(promise["value"]) * 24
+    return {
+        "name": contract.name,
+        "description": contract.description,
+        "config": {
+            "loaded_at_query": _BUILT.format(name=contract.name),
+            "freshness": {
+                "warn_after": {"count": hours + _GRACE_HOURS, "period": "hour"},
+                "error_after": {"count": 2 * hours + _GRACE_HOURS, "period": "hour"},
+            },
+        },
+        "columns": [
+            {"name": column.name, "description": column.description, "data_type": column.type.lower()}
+            for column in contract.table.columns
+        ],
+    }
