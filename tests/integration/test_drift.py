@@ -11,7 +11,7 @@ from pipeline import everything, put
 from retailflow.contracts import entity
 from retailflow.manifests import ulid
 from retailflow.raw import Part, deliver
-from retailflow_local.simulator.encode import INVENTORY
+from retailflow_local.simulator.encode import schema_of
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.bronze.encoding import BadFile
 from retailflow_spark.job.entry import Run
@@ -28,6 +28,8 @@ STOCK = {
     "store_id": "S1", "product_id": "P1", "snapshot_date": DAY, "quantity_on_hand": 5, "quantity_reserved": 0,
     "quantity_on_order": 0, "reorder_point": 1, "unit_cost": None, "recorded_at": NOW,
 }  # fmt: skip
+
+INVENTORY = schema_of("inventory")
 
 
 def put_file(raw, name: str, suffix: str, payload: bytes, records: int) -> str:

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retailflow import raw
+from retailflow.contracts import entities
 from retailflow.contracts import entity as contract
 from retailflow.manifests import ulid
 from retailflow.raw import Part
 from retailflow_local.adventureworks import records
 from retailflow_local.adventureworks.clickstream import clickstream
 from retailflow_local.adventureworks.source import Oltp, Row, Sales, read_oltp, read_sales
-from retailflow_local.simulator.encode import INVENTORY
+from retailflow_local.simulator.encode import schema_of
 
 
 class AdventureWorks:
@@ -38,7 +39,7 @@ class AdventureWorks:
         return read_oltp(folder) if folder.is_dir() else None
 
     def deliver_day(self, store: raw.RawStore, day: date, first: bool) -> list[str]:
-        """Deliver all eight feeds of a day, each complete with `_SUCCESS`. Repeating it changes nothing.
+        """Deliver every feed of a day, each complete with `_SUCCESS`. Repeating it changes nothing.
 
         Args:
             first: whether this is the first day that is loaded; it brings all customers, later days bring none.
@@ -57,6 +58,8 @@ class AdventureWorks:
             "payments": ([], "the data set has no payment events"),
             "clickstream": (clickstream(clicks, day), "the data set has no web events of this date"),
         }
+        for feed in entities():
+            feeds.setdefault(feed.name, ([], "the data set has no such feed"))
         return [_deliver(store, entity, day, parts, why) for entity, (parts, why) in feeds.items()]
 
     def _orders(self, day: date) -> list[Part]:
@@ -97,7 +100,7 @@ class AdventureWorks:
             product_id = self._key_of(product) or records.oltp_product_id(product)
             rows.append(records.stock(row, day, product_id, product["StandardCost"]))
         buffer = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(rows, schema=INVENTORY), buffer)
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema_of("inventory")), buffer)
         return [Part(".parquet", buffer.getvalue(), len(rows))]
 
     @cached_property

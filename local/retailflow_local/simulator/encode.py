@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterable
 from csv import writer
 
@@ -11,31 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
+from retailflow.contracts import Column
+from retailflow.contracts import entity as contract
 from retailflow_local.simulator.trouble import NEW_COLUMN, Cut
 
-COLUMNS = {
-    "stores": (
-        "store_id", "store_type", "name", "country", "region", "city", "postal_code", "timezone", "opened_on",
-        "closed_on", "updated_at",
-    ),
-    "store_sales": (
-        "receipt_id", "line_number", "revision", "store_id", "register_id", "sold_at_local", "product_id", "quantity",
-        "unit_price", "discount_amount", "tax_amount", "currency", "tender_type", "customer_id",
-    ),
-}  # fmt: skip
-INVENTORY = pa.schema(
-    [
-        ("store_id", pa.string()),
-        ("product_id", pa.string()),
-        ("snapshot_date", pa.date32()),
-        ("quantity_on_hand", pa.int64()),
-        ("quantity_reserved", pa.int64()),
-        ("quantity_on_order", pa.int64()),
-        ("reorder_point", pa.int64()),
-        ("unit_cost", pa.decimal128(18, 4)),
-        ("recorded_at", pa.timestamp("us", tz="UTC")),
-    ]
-)
 PAGE_LIMIT = 500
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -61,18 +41,41 @@ def zipped(payload: bytes) -> bytes:
 
 def csv(entity: str, records: list[dict], *, new_column: bool) -> bytes:
     """Header and lines; null is an empty field, and a cut line lacks its last two fields."""
-    columns = COLUMNS[entity] + ((NEW_COLUMN[0],) if new_column else ())
+    columns = (*(column.name for column in contract(entity).feed_columns), *((NEW_COLUMN[0],) if new_column else ()))
     text = io.StringIO()
     write = writer(text, lineterminator="\n").writerow
     write(columns)
     for record in records:
-        fields = [record[name] for name in columns]
+        fields = [str(value).lower() if isinstance(value := record[name], bool) else value for name in columns]
         write(fields[:-2] if isinstance(record, Cut) else fields)
     return text.getvalue().encode()
 
 
-def inventory(records: list[dict], *, new_column: bool) -> bytes:
-    schema = INVENTORY.append(pa.field(NEW_COLUMN[0], pa.string())) if new_column else INVENTORY
+def schema_of(entity: str) -> pa.Schema:
+    """The columns of a feed in Parquet, as its contract has them."""
+    return pa.schema([(column.name, _arrow_type(column)) for column in contract(entity).feed_columns])
+
+
+def _arrow_type(column: Column) -> pa.DataType:
+    kind, *sizes = re.findall(r"\w+", column.type)
+    if kind == "DECIMAL":
+        return pa.decimal128(*map(int, sizes))
+    return {
+        "BIGINT": pa.int64(),
+        "BOOLEAN": pa.bool_(),
+        "DATE": pa.date32(),
+        "INT": pa.int32(),
+        "STRING": pa.string(),
+        "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+        "TIMESTAMP_NTZ": pa.timestamp("us"),
+    }[kind]
+
+
+def parquet(entity: str, records: list[dict], *, new_column: bool) -> bytes:
+    """One file; a nested column has no place in it."""
+    schema = schema_of(entity)
+    if new_column:
+        schema = schema.append(pa.field(NEW_COLUMN[0], pa.string()))
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(records, schema=schema), sink)
     return sink.getvalue()

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
+from retailflow.contracts import entity as contract
 from retailflow.manifests import Manifest, ulid
 from retailflow.raw import Part, RawStore, complete, deliver, join_pages
 from retailflow_local.simulator import encode
@@ -70,15 +71,18 @@ def _encode(entity: str, records: list[dict], day: date, tills: list[str], *, ne
 
 def _single(entity: str, records: list[dict], *, new_column: bool) -> Part:
     count = len(records)
+    form = contract(entity).format
     if entity in API_ENTITIES:
         starts = range(0, count, encode.PAGE_LIMIT)
         return Part(".json", join_pages([encode.page(entity, records, start) for start in starts]), count)
-    if entity == "products":
-        return Part(".json", encode.json_bytes({"products": records}), count)
-    if entity == "stores":
+    if form.startswith("json"):
+        return Part(".json", encode.json_bytes({entity: records}), count)
+    if form == "csv":
         return Part(".csv", encode.csv(entity, records, new_column=new_column), count)
-    if entity == "inventory":
-        return Part(".parquet", encode.inventory(records, new_column=new_column), count)
+    if form == "ndjson_gzip":
+        return Part(".ndjson.gz", encode.zipped(encode.ndjson(records)), count)
+    if form == "parquet":
+        return Part(".parquet", encode.parquet(entity, records, new_column=new_column), count)
     return Part(".ndjson", encode.ndjson(records), count)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 
+from retailflow.contracts import entity as contract
+from retailflow_local.simulator import any_feed
 from retailflow_local.simulator.dice import midnight, stamp
 from retailflow_local.simulator.orders import fates, order_at
 from retailflow_local.simulator.tills import sales_of
@@ -22,7 +24,9 @@ def late_records(world: World, entity: str, day: date) -> list[dict]:
     records = world.records(entity, day)
     indices = world.rng("late", entity, day).sample(range(len(records)), min(6, len(records)))
     resent, changing = [records[index] for index in indices[:3]], [records[index] for index in indices[3:]]
-    return resent + _NEW[entity](world, day, changing)
+    if entity in _NEW:
+        return resent + _NEW[entity](world, day, changing)
+    return resent + [any_feed.newer(contract(entity), record, day) for record in changing]
 
 
 def _orders(world: World, day: date, _: list[dict]) -> list[dict]:

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from retailflow.contracts import entity as contract
+from retailflow_local.simulator import any_feed
 from retailflow_local.simulator.world import World
 
 SOUND = "sound"
 NEW_COLUMN = ("source_release", "2026.1")
-_SNAPSHOTS = frozenset({"products", "stores", "inventory"})
-# A day's sales keep their product and store: of these a damaged copy comes beside the sound record.
-_MASTER = frozenset({"products", "stores"})
 _ARRIVAL = {"payments": "recorded_at", "clickstream": "received_at"}
 _BAD_MOMENT = "2026-02-30T25:61:00Z"
 
-# Per entity: what can be wrong with a record, as (kind, field, value). An order's line is damaged in its first line.
-# `cut` is a line cut short: invalid JSON, or a CSV line with too few columns.
+# Per feed: what can be wrong with a record, as (kind, field, value). An order's line is damaged in its first line.
+# `cut` is a line cut short: invalid JSON, or a CSV line with too few columns. Other feeds: `any_feed.damages`.
 DAMAGES: dict[str, tuple[tuple[str, str, Any], ...]] = {
     "orders": (
         ("missing", "currency", None),
@@ -79,6 +78,21 @@ class Trouble:
         return cls(duplicates=0.005, resends=0.003, late=0.004, corrections=0.004, bad=0.004, new_columns=True)
 
 
+def damages_of(entity: str) -> tuple[tuple[str, str, Any], ...]:
+    """Return what can be wrong with a record of any feed, as (kind, field, value)."""
+    return DAMAGES[entity] if entity in DAMAGES else any_feed.damages(contract(entity))
+
+
+def is_snapshot(entity: str) -> bool:
+    """Return whether a day's delivery has all records, so that none of them comes late."""
+    return entity == "inventory" or (contract(entity).delivery == "file" and not contract(entity).event_date)
+
+
+def is_master(entity: str) -> bool:
+    """Return whether other records of the day refer to these: a damaged copy comes beside the sound record."""
+    return is_snapshot(entity) and entity != "inventory"
+
+
 class Cut(dict):
     """A record whose line is cut short when it is written."""
 
@@ -94,7 +108,7 @@ def delivered(world: World, entity: str, day: date, trouble: Trouble) -> list[tu
         kind = plan.get(index, SOUND)
         if kind == "late":
             continue
-        if kind.startswith("bad.") and entity not in _MASTER:
+        if kind.startswith("bad.") and not is_master(entity):
             result.append((kind, _damaged(entity, record, kind)))
             continue
         result.append((SOUND, record))
@@ -135,7 +149,7 @@ def arrived(entity: str, record: dict, day: date) -> dict:
 
 
 def _from_yesterday(world: World, entity: str, day: date, trouble: Trouble) -> list[tuple[str, dict]]:
-    if entity in _SNAPSHOTS or not (trouble.late or trouble.resends or trouble.corrections):
+    if is_snapshot(entity) or not (trouble.late or trouble.resends or trouble.corrections):
         return []
     records = world.records(entity, day - timedelta(days=1))
     result = []
@@ -157,20 +171,21 @@ def _plan(world: World, entity: str, day: date, count: int, trouble: Trouble) ->
         kinds.extend([kind] * (max(1, round(share * count)) if share else 0))
 
     plant("duplicate", trouble.duplicates)
-    if entity not in _SNAPSHOTS:
+    if not is_snapshot(entity):
         plant("late", trouble.late)
         plant("resend", trouble.resends)
     if entity == "store_sales":
         plant("correction", trouble.corrections / 2)
         plant("correction.later", trouble.corrections / 2)
-    for name, _, _ in DAMAGES[entity]:
-        plant(f"bad.{name}", trouble.bad / len(DAMAGES[entity]))
+    damages = damages_of(entity)
+    for name, _, _ in damages:
+        plant(f"bad.{name}", trouble.bad / len(damages))
     indices = world.rng("trouble", entity, day).sample(range(count), min(len(kinds), count // 2))
     return dict(zip(indices, kinds, strict=False))
 
 
 def _damaged(entity: str, record: dict, kind: str) -> dict:
-    field, value = next((field, value) for name, field, value in DAMAGES[entity] if f"bad.{name}" == kind)
+    field, value = next((field, value) for name, field, value in damages_of(entity) if f"bad.{name}" == kind)
     if not field:
         return Cut(record)
     if field not in record:

@@ -2,12 +2,9 @@
 
 from datetime import date
 
-from retailflow_local.simulator import catalog, crm, orders, payments, shops, stock, tills, web
+from retailflow.contracts import entities
+from retailflow_local.simulator import any_feed, catalog, crm, orders, payments, shops, stock, tills, web
 from retailflow_local.simulator.dice import Dice
-
-API_ENTITIES = ("orders", "customers")
-FILE_ENTITIES = ("products", "stores", "store_sales", "inventory", "payments", "clickstream")
-ENTITIES = API_ENTITIES + FILE_ENTITIES
 
 
 class World(Dice):
@@ -24,9 +21,12 @@ class World(Dice):
 
     def records(self, entity: str, day: date) -> list[dict]:
         """The sound records of any feed."""
-        return _RECORDS[entity](self, day)
+        if entity in _RECORDS:
+            return _RECORDS[entity](self, day)
+        return any_feed.records_of(self, entity, day, self.records)
 
 
+# The feeds with a module of their own. Any other is simulated from its contract.
 _RECORDS = {
     "orders": orders.orders_of,
     "customers": crm.customers_of,
@@ -37,3 +37,7 @@ _RECORDS = {
     "payments": payments.payments_of,
     "clickstream": web.clicks_of,
 }
+_ALL = sorted(entities(), key=lambda one: [*_RECORDS, one.name].index(one.name))
+API_ENTITIES = tuple(one.name for one in _ALL if one.delivery == "api")
+FILE_ENTITIES = tuple(one.name for one in _ALL if one.delivery == "file")
+ENTITIES = API_ENTITIES + FILE_ENTITIES
