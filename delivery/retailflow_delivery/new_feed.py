@@ -388,6 +388,8 @@ def _typed(column: Field, value: Any) -> Any:
         return value.strip() == "true"
     if column.type in ("INT", "BIGINT"):
         return int(value)
+    if isinstance(value, bool | date):  # of Parquet; a moment is a date too
+        return value
     if column.type == "ARRAY<STRING>":
         return [str(one) for one in value]
     return str(value).strip() or None

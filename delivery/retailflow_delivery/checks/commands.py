@@ -72,7 +72,9 @@ def bundle() -> None:
 
 
 def write(outputs: Mapping[Path, str]) -> None:
+    """Write the files that differ, and say which."""
     for path, text in outputs.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        console.print(f"Wrote {path.relative_to(REPOSITORY)}.")
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+            console.print(f"Wrote {path.relative_to(REPOSITORY)}.")

@@ -1,0 +1,33 @@
+"""Each feed with a pair of files: what arrives, and what SILVER then has of it. `new-feed` writes such a pair."""
+
+import csv
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pipeline import run_day
+
+from retailflow.contracts import entity
+from retailflow.manifests import ulid
+from retailflow.raw import Part, complete, deliver
+from retailflow_delivery.new_feed import as_text
+
+PAIRS = sorted(path.parent for path in Path(__file__).parent.glob("*/silver.csv"))
+NOW = datetime.now(UTC)
+DAY = NOW.date() - timedelta(days=1)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
+def test_what_arrives_is_what_silver_has(tables, raw, pair):
+    contract = entity(pair.name)
+    with (pair / "silver.csv").open(newline="") as file:
+        header, *expected = csv.reader(file)
+    (arrives,) = pair.glob("arrives.*")
+    part = Part(arrives.name.removeprefix("arrives"), arrives.read_bytes(), len(expected))
+    deliver(raw, contract.name, DAY, ulid(NOW, contract.name), NOW, [part])
+    complete(raw, contract.name, DAY)
+    run_day(tables, raw, contract.name, DAY)
+    assert header == contract.silver.value_names
+    rows = tables.read(contract.silver.name).select(*header).collect()
+    assert sorted([as_text(value) for value in row.asDict(recursive=True).values()] for row in rows) == expected
+    assert tables.read(contract.quarantine.name).count() == 0
