@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from retailflow.compute import NewCluster, Pool
-from retailflow.contracts import gold_tables
+from retailflow.contracts import entities, gold_tables
 from retailflow.environments import load_environment
 from retailflow.release import installed
 from retailflow_airflow.submit import payload
@@ -42,7 +42,7 @@ def test_each_task_runs_the_script_that_the_dag_submits_with_the_same_parameters
 def test_where_the_dag_has_a_sensor_the_job_looks_for_the_success_file_for_as_long(daily):
     sensors = [task for task in daily.tasks if task.task_type == "DeliverySensor"]
     found = tasks("local")
-    assert len(sensors) == 8
+    assert len(sensors) == len(entities())
     for sensor in sensors:
         task = found[sensor.task_id.replace(".", "_")]
         assert task["spark_python_task"]["python_file"].endswith("/landed.py")

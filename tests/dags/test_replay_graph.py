@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from retailflow.contracts import gold_tables
+from retailflow.contracts import entities, gold_tables
 from retailflow_airflow.replay import dates, parse, touched
 
 RUN = SimpleNamespace(run_after=datetime(2026, 2, 1, 0, 30, tzinfo=UTC), run_type="manual")
@@ -46,7 +46,7 @@ def test_only_so_many_indices_run_at_once_and_only_one_replay(replay):
 def test_the_form_starts_as_a_dry_run_of_everything_and_refuses_what_there_is_not(replay):
     filled = replay.params.dump()
     assert (filled["dry_run"], filled["selection"], filled["layers"]) == (True, "range", ["bronze", "silver", "gold"])
-    assert len(filled["entities"]) == 8
+    assert filled["entities"] == [feed.name for feed in entities()]
     for name, wrong in {"selection": "all", "entities": ["order"], "layers": [], "date_from": "2026-1-5"}.items():
         with pytest.raises(ValueError, match=r"not one of|non-empty|not a 'date'"):
             replay.params.get_param(name).resolve(value=wrong)

@@ -13,12 +13,14 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error as PlaywrightError
 
+from retailflow.contracts import entities, gold_tables
 from retailflow_airflow.missing import Known
 
 from .conftest import serving
 from .fake_ledger import ERROR, LAST, REBUILT, RUN_PAGE, SECRET, STUCK, WAITING
 
 pytestmark = pytest.mark.timeout(300)
+FEEDS, TABLES = len(entities()), len(gold_tables())
 PAYMENTS = f"/quarantine/payments/{LAST}"
 
 
@@ -84,7 +86,7 @@ def test_each_cell_says_what_became_of_it(visit, server):
     assert ": done late, " in state_of(page, "silver.store_sales")
     assert ": built, not published, " in state_of(page, "gold.fact_sales")
     assert state_of(page, "silver.payments").endswith(" rows, 37 quarantined")
-    assert page.locator("tbody tr").count() == 18
+    assert page.locator("tbody tr").count() == FEEDS + TABLES
     assert page.locator("tbody tr").first.locator("td.day").count() == 30
     assert page.locator(".unusual title").all_inner_texts() != []
     assert page.get_by_text("cost_center=retail-analytics").is_visible()
@@ -134,7 +136,7 @@ def test_days_that_nobody_ran_are_said_with_the_commands_that_run_them(visit, se
     ]
     cell = page.get_by_role("link", name=f"silver.orders of {yesterday}:").first
     assert cell.get_attribute("aria-label").endswith(": not run: the day is missing")
-    assert page.locator(".day .symbol.missing").count() == 18
+    assert page.locator(".day .symbol.missing").count() == FEEDS + TABLES
     cell.click()
     page.get_by_role("heading", name="Safe now").wait_for()
     assert command.format(yesterday, yesterday) in page.locator(".incident").inner_text()
@@ -173,7 +175,7 @@ def test_a_failed_cell_has_the_card_of_its_e_mail(visit, server):
 def test_the_grid_is_one_stop_for_tab(visit, server):
     server.settled("/", "oncall")
     page = visit(f"/retailflow/?date={LAST}")
-    assert page.locator("[role=grid] a").count() == 8 * 33 + 10 * 31
+    assert page.locator("[role=grid] a").count() == FEEDS * 33 + TABLES * 31
     assert page.locator("[role=grid] a[tabindex='0']").count() == 1
 
 
