@@ -11,10 +11,10 @@ from threading import Event, Thread
 import psutil
 import requests
 
-from retailflow.contracts import entities, entity, gold_tables
+from retailflow import raw
+from retailflow.contracts import entities, gold_tables
 from retailflow.manifests import ulid
 from retailflow.raw import Part, complete, deliver
-from retailflow_delivery.withdrawal import withdrawn
 from retailflow_local.console import console
 from retailflow_local.drill import Case, Drill, day
 from retailflow_local.simulator.encode import csv, ndjson, zipped
@@ -50,8 +50,8 @@ def deliver_batch(drill: Drill, entity: str, date, name: str, part: Part) -> str
 
 def withdraw(drill: Drill, feed: str, date, batch_id: str) -> None:
     """What `./retailflow withdraw --apply` does."""
-    for line in withdrawn(drill.raw, entity(feed), date, batch_id, is_dry_run=False):
-        console.print(f"  [dim]{line}[/dim]", soft_wrap=True)
+    done = raw.withdraw(drill.raw, feed, date, batch_id)
+    console.print(f"  [dim]{feed} of {date}: withdrawn by {done.batch_id}[/dim]", soft_wrap=True)
 
 
 def never_started(drill: Drill) -> None:

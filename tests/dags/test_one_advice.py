@@ -92,7 +92,7 @@ def shown(table, states, note, monkeypatch):
 
 
 def printed(table, states, note):
-    run = {"dag_run_id": RUN, "conf": {"ingestion_date": str(DAY)}, "logical_date": None}
+    run = {"dag_run_id": RUN, "conf": {"ingestion_date": str(DAY)}, "logical_date": None, "run_after": None}
     client = SimpleNamespace(xcom=lambda dag, run_id, task, key: note(task) if key == "incident" else None)
     own = {"task_id": table, "state": states.get(table)}
     found = [{"task_id": task, "state": state} for task, state in states.items()]

@@ -58,7 +58,7 @@ def test_every_output_that_people_are_told_to_read_exists():
 
 def test_every_workflow_that_people_are_told_to_run_exists():
     """By the guide, and by `./retailflow doctor --env` where no release is deployed."""
-    doctor = (REPOSITORY / "local" / "retailflow_local" / "cloud" / "readiness.py").read_text()
+    doctor = (REPOSITORY / "delivery" / "retailflow_delivery" / "cloud" / "readiness.py").read_text()
     (advised,) = re.findall(r'"Run the workflow ([a-z-]+) or ([a-z-]+)\."', doctor)
     table = GUIDE.split("\n## The code, by GitHub's workflows\n")[1].split("\n|", 1)[1].split("\n\n")[0]
     named = {line.split("`")[1] for line in table.splitlines()[2:]}
