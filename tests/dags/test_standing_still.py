@@ -151,7 +151,8 @@ def test_while_a_feed_is_late_for_days_the_warehouse_is_asked_once_an_hour(airfl
     airflow.ends[TUESDAY] |= dict.fromkeys(WAITING)
     first, mails, published = watched(WEDNESDAY)
     assert mails == ["04:00 missed silver.payments", "05:15 missed gold.payment_reconciliation"]
-    assert published == ["03:10"]
+    done = max(end for end in airflow.ends[TUESDAY].values() if end)
+    assert len(published) == 1 and published[0] >= f"{done:%H:%M}"
     assert "| publications that it starts, each one start of compute | 0 | 1 | 0 |" in SCALING
     assert first == ["04:00", "05:00", *(f"{hour:02}:15" for hour in range(5, 24))]
     second, mails, published = watched(THURSDAY)

@@ -19,12 +19,16 @@ PLENTY = Trouble(duplicates=0.03, resends=0.02, late=0.04, corrections=0.03, bad
 def as_sent(name: str, record: dict) -> dict:
     """A CSV field is text, and an empty one null; Parquet's dates and decimals are compared as text."""
     if entity(name).format == "csv":
-        return {field: None if value is None or value == "" else str(value) for field, value in record.items()}
+        return {field: None if value is None or value == "" else _cell(value) for field, value in record.items()}
     if entity(name).format == "parquet":
         return {
             field: value if value is None or isinstance(value, int) else _text(value) for field, value in record.items()
         }
     return record
+
+
+def _cell(value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _text(value) -> str:

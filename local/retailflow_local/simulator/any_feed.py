@@ -5,7 +5,7 @@ A feed with an event date has new records each day. Any other is a snapshot, who
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -89,7 +89,7 @@ def _record(dice: Dice, contract: EntityContract, day: date, index: int, keys: d
             value = None
         else:
             value = _value(rng, column, at)
-        record[column.name] = value if is_typed else _as_text(value, column)
+        record[column.name] = _with_zone(value, column) if is_typed else _as_text(value, column)
     return record
 
 
@@ -175,6 +175,11 @@ def _chosen(rng: Random, part: tuple[Any, Any]) -> str:
     return ""  # AT: a begin or an end
 
 
+def _with_zone(value: Any, column: Column) -> Any:
+    """A moment in UTC says so, as Parquet has it."""
+    return value.replace(tzinfo=UTC) if column.type == "TIMESTAMP" and value is not None else value
+
+
 def _as_text(value: Any, column: Column) -> Any:
     """A value as JSON and CSV write it: moments, dates and decimals are text."""
     if isinstance(value, list):
@@ -191,5 +196,5 @@ def _as_text(value: Any, column: Column) -> Any:
 def newer(contract: EntityContract, record: dict, day: date) -> dict:
     """Return a newer version of a record, of the last second of the day."""
     at = midnight(day) + timedelta(days=1) - timedelta(seconds=1)
-    value = at if contract.format == "parquet" else stamp(at)
+    value = at.replace(tzinfo=UTC) if contract.format == "parquet" else stamp(at)
     return {**record, **changed(contract, record), contract.version_column: value}

@@ -50,7 +50,7 @@ def deliver_late(store: RawStore, world: World, entity: str, day: date) -> Manif
 
 def _exported_at(entity: str, day: date) -> datetime:
     """00:30 UTC of the day after, and some minutes that are the entity's own."""
-    return datetime.combine(day, time(0, 30), UTC) + timedelta(days=1, minutes=3 * ENTITIES.index(entity))
+    return datetime.combine(day, time(0, 30), UTC) + timedelta(days=1, minutes=3 * ENTITIES.index(entity) % 30)
 
 
 def _encode(entity: str, records: list[dict], day: date, tills: list[str], *, new_column: bool) -> list[Part]:

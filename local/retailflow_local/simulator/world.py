@@ -21,13 +21,13 @@ class World(Dice):
 
     def records(self, entity: str, day: date) -> list[dict]:
         """The sound records of any feed."""
-        if entity in _RECORDS:
-            return _RECORDS[entity](self, day)
+        if entity in MODULES:
+            return MODULES[entity](self, day)
         return any_feed.records_of(self, entity, day, self.records)
 
 
 # The feeds with a module of their own. Any other is simulated from its contract.
-_RECORDS = {
+MODULES = {
     "orders": orders.orders_of,
     "customers": crm.customers_of,
     "products": catalog.products_of,
@@ -37,7 +37,7 @@ _RECORDS = {
     "payments": payments.payments_of,
     "clickstream": web.clicks_of,
 }
-_ALL = sorted(entities(), key=lambda one: [*_RECORDS, one.name].index(one.name))
+_ALL = sorted(entities(), key=lambda one: [*MODULES, one.name].index(one.name))
 API_ENTITIES = tuple(one.name for one in _ALL if one.delivery == "api")
 FILE_ENTITIES = tuple(one.name for one in _ALL if one.delivery == "file")
 ENTITIES = API_ENTITIES + FILE_ENTITIES

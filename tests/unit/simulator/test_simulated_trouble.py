@@ -8,7 +8,7 @@ import pytest
 
 from retailflow_local.simulator.files import parts
 from retailflow_local.simulator.trouble import Trouble, planted
-from retailflow_local.simulator.world import ENTITIES, World
+from retailflow_local.simulator.world import MODULES, World
 
 from .reading import key_of, read_all
 
@@ -86,13 +86,13 @@ def count_from_bytes(entity: str, day: date, before: date) -> Counter:
     return counts
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
+@pytest.mark.parametrize("entity", MODULES)
 def test_what_was_planted_is_what_the_bytes_hold(entity):
     assert count_from_bytes(entity, DAY, BEFORE) == planted(WORLD, entity, DAY, ALL)
 
 
 def test_every_kind_of_trouble_is_planted_somewhere():
-    kinds = set().union(*(planted(WORLD, entity, DAY, ALL) for entity in ENTITIES))
+    kinds = set().union(*(planted(WORLD, entity, DAY, ALL) for entity in MODULES))
     assert kinds == {
         "duplicate", "resend", "late", "correction", "new_column", "bad.missing", "bad.price_unparsable",
         "bad.price_five_decimals", "bad.status_unknown", "bad.moment_unparsable", "bad.quantity_zero", "bad.cut",
@@ -106,7 +106,7 @@ def test_each_kind_of_damage_has_its_own_number_at_the_demos_rates():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
+@pytest.mark.parametrize("entity", MODULES)
 def test_no_trouble_plants_nothing(entity):
     assert planted(WORLD, entity, DAY, Trouble.none()) == {}
 
