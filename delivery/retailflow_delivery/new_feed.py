@@ -92,13 +92,15 @@ def new_feed(
     _check_name(name)
     found = read(sample, name)
     _check_columns(found, key, version, event)
-    contract = REPOSITORY / CONTRACTS / f"{name}.odcs.yaml"
-    rows = _some(found, key, version)
-    pair = REPOSITORY / PAIRS / name
+    rows, pair = _some(found, key), REPOSITORY / PAIRS / name
+    files = {
+        (contract := REPOSITORY / CONTRACTS / f"{name}.odcs.yaml"): document(name, found, key, version, event, owner),
+        pair / f"arrives{_suffix(sample)}": _written(found, rows, name),
+        pair / "silver.csv": _expected(found, rows, event),
+    }
     pair.mkdir(parents=True)
-    contract.write_text(document(name, found, key, version, event, owner))
-    (pair / f"arrives{_suffix(sample)}").write_bytes(_written(found, rows, name))
-    (pair / "silver.csv").write_text(_expected(found, rows, event))
+    for path, content in files.items():
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
     for command in (("contracts", "schemas"), ("grants",), ("bundle",)):  # in a process that has read the new contract
         subprocess.run([sys.executable, "-m", "retailflow_local.cli", *command], cwd=REPOSITORY, check=True)
     console.print(f"Wrote {contract.relative_to(REPOSITORY)}, and a test: {pair.relative_to(REPOSITORY)}.")
@@ -330,7 +332,7 @@ def _inline(column: Field) -> str:
     )
 
 
-def _some(sample: Sample, key: Sequence[str], version: str) -> list[dict[str, Any]]:
+def _some(sample: Sample, key: Sequence[str]) -> list[dict[str, Any]]:
     """The first records of different keys: what arrives is what SILVER then has."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for record in sample.records:

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import subprocess
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -94,10 +95,15 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW_CONN_DATABRICKS_DEFAULT": as_json(databricks),
         "AIRFLOW_CONN_SMTP_DEFAULT": as_json(smtp),
         "AIRFLOW_CONN_WASB_DEFAULT": as_json(wasb),
-        "PYTHONPATH": str(repository / "local" / "airflow_settings"),  # where Airflow looks for airflow_local_settings
+        "PYTHONPATH": _with_settings(repository / "local" / "airflow_settings"),
         FILE_VARIABLE: str(release_file(root)),
         "RETAILFLOW_DAGS_TEST_DATABASE": _database(database, home, ports, own, "dags_test"),
     }
+
+
+def _with_settings(folder: Path) -> str:
+    """The path on which Airflow finds `airflow_local_settings`, before that of the caller."""
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
 
 
 def _database(kind: str, home: Path, ports: dict[str, int], own: Secrets, name: str) -> str:

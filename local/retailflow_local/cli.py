@@ -35,9 +35,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 RUN, LOOK = "Run", "Look"  # groups of the commands; delivery has two more
-app.add_typer(quarantine, name="quarantine", rich_help_panel=LOOK)
-app.command(rich_help_panel=LOOK)(incident)
-app.command(rich_help_panel=RUN)(lakeflow)
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -294,6 +291,9 @@ def _spread() -> tuple[str, ...]:
     return ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder") if has_room else ()
 
 
+app.add_typer(quarantine, name="quarantine", rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK)(incident)
+app.command(rich_help_panel=RUN)(lakeflow)
 for found in entry_points(group="retailflow.commands"):  # those of the other packages of this repository
     found.load()(app)
 
