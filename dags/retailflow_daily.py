@@ -14,6 +14,9 @@ a day again changes nothing, and an old day never undoes a newer one.
 
 **Where to look.** A failed task's log ends with the last lines of the job's; its link *See Databricks Job Run* opens
 all of it. A `raw.*` task waiting for hours means that the source has not written `_SUCCESS`.
+
+**Reads** RAW; the sources' APIs by `raw.ingest_*`. **Writes** RAW of the API feeds, BRONZE, SILVER, quarantine, GOLD,
+`ops.runs`, `ops.releases`.
 """
 
 from airflow.sdk import DAG, Param, TaskGroup
@@ -21,6 +24,7 @@ from airflow.sdk import DAG, Param, TaskGroup
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.landing import landed
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import spark_job
@@ -43,7 +47,7 @@ with DAG(
         )
     },
     # A day that waits for a feed holds up no other that is cleared, triggered or due.
-    **defaults(env, max_active_runs=4),
+    **defaults(env, Impact.TIER_1, Triage.AT_ONCE, max_active_runs=4),
 ):
     with TaskGroup("raw"):
         ingested = {

@@ -10,6 +10,8 @@
 
 **Why beside the audits.** Audits look at what a run changed, before readers see it. These look at whole tables, across
 layers, as readers see them.
+
+**Reads** the views `gold.*`, and `ops.*`. **Writes** nothing.
 """
 
 from airflow.sdk import DAG, task
@@ -17,6 +19,7 @@ from airflow.sdk import DAG, task
 from retailflow.environments import load_environment
 from retailflow_airflow.data_tests import FOLDER, run_file
 from retailflow_airflow.defaults import defaults
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.wiring import GOLD_DAY
 
 DOC = """The tests of `tests/data/{}`.
@@ -32,7 +35,7 @@ with DAG(
     description="tests/data against the live tables.",
     doc_md=__doc__,
     schedule=GOLD_DAY,
-    **defaults(env),
+    **defaults(env, Impact.TIER_2, Triage.NEXT_WORKING_DAY),
 ):
     for file in sorted(path.name for path in FOLDER.glob("test_*.py")):
         name = file.removeprefix("test_").removesuffix(".py")

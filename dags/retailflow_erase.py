@@ -25,6 +25,9 @@ record of somebody else that mentions the person, only the mention goes.
 **Safe to clear.** Every task, at any time. What is redacted cannot be brought back.
 
 **Where to look.** The output of `find` has the numbers; `finish` says where somebody still is.
+
+**Reads** BRONZE and RAW of the feeds with people in them. **Writes** RAW, all tables with people in them,
+`ops.erasures`, `ops.redactions`.
 """
 
 from airflow.sdk import DAG, task, task_group
@@ -34,6 +37,7 @@ from retailflow.environments import load_environment
 from retailflow_airflow import replay
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.erase import ASKED, HOURS, MACROS, form, read_plan
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.replay import PLANNED_DATE, REBUILD_DOC, entity_task
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
@@ -62,7 +66,7 @@ with DAG(
     doc_md=__doc__,
     schedule=timetable(env.schedule, "0 8 * * *"),
     params=form(),
-    **defaults(env, {**replay.MACROS, **MACROS}),
+    **defaults(env, Impact.TIER_2, Triage.NEXT_WORKING_DAY, {**replay.MACROS, **MACROS}),
 ):
     asked = [part for option in ASKED.items() for part in option]
     find = spark_task(env, "find", submission(env, "erase_find", asked, RUN_DATE), FIND)

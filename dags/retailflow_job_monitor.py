@@ -8,12 +8,15 @@
 **Safe to clear.** Always; a run that is recorded already stays as it is.
 
 **Where to look.** `SELECT * FROM ops.job_runs WHERE result <> 'SUCCESS' ORDER BY ended_at DESC`.
+
+**Reads** Databricks' list of runs. **Writes** `ops.job_runs`.
 """
 
 from airflow.sdk import DAG
 
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 
@@ -24,7 +27,7 @@ with DAG(
     description="Databricks runs that have ended, into ops.job_runs.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "40 */6 * * *"),
-    **defaults(env, runs_all_day=True),
+    **defaults(env, Impact.TIER_3, Triage.IF_IT_REPEATS, runs_all_day=True),
 ):
     spark_task(
         env,

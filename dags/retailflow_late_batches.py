@@ -15,6 +15,9 @@ its list of runs shows what was rebuilt, not every hour in which nothing was.
 **Safe to clear.** Every task, at any time.
 
 **Where to look.** The log of `read_found` says what was found; the runs of `retailflow_replay` what became of it.
+
+**Reads** the run log, names in RAW, quarantine. **Writes** nothing itself; it triggers `retailflow_replay` and
+`retailflow_publish`.
 """
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
@@ -23,6 +26,7 @@ from airflow.sdk import DAG, task
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.replay import MACROS, date_fields, plan_task, read_late
 from retailflow_airflow.schedule import timetable
 
@@ -34,7 +38,7 @@ with DAG(
     doc_md=__doc__,
     schedule=timetable(env.schedule, "20 * * * *"),
     params=date_fields(),
-    **defaults(env, MACROS, runs_all_day=True),
+    **defaults(env, Impact.TIER_2, Triage.IF_IT_REPEATS, MACROS, runs_all_day=True),
 ):
     plan = plan_task(env, "late", ",".join(entity.name for entity in entities()))
     found = task.short_circuit(read_late, task_id="read_found")(plan.output["run_id"])

@@ -14,12 +14,15 @@ The job of GOLD lets the release follow the upkeep, so that readers never hold a
 
 **Where to look.** *See Databricks Job Run* has a line for each table. A table that failed stays as it was; the others
 are done.
+
+**Reads** all tables. **Writes** files of all tables, but no row; `ops.runs`.
 """
 
 from airflow.sdk import DAG
 
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 
@@ -35,7 +38,7 @@ with DAG(
     description="OPTIMIZE, VACUUM and ANALYZE of all tables.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "0 7 * * *"),
-    **defaults(env),
+    **defaults(env, Impact.TIER_3, Triage.IF_IT_REPEATS),
 ):
     for layer in ("bronze", "silver", "gold", "ops"):
         body = submission(env, "maintain", ["--layer", layer, "--run-id", DATABRICKS_RUN], RUN_DATE)

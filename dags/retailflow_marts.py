@@ -12,12 +12,15 @@ is triggered by hand: seven starts of dbt take as long as the day.
 
 **Why beside the daily DAG.** GOLD is whole and published without the marts: a model that an analyst changed must not
 turn a day of data red.
+
+**Reads** the views `gold.*`. **Writes** `marts.*`.
 """
 
 from airflow.sdk import DAG
 
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.marts import marts
 from retailflow_airflow.wiring import GOLD_DAY
 
@@ -29,6 +32,6 @@ with DAG(
     doc_md=__doc__,
     schedule=None if env.schedule.last_date else GOLD_DAY,
     max_active_tasks=2,
-    **defaults(env),
+    **defaults(env, Impact.TIER_2, Triage.NEXT_WORKING_DAY),
 ):
     marts(env)

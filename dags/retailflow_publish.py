@@ -8,12 +8,15 @@
 **Safe to clear.** Always; where nothing new was built it changes nothing.
 
 **Where to look.** The task's log names the tables that were published and those that an audit holds back.
+
+**Reads** what changed in GOLD since the last release. **Writes** `ops.releases`, and the views that readers see.
 """
 
 from airflow.sdk import DAG
 
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.submit import RUN_DATE, publication
 
 env = load_environment()
@@ -23,6 +26,6 @@ with DAG(
     description="What was built of GOLD is shown to readers.",
     doc_md=__doc__,
     schedule=None,
-    **defaults(env),
+    **defaults(env, Impact.TIER_1, Triage.AT_ONCE),
 ):
     publication(env, RUN_DATE)

@@ -9,12 +9,15 @@ tasks in Airflow, and cancels those whose try has ended, as when a worker was lo
 
 **Where to look.** The log of `reap` names each run that it cancels, with its page. Without it such a run ends by its
 own `timeout_seconds`.
+
+**Reads** the active runs of Databricks, and the states of their tasks. **Writes** nothing; it cancels runs.
 """
 
 from airflow.sdk import DAG, task
 
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.runs import reap
 from retailflow_airflow.schedule import timetable
 
@@ -25,6 +28,6 @@ with DAG(
     description="Cancels Databricks runs whose try has ended in Airflow.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "50 * * * *"),
-    **defaults(env, runs_all_day=True),
+    **defaults(env, Impact.TIER_3, Triage.IF_IT_REPEATS, runs_all_day=True),
 ):
     task(reap)(env.name)

@@ -15,6 +15,8 @@ RAW and the contract are the same it changes nothing, and an old day never undoe
 
 **Where to look.** The log of `read_plan`; a failed task's log ends with the job's own. A date that fails
 holds back the GOLD of this run; the other dates are done.
+
+**Reads** RAW, the run log. **Writes** the chosen dates of BRONZE and SILVER, GOLD, `ops.runs`, `ops.releases`.
 """
 
 from airflow.sdk import DAG, task, task_group
@@ -22,6 +24,7 @@ from airflow.sdk import DAG, task, task_group
 from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.replay import (
     MACROS,
     PLANNED_DATE,
@@ -44,7 +47,7 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     params=form(),
-    **defaults(env, MACROS),
+    **defaults(env, Impact.TIER_2, Triage.NEXT_WORKING_DAY, MACROS),
 ):
     plan = plan_task(env)
     items = task.short_circuit(read_plan)(plan.output["run_id"])

@@ -25,6 +25,9 @@ Airflow's triggerer, because then no worker would tell of anything.
 **Safe to clear.** Always.
 
 **Where to look.** The log of `look`; the Variable `retailflow_watch` says what was sent.
+
+**Reads** the states of `retailflow_daily` in Airflow, and the run log. **Writes** e-mails, and the Variable
+`retailflow_watch`.
 """
 
 from datetime import timedelta
@@ -34,6 +37,7 @@ from airflow.sdk import DAG, Param, task
 
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
+from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.watch import look, own_deadline
 
@@ -54,7 +58,7 @@ with DAG(
             description="The day to look at, such as 2026-01-15; empty: yesterday.",
         )
     },
-    **defaults(env, runs_all_day=True),
+    **defaults(env, Impact.TIER_1, Triage.AT_ONCE, runs_all_day=True),
 ):
     found = task.short_circuit(look, execution_timeout=timedelta(minutes=10))(env.name)
     found >> TriggerDagRunOperator(

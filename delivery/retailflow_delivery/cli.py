@@ -11,6 +11,7 @@ from retailflow_delivery.change_plan import plan
 from retailflow_delivery.checks import commands
 from retailflow_delivery.contracts import app as contracts
 from retailflow_delivery.cost import cost
+from retailflow_delivery.dag_list import dags
 from retailflow_delivery.new_feed import new_feed
 from retailflow_delivery.withdrawal import withdraw
 from retailflow_local import releases
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
     for command in (new_feed, plan, withdraw):
         app.command(rich_help_panel=CHANGE)(command)
     app.add_typer(contracts, name="contracts", rich_help_panel=CHANGE)
-    for command in (pack, commands.check, commands.grants, commands.bundle, commands.verification):
+    for command in (pack, commands.check, commands.grants, commands.bundle, dags, commands.verification):
         app.command(rich_help_panel=DELIVER)(command)
 
 

@@ -1,9 +1,9 @@
 """Airflow on this machine: its settings, its four processes, and a small client of its REST API."""
 
+import os
 import shutil
 import sqlite3
 import subprocess
-import os
 import sys
 import time
 from collections.abc import Callable

@@ -8,6 +8,7 @@ from typing import Any
 from retailflow.environments import Environment
 from retailflow_airflow import remote_log
 from retailflow_airflow.failure import report
+from retailflow_airflow.impact import Impact, Triage, tags
 from retailflow_airflow.macros import MACROS
 from retailflow_airflow.repeats import tell_recovery
 from retailflow_airflow.unmailed import remember
@@ -15,6 +16,8 @@ from retailflow_airflow.unmailed import remember
 
 def defaults(
     env: Environment,
+    impact: Impact,
+    triage: Triage,
     macros: Mapping[str, Any] = MappingProxyType({}),
     max_active_runs: int = 1,
     *,
@@ -24,6 +27,7 @@ def defaults(
 
     Args:
         runs_all_day: the DAG mails once that it fails, and once that it works again; see repeats.py.
+        impact, triage: who is hurt while it does not work, and when on-call looks at it.
         macros: those that only its templates call.
         max_active_runs: scheduled and triggered runs at a time; a backfill brings its own limit.
     """
@@ -44,5 +48,5 @@ def defaults(
             "on_retry_callback": remote_log.show,
         },
         "user_defined_macros": {**MACROS, **macros},
-        "tags": ["retailflow", *(f"{key}:{value}" for key, value in sorted(env.tags.items()))],
+        "tags": ["retailflow", *tags(impact, triage), *(f"{key}:{value}" for key, value in sorted(env.tags.items()))],
     }
