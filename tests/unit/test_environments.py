@@ -21,9 +21,9 @@ def dev_with(**changed) -> str:
     return yaml.safe_dump(yaml.safe_load(DEV) | changed)
 
 
-def refusal(text: str, name: str = "dev", **variables: str) -> str:
+def refusal(text: str, name: str = "dev") -> str:
     with pytest.raises(SettingsError) as error:
-        parse_environment(name, text, variables)
+        parse_environment(name, text)
     return str(error.value)
 
 
@@ -137,13 +137,9 @@ def test_text_that_is_no_yaml_is_refused_with_its_place():
     assert refusal("name: [dev").startswith("environments/dev.yaml is not YAML: while parsing a flow sequence")
 
 
-def sources(base_url: str, token_secret: str = "orders-api-token") -> str:
-    return dev_with(sources={"orders": {"base_url": base_url, "token_secret": token_secret}})
-
-
 def test_a_source_is_asked_in_parts_and_with_an_overlap_that_may_be_set_within_bounds():
     orders = {"base_url": "https://x.example/v1", "token_secret": "t"}
-    found = parse_environment("dev", dev_with(sources={"orders": orders}), {}).sources["orders"]
+    found = parse_environment("dev", dev_with(sources={"orders": orders})).sources["orders"]
     assert (found.part_megabytes, found.overlap_hours) == (64, 6)
     for key, value, allowed in (("part_megabytes", 129, "128"), ("overlap_hours", 25, "24")):
         assert refusal(dev_with(sources={"orders": {**orders, key: value}})) == (
@@ -157,35 +153,12 @@ def test_a_source_is_asked_in_parts_and_with_an_overlap_that_may_be_set_within_b
     )
 
 
-def test_a_variable_is_expanded_and_else_its_default():
-    text = sources("${RETAILFLOW_SOURCES_URL:-http://127.0.0.1:18081}/v1")
-    assert parse_environment("dev", text, {}).sources["orders"].base_url == "http://127.0.0.1:18081/v1"
-    found = parse_environment("dev", text, {"RETAILFLOW_SOURCES_URL": "http://127.0.0.1:9"})
-    assert found.sources["orders"].base_url == "http://127.0.0.1:9/v1"
-
-
-def test_a_variable_without_value_and_default_is_refused():
-    assert refusal(sources("${RETAILFLOW_SOURCES_URL}")) == (
-        "environments/dev.yaml: sources.orders.base_url: the environment variable RETAILFLOW_SOURCES_URL is not set "
-        "and has no default; set it, or write ${RETAILFLOW_SOURCES_URL:-default}."
-    )
-
-
-def test_any_other_syntax_is_refused():
-    assert refusal(sources("${URL-http://x}")) == (
-        "environments/dev.yaml: sources.orders.base_url: '${URL-http://x}' is not understood; "
-        "allowed are ${NAME} and ${NAME:-default}."
-    )
-
-
-def test_a_secret_never_comes_from_a_variable():
-    told = "would take a secret from an environment variable; allowed is only the name of a secret in secret_scope."
-    assert refusal(sources("https://x.example/${ORDERS_TOKEN}", "x"), ORDERS_TOKEN="hunter2") == (
-        f"environments/dev.yaml: sources.orders.base_url: ${{ORDERS_TOKEN}} {told}"
-    )
-    assert refusal(sources("https://x.example", "${ANY}"), ANY="hunter2") == (
-        f"environments/dev.yaml: sources.orders.token_secret: ${{ANY}} {told}"
-    )
+def test_the_simulated_sources_of_a_laptop_may_be_at_another_port_and_those_of_an_environment_never(monkeypatch):
+    monkeypatch.setenv("RETAILFLOW_SOURCES_URL", "http://127.0.0.1:9")
+    assert load_environment("local").sources["orders"].base_url == "http://127.0.0.1:9/orders/v1"
+    assert load_environment("prod").sources["orders"].base_url.startswith("https://")
+    monkeypatch.delenv("RETAILFLOW_SOURCES_URL")
+    assert load_environment("local").sources["customers"].base_url.endswith("/crm/v1")
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """Environments: what differs between a laptop, dev, stg and prod, as one validated YAML file each, beside this module.
 
-Strings may hold `${NAME}` or `${NAME:-default}`, replaced by environment variables when the file is loaded; there is
-no other syntax. Secrets never come that way: a `*_secret` setting is the name of a secret in `secret_scope`, which the
-job that needs it reads.
+No file has a secret: a `*_secret` setting is the name of a secret in `secret_scope`, which the job that needs it reads.
 """
 
 import os
-import re
-from collections.abc import Mapping
 from datetime import date
 from importlib import resources
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -20,8 +17,7 @@ from retailflow.strict import LOADER, Strict
 
 SELECTOR = "RETAILFLOW_ENV"
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_SECRET_VARIABLE = re.compile(r"TOKEN|SECRET|PASSWORD|CONNECTION_STRING|_KEY(_|$)", re.IGNORECASE)
+SOURCES_VARIABLE = "RETAILFLOW_SOURCES_URL"  # where a laptop's simulated sources are, whose port is free to choose
 
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,128}$")]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\- ]{1,127}$")]
@@ -158,10 +154,17 @@ def load_environment(name: str | None = None) -> Environment:
         raise SettingsError(
             f"There is no environment {name!r}: give one of {', '.join(environment_names())} (or set {SELECTOR} to it)."
         )
-    return parse_environment(name, resources.files(__name__).joinpath(f"{name}.yaml").read_text("utf-8"), os.environ)
+    found = parse_environment(name, resources.files(__name__).joinpath(f"{name}.yaml").read_text("utf-8"))
+    if name == "local" and (origin := os.environ.get(SOURCES_VARIABLE)):
+        moved = {
+            source: one.model_copy(update={"base_url": origin + urlsplit(one.base_url).path})
+            for source, one in found.sources.items()
+        }
+        return found.model_copy(update={"sources": moved})
+    return found
 
 
-def parse_environment(name: str, text: str, variables: Mapping[str, str]) -> Environment:
+def parse_environment(name: str, text: str) -> Environment:
     """Validate the text of `<name>.yaml`. Raises SettingsError."""
     file = f"environments/{name}.yaml"
     try:
@@ -169,7 +172,7 @@ def parse_environment(name: str, text: str, variables: Mapping[str, str]) -> Env
     except yaml.YAMLError as error:
         raise SettingsError(f"{file} is not YAML: {' '.join(str(error).split())}.") from error
     try:
-        environment = Environment.model_validate(_expand(settings, "", file, variables))
+        environment = Environment.model_validate(settings)
     except ValidationError as error:
         raise SettingsError(f"{file}: {'; '.join(map(_sentence, error.errors()))}.") from error
     if environment.name != name:
@@ -180,33 +183,3 @@ def parse_environment(name: str, text: str, variables: Mapping[str, str]) -> Env
 def _sentence(error: Any) -> str:
     key = ".".join(map(str, error["loc"])) or "top level"
     return f"{key}: {error['msg'].removeprefix('Value error, ')}"
-
-
-def _expand(value: Any, key: str, file: str, variables: Mapping[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {name: _expand(item, f"{key}.{name}".lstrip("."), file, variables) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_expand(item, f"{key}[{index}]", file, variables) for index, item in enumerate(value)]
-    if not isinstance(value, str) or "${" not in value:
-        return value
-
-    def replaced(match: re.Match[str]) -> str:
-        variable, default = match.groups()
-        if _SECRET_VARIABLE.search(variable) or key.endswith("_secret"):
-            raise SettingsError(
-                f"{file}: {key}: {match[0]} would take a secret from an environment variable; "
-                "allowed is only the name of a secret in secret_scope."
-            )
-        found = variables.get(variable, default)
-        if found is None:
-            raise SettingsError(
-                f"{file}: {key}: the environment variable {variable} is not set and has no default; "
-                f"set it, or write ${{{variable}:-default}}."
-            )
-        return found
-
-    if "${" in _VARIABLE.sub("", value):
-        raise SettingsError(
-            f"{file}: {key}: {value!r} is not understood; allowed are ${{NAME}} and ${{NAME:-default}}."
-        )
-    return _VARIABLE.sub(replaced, value)
