@@ -152,3 +152,20 @@ def test_a_release_of_another_commit_than_the_image_is_not_installed(rehearse):
     done, _, calls = rehearse("f" * 40)
     assert (done.returncode, calls) == (1, [])
     assert "::error::" in done.stdout
+
+
+def test_each_long_test_is_in_a_part_of_the_night():
+    parts = WORKFLOWS["nightly"]["jobs"]["full"]["strategy"]["matrix"]["part"]
+    long = {
+        path.relative_to(REPOSITORY).parts[1]
+        for path in (REPOSITORY / "tests").rglob("test_*.py")
+        if re.search(r"mark\.full\b", path.read_text())
+    }
+    assert long and long <= {part.split("/")[1] for part in parts}
+    assert all((REPOSITORY / part).is_dir() for part in parts)
+    assert './retailflow test --full "$PART"' in steps("nightly", "full")
+
+
+def test_the_counters_of_the_week_are_benchmarks_that_there_are():
+    names = WORKFLOWS["weekly"]["jobs"]["counters"]["strategy"]["matrix"]["name"]
+    assert names and all((REPOSITORY / "benchmarks" / f"{name}.py").exists() for name in names)
