@@ -59,7 +59,7 @@ def second_day(made: Space) -> dict:
 
 
 def versions(tables: Tables) -> dict[str, int]:
-    kept = [table for contract in entities() for table in contract.kept]
+    kept = [table for contract in entities() for table in contract.silver_tables]
     names = [table.name for table in (*kept, *(contract.table for contract in gold_tables()))]
     return {name: tables.version(name) for name in names}
 

@@ -54,11 +54,11 @@ def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> No
     tables.spark.conf.set("spark.sql.shuffle.partitions", "1")  # one file a date, as upkeep leaves them
     run_log.create(tables)
     for contract in entities():
-        create(tables, [contract.bronze, contract.quarantine, *contract.kept])
+        create(tables, [contract.bronze, contract.quarantine, *contract.silver_tables])
         _append(tables, contract.bronze, _received(tables, raw, raw_root, contract, dates))
         validated = validate(tables.read(contract.bronze.name), contract)
         _append(tables, contract.quarantine, invalid(validated, contract))
-        for table in contract.kept:
+        for table in contract.silver_tables:
             latest = latest_per_key(valid(validated, contract), table.key, (contract.version_column, *ORDER))
             _append(tables, table, latest)
         _log(tables, contract)

@@ -36,7 +36,7 @@ from retailflow.contracts import entities
 from retailflow.environments import load_environment
 from retailflow_airflow import replay
 from retailflow_airflow.defaults import defaults
-from retailflow_airflow.erase import ASKED, HOURS, MACROS, form, read_plan
+from retailflow_airflow.erase import ASKED, HOURS, MACROS, read_plan, trigger_form
 from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.replay import PLANNED_DATE, REBUILD_DOC, entity_task
 from retailflow_airflow.schedule import timetable
@@ -65,7 +65,7 @@ with DAG(
     description="Customers erased from RAW, from all tables, and from their older versions.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "0 8 * * *"),
-    params=form(),
+    params=trigger_form(),
     **defaults(env, Impact.TIER_2, Triage.NEXT_WORKING_DAY, {**replay.MACROS, **MACROS}),
 ):
     asked = [part for option in ASKED.items() for part in option]

@@ -1,15 +1,15 @@
 """Keeps the record of all Databricks runs: how each ended, how long it waited and worked, and on what.
 
 **What it does.** Every 6 hours one job asks Databricks for the runs that have ended and adds those that are new to
-`ops.job_runs`.
+`ops.databricks_task_runs`.
 
 **Normal.** Minutes. Databricks keeps its own list for 60 days only.
 
 **Safe to clear.** Always; a run that is recorded already stays as it is.
 
-**Where to look.** `SELECT * FROM ops.job_runs WHERE result <> 'SUCCESS' ORDER BY ended_at DESC`.
+**Where to look.** `SELECT * FROM ops.databricks_task_runs WHERE result <> 'SUCCESS' ORDER BY ended_at DESC`.
 
-**Reads** Databricks' list of runs. **Writes** `ops.job_runs`.
+**Reads** Databricks' list of runs. **Writes** `ops.databricks_task_runs`.
 """
 
 from airflow.sdk import DAG
@@ -24,7 +24,7 @@ env = load_environment().unhurried()
 
 with DAG(
     dag_id="retailflow_job_monitor",
-    description="Databricks runs that have ended, into ops.job_runs.",
+    description="Databricks runs that have ended, into ops.databricks_task_runs.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "40 */6 * * *"),
     **defaults(env, Impact.TIER_3, Triage.IF_IT_REPEATS, runs_all_day=True),
@@ -33,9 +33,9 @@ with DAG(
         env,
         "record",
         submission(env, "monitor", ["--run-id", DATABRICKS_RUN], RUN_DATE),
-        """Adds the Databricks runs that have ended to `ops.job_runs`.
+        """Adds the Databricks runs that have ended to `ops.databricks_task_runs`.
 
-- **Reads** Databricks' list of runs; **writes** `ops.job_runs`.
+- **Reads** Databricks' list of runs; **writes** `ops.databricks_task_runs`.
 - **Safe to clear**: always.
 """,
     )

@@ -18,7 +18,7 @@ from airflow.sdk import DAG, task
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.impact import Impact, Triage
-from retailflow_airflow.runs import reap
+from retailflow_airflow.reaper import reap
 from retailflow_airflow.schedule import timetable
 
 env = load_environment()

@@ -31,10 +31,10 @@ from retailflow_airflow.replay import (
     REBUILD_DOC,
     chosen,
     entity_task,
-    form,
     only_with,
     plan_task,
     read_plan,
+    trigger_form,
 )
 from retailflow_airflow.wiring import gold_tasks
 
@@ -46,7 +46,7 @@ with DAG(
     description="Days rebuilt from RAW: a range, late batches, or what an older contract refused.",
     doc_md=__doc__,
     schedule=None,
-    params=form(),
+    params=trigger_form(),
     **defaults(env, Impact.TIER_2, Triage.NEXT_WORKING_DAY, MACROS),
 ):
     plan = plan_task(env)

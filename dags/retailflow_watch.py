@@ -1,8 +1,8 @@
 """Mails which tables missed their deadline and which days were never run, and when they have come.
 
-**What it does.** Every 5 minutes `look` compares the time with the deadlines of the day before, from the contracts'
-`timeOfAvailability`, and with the states of the tasks of `retailflow_daily`. A table that is late is mailed once, with
-what holds it up; once more when it has come. A daily run that never started is late too.
+**What it does.** Every 5 minutes `check_deadlines` compares the time with the deadlines of the day before, from the
+contracts' `timeOfAvailability`, and with the states of the tasks of `retailflow_daily`. A table that is late is mailed
+once, with what holds it up; once more when it has come. A daily run that never started is late too.
 
 **What it asks.** Airflow, at each look. The SQL warehouse only about a late table, and only when the answer can have
 changed: each question starts the warehouse.
@@ -24,7 +24,7 @@ Airflow's triggerer, because then no worker would tell of anything.
 
 **Safe to clear.** Always.
 
-**Where to look.** The log of `look`; the Variable `retailflow_watch` says what was sent.
+**Where to look.** The log of `check_deadlines`; the Variable `retailflow_watch` says what was sent.
 
 **Reads** the states of `retailflow_daily` in Airflow, and the run log. **Writes** e-mails, and the Variable
 `retailflow_watch`.
@@ -39,7 +39,7 @@ from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.schedule import timetable
-from retailflow_airflow.watch import look, own_deadline
+from retailflow_airflow.watch import check_deadlines, own_deadline
 
 env = load_environment()
 
@@ -60,7 +60,7 @@ with DAG(
     },
     **defaults(env, Impact.TIER_1, Triage.AT_ONCE, runs_all_day=True),
 ):
-    found = task.short_circuit(look, execution_timeout=timedelta(minutes=10))(env.name)
+    found = task.short_circuit(check_deadlines, execution_timeout=timedelta(minutes=10))(env.name)
     found >> TriggerDagRunOperator(
         task_id="publish",
         trigger_dag_id="retailflow_publish",

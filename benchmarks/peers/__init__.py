@@ -1,7 +1,7 @@
 """Peers that do the same work, beside ours: a day of payments as received, and the newest of each event, typed.
 
 dbt-spark with incremental models on the same Spark server, dbt-duckdb, and Polars with delta-rs. Ours, BRONZE and
-SILVER, also checks each file against its manifest, judges each record, counts the balance and keeps a ledger. A first
+SILVER, also checks each file against its manifest, judges each record, counts the balance and keeps a run log. A first
 day makes the tables and warms all; of the days after it, whose results are compared by digest, CPU is counted in turn.
 """
 

@@ -25,7 +25,7 @@ _PACKAGE = "spark_jobs/retailflow_spark"
 _KNOWN = """
 SELECT layer, name, count(*) AS dates, sum(rows_read) AS rows, sum(seconds) / 3600 AS hours
 FROM (SELECT *, row_number() OVER (PARTITION BY layer, name, ingestion_date ORDER BY started_at DESC) AS age
-      FROM ops.task_runs)
+      FROM ops.task_attempts)
 WHERE age = 1 GROUP BY layer, name"""
 Contract = EntityContract | GoldContract
 

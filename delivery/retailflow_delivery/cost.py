@@ -1,8 +1,8 @@
-"""`./retailflow cost`: what the compute of a backfill will be, from what the ledger says of runs before.
+"""`./retailflow cost`: what the compute of a backfill will be, from what the run log says of runs before.
 
 Per task of the daily DAG the seconds of its newest runs, times the days: the median as what to expect, the ninth decile
-as a bad day. `ops.task_runs` has no waiting for compute, no failed tries, and neither the ingestion from APIs nor dbt,
-which need no Spark cluster of ours.
+as a bad day. `ops.task_attempts` has no waiting for compute, no failed tries, and neither the ingestion from APIs nor
+dbt, which need no Spark cluster of ours.
 """
 
 import logging
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _RUNS = 30  # a month's, so that what was slow before a change of the code is forgotten
 _STATEMENT = f"""
 SELECT layer, name, percentile(seconds, 0.5) AS usual, percentile(seconds, 0.9) AS slow
-FROM (SELECT *, row_number() OVER (PARTITION BY layer, name ORDER BY started_at DESC) AS age FROM ops.task_runs)
+FROM (SELECT *, row_number() OVER (PARTITION BY layer, name ORDER BY started_at DESC) AS age FROM ops.task_attempts)
 WHERE age <= {_RUNS} GROUP BY layer, name
 """
 TASKS = tuple((layer, one.name) for layer in ("bronze", "silver") for one in entities()) + tuple(
@@ -45,7 +45,7 @@ class Pace:
 def cost(
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first ingestion date.")],
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="The last ingestion date.")],
-    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="Whose ledger and compute.")] = "local",
+    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="Whose run_log and compute.")] = "local",
     dbu_per_hour: Annotated[
         float | None, typer.Option(min=0, help="DBU that an hour of a run takes: of all its machines.")
     ] = None,
@@ -61,7 +61,7 @@ def cost(
     environment = load_environment(env)
     paces = known_paces(client_of(environment), environment)
     if not paces:
-        raise WorkspaceError(f"ops.task_runs of {env} knows no run yet. Run a day first; a backfill is like it.")
+        raise WorkspaceError(f"ops.task_attempts of {env} knows no run yet. Run a day first; a backfill is like it.")
     hours = [days * sum(getattr(pace, which) for pace in paces.values()) / 3600 for which in ("usual", "slow")]
     console.print(_table(paces, days))
     if unknown := [f"{layer}.{name}" for layer, name in TASKS if (layer, name) not in paces]:

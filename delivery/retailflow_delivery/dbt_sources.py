@@ -10,7 +10,7 @@ from retailflow_local.commands import REPOSITORY
 from retailflow_local.dbt import PROPERTIES
 
 _GRACE_HOURS = 6  # a run late by that is no reason to warn
-_BUILT = "SELECT max(started_at) FROM ops.task_runs WHERE layer = 'gold' AND name = '{name}'"
+_BUILT = "SELECT max(started_at) FROM ops.task_attempts WHERE layer = 'gold' AND name = '{name}'"
 
 
 def outputs(root: Path) -> dict[Path, str]:

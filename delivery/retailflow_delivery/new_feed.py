@@ -202,7 +202,7 @@ def _plain(value: Any) -> Any:
 
 def _check_name(name: str) -> None:
     taken = {one.name for one in (*entities(), *gold_tables())}
-    if not _NAME.fullmatch(name) or name.endswith("_versions"):
+    if not _NAME.fullmatch(name) or name.endswith("_history"):
         raise WorkspaceError(f"{name!r} is no name of a feed: small letters, digits and _, as in suppliers.")
     if name in taken:
         raise WorkspaceError(f"There is a contract {name} already. Change it instead, or choose another name.")

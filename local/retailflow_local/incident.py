@@ -66,7 +66,7 @@ def _card(
     workspace: Workspace, client: AirflowClient, run: dict[str, Any], ti: dict[str, Any], all_: list[dict[str, Any]]
 ) -> str:
     os.environ.update(workspace.settings())  # the connections, which Airflow reads when it is imported
-    from retailflow_airflow.incident import Event, Ledger, collect, facts_of, text
+    from retailflow_airflow.incident import Event, RunLog, collect, facts_of, text
     from retailflow_airflow.warehouse import Warehouse
 
     def note(task_id: str) -> dict[str, Any]:
@@ -79,4 +79,4 @@ def _card(
         url = client.xcom(DAG_ID, run["dag_run_id"], facts.task_id, "run_page_url")
         facts = replace(facts, databricks_url=url)
     env = load_environment("local")
-    return text(collect(facts, env, Ledger(Warehouse(env))))
+    return text(collect(facts, env, RunLog(Warehouse(env))))

@@ -37,7 +37,7 @@ def asked(dag_run: Any, value: Any, usual: Any = None) -> Any:
 MACROS = {"asked": asked}
 
 
-def form() -> dict[str, Param]:
+def trigger_form() -> dict[str, Param]:
     """The fields of the trigger form; a trigger's conf has the same keys."""
     sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
     asked = "SHA-256 of the customer id, one a line: printf %s CUSTOMER_ID | sha256sum. Empty: those asked for before."

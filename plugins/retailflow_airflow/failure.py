@@ -10,7 +10,7 @@ from airflow.providers.databricks.operators.databricks import XCOM_RUN_PAGE_URL_
 
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow import causes, mail, repeats
-from retailflow_airflow.incident import Event, Facts, Ledger, collect
+from retailflow_airflow.incident import Event, Facts, RunLog, collect
 from retailflow_airflow.incident.errors import first_line, kind_of
 from retailflow_airflow.incident.model import Kind
 from retailflow_airflow.macros import ingestion_date
@@ -56,7 +56,7 @@ def report(context: Mapping[str, Any]) -> None:
             return
         replace(run, told=(*run.told, cause)).write()
     _leave(ti, note)
-    mail.send(collect(facts, env, Ledger(Warehouse(env), CARD_SECONDS)), env, f"failed {ti.id}")
+    mail.send(collect(facts, env, RunLog(Warehouse(env), CARD_SECONDS)), env, f"failed {ti.id}")
     _leave(ti, {**note, "is_mailed": True})
 
 

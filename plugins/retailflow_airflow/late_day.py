@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
-from retailflow_airflow.incident import Ledger
+from retailflow_airflow.incident import RunLog
 from retailflow_airflow.incident.culprit import DAILY
 
 _REPLAY = "retailflow_replay"
@@ -47,7 +47,7 @@ class Answer:
         return {"made": sorted(self.made), "late": self.late, "successes": self.successes, "asked_at": asked_at}
 
 
-def ask(ti: Any, ledger: Ledger, day: date, tables: Collection[str], known: Answer, now: datetime) -> Answer:
+def ask(ti: Any, run_log: RunLog, day: date, tables: Collection[str], known: Answer, now: datetime) -> Answer:
     """Ask the run log for tables that the day's own run has not made.
 
     Returns `known` where nothing can have changed: it was asked for the same tables less than an hour ago, and no task
@@ -64,7 +64,7 @@ def ask(ti: Any, ledger: Ledger, day: date, tables: Collection[str], known: Answ
     if is_same and known.asked_at and now - known.asked_at < _NET:
         return known
     try:
-        return Answer(ledger.made(day), late, successes, now)
+        return Answer(run_log.made(day), late, successes, now)
     except Exception as error:  # Airflow's states are then all there is
         _log.warning("The SQL warehouse did not answer: %s", error)
         return known

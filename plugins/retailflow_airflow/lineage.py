@@ -14,7 +14,7 @@ def lineage(
         return [_table(env, source) for source in contract.sources], [_table(env, contract.table.name)]
     raw = Dataset(namespace=env.raw.root, name=f"/{contract.name}")
     bronze = _table(env, contract.bronze.name)
-    silver = [_table(env, table.name) for table in (*contract.kept, contract.quarantine)]
+    silver = [_table(env, table.name) for table in (*contract.silver_tables, contract.quarantine)]
     return {"ingest": ([], [raw]), "bronze": ([raw], [bronze]), "silver": ([bronze], silver)}[script]
 
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from retailflow.contracts import entities
 from retailflow.environments import Schedule
-from retailflow_airflow.incident import Ledger
+from retailflow_airflow.incident import RunLog
 from retailflow_airflow.incident.culprit import DAILY
 from retailflow_airflow.schedule import logical_dates
 
@@ -69,7 +69,7 @@ class Found:
     filled: list[date] = field(default_factory=list)
 
 
-def search(schedule: Schedule, last: date, known: Known, ti: Any, ledger: Ledger) -> Found:
+def search(schedule: Schedule, last: date, known: Known, ti: Any, run_log: RunLog) -> Found:
     """Look for missing days until `last`, the newest day whose deadlines are over.
 
     It asks only about the days that are open: nothing on most looks, and one question for a hundred days that all
@@ -93,7 +93,7 @@ def search(schedule: Schedule, last: date, known: Known, ti: Any, ledger: Ledger
     logged = known.logged
     if left - mailed or ended != known.ended:
         try:
-            complete = _complete(ledger.silver(min(left), max(left)))
+            complete = _complete(run_log.silver(min(left), max(left)))
         except Exception as error:  # a day that a replay made must not be mailed as missing
             _log.warning("The SQL warehouse did not answer, so days without a run are looked at again: %s", error)
             return Found(known)

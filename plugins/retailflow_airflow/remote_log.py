@@ -9,7 +9,7 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from airflow.providers.databricks.operators.databricks import XCOM_RUN_ID_KEY, DatabricksSubmitRunOperator
 
 from retailflow_airflow.patience import within
-from retailflow_airflow.runs import last_attempts
+from retailflow_airflow.reaper import last_attempts
 
 LINES = 200
 PATIENCE_SECONDS = 30  # Airflow ends the process of a failed task after core.task_success_overtime

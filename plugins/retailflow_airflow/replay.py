@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from retailflow.contracts import built_from, entities, entity
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow.macros import parsed_date
-from retailflow_airflow.runs import last_attempts
+from retailflow_airflow.reaper import last_attempts
 from retailflow_airflow.submit import payload, spark_task, submission
 
 LAYERS = ["bronze", "silver", "gold"]
@@ -29,7 +29,7 @@ _PLAN = "PLAN "
 _log = logging.getLogger(__name__)
 _PLAN_DOC = """Finds the dates to rebuild and what they cost.
 
-- **Reads** the ledger `ops.task_runs`, names in RAW and quarantine; **writes** nothing.
+- **Reads** the run log `ops.task_attempts`, names in RAW and quarantine; **writes** nothing.
 - **Safe to clear**: always, and with it what follows.
 """
 REBUILD_DOC = """What `{layer}.<entity>` of the daily DAG does, once for each entity and date of the plan.
@@ -39,7 +39,7 @@ REBUILD_DOC = """What `{layer}.<entity>` of the daily DAG does, once for each en
 """
 
 
-def form() -> dict[str, Param]:
+def trigger_form() -> dict[str, Param]:
     """The fields of the trigger form; a trigger's conf has the same keys."""
     selected = (
         "Of these dates: range, all; late, those with a batch that came after their run; quarantined, those with "

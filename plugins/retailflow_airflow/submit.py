@@ -23,7 +23,7 @@ _ASKED_BY = (
     "{{ ti.try_number }}",
     "--run-id",
     DATABRICKS_RUN,
-)  # for the ledger
+)  # for the run log
 # By the end of its name runs.py finds the task instance of a run again.
 _TRY = "try {{ ti.try_number }}"
 _ORIGIN = "{{ airflow_mark() }}, {{ ti.run_id }}{{ ', %d' % ti.map_index if ti.map_index >= 0 else '' }}"

@@ -14,7 +14,7 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Variabl
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow import late_day, mail, missing
-from retailflow_airflow.incident import Event, Facts, Ledger, collect, culprit, facts_of
+from retailflow_airflow.incident import Event, Facts, RunLog, collect, culprit, facts_of
 from retailflow_airflow.incident.culprit import DAILY
 from retailflow_airflow.late_day import Answer
 from retailflow_airflow.macros import parsed_date
@@ -46,15 +46,15 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Day:
-    """What Airflow says of the run of a date, and which tables the ledger has. No run: None and no states."""
+    """What Airflow says of the run of a date, and which tables the run log has. No run: None and no states."""
 
     run_id: str | None
     states: Mapping[str, str | None]
-    in_ledger: frozenset[str] = frozenset()
+    in_run_log: frozenset[str] = frozenset()
 
     def has(self, table: str) -> bool:
         """Whether its task succeeded, or another run, such as a replay, made it."""
-        return self.states.get(table) == _SUCCESS or table in self.in_ledger
+        return self.states.get(table) == _SUCCESS or table in self.in_run_log
 
     @property
     def waiting_to_be_read(self) -> int:
@@ -101,7 +101,7 @@ def own_deadline(env: Environment, after: timedelta = timedelta(minutes=15)) -> 
     return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, after, callback)
 
 
-def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = None) -> bool:
+def check_deadlines(environment: str, ti: Any = None, params: Mapping[str, Any] | None = None) -> bool:
     """Mails, once each: failed tasks that could not mail themselves, tables that have missed their deadline, scheduled
     days that nobody ran, and what has recovered.
 
@@ -117,7 +117,7 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
     yesterday = now.date() - timedelta(days=1)
     day = parsed_date("ingestion_date", chosen) if chosen else yesterday
     mailed, is_unpublished = _Mailed(), False
-    post = _Post(env, ti, Ledger(Warehouse(env)), mailed.since)
+    post = _Post(env, ti, RunLog(Warehouse(env)), mailed.since)
     for when in sorted(mailed.days_still_open(now.date()) | ({day} if chosen or env.schedule.has(day) else set())):
         due = [one for one in deadlines(when) if one.at + mailed.delay(when) <= now]
         missed = [one for one in deadlines(when) if mailed.event(one) is Event.MISSED]
@@ -126,9 +126,9 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
         known = mailed.answer(when)
         if chosen:  # a person asks
             known = replace(known, asked_at=None)
-        answer = late_day.ask(ti, post.ledger, when, absent, known, now)
+        answer = late_day.ask(ti, post.run_log, when, absent, known, now)
         mailed.remember_answer(when, answer)
-        found = replace(found, in_ledger=answer.made)
+        found = replace(found, in_run_log=answer.made)
         if found.run_id and mailed.is_unstarted(when):
             mailed.remember_start(when, now - starts_at(env.schedule, when))
             due = [one for one in due if one.at + mailed.delay(when) <= now]
@@ -157,7 +157,7 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
     post.send_shared()
     if env.schedule.has(yesterday):  # else the clock has ended, as on a laptop: see missing.py
         last = yesterday if deadlines(yesterday)[-1].at <= now else yesterday - timedelta(days=1)
-        found = missing.search(env.schedule, last, mailed.days, ti, post.ledger)
+        found = missing.search(env.schedule, last, mailed.days, ti, post.run_log)
         post.send_days(Event.MISSED, found.missing)
         post.send_days(Event.RECOVERED, found.filled)
         mailed.remember_days(found.known)
@@ -166,11 +166,11 @@ def look(environment: str, ti: Any = None, params: Mapping[str, Any] | None = No
 
 @dataclass(frozen=True)
 class _Post:
-    """Asks Airflow and the ledger, and mails."""
+    """Asks Airflow and the run log, and mails."""
 
     env: Environment
     ti: Any
-    ledger: Ledger
+    run_log: RunLog
     since: str
     # Failed tasks that nobody has mailed and whose cause runs share, by the cause; and what to remember once they are.
     _shared: dict[str, list[tuple[FailedRun, FailedTask]]] = field(default_factory=lambda: defaultdict(list))
@@ -196,7 +196,7 @@ class _Post:
             deadline=first.at,
             also=tuple(one.table for one in others),
         )
-        card = collect(facts, self.env, self.ledger)
+        card = collect(facts, self.env, self.run_log)
         mail.send(card, self.env, f"{event} {first.table} {first.ingestion_date} {self.since}")
 
     def has_mailed(self, found: Day, table: str) -> bool:
@@ -255,7 +255,7 @@ class _Post:
             **{name: first.note[name] for name in _NOTED if name in first.note},
         )
         names = " ".join(f"{whose.run_id} {whose.clears} {one.name}" for whose, one in found)
-        mail.send(collect(facts, self.env, self.ledger), self.env, f"failed {names}")
+        mail.send(collect(facts, self.env, self.run_log), self.env, f"failed {names}")
 
     def send_days(self, event: Event, days: list[date]) -> None:
         """One mail for these days; none where there are none."""

@@ -22,7 +22,7 @@ def test_each_entity_goes_from_raw_to_silver_by_itself(daily):
 
 def test_a_gold_table_waits_for_the_makers_of_its_sources_and_for_nothing_else(daily):
     upstream = {name: daily.get_task(name).upstream_task_ids for name in GOLD}
-    sources = {f"gold.{table.name}": {s.removesuffix("_versions") for s in table.sources} for table in gold_tables()}
+    sources = {f"gold.{table.name}": {s.removesuffix("_history") for s in table.sources} for table in gold_tables()}
     assert upstream == sources
     assert upstream
 

@@ -25,7 +25,7 @@ def test_gold_is_promised_no_earlier_than_what_it_is_built_from():
     at = {one.table: one.at for one in deadlines(DAY)}
     for table in gold_tables():
         for source in table.sources:
-            assert at[source.removesuffix("_versions")] <= at[table.table.name], (source, table.name)
+            assert at[source.removesuffix("_history")] <= at[table.table.name], (source, table.name)
 
 
 def test_a_contract_without_a_time_in_utc_is_named():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from retailflow.environments import load_environment
-from retailflow_airflow.incident import Event, Facts, Ledger, collect, html, subject, text
+from retailflow_airflow.incident import Event, Facts, RunLog, collect, html, subject, text
 from retailflow_airflow.incident.advice import _SENTENCES
 from retailflow_airflow.incident.errors import first_line, kind_of
 from retailflow_airflow.incident.model import Kind
@@ -47,7 +47,7 @@ class Recorded:
 
 
 def card(recorded=None, env=PROD, **changed):
-    return collect(facts(**changed), env, Ledger(recorded or Recorded()))
+    return collect(facts(**changed), env, RunLog(recorded or Recorded()))
 
 
 def test_the_rows_of_the_day_stand_beside_the_median_of_the_last_28_days():
@@ -109,8 +109,8 @@ def test_a_warehouse_that_does_not_answer_is_said_and_asked_only_once():
             raise RuntimeError("Statement 01 is FAILED: it sleeps")
 
     asleep = Asleep()
-    ledger = Ledger(asleep)
-    for made in (collect(facts(), PROD, ledger), collect(facts(subject="gold.fact_sales"), PROD, ledger)):
+    run_log = RunLog(asleep)
+    for made in (collect(facts(), PROD, run_log), collect(facts(subject="gold.fact_sales"), PROD, run_log)):
         assert "The SQL warehouse did not answer, so rows, changes and what readers have are unknown" in text(made)
         assert "it sleeps" in html(made)
         assert "ValueError: x" in text(made)

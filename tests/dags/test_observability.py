@@ -47,7 +47,7 @@ def test_each_spark_task_tells_which_tables_it_reads_and_writes_and_is_counted(t
         for event in events
         if event["eventType"] == "COMPLETE"
     }
-    silver = ["spark_catalog.silver.customers_versions", "spark_catalog.silver.customers"]
+    silver = ["spark_catalog.silver.customers_history", "spark_catalog.silver.customers"]
     assert told["retailflow_daily.silver.customers"] == [
         ["spark_catalog.bronze.customers"],
         [*silver, "spark_catalog.quarantine.customers"],

@@ -7,7 +7,7 @@ import pytest
 
 from retailflow.environments import load_environment
 from retailflow_airflow import mail, warehouse
-from retailflow_airflow.incident import Event, Ledger, collect, model
+from retailflow_airflow.incident import Event, RunLog, collect, model
 from retailflow_airflow.page import airflow_states, app, cells
 from retailflow_airflow.watch import Day, Deadline, _Post
 from retailflow_local import incident
@@ -77,7 +77,7 @@ def mailed(table, states, note, monkeypatch):
     sent = []
     monkeypatch.setattr(mail, "send", lambda card, env, identity: sent.append(card))
     ti = SimpleNamespace(xcom_pull=lambda task_ids, **_: note(task_ids))
-    post = _Post(load_environment("local"), ti, Ledger(warehouse.Warehouse()), "")
+    post = _Post(load_environment("local"), ti, RunLog(warehouse.Warehouse()), "")
     post.send(Event.MISSED, [Deadline(table, DAY, datetime(2026, 1, 16, 4, tzinfo=UTC))], Day(RUN, states))
     return sent[0]
 

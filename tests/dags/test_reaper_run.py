@@ -2,21 +2,21 @@
 
 from airflow.models import DagRun, Variable
 
-from retailflow_airflow import runs
+from retailflow_airflow import reaper
 from retailflow_airflow.macros import MARK
 
 
 def test_airflow_says_which_tries_have_ended(dags_in, database, monkeypatch):
     dag, active, canceled = dags_in("local")["retailflow_reaper"], [], []
     monkeypatch.setattr(dag.get_task("reap"), "retries", 0)
-    monkeypatch.setattr(runs._Hook, "active_runs", lambda self: iter(active))
+    monkeypatch.setattr(reaper._Hook, "active_runs", lambda self: iter(active))
 
     def cancel(self, run_id):
         if run_id == 0:
             raise PermissionError("refused")
         canceled.append(run_id)
 
-    monkeypatch.setattr(runs._Hook, "cancel_run", cancel)
+    monkeypatch.setattr(reaper._Hook, "cancel_run", cancel)
     dag.test()
     ended, mark = DagRun.find(dag_id="retailflow_reaper")[0].run_id, Variable.get(MARK)
     names = [

@@ -135,7 +135,7 @@ def watched(airflow, warehouse, clock, monkeypatch):
         published = []
         for number in range(24 * 12):
             clock.at = at(day, "00:00") + number * timedelta(minutes=5)
-            if watch.look("prod", ti=airflow):
+            if watch.check_deadlines("prod", ti=airflow):
                 published.append(f"{clock.at:%H:%M}")
         return [f"{moment:%H:%M}" for moment in warehouse.asked], list(mails), published
 
@@ -248,5 +248,5 @@ def test_only_jobs_that_a_person_or_a_deadline_waits_for_are_performance_optimiz
     assert set().union(*targets("dev").values()) == {"STANDARD"}
 
 
-def test_the_page_reads_the_ledger_again_after_each_dag_that_writes_to_it(dags_in):
+def test_the_page_reads_the_run_log_again_after_each_dag_that_writes_to_it(dags_in):
     assert set(WRITERS) == set(submitting(dags_in("prod"))) - {"retailflow_job_monitor", "retailflow_late_batches"}

@@ -39,7 +39,7 @@ def look(dags_in, database, smtp, clock, monkeypatch):
     seen = len(smtp.numbers())
     dag = dags_in("local")["retailflow_watch"]
     monkeypatch.setattr(dag, "deadline", None)  # Airflow 3.3 cannot end dag.test() with one
-    monkeypatch.setattr(dag.get_task("look"), "retries", 0)
+    monkeypatch.setattr(dag.get_task("check_deadlines"), "retries", 0)
 
     def at(time, date="2026-01-16", state="success", chosen=None):
         nonlocal seen
@@ -196,12 +196,12 @@ def test_a_day_that_is_chosen_in_the_form_is_looked_at(look):
 
 
 def test_a_table_that_a_replay_made_is_not_late(look, monkeypatch):
-    class Ledger:
+    class RunLog:
         def rows(self, statement, **parameters):
             assert parameters["day"].isoformat() == DAY
             return [{"name": name} for name in EARLY]
 
-    monkeypatch.setattr(watch, "Warehouse", lambda env: Ledger())
+    monkeypatch.setattr(watch, "Warehouse", lambda env: RunLog())
     assert look("03:45") == []
 
 
@@ -254,7 +254,7 @@ def test_a_worker_lost_between_mail_and_memory_sends_the_same_message_id(look, s
         dying.setattr(TaskVariable, "set", lost)
         first, own = look("03:31", state="failed")
     (second,) = look("03:36")
-    assert (first, own) == (second, "FAILED retailflow_watch look")
+    assert (first, own) == (second, "FAILED retailflow_watch check_deadlines")
     sent = smtp.messages()[-3:]
     assert sent[0]["Message-ID"] == sent[2]["Message-ID"] != sent[1]["Message-ID"]
 

@@ -1,6 +1,6 @@
 """Where the records of the feeds are."""
 
-NEWEST = "ops.row_balance_latest"
+NEWEST = "ops.row_reconciliation_latest"
 # Far above usual: five times what the days before had, and more than a fiftieth of the records. Of the first days,
 # which have no usual yet, only a fifth of the records is far too many.
 FAR_ABOVE = """

@@ -126,11 +126,11 @@ def test_the_saved_queries_and_the_dashboard_s_run_and_say_what_the_marts_say(st
     }
 
 
-def test_the_ledger_tells_what_a_backfill_will_cost(stack):
+def test_the_run_log_tells_what_a_backfill_will_cost(stack):
     paces = cost.known_paces(cost.local_client(stack.workspace), load_environment("local"))
     assert tuple(paces) == cost.TASKS
     with session(stack.workspace.spark_remote) as spark:
-        query = "SELECT seconds FROM spark_catalog.ops.task_runs WHERE layer = 'silver' AND name = 'orders'"
+        query = "SELECT seconds FROM spark_catalog.ops.task_attempts WHERE layer = 'silver' AND name = 'orders'"
         seconds = sorted(row.seconds for row in spark.sql(query).collect())
     assert seconds[0] <= paces["silver", "orders"].usual <= paces["silver", "orders"].slow <= seconds[-1]
 

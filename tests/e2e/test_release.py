@@ -29,7 +29,7 @@ def deploy(stack, version: str) -> None:
 
 def code_of(stack, run_id: str) -> set[str]:
     """The releases whose code has written rows for this run."""
-    query = f"SELECT DISTINCT code_version FROM spark_catalog.ops.task_runs WHERE dag_run_id = '{run_id}'"
+    query = f"SELECT DISTINCT code_version FROM spark_catalog.ops.task_attempts WHERE dag_run_id = '{run_id}'"
     with session(stack.workspace.spark_remote) as spark:
         return {row.code_version for row in spark.sql(query).collect()}
 

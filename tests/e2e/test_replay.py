@@ -45,11 +45,11 @@ def run(stack, dag_id: str, **conf) -> dict[str, list[str]]:
 def test_a_dry_run_says_what_it_would_do_and_writes_nothing(stack):
     deliver_day(stack.workspace.raw_store(), stack.world, DAY)
     run(stack, DAILY, ingestion_date=str(DAY))
-    before = stack.rows([*ALL, "ops.task_runs"])
+    before = stack.rows([*ALL, "ops.task_attempts"])
     run_id = stack.airflow.trigger(REPLAY, datetime.now(UTC), RANGE)
     states = finished(stack, REPLAY, run_id)
     assert {name for name, found in states.items() if found == ["success"]} == {"plan", "read_plan"}
-    assert stack.rows([*ALL, "ops.task_runs"]) == before
+    assert stack.rows([*ALL, "ops.task_attempts"]) == before
     log = stack.airflow.task_log(REPLAY, run_id, "read_plan", 1)
     assert f"payments: 1 dates, {DAY} to {DAY}, {len(before['bronze.payments'])} rows" in log
 

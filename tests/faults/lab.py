@@ -46,7 +46,7 @@ class Job:
         if self.script in ("gold", "publish"):
             return [f"gold.{self.name}"]
         contract = entity(self.name)
-        tables = (contract.bronze,) if self.script == "bronze" else (contract.quarantine, *contract.kept)
+        tables = (contract.bronze,) if self.script == "bronze" else (contract.quarantine, *contract.silver_tables)
         return [table.name for table in tables]
 
     def __str__(self) -> str:
@@ -150,7 +150,7 @@ class Lab:
     def open_balances(self, name: str) -> int:
         """Dates whose newest check does not close."""
         return self._count(
-            f"SELECT count_if(NOT is_closed) FROM spark_catalog.ops.row_balance_latest WHERE entity = '{name}'"
+            f"SELECT count_if(NOT is_closed) FROM spark_catalog.ops.row_reconciliation_latest WHERE entity = '{name}'"
         )
 
     def _count(self, query: str) -> int:

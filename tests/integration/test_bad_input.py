@@ -202,7 +202,7 @@ def test_a_day_of_hostile_records_is_built_and_published_with_what_is_right_in_i
         ("O3", "online", "-990.0000", "2026-01-15 10:00:00"), ("S1", "S1", "10.0000", "2026-01-15 09:00:00"),
         ("S2", "S2", "10.0000", "2026-01-15 10:00:00"), ("online", "unknown", "10.0000", "2026-01-15 10:00:00"),
     }  # fmt: skip
-    assert rows("fact_orders", "order_id", "awaited_count") == {("O1", "0"), ("O2", "0"), ("O3", "0")}
+    assert rows("fact_orders", "order_id", "missing_dimension_count") == {("O1", "0"), ("O2", "0"), ("O3", "0")}
     assert rows("payment_reconciliation", "order_id", "captured_amount") == {
         ("O1", "5.0000"), ("O2", "0.0000"), ("O3", "0.0000"), ("unknown", "10.0000"),
     }  # fmt: skip
@@ -210,7 +210,7 @@ def test_a_day_of_hostile_records_is_built_and_published_with_what_is_right_in_i
         ("S1", "2026-01-10 10:00:00", "2026-01-11 09:59:59"), ("S1", "2026-01-12 09:59:59", "2026-01-12 09:59:59"),
         ("None", "2026-01-15 10:00:00", "2026-01-15 10:29:59"), ("None", "2026-01-15 10:59:59", "2026-01-15 10:59:59"),
     }  # fmt: skip
-    assert rows("fact_inventory_snapshot", "product_id", "stock_value_amount", "available_quantity") == {
+    assert rows("fact_inventory_snapshot", "product_id", "stock_value_amount", "quantity_available") == {
         ("P2", "9999999000000000.0000", "1000000000"), ("P3", "-5.0000", "-6"),
     }  # fmt: skip
     warned = {(row.name, row.audit, row.broken_count) for row in tables.read("ops.audits").collect()}

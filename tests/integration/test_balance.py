@@ -1,4 +1,4 @@
-"""Law 2 on real Delta: every record is current, superseded, duplicate or quarantined. And the ledger of runs."""
+"""Law 2 on real Delta: every record is current, superseded, duplicate or quarantined. And the run log of runs."""
 
 from datetime import UTC, date, datetime, timedelta
 from unittest.mock import Mock
@@ -25,7 +25,7 @@ PAID = {
 
 
 def newest_check(tables, day: date):
-    rows = tables.read("ops.row_balance").where(f"ingestion_date = '{day}'")
+    rows = tables.read("ops.row_reconciliation").where(f"ingestion_date = '{day}'")
     return rows.orderBy("silver_version", "checked_at", ascending=False).first()
 
 
@@ -134,7 +134,7 @@ def test_a_try_is_in_the_run_log_once_however_often_its_row_was_appended(tables)
     for _ in range(2):
         run_log.record(tables, run, PAYMENTS, Counts(rows_read=3, rows_written=2))
     assert tables.read("ops.runs").count() == 2
-    rows = tables.read("ops.task_runs").collect()
+    rows = tables.read("ops.task_attempts").collect()
     assert [(row.dag_run_id, row.try_number, row.rows_read, row.rows_written) for row in rows] == [
         ("manual__1", 2, 3, 2)
     ]

@@ -37,8 +37,8 @@ def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch, la
         put(raw, feed, DAY, SOUND[feed], *bad, SOUND[feed])
         newer = {entity(feed).version_column: f"{NEXT}T11:00:00Z"}
         put(raw, feed, NEXT, SOUND[feed] | newer, *bad[:5], SOUND[feed])
-    names = [table.name for feed in FEEDS for table in (entity(feed).quarantine, *entity(feed).kept)]
-    names += [*(f"gold.{name}" for name in GOLD), "ops.row_balance"]
+    names = [table.name for feed in FEEDS for table in (entity(feed).quarantine, *entity(feed).silver_tables)]
+    names += [*(f"gold.{name}" for name in GOLD), "ops.row_reconciliation"]
 
     def found() -> dict[str, list[str]]:
         for day in (DAY, NEXT, DAY):

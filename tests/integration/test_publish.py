@@ -27,7 +27,7 @@ def put(tables, event: str, order: str, amount: str) -> None:
         "payment_event_id": f"'{event}'", "payment_id": "'P'", "order_id": f"'{order}'", "event_type": "'captured'",
         "amount": amount, "currency": "'EUR'", "method": "'card'", "provider": "'x'", "occurred_at": at,
         "recorded_at": at, "occurred_date": "DATE'2026-01-15'", "ingestion_date": "DATE'2026-01-15'",
-        "_batch_id": "'B'", "_source_file": "'f'", "_position": "0", "_ingestion_ts": at, "_record_md5": "'m'",
+        "_batch_id": "'B'", "_source_file": "'f'", "_position": "0", "_ingested_at": at, "_record_md5": "'m'",
     }  # fmt: skip
     chosen = ", ".join(f"{values[name]} {name}" for name in silver.column_names)
     tables.append(tables.spark.sql(f"SELECT {chosen}"), silver)

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from retailflow_airflow import runs as reaper
-from retailflow_airflow.runs import Instance, instance_of, reap
+from retailflow_airflow import reaper
+from retailflow_airflow.reaper import Instance, instance_of, reap
 
 from .test_jobs_api import FOREVER, TOKEN, serving
 

@@ -133,5 +133,5 @@ def test_customers_keep_every_version_and_the_newest_apart(tables, raw):
     for day, at, city in ((DAY + timedelta(days=1), "2026-01-16T00:00:00Z", "B"), (DAY, "2026-01-15T00:00:00Z", "A")):
         load(tables, raw, "customers", day, customer(at, city))
     assert [row.address.city for row in tables.read("silver.customers").collect()] == ["B"]
-    versions = tables.read("silver.customers_versions").orderBy("updated_at").collect()
+    versions = tables.read("silver.customers_history").orderBy("updated_at").collect()
     assert [row.address.city for row in versions] == ["A", "B"]

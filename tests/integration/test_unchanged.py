@@ -90,9 +90,9 @@ def test_silver_by_itself_does_not_pass_over_rows_of_bronze_that_somebody_delete
 @pytest.mark.parametrize("name", ["retailflow_spark.bronze.load", "retailflow_spark.silver.known"])
 def test_other_code_works(day, raw, monkeypatch, name):
     monkeypatch.setattr(f"{name}.installed", lambda: "another")
-    before = day.read("ops.task_runs").count()
+    before = day.read("ops.task_attempts").count()
     run_day(day, raw, "customers", DAY)
-    assert day.read("ops.task_runs").count() > before
+    assert day.read("ops.task_attempts").count() > before
 
 
 def test_a_run_that_died_before_its_record_is_not_taken_for_one(tables, raw, monkeypatch):
@@ -102,14 +102,14 @@ def test_a_run_that_died_before_its_record_is_not_taken_for_one(tables, raw, mon
             patch.setattr(f"retailflow_spark.{target}.run_log.record", lambda *_, **__: 1 / 0)
             run_day(tables, raw, "customers", DAY)
     run_day(tables, raw, "customers", DAY)
-    rows = tables.read("ops.task_runs").select("layer").collect()
+    rows = tables.read("ops.task_attempts").select("layer").collect()
     assert sorted(row.layer for row in rows) == ["bronze", "silver"]
 
 
 def test_a_run_log_that_was_dropped_is_made_anew(day, raw):
     day.spark.sql(f"DROP TABLE {day.path('ops.runs')}")
     run_day(day, raw, "customers", DAY)
-    rows = day.read("ops.task_runs").select("layer").collect()
+    rows = day.read("ops.task_attempts").select("layer").collect()
     assert sorted(row.layer for row in rows) == ["bronze", "silver"]
 
 

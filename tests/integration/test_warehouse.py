@@ -128,9 +128,9 @@ def test_a_statement_is_waited_for_or_canceled(sql):
 @pytest.mark.parametrize(
     "statement",
     [
-        "DROP TABLE ops.task_runs",
-        "INSERT INTO ops.task_runs SELECT 1",
-        "/* SELECT */ -- SELECT\n DELETE FROM ops.task_runs",
+        "DROP TABLE ops.task_attempts",
+        "INSERT INTO ops.task_attempts SELECT 1",
+        "/* SELECT */ -- SELECT\n DELETE FROM ops.task_attempts",
         "CLEAR CACHE",
         "",
     ],

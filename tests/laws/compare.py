@@ -38,7 +38,7 @@ def differences(tables: Tables, oracle: Oracle, feeds: Iterable[str], gold: Iter
     """Of SILVER, its versions, quarantine and the balances of these feeds, and of these GOLD tables."""
     found: list[Difference] = []
     for feed in feeds:
-        names = [f"silver.{feed}", f"quarantine.{feed}", *([f"silver.{feed}_versions"] if feed in VERSIONED else [])]
+        names = [f"silver.{feed}", f"quarantine.{feed}", *([f"silver.{feed}_history"] if feed in VERSIONED else [])]
         for name in names:
             found += _compared(name, _stored(tables, name), oracle.table(name))
         found += _compared(f"balance of {feed}", _balances(tables, feed), oracle.balances(feed))

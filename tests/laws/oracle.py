@@ -49,7 +49,7 @@ class Record:
     def place(self) -> Row:
         return {
             "ingestion_date": self.ingestion_date, "_batch_id": self.batch.batch_id, "_source_file": self.file,
-            "_position": self.position, "_ingestion_ts": self.batch.created_at,
+            "_position": self.position, "_ingested_at": self.batch.created_at,
         }  # fmt: skip
 
 
@@ -98,7 +98,7 @@ class Oracle:
         schema, _, feed = name.partition(".")
         if schema == "quarantine":
             return [record.place for record in self.records(feed) if record.row is None]
-        found = self.versions(feed.removesuffix("_versions")) if feed.endswith("_versions") else self.current(feed)
+        found = self.versions(feed.removesuffix("_history")) if feed.endswith("_history") else self.current(feed)
         return [record.row | record.place for record in found]
 
     def balances(self, name: str) -> list[Row]:

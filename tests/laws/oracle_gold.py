@@ -56,7 +56,7 @@ class Gold:
         return [
             _order(order)
             | {"customer": version_at(self._customers, order["customer_id"], order["ordered_at"])}
-            | {"awaited_count": awaited(self._customers, order["customer_id"])}
+            | {"missing_dimension_count": awaited(self._customers, order["customer_id"])}
             for order in self._oracle.rows("orders")
         ]
 
@@ -67,7 +67,10 @@ class Gold:
             line
             | {"customer": version_at(customers, line["customer_id"], line["sold_at"])}
             | {"product": version_at(products, line["product_id"], line["sold_at"])}
-            | {"awaited_count": awaited(customers, line["customer_id"]) + awaited(products, line["product_id"])}
+            | {
+                "missing_dimension_count": awaited(customers, line["customer_id"])
+                + awaited(products, line["product_id"])
+            }
             for line in (*self._online(), *self._in_stores())
         ]
 
@@ -99,7 +102,7 @@ class Gold:
         return [
             _stock(snapshot)
             | {"product": version_at(self._products, snapshot["product_id"], _end_of(snapshot["snapshot_date"]))}
-            | {"awaited_count": awaited(self._products, snapshot["product_id"])}
+            | {"missing_dimension_count": awaited(self._products, snapshot["product_id"])}
             for snapshot in self._oracle.rows("inventory")
         ]
 
@@ -152,7 +155,7 @@ def _order(order: Row) -> Row:
         **{name: order[name] for name in ("order_id", "ordered_at", "updated_at", "status", "customer_id")},
         "business_date": order["ordered_at"].date(), "country": (shipping.get("address") or {}).get("country"),
         "shipping_method": shipping.get("method"), "coupon_codes": order["coupon_codes"],
-        "is_counted": any(line["quantity"] > 0 for line in lines), "line_count": len(lines),
+        "has_sold_line": any(line["quantity"] > 0 for line in lines), "line_count": len(lines),
         "unit_count": _sum(lines, "quantity"), **{name: _sum(lines, name) for name in AMOUNTS},
         "shipping_amount": 0 if is_cancelled else shipping.get("amount") or 0, "due_amount": _due(order),
         "currency": order["currency"],
@@ -164,7 +167,7 @@ def _stock(snapshot: Row) -> Row:
     available = None if on_hand is None or reserved is None else on_hand - reserved
     point, cost = snapshot["reorder_point"], snapshot["unit_cost"]
     return snapshot | {
-        "available_quantity": available,
+        "quantity_available": available,
         "is_below_reorder_point": None if available is None or point is None else available < point,
         "stock_value_amount": None if on_hand is None or cost is None else on_hand * cost,
     }

@@ -74,7 +74,7 @@ def rebuilt(tables: Tables, raw) -> Iterator[tuple[str, DataFrame]]:
         yield contract.bronze.name, reduce(DataFrame.unionByName, days).select(*contract.bronze.column_names)
         validated = validate(tables.read(contract.bronze.name), contract)
         yield contract.quarantine.name, invalid(validated, contract)
-        for table in contract.kept:
+        for table in contract.silver_tables:
             latest = latest_per_key(valid(validated, contract), table.key, (contract.version_column, *ORDER))
             yield table.name, latest.select(*table.column_names)
     for contract in gold_tables():

@@ -1,6 +1,6 @@
-"""What Airflow's database would hold of the run for the fake ledger's last day: `silver.orders` failed, twice.
+"""What Airflow's database would hold of the run for the fake run log's last day: `silver.orders` failed, twice.
 
-Runs of two days before the fake ledger's first are queued: that of STUCK by a backfill that was cancelled.
+Runs of two days before the fake run log's first are queued: that of STUCK by a backfill that was cancelled.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,7 +14,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from fake_ledger import ERROR, LAST, RUN_PAGE, STUCK, WAITING
+from fake_run_log import ERROR, LAST, RUN_PAGE, STUCK, WAITING
 from sqlalchemy import insert, select
 
 from retailflow.contracts import entities, gold_tables

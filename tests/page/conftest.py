@@ -43,10 +43,10 @@ class Server:
         return requests.get(f"{self.url}/retailflow{path}", headers=headers, timeout=20)
 
     def settled(self, path: str, user: str) -> requests.Response:
-        """The page once the ledger has been read, or could not be."""
+        """The page once the run log has been read, or could not be."""
         deadline = time.monotonic() + 30
         while "Refresh" in (answer := self.get(path, user)).headers:
-            assert time.monotonic() < deadline, "the ledger was not read"
+            assert time.monotonic() < deadline, "the run log was not read"
             time.sleep(0.2)
         return answer
 

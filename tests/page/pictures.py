@@ -10,7 +10,7 @@ sys.path += [str(ROOT / folder) for folder in ("tests/support", "tests/dags")]
 
 from chromium import launched  # noqa: E402
 from conftest import Server, serving, signed_in  # noqa: E402
-from fake_ledger import LAST  # noqa: E402
+from fake_run_log import LAST  # noqa: E402
 from playwright.sync_api import Browser  # noqa: E402
 from test_incident import DAY, Recorded, card, run  # noqa: E402
 
@@ -28,7 +28,7 @@ def pictures_of_page(browser: Browser, server: Server) -> None:
     for name, (path, scheme, is_whole) in PAGES.items():
         context = signed_in(browser, server, "oncall", color_scheme=scheme)
         page = context.new_page()
-        server.settled(path.removeprefix("/retailflow"), "oncall")  # it reads the ledger behind the first that asks
+        server.settled(path.removeprefix("/retailflow"), "oncall")  # it reads the run log behind the first that asks
         page.goto(server.url + path)
         page.get_by_role("heading", name="Trends").wait_for()
         page.wait_for_load_state("networkidle")

@@ -8,7 +8,7 @@ import threading
 
 import airflow_rows
 import uvicorn
-from fake_ledger import warehouse
+from fake_run_log import warehouse
 
 from retailflow_airflow.warehouse import Warehouse, WarehouseError
 

@@ -7,7 +7,7 @@ from retailflow.environments import load_environment
 from retailflow_airflow.page import cells
 from retailflow_airflow.page.airflow_states import Task
 from retailflow_airflow.page.cells import Board, spoken
-from retailflow_airflow.page.ledger import Ledger
+from retailflow_airflow.page.run_log import RunLog
 
 DAY = date(2026, 1, 15)
 RUN = "scheduled__2026-01-16T02:00:00+00:00"
@@ -23,9 +23,9 @@ def run(ended: str = "03:00", first_dag_run_id: str = RUN, **fields) -> dict:
     return row | {"versions_after": {}, "seconds": 9.0, "built_with": None} | fields
 
 
-def state(layer="silver", contract=ORDERS, task=None, now=at("12:00"), **ledger) -> cells.State:  # noqa: B008
+def state(layer="silver", contract=ORDERS, task=None, now=at("12:00"), **run_log) -> cells.State:  # noqa: B008
     tasks = {} if task is None else {(DAY, f"{layer}.{contract.name}"): task}
-    return Board(load_environment("prod"), Ledger(**ledger), tasks, now).cell(layer, contract, DAY).state
+    return Board(load_environment("prod"), RunLog(**run_log), tasks, now).cell(layer, contract, DAY).state
 
 
 def silver(**fields) -> dict:
@@ -56,10 +56,10 @@ def test_a_day_within_the_history_that_nobody_has_run_is_overdue_after_its_deadl
 
 
 def test_a_missing_day_is_shown_as_such_where_nothing_of_it_ran():
-    def shown(layer: str, task: Task | None = None, **ledger) -> cells.State:
+    def shown(layer: str, task: Task | None = None, **run_log) -> cells.State:
         tasks = {} if task is None else {(DAY, f"{layer}.orders"): task}
         return (
-            Board(load_environment("prod"), Ledger(**ledger), tasks, at("12:00"), [DAY]).cell(layer, ORDERS, DAY).state
+            Board(load_environment("prod"), RunLog(**run_log), tasks, at("12:00"), [DAY]).cell(layer, ORDERS, DAY).state
         )
 
     assert [shown(layer) for layer in ("raw", "bronze", "silver")] == [cells.MISSING] * 3
@@ -91,7 +91,7 @@ def test_a_table_that_readers_do_not_see_yet_is_held(released, expected):
         ("success", "raw", cells.DONE),
     ],
 )
-def test_airflow_says_what_the_ledger_cannot(airflow, layer, expected):
+def test_airflow_says_what_the_run_log_cannot(airflow, layer, expected):
     assert state(layer, task=Task(RUN, airflow, 1, at("02:20"))) is expected
 
 
@@ -103,7 +103,7 @@ def test_a_later_success_such_as_a_replays_takes_a_failure_back():
 
 def test_freshness_is_said_against_the_deadline():
     def freshness(**fields) -> str:
-        board = Board(load_environment("prod"), Ledger(**silver(**fields)), {}, datetime.now(UTC))
+        board = Board(load_environment("prod"), RunLog(**silver(**fields)), {}, datetime.now(UTC))
         return board.cell("silver", ORDERS, DAY).freshness
 
     assert freshness(ended="03:38") == "22 min early"
@@ -113,7 +113,7 @@ def test_freshness_is_said_against_the_deadline():
 
 def test_the_worst_of_its_layers_stands_for_a_day():
     runs = {("bronze", "orders", DAY): run(), **silver(ended="05:00")["runs"]}
-    board = Board(load_environment("prod"), Ledger(runs=runs), {}, at("12:00"))
+    board = Board(load_environment("prod"), RunLog(runs=runs), {}, at("12:00"))
     assert board.worst(ORDERS, DAY).task_id == "silver.orders"
 
 

@@ -11,7 +11,7 @@ import requests
 import yaml
 
 from .conftest import PASSWORD, ROOT, serving
-from .fake_ledger import LAST
+from .fake_run_log import LAST
 
 pytestmark = pytest.mark.timeout(300)
 TENANT = "00000000-0000-0000-0000-000000000001"

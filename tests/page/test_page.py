@@ -17,7 +17,7 @@ from retailflow.contracts import entities, gold_tables
 from retailflow_airflow.missing import Known
 
 from .conftest import serving
-from .fake_ledger import ERROR, LAST, REBUILT, RUN_PAGE, SECRET, STUCK, WAITING
+from .fake_run_log import ERROR, LAST, REBUILT, RUN_PAGE, SECRET, STUCK, WAITING
 
 pytestmark = pytest.mark.timeout(300)
 FEEDS, TABLES = len(entities()), len(gold_tables())
@@ -220,7 +220,7 @@ def test_long_trends_mark_the_days_out_of_the_ordinary(server):
 def test_a_warehouse_that_does_not_answer_is_said_and_airflow_is_still_shown(tmp_path):
     with serving(tmp_path, days=0) as server:
         shown = server.settled(f"/?date={LAST}", "oncall").text
-        assert "The SQL warehouse does not answer." in shown and "Nothing of the ledger is known yet" in shown
+        assert "The SQL warehouse does not answer." in shown and "Nothing of the run log is known yet" in shown
         assert f"silver.orders of {LAST}: failed" in shown
         answer = server.get(PAYMENTS, "oncall")
         assert (answer.status_code, "does not answer" in answer.text) == (503, True)

@@ -14,7 +14,7 @@ def test_good_arguments_are_taken():
     assert (run.environment.name, run.name, run.date) == ("local", "orders", date(2026, 1, 15))
 
 
-def test_who_asks_is_remembered_for_the_ledger():
+def test_who_asks_is_remembered_for_the_run_log():
     asked = ["--dag-run", "scheduled__2026-01-16T02:00:00+00:00", "--try", "2", "--run-id", "4711"]
     run = arguments("silver", "entity", ["orders"], GOOD + asked)
     assert (run.dag_run_id, run.try_number, run.databricks_run_id) == (asked[1], 2, "4711")

@@ -71,7 +71,7 @@ measures:
   display_name: Orders
   comment: Orders and receipts with a positive line; each counts once.
 - name: returned_units
-  expr: SUM(returned_quantity)
+  expr: SUM(returned_unit_count)
   display_name: Returned units
   comment: Units returned, as a positive number.
 - name: returned_revenue

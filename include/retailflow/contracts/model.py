@@ -103,7 +103,7 @@ _LINEAGE = (
     Column("_batch_id", "STRING", "Batch (ULID) that delivered the record.", required=True),
     Column("_source_file", "STRING", "File of the record, below the RAW root.", required=True),
     Column("_position", "BIGINT", "Position of the record in its file, from 0.", required=True),
-    Column("_ingestion_ts", "TIMESTAMP", "When the batch was delivered, from its manifest.", required=True),
+    Column("_ingested_at", "TIMESTAMP", "When the batch was delivered, from its manifest.", required=True),
     Column(
         "_record_md5", "STRING", "MD5 of the record's fields as received: tells a record sent again from a new one."
     ),
@@ -172,17 +172,17 @@ class EntityContract:
     def versions(self) -> Table:
         """One row per key and version: what SCD2 is built from. Only where the contract keeps versions."""
         key = (*self.silver.key, self.version_column)
-        return replace(self.silver, name=f"silver.{self.name}_versions", key=key,
+        return replace(self.silver, name=f"silver.{self.name}_history", key=key,
                        description=f"{self.silver.description} Every version.")  # fmt: skip
 
     @property
-    def kept(self) -> tuple[Table, ...]:
+    def silver_tables(self) -> tuple[Table, ...]:
         """The tables that hold valid records."""
         return (self.versions, self.silver) if self.keeps_versions else (self.silver,)
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        return (self.bronze, self.quarantine, *self.kept)
+        return (self.bronze, self.quarantine, *self.silver_tables)
 
     @property
     def event_date(self) -> str | None:

@@ -54,7 +54,7 @@ GROUP BY ALL ORDER BY records DESC, entity, reason LIMIT 25"""
 BALANCE = """
 SELECT entity, sum(record_count) AS records, sum(current_count) AS current, sum(superseded_count) AS superseded,
        sum(duplicate_count) AS duplicate, sum(quarantined_count) AS quarantined, bool_and(is_closed) AS is_closed
-FROM ops.row_balance_latest GROUP BY entity ORDER BY entity"""
+FROM ops.row_reconciliation_latest GROUP BY entity ORDER BY entity"""
 
 FRESHNESS = """
 SELECT (SELECT max(published_at) FROM ops.releases) AS published_at,

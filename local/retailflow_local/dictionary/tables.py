@@ -64,7 +64,7 @@ def _of_feed(contract: EntityContract, made: dict[str, list[str]]) -> Iterator[P
     made_of_feed |= {column.name: [f"{raw}.{column.name}"] for column in contract.feed_columns}
     yield replace(_page(contract, contract.bronze, {}), name=raw, key=contract.silver.key, fields=sent)
     yield _page(contract, contract.bronze, made_of_feed)
-    for table in contract.kept:
+    for table in contract.silver_tables:
         yield _page(contract, table, made)
     of_bronze = {name: [contract.bronze.name] for name in contract.quarantine.column_names}
     yield _page(contract, contract.quarantine, of_bronze)
@@ -73,7 +73,7 @@ def _of_feed(contract: EntityContract, made: dict[str, list[str]]) -> Iterator[P
 def _page(contract: EntityContract | GoldContract, table: Table, made: dict[str, list[str]]) -> Page:
     fields = (field for column in table.columns for field in _fields(column, tuple(made.get(column.name, ()))))
     rules = tuple(check.reason for check in (*table.checks, *table.warnings))
-    if isinstance(contract, EntityContract) and table in contract.kept:
+    if isinstance(contract, EntityContract) and table in contract.silver_tables:
         rules = tuple(check.reason for check in contract.checks)
     return Page(table.name, table.description, contract.owner, _fresh(contract), table.key, rules, tuple(fields))
 

@@ -6,10 +6,10 @@ One model for the e-mail, the page in Airflow and `./retailflow incident`.
 from retailflow_airflow.incident.advice import backfill, replay_outdated
 from retailflow_airflow.incident.collect import collect
 from retailflow_airflow.incident.culprit import culprit, facts_of
-from retailflow_airflow.incident.ledger import Ledger
 from retailflow_airflow.incident.model import Event, Facts, Incident, describe
 from retailflow_airflow.incident.render import html, subject, text
+from retailflow_airflow.incident.run_log import RunLog
 
-__all__ = ["Event", "Facts", "Incident", "Ledger", "backfill", "collect", "culprit", "describe",
+__all__ = ["Event", "Facts", "Incident", "RunLog", "backfill", "collect", "culprit", "describe",
            "facts_of", "html", "replay_outdated",
            "subject", "text"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""From what Airflow knows to the whole card, with what the ledger adds."""
+"""From what Airflow knows to the whole card, with what the run log adds."""
 
 import logging
 import re
@@ -12,8 +12,8 @@ from retailflow.contracts import EntityContract, GoldContract, built_from, entit
 from retailflow.environments import Environment
 from retailflow_airflow.incident.advice import advice
 from retailflow_airflow.incident.errors import first_line, kind_of
-from retailflow_airflow.incident.ledger import Ledger, changes, counts
 from retailflow_airflow.incident.model import Downstream, Event, Facts, Incident, describe
+from retailflow_airflow.incident.run_log import RunLog, changes, counts
 
 _log = logging.getLogger(__name__)
 _TEAM = "data-engineering"
@@ -22,12 +22,12 @@ _HELD = re.compile(
 )  # as retailflow_spark.publish.audits.Finding says it
 
 
-def collect(facts: Facts, env: Environment, ledger: Ledger | None) -> Incident:
-    """The card. It always comes: what the ledger does not answer is said to be unknown."""
+def collect(facts: Facts, env: Environment, run_log: RunLog | None) -> Incident:
+    """The card. It always comes: what the run log does not answer is said to be unknown."""
     contract = _contract(facts.name)
     kind = kind_of(facts)
     action, command = advice(kind, facts, env)
-    found, unknown = _ask(facts, contract, ledger)
+    found, unknown = _ask(facts, contract, run_log)
     return Incident(
         facts=facts,
         environment=env.name,
@@ -59,19 +59,19 @@ def downstream_names(facts: Facts) -> list[str]:
     return own + [table.table.name for table in built_from(names) if table.name != facts.name]
 
 
-def _ask(facts: Facts, contract, ledger: Ledger | None) -> tuple[dict, str]:
-    """The parts of the card that the ledger knows, and what could not be found out."""
+def _ask(facts: Facts, contract, run_log: RunLog | None) -> tuple[dict, str]:
+    """The parts of the card that the run log knows, and what could not be found out."""
     names = downstream_names(facts)
     if contract is None and not names:
         return {}, ""
     found: dict[str, Any] = {"downstream": tuple(Downstream(name) for name in names)}
-    if ledger is None:
-        return found, "The ledger was not asked: rows, changes and what readers have are unknown."
+    if run_log is None:
+        return found, "The run log was not asked: rows, changes and what readers have are unknown."
     day = facts.ingestion_date or datetime.now(UTC).date()
     try:
-        runs = ledger.runs(facts.name, day)
+        runs = run_log.runs(facts.name, day)
         found["counts"], found["changes"] = counts(runs, day), changes(runs)
-        found["downstream"] = ledger.downstream(names, day)
+        found["downstream"] = run_log.downstream(names, day)
     except Exception as error:  # whatever it is, the mail goes out
         _log.warning("The SQL warehouse did not answer: %s", error)
         missing = "what readers have is" if "counts" in found else "rows, changes and what readers have are"

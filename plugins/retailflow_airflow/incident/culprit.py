@@ -20,7 +20,7 @@ def tasks_before(table: str) -> list[str]:
         )  # publish has none
         before = [task for source in sources for task in tasks_before(source)]
         return [*dict.fromkeys(before), table]
-    of_feed = [one for one in entities() if name == one.name or table in [kept.name for kept in one.kept]]
+    of_feed = [one for one in entities() if name == one.name or table in [kept.name for kept in one.silver_tables]]
     contract = of_feed[0]
     ingest = [f"raw.ingest_{contract.name}"] if contract.delivery == "api" else []
     layers = ("raw", "bronze", "silver")

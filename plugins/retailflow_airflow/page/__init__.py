@@ -1,6 +1,6 @@
 """The RetailFlow page of Airflow's UI: what each day became in each layer, and whether it was in time.
 
-`ledger.py` reads what the jobs recorded, `airflow_states.py` what Airflow knows; `cells.py` judges them, `trend.py`
+`run_log.py` reads what the jobs recorded, `airflow_states.py` what Airflow knows; `cells.py` judges them, `trend.py`
 looks at them over time, `app.py` serves the page.
 """
 

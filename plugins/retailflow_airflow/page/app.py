@@ -25,17 +25,17 @@ from sqlalchemy.orm import Session
 from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow.incident import Event, Facts, backfill, collect, describe, facts_of, replay_outdated
-from retailflow_airflow.incident import Ledger as IncidentLedger
+from retailflow_airflow.incident import RunLog as IncidentRunLog
 from retailflow_airflow.missing import is_complete
 from retailflow_airflow.page import airflow_states, cells, trend
 from retailflow_airflow.page.cache import Cache, Known
 from retailflow_airflow.page.lane import BusyError, Lane
-from retailflow_airflow.page.ledger import Ledger, quarantine_reasons, quarantine_records, read_ledger
+from retailflow_airflow.page.run_log import RunLog, quarantine_reasons, quarantine_records, read_run_log
 from retailflow_airflow.warehouse import Warehouse, WarehouseError
 
 _log = logging.getLogger(__name__)
 STRIP_DAYS = 30
-_LEDGER_SECONDS = 60  # between two reads, while tasks end
+_RUN_LOG_SECONDS = 60  # between two reads, while tasks end
 _CARD_SECONDS = 8
 _HERE = Path(__file__).parent
 _HEADERS = {
@@ -73,7 +73,7 @@ Day = Annotated[date, AfterValidator(_in_bounds)]
 
 def create_app() -> FastAPI:
     app = FastAPI(dependencies=[_MAY_READ], openapi_url=None)
-    env, ledger = load_environment(), Cache(read_ledger, _LEDGER_SECONDS)
+    env, run_log = load_environment(), Cache(read_run_log, _RUN_LOG_SECONDS)
     lane = Lane(threads=2, places=10, seconds=_CARD_SECONDS + 2)
     pages = _templates(env)
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
@@ -81,16 +81,16 @@ def create_app() -> FastAPI:
     def rendered(template: str, **values: Any) -> HTMLResponse:
         return HTMLResponse(pages.get_template(template).render(**values), headers=_HEADERS)
 
-    def board(session: Session, known: Known[Ledger], first: date, last: date) -> cells.Board:
-        tasks, recorded = airflow_states.tasks(session, first, last), known.value or Ledger()
+    def board(session: Session, known: Known[RunLog], first: date, last: date) -> cells.Board:
+        tasks, recorded = airflow_states.tasks(session, first, last), known.value or RunLog()
         missing = [day for day in airflow_states.missing_days(session) if not is_complete(recorded.silver(day))]
         return cells.Board(env, recorded, tasks, _now(), missing)
 
     def details(session: Session, layer: str, name: str, day: date, is_on_call: bool) -> dict[str, Any]:
         if (contract := cells.contract_of(layer, name)) is None:
             raise HTTPException(404, f"There is no {layer}.{name}.")
-        known = ledger.get(airflow_states.last_written(session))
-        recorded = known.value or Ledger()
+        known = run_log.get(airflow_states.last_written(session))
+        recorded = known.value or RunLog()
         cell = board(session, known, day, day).cell(layer, contract, day)
         task_id = cell.task_id
         return {
@@ -113,8 +113,8 @@ def create_app() -> FastAPI:
         days: Annotated[int, Query(ge=30, le=400)] = 90,
         cell: Annotated[str, Query(pattern=r"^\w+\.\w+$")] | None = None,
     ) -> HTMLResponse:
-        known = ledger.get(airflow_states.last_written(session))
-        recorded = known.value or Ledger()
+        known = run_log.get(airflow_states.last_written(session))
+        recorded = known.value or RunLog()
         first, last = recorded.days or (None, None)
         yesterday = _now().date() - timedelta(days=1)
         # Where the clock goes on, a night of which nothing is recorded is the one to look at.
@@ -140,7 +140,7 @@ def create_app() -> FastAPI:
             **details(session, *cell.split("."), shown, is_on_call) if cell else {},
         )
         if known.value is None and known.error is None:
-            answer.headers["Refresh"] = "2"  # the ledger is being read for the first time
+            answer.headers["Refresh"] = "2"  # the run log is being read for the first time
         return answer
 
     @app.get("/cell/{layer}/{name}/{day}")
@@ -152,13 +152,13 @@ def create_app() -> FastAPI:
     def facts(layer: str, name: str, day: Day, session: SessionDep) -> Facts:
         if (contract := cells.contract_of(layer, name)) is None:
             raise HTTPException(404, f"There is no {layer}.{name}.")
-        known = board(session, ledger.get(airflow_states.last_written(session)), day, day)
+        known = board(session, run_log.get(airflow_states.last_written(session)), day, day)
         return _facts(session, known, known.cell(layer, contract, day))
 
     @app.get("/incident/{layer}/{name}/{day}")
     async def incident(found: Annotated[Facts, Depends(facts)]) -> HTMLResponse:
         """The card that the e-mail has. It asks the warehouse, so it comes after the cell."""
-        known = IncidentLedger(Warehouse(env), _CARD_SECONDS)
+        known = IncidentRunLog(Warehouse(env), _CARD_SECONDS)
         return rendered("incident.html", card=await lane.run(partial(collect, found, env, known)))
 
     @app.get("/quarantine/{name}/{day}")
@@ -239,13 +239,13 @@ def _entity(name: str) -> str:
     return name
 
 
-def _audits(ledger: Ledger, cell: cells.Cell) -> list[dict[str, Any]]:
+def _audits(run_log: RunLog, cell: cells.Cell) -> list[dict[str, Any]]:
     """What the day's own run found of the table, or any run on the day that follows: when the day is published."""
     run_id, morning = (cell.run or {}).get("databricks_run_id"), cell.day + timedelta(days=1)
-    found = ledger.audits.get(f"gold.{cell.name}", [])
+    found = run_log.audits.get(f"gold.{cell.name}", [])
     return [row for row in found if row["databricks_run_id"] == run_id or row["audited_at"].date() == morning]
 
 
-def _plots(ledger: Ledger, last: date, count: int) -> list[tuple[str, list[trend.Plot]]]:
+def _plots(run_log: RunLog, last: date, count: int) -> list[tuple[str, list[trend.Plot]]]:
     first = last - timedelta(days=count - 1)
-    return [(title, [trend.Plot(name, days, first, last) for name, days in group]) for title, group in ledger.trends]
+    return [(title, [trend.Plot(name, days, first, last) for name, days in group]) for title, group in run_log.trends]

@@ -42,7 +42,7 @@ class Cache(Generic[T]):
             is_due = self._tried_at is None or now - self._tried_at > (_NET if is_current else self._pause)
             if is_due and not self._is_reading:
                 self._is_reading = True
-                thread = threading.Thread(target=self._refresh, args=(version,), daemon=True, name="retailflow-ledger")
+                thread = threading.Thread(target=self._refresh, args=(version,), daemon=True, name="retailflow-run-log")
                 thread.start()
             return self._known
 
@@ -50,7 +50,7 @@ class Cache(Generic[T]):
         try:
             known = Known(self._read(), datetime.now(UTC))
         except Exception as error:  # shown on the page, whatever it is
-            _log.warning("The ledger could not be read: %r", error)
+            _log.warning("The run log could not be read: %r", error)
             line = next(iter(str(error).splitlines()), "") or type(error).__name__
             known = Known(self._known.value, self._known.read_at, line)
         with self._lock:

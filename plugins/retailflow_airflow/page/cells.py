@@ -1,4 +1,4 @@
-"""What became of an entity or GOLD table in a layer on a day: one state each, judged from ledger and Airflow."""
+"""What became of an entity or GOLD table in a layer on a day: one state each, judged from run_log and Airflow."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
 from retailflow.environments import Environment
 from retailflow_airflow.page.airflow_states import Task
-from retailflow_airflow.page.ledger import Ledger, Row
+from retailflow_airflow.page.run_log import Row, RunLog
 
 LAYERS = ("raw", "bronze", "silver")
 _UNDER_WAY = ("running", "queued", "scheduled", "restarting", "up_for_retry", "up_for_reschedule")
@@ -76,7 +76,7 @@ class Cell:
 
 
 class Board:
-    """All cells that ledger and Airflow know of.
+    """All cells that run_log and Airflow know of.
 
     `tasks` are those of the days that are asked for, `missing` the scheduled days that have no finished run.
     """
@@ -84,14 +84,14 @@ class Board:
     def __init__(
         self,
         env: Environment,
-        ledger: Ledger,
+        run_log: RunLog,
         tasks: Mapping[tuple[date, str], Task],
         now: datetime,
         missing: Collection[date] = (),
     ) -> None:
-        self._env, self._ledger, self._tasks, self._now, self.missing = env, ledger, tasks, now, missing
-        self._first, self._last = ledger.days or (date.max, date.min)
-        self._released = ledger.release["versions"] if ledger.release else {}
+        self._env, self._run_log, self._tasks, self._now, self.missing = env, run_log, tasks, now, missing
+        self._first, self._last = run_log.days or (date.max, date.min)
+        self._released = run_log.release["versions"] if run_log.release else {}
 
     def tasks(self, day: date) -> dict[str, Task]:
         """Those of the day's newest run, by their ids."""
@@ -106,13 +106,13 @@ class Board:
         return max(self.cells(contract, day), key=lambda cell: cell.state.rank)
 
     def cell(self, layer: str, contract: EntityContract | GoldContract, day: date) -> Cell:
-        run = self._ledger.runs.get((layer, contract.name, day))
+        run = self._run_log.runs.get((layer, contract.name, day))
         task = self._tasks.get((day, f"{layer}.{contract.name}"))
         ingest = self._tasks.get((day, f"raw.ingest_{contract.name}")) if layer == "raw" else None
         is_ingested = ingest is not None and ingest.state != "success"
-        balance = self._ledger.balances.get((contract.name, day)) if layer == "silver" else None
+        balance = self._run_log.balances.get((contract.name, day)) if layer == "silver" else None
         deadline = due(contract, day) if layer in ("silver", "gold") else None
-        is_outdated = day in self._ledger.outdated.get((layer, contract.name), ())
+        is_outdated = day in self._run_log.outdated.get((layer, contract.name), ())
         task = ingest if is_ingested else task
         cell = Cell(layer, contract.name, day, NONE, run, task, balance, deadline, is_outdated, is_ingested)
         return replace(cell, state=self._state(cell))
@@ -121,7 +121,7 @@ class Board:
         if (found := self._in_airflow(cell)) is not None:
             return found
         if cell.run is None:
-            if cell.layer == "raw" and self._ledger.runs.get(("bronze", cell.name, cell.day)):
+            if cell.layer == "raw" and self._run_log.runs.get(("bronze", cell.name, cell.day)):
                 return DONE
             if cell.day in self.missing:
                 return MISSING
@@ -133,7 +133,7 @@ class Board:
         return LATE if cell.is_judged and cell.run["first_ended_at"] > cell.deadline else DONE
 
     def _in_airflow(self, cell: Cell) -> State | None:
-        """What the task says, unless the ledger knows of a later success, such as a replay's."""
+        """What the task says, unless the run log knows of a later success, such as a replay's."""
         if cell.task is None:
             return None
         state, ended = cell.task.state, cell.task.ended_at

@@ -37,7 +37,7 @@ _PLACE = (
     StructField("_batch_id", StringType()),
     StructField("_source_file", StringType()),
     StructField("_position", LongType()),
-    StructField("_ingestion_ts", TimestampType()),
+    StructField("_ingested_at", TimestampType()),
 )
 Named = list[tuple[Manifest, RawFile]]
 
@@ -246,7 +246,7 @@ def _with_place(batch: pa.RecordBatch, manifest: Manifest, path: str, start: int
         "_batch_id": pa.repeat(pa.scalar(manifest.batch_id), rows),
         "_source_file": pa.repeat(pa.scalar(path), rows),
         "_position": pa.array(range(start, start + rows), pa.int64()),
-        "_ingestion_ts": pa.repeat(pa.scalar(manifest.created_at, pa.timestamp("us", "UTC")), rows),
+        "_ingested_at": pa.repeat(pa.scalar(manifest.created_at, pa.timestamp("us", "UTC")), rows),
     }
     return pa.RecordBatch.from_arrays([*batch.columns, *place.values()], names=[*batch.schema.names, *place])
 

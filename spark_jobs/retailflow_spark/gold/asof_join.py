@@ -30,7 +30,7 @@ def join_as_of(facts: DataFrame, dimension: DataFrame, kind: str, moment: Column
     return found.drop("_id", "_sk", "_from", "_to")
 
 
-def awaited_count(*kinds: str) -> Column:
+def missing_dimension_count(*kinds: str) -> Column:
     """How many of a fact's ids of these kinds name a member that its dimension does not have."""
     named = (F.coalesce(F.col(f"{kind}_id") != UNKNOWN_ID, F.lit(False)) for kind in kinds)
     absent = (is_named & (F.col(f"{kind}_sk") == UNKNOWN_SK) for is_named, kind in zip(named, kinds, strict=True))
@@ -79,5 +79,5 @@ def _facts_since(facts: DataFrame, changed: DataFrame, kind: str, day: str) -> D
     # The date of a moment may be that of the day before or after, in another time zone. No fact is older than 1990.
     first = max(min(since).date(), date(1990, 1, 1)) - timedelta(days=1) if since else None
     later = facts.where(F.col(day) >= F.lit(first)) if first else facts.limit(0)
-    awaiting = (F.col("awaited_count") > 0) | F.col("awaited_count").isNull()  # null in tables older than the column
-    return later.union(facts.where(awaiting)) if begins else later
+    awaiting = facts.where(F.coalesce("missing_dimension_count", F.lit(1)) > 0)  # null in tables older than the column
+    return later.union(awaiting) if begins else later

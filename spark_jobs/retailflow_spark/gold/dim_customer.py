@@ -22,14 +22,14 @@ TRACKED = (
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """`customer_id` of every customer with a changed version."""
     return distinct_keys(
-        changed["silver.customers_versions"].select("customer_id"),
+        changed["silver.customers_history"].select("customer_id"),
         members_to_add(tables["gold.dim_customer"], "customer_id", UNKNOWN_ID),
     )
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
     """Versions of customers."""
-    versions = of_keys(tables["silver.customers_versions"], keys, "customer_id")
+    versions = of_keys(tables["silver.customers_history"], keys, "customer_id")
     # Flat before they are compared: no address and an address of nulls are the same row of the dimension.
     flat = versions.withColumns({part: F.col(f"address.{part}") for part in ADDRESS})
     history = intervals(flat.withColumn("is_deleted", F.col("deleted_at").isNotNull()), "customer", TRACKED)

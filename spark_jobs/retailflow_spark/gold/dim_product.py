@@ -17,14 +17,14 @@ TRACKED = ("name", "category", "subcategory", "brand", "list_price", "unit_cost"
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
     """`product_id` of every product with a changed version."""
     return distinct_keys(
-        changed["silver.products_versions"].select("product_id"),
+        changed["silver.products_history"].select("product_id"),
         members_to_add(tables["gold.dim_product"], "product_id", UNKNOWN_ID),
     )
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
     """Versions of products."""
-    versions = of_keys(tables["silver.products_versions"], keys, "product_id")
+    versions = of_keys(tables["silver.products_history"], keys, "product_id")
     history = of_keys(intervals(versions, "product", TRACKED, carried=["currency"]), keys, "product_id")
     return history.select(
         "product_sk",

@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from retailflow_spark.gold.affected_keys import distinct_keys, of_keys, prune_by_keys
-from retailflow_spark.gold.asof_join import awaited_count, facts_to_repoint, join_as_of
+from retailflow_spark.gold.asof_join import facts_to_repoint, join_as_of, missing_dimension_count
 from retailflow_spark.gold.money import SUM
 from retailflow_spark.gold.transform import Frames
 
@@ -29,9 +29,9 @@ def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
     return join_as_of(stock, tables["gold.dim_product"], "product", _end_of_day()).select(
         *KEY,
         "product_sk",
-        awaited_count("product").alias("awaited_count"),
+        missing_dimension_count("product").alias("missing_dimension_count"),
         *("quantity_on_hand", "quantity_reserved", "quantity_on_order"),
-        available.alias("available_quantity"),
+        available.alias("quantity_available"),
         "reorder_point",
         (available < F.col("reorder_point")).alias("is_below_reorder_point"),
         "unit_cost",

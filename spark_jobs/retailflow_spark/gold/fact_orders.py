@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from retailflow_spark.gold.affected_keys import distinct_keys, of_keys, prune_by_keys
-from retailflow_spark.gold.asof_join import awaited_count, facts_to_repoint, join_as_of
+from retailflow_spark.gold.asof_join import facts_to_repoint, join_as_of, missing_dimension_count
 from retailflow_spark.gold.money import LINE, SUM, gross, or_zero
 from retailflow_spark.gold.transform import Frames
 
@@ -35,7 +35,7 @@ def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
     living = orders.withColumn("lines", F.coalesce(F.filter("lines", lambda line: is_alive), F.array()))
     measured = living.select(
         "*",
-        F.exists("lines", lambda line: line["quantity"] > 0).alias("is_counted"),
+        F.exists("lines", lambda line: line["quantity"] > 0).alias("has_sold_line"),
         F.size("lines").alias("line_count"),
         F.aggregate("lines", F.lit(0).cast("bigint"), lambda sum_, line: sum_ + line["quantity"]).alias("unit_count"),
         _total(lambda line: gross(line["quantity"], line["unit_price"])).alias("gross_amount"),
@@ -49,10 +49,10 @@ def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
         "order_id",
         F.to_date("ordered_at").alias("business_date"),
         *("ordered_at", "updated_at", "status", "customer_id", "customer_sk"),
-        awaited_count("customer").alias("awaited_count"),
+        missing_dimension_count("customer").alias("missing_dimension_count"),
         F.col("shipping.address.country").alias("country"),
         F.col("shipping.method").alias("shipping_method"),
-        *("coupon_codes", "is_counted", "line_count", "unit_count"),
+        *("coupon_codes", "has_sold_line", "line_count", "unit_count"),
         *("gross_amount", "discount_amount", "net_amount", "tax_amount", "shipping_amount"),
         due.cast(SUM).alias("due_amount"),
         "currency",

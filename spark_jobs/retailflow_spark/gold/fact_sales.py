@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from retailflow_spark.gold.affected_keys import distinct_keys, of_keys, prune_by_keys
-from retailflow_spark.gold.asof_join import awaited_count, facts_to_repoint, join_as_of
+from retailflow_spark.gold.asof_join import facts_to_repoint, join_as_of, missing_dimension_count
 from retailflow_spark.gold.dim_store import ONLINE_ID
 from retailflow_spark.gold.money import LINE, gross, or_zero
 from retailflow_spark.gold.scd2 import UNKNOWN_ID
@@ -16,7 +16,7 @@ prune = prune_by_keys
 
 COLUMNS = (
     *("channel", "sale_id", "line_number", "business_date", "sold_at", "sold_at_local", "store_id", "register_id"),
-    *("customer_id", "product_id", "customer_sk", "product_sk", "awaited_count", "quantity", "unit_price"),
+    *("customer_id", "product_id", "customer_sk", "product_sk", "missing_dimension_count", "quantity", "unit_price"),
     *("gross_amount", "discount_amount", "net_amount", "tax_amount", "currency", "is_return", "is_after_closing"),
 )
 
@@ -56,7 +56,7 @@ def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
     )
     lines = join_as_of(lines, tables["gold.dim_customer"], "customer", F.col("sold_at"))
     lines = join_as_of(lines, tables["gold.dim_product"], "product", F.col("sold_at"))
-    return lines.withColumn("awaited_count", awaited_count("customer", "product")).select(*COLUMNS)
+    return lines.withColumn("missing_dimension_count", missing_dimension_count("customer", "product")).select(*COLUMNS)
 
 
 def _sale(changed: DataFrame, channel: str, sale_id: str, business_date: str) -> DataFrame:

@@ -74,8 +74,8 @@ RUNS = Table(
     partition=("layer", "name"),
 )  # fmt: skip
 RECOUNT = "recount"  # of balances, by the nightly upkeep
-TASK_RUNS, WATERMARKS = "ops.task_runs", "ops.watermarks"
-ROW_BALANCE, LATEST_BALANCE = "ops.row_balance", "ops.row_balance_latest"
+TASK_RUNS, WATERMARKS = "ops.task_attempts", "ops.watermarks"
+ROW_BALANCE, LATEST_BALANCE = "ops.row_reconciliation", "ops.row_reconciliation_latest"
 DRIFT, STORES, AUDITS = "ops.drift", "ops.quarantined_by_store", "ops.audits"
 # By name, what each shows: a comment and a query of `runs`. Their filters reach the files of `ops.runs`, since a row is
 # numbered within what people filter by.

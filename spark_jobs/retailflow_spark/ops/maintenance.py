@@ -14,7 +14,7 @@ from retailflow.contracts.ddl import DELETION_VECTORS
 from retailflow_spark.delta import upkeep
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job.run_log import RUNS
-from retailflow_spark.ops.job_runs import JOB_RUNS
+from retailflow_spark.ops.databricks_task_runs import JOB_RUNS
 from retailflow_spark.privacy.requests import ERASURES, REDACTIONS
 from retailflow_spark.publish.release import RELEASES, follow_maintenance
 from retailflow_spark.publish.retention import Needed, lagging_reader, oldest_needed
@@ -22,7 +22,7 @@ from retailflow_spark.silver.recount import recount
 
 LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the tables
     "bronze": tuple(contract.bronze for contract in entities()),
-    "silver": tuple(table for contract in entities() for table in (contract.quarantine, *contract.kept)),
+    "silver": tuple(table for contract in entities() for table in (contract.quarantine, *contract.silver_tables)),
     "gold": tuple(contract.table for contract in gold_tables()),
     "ops": (RUNS, JOB_RUNS, RELEASES, ERASURES, REDACTIONS),
 }

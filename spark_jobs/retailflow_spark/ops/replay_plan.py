@@ -1,4 +1,4 @@
-"""Which dates of which entities to rebuild, and how many rows that reads: from the ledger, RAW and quarantine."""
+"""Which dates of which entities to rebuild, and how many rows that reads: from the run log, RAW and quarantine."""
 
 import sys
 from bisect import bisect_left
@@ -113,7 +113,7 @@ class _Listed(RawStore):
 
 
 def _runs(tables: Tables, selection: Selection, layer: str) -> Runs:
-    """What the ledger knows of the entities and dates."""
+    """What the run log knows of the entities and dates."""
     if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS)):
         return {}
     is_asked = F.col("name").isin(*selection.entities) & (F.col("layer") == layer)

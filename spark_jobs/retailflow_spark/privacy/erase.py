@@ -25,7 +25,7 @@ from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job.run_log import TASK_RUNS
 from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.redaction import dead_files, redact
-from retailflow_spark.privacy.search import Browser, browsers_of, present, record_of, theirs
+from retailflow_spark.privacy.search import Browser, browsers_of, present, record_of, records_of_subjects
 from retailflow_spark.privacy.subjects import Found, Subjects
 
 _IN_PARALLEL = 8  # requests to RAW
@@ -126,7 +126,7 @@ def _confirm(tables: Tables, store: RawStore, waiting: list[Row], confirm: str |
 
 def _look_for(tables: Tables, store: RawStore, subjects: Subjects, findings: Findings) -> None:
     for contract in present(tables):
-        for row in theirs(tables, contract, subjects).groupBy("ingestion_date", "found").count().collect():
+        for row in records_of_subjects(tables, contract, subjects).groupBy("ingestion_date", "found").count().collect():
             findings.add(contract, row.ingestion_date, row.found, row["count"])
         for (day, _), fates in in_dead_files(store, contract, subjects).items():
             for found, count in Counter(fates.values()).items():
@@ -141,7 +141,12 @@ def _look_for_returned(tables: Tables, closed: list[Row], findings: Findings) ->
     )
     for contract in present(tables):
         if days := _loaded_since(tables, contract, since):
-            rows = theirs(tables, contract, subjects, days).groupBy("ingestion_date", "found").count().collect()
+            rows = (
+                records_of_subjects(tables, contract, subjects, days)
+                .groupBy("ingestion_date", "found")
+                .count()
+                .collect()
+            )
             for row in rows:
                 findings.add(contract, row.ingestion_date, row.found, row["count"])
     if findings.records > before:
@@ -193,7 +198,7 @@ def redact_day(tables: Tables, store: RawStore, contract: EntityContract, ingest
     Safe to repeat.
     """
     subjects = requests.subjects_of(row for row in requests.rows(tables) if row.confirmed_at)
-    found = theirs(tables, contract, subjects, [ingestion_date]).collect()
+    found = records_of_subjects(tables, contract, subjects, [ingestion_date]).collect()
     done = 0
     for batch in counted(store.manifests(contract.name, ingestion_date)):
         files: dict[str, dict[int, Found]] = defaultdict(dict)

@@ -16,7 +16,7 @@ from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job.run_log import DRIFT, RUNS
 from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.erase import sweep
-from retailflow_spark.privacy.search import flagged, present, theirs
+from retailflow_spark.privacy.search import flagged, present, records_of_subjects
 from retailflow_spark.privacy.subjects import CUSTOMER, VISITOR, Subjects
 from retailflow_spark.publish.release import RELEASES, follow_maintenance
 from retailflow_spark.publish.retention import lagging_reader, oldest_needed
@@ -107,7 +107,9 @@ def _forget_names(tables: Tables, subjects: Subjects) -> None:
 
 def _remains(tables: Tables, scope: list[Table], subjects: Subjects) -> dict[str, int]:
     """Of these tables and their published views, those that still speak of the requested, with the number of rows."""
-    found = {contract.bronze.name: theirs(tables, contract, subjects).count() for contract in present(tables)}
+    found = {
+        contract.bronze.name: records_of_subjects(tables, contract, subjects).count() for contract in present(tables)
+    }
     for contract in present(tables):
         found[contract.quarantine.name] = _without_record(tables, contract)
     for table in scope:

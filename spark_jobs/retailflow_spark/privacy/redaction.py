@@ -1,6 +1,6 @@
 """A person's records taken out of RAW: a redacted batch and its manifest first, then the old files go.
 
-RAW's one exception. The redacted batch sorts next to the old one, and its files where theirs did, so that no other
+RAW's one exception. The redacted batch sorts next to the old one, and its files where fates did, so that no other
 record changes its place in the total order (docs/adr/0007).
 """
 
@@ -34,22 +34,22 @@ class RedactionError(RuntimeError):
 
 
 def redact(
-    store: RawStore, contract: EntityContract, manifest: Manifest, theirs: Mapping[str, Fates], subjects: Subjects
+    store: RawStore, contract: EntityContract, manifest: Manifest, fates: Mapping[str, Fates], subjects: Subjects
 ) -> Manifest:
     """Write the batch anew without the persons, and return the manifest that counts in its place.
 
     Safe to repeat: files are named by their content, and the first manifest of the new batch holds.
 
     Args:
-        theirs: by a file's name, what becomes of which of its records.
+        fates: by a file's name, what becomes of which of its records.
 
     Raises: RedactionError.
     """
     folder, files = day_path(manifest.entity, manifest.ingestion_date), []
     for file in manifest.files:
-        if file.name in theirs:
+        if file.name in fates:
             payload, records = rewrite(
-                store.read(f"{folder}/{file.name}"), contract, theirs[file.name], subjects, file.records
+                store.read(f"{folder}/{file.name}"), contract, fates[file.name], subjects, file.records
             )
             digest = hashlib.sha256(payload).hexdigest()
             ending = _ENDING[contract.format]
@@ -73,7 +73,7 @@ def dead_files(store: RawStore, entity: str, ingestion_date: date) -> list[str]:
 
 
 def rewrite(
-    payload: bytes, contract: EntityContract, theirs: Fates, subjects: Subjects, expected: int | None = None
+    payload: bytes, contract: EntityContract, fates: Fates, subjects: Subjects, expected: int | None = None
 ) -> tuple[bytes, int]:
     """A file in which these records are removed or made anonymous, as the contract's `erasure` has it; from a record
     that only mentions somebody the mention is removed.
@@ -83,8 +83,8 @@ def rewrite(
     Raises: RedactionError.
     """
     editor = _Editor(contract, subjects)
-    new, count = (_csv if contract.format == "csv" else _json)(payload, editor, theirs, expected)
-    others = (row for position, row in enumerate(_rows(payload, contract, expected)) if position not in theirs)
+    new, count = (_csv if contract.format == "csv" else _json)(payload, editor, fates, expected)
+    others = (row for position, row in enumerate(_rows(payload, contract, expected)) if position not in fates)
     found = _rows(new, contract, count)
     if len(found) != count or not _is_among(others, found):
         raise RedactionError(f"a file of {contract.name} cannot be redacted: its other records would not stay the same")
@@ -147,20 +147,20 @@ def _is_personal(column: Column) -> bool:
     return column.name == CUSTOMER or column.classification in _PERSONAL
 
 
-def _json(payload: bytes, editor: _Editor, theirs: Fates, expected: int | None) -> tuple[bytes, int]:
+def _json(payload: bytes, editor: _Editor, fates: Fates, expected: int | None) -> tuple[bytes, int]:
     contract = editor.contract
-    kept = list(_kept(split(payload, contract.format, contract.name, expected), editor, theirs))
+    kept = list(_kept(split(payload, contract.format, contract.name, expected), editor, fates))
     if contract.format == "json_pages":
         return b'[{"%s":[%s]}]' % (contract.name.encode(), b",".join(kept)), len(kept)
     text = b"".join(line + b"\n" for line in kept)
     return gzip.compress(text, mtime=0) if contract.format == "ndjson_gzip" else text, len(kept)
 
 
-def _kept(records: Iterable[bytes], editor: _Editor, theirs: Fates) -> Iterator[bytes]:
+def _kept(records: Iterable[bytes], editor: _Editor, fates: Fates) -> Iterator[bytes]:
     for position, text in enumerate(records):
-        if position not in theirs:
+        if position not in fates:
             yield text
-        elif (new := _edited_text(text, editor, theirs[position])) is not None:
+        elif (new := _edited_text(text, editor, fates[position])) is not None:
             yield new
 
 
@@ -186,17 +186,17 @@ def _text(value: Any) -> str:
     return json.dumps(value)
 
 
-def _csv(payload: bytes, editor: _Editor, theirs: Fates, expected: int | None) -> tuple[bytes, int]:
+def _csv(payload: bytes, editor: _Editor, fates: Fates, expected: int | None) -> tuple[bytes, int]:
     content = csv_content(payload)
     header, *rows = csv_rows(content)
     names = [name.strip() for name in header.fields or ()]
     out = [content[header.start : header.end]]
     for position, row in enumerate(rows):
-        if position not in theirs:
+        if position not in fates:
             out.append(content[row.start : row.end])
         elif row.fields is not None and len(row.fields) == len(names):
             cells = dict(zip(names, row.fields, strict=True))
-            if (kept := editor.edit(cells, theirs[position])) is not None:
+            if (kept := editor.edit(cells, fates[position])) is not None:
                 out.append(_line(kept.get(name) or "" for name in names))
     return b"".join(out), len(out) - 1
 

@@ -48,7 +48,7 @@ class Browser:
         return "It is not theirs alone; give it as `browsers` to erase its events too"
 
 
-def theirs(
+def records_of_subjects(
     tables: Tables, contract: EntityContract, subjects: Subjects, days: Iterable[date] | None = None
 ) -> DataFrame:
     """The records of BRONZE that speak of the requested: `PLACE` and `found`, one row each.

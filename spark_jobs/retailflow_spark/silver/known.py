@@ -64,7 +64,7 @@ class Known:
         if (last.code_version, last.contract_version, last.built_with) != made_with or last.taken != bronze:
             return None
         left = {**last.versions_after, **bronze}  # BRONZE too, since somebody may have changed it by hand
-        for table in (contract.bronze, *contract.kept, contract.quarantine):
+        for table in (contract.bronze, *contract.silver_tables, contract.quarantine):
             commit, own = tables.newest_of_day(table.name, ingestion_date), left.get(table.name)
             if commit is None or (commit.version > own if own is not None else commit.at >= last.started_at):
                 return None

@@ -42,7 +42,7 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, run
         stores = invalid_by_store(tables, contract, ingestion_date)
     order = (contract.version_column, *ORDER)
     prune = date_in(f"t.{contract.event_date}", judged.dates) if contract.event_date else None
-    for table in contract.kept:
+    for table in contract.silver_tables:
         rows, count = judged.latest(table, order)
         is_updated = table == contract.silver and known.updates
         latest = tables.upsert_latest(rows, table, order, prune, None if is_updated else count)

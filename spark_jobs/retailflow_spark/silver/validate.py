@@ -21,7 +21,7 @@ RECORD = "_record"
 # Of such expressions this is one that a stream may have.
 FENCE = "_fence"
 _UNREADABLE = "the record cannot be read"
-_MADE_AT = "_ingestion_ts"
+_MADE_AT = "_ingested_at"
 
 
 def validate(bronze: DataFrame, contract: EntityContract) -> DataFrame:

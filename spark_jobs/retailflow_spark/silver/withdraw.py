@@ -25,7 +25,7 @@ def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) ->
     """
     held = tables.read_day(contract.quarantine, ingestion_date).select(*_PLACE)
     counting = tables.read_day(contract.bronze, ingestion_date).select(*_PLACE).join(held, _PLACE, "left_anti")
-    finest = contract.kept[0]
+    finest = contract.silver_tables[0]
     of_day = tables.read_day(finest, ingestion_date)
     keys = of_day.join(counting, _PLACE, "left_anti").select(*contract.silver.key).distinct()
     if keys.isEmpty():
@@ -34,7 +34,10 @@ def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) ->
     records = tables.read(contract.bronze.name).where(F.col("ingestion_date").isin(dates))
     rows, order = having(valid(validate(records, contract), contract), keys), (contract.version_column, *ORDER)
     # The finest table last: while it has the rows, a repeated run finds that this has to be done.
-    return [tables.sync_rows(table, latest_per_key(rows, table.key, order), keys) for table in reversed(contract.kept)]
+    return [
+        tables.sync_rows(table, latest_per_key(rows, table.key, order), keys)
+        for table in reversed(contract.silver_tables)
+    ]
 
 
 def _dates_of(tables: Tables, contract: EntityContract, keys: DataFrame, ingestion_date: date) -> list[date]:

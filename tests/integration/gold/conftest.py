@@ -29,8 +29,8 @@ USUAL = {
         "currency": "EUR",
         "lines": [],
     },
-    "customers_versions": {"customer_id": "C1", "updated_at": MOMENT},
-    "products_versions": {"product_id": "P1", "name": "Lamp", "updated_at": MOMENT},
+    "customers_history": {"customer_id": "C1", "updated_at": MOMENT},
+    "products_history": {"product_id": "P1", "name": "Lamp", "updated_at": MOMENT},
     "stores": {"store_id": "S1", "name": "Main street", "timezone": "UTC"},
     "store_sales": {
         **{"receipt_id": "R1", "line_number": 1, "store_id": "S1", "sold_at_local": "2026-01-15T10:00:00"},
@@ -143,7 +143,7 @@ def world(spark) -> Callable[..., World]:
     """`world(orders=[{…}], stores=[{…}])`; customers and products are their versions."""
 
     def build(**silver: list[dict]) -> World:
-        versioned = {"customers": "customers_versions", "products": "products_versions"}
+        versioned = {"customers": "customers_history", "products": "products_history"}
         return World(spark, {versioned.get(name, name): rows for name, rows in silver.items()})
 
     return build

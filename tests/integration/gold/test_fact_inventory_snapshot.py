@@ -8,7 +8,7 @@ def test_stock_is_measured_exactly_and_may_be_negative(world):
         {"product_id": "P2", "quantity_on_hand": -2, "quantity_reserved": 0, "reorder_point": 2, "unit_cost": "0.3333"},
         {"product_id": "P3", "quantity_on_hand": 3},
     ]
-    columns = ("product_id", "available_quantity", "is_below_reorder_point", "stock_value_amount")
+    columns = ("product_id", "quantity_available", "is_below_reorder_point", "stock_value_amount")
     assert world(inventory=inventory).tell("fact_inventory_snapshot", *columns) == [
         ("P1", "2", "false", "0.3000"),
         ("P2", "-2", "true", "-0.6666"),

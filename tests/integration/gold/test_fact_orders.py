@@ -14,7 +14,7 @@ def test_what_is_due_is_net_and_tax_and_shipping(world):
     ]
     columns = ("line_count", "unit_count", "gross_amount", "discount_amount", "net_amount", "tax_amount")
     found = world(orders=[{"lines": lines, "shipping": {"amount": "4.9"}}])
-    assert found.tell("fact_orders", *columns, "shipping_amount", "due_amount", "is_counted") == [
+    assert found.tell("fact_orders", *columns, "shipping_amount", "due_amount", "has_sold_line") == [
         ("3", "3", "0.4000", "0.0501", "0.3499", "0.0699", "4.9000", "5.3198", "true")
     ]
 
@@ -44,7 +44,7 @@ def test_a_cancelled_order_keeps_its_row_and_amounts_to_0(world):
         "net_amount",
         "shipping_amount",
         "due_amount",
-        "is_counted",
+        "has_sold_line",
     )
     assert world(orders=[cancelled]).tell("fact_orders", *columns) == [
         ("cancelled", "DE", "0", "0", "0.0000", "0.0000", "0.0000", "false")
@@ -57,7 +57,7 @@ def test_an_order_of_returns_only_and_one_without_lines_do_not_count(world):
         {"order_id": "O2", "lines": None},
         {"order_id": "O3", "lines": [line(-1), line(1, "0")]},
     ]
-    assert world(orders=orders).tell("fact_orders", "order_id", "is_counted", "net_amount") == [
+    assert world(orders=orders).tell("fact_orders", "order_id", "has_sold_line", "net_amount") == [
         ("O1", "false", "-1.0000"),
         ("O2", "false", "0.0000"),
         ("O3", "true", "-1.0000"),

@@ -5,7 +5,7 @@ SELECT business_date, channel, currency,
        SUM(tax_amount) AS tax,
        SUM(quantity) AS units,
        COUNT(DISTINCT order_key) AS orders,
-       SUM(returned_quantity) AS returned_units,
+       SUM(returned_unit_count) AS returned_units,
        SUM(returned_amount) AS returned_revenue,
        SUM(net_amount) / nullif(COUNT(DISTINCT order_key), 0) AS average_order,
        SUM(discount_amount) / nullif(SUM(gross_amount), 0) AS discount_rate

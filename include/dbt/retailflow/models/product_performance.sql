@@ -1,8 +1,8 @@
 WITH sales AS (
   SELECT
     product_id, CAST(date_trunc('MONTH', business_date) AS DATE) AS month_start_date, currency,
-    sum(quantity + returned_quantity) AS sold_unit_count,
-    sum(returned_quantity) AS returned_unit_count,
+    sum(quantity + returned_unit_count) AS sold_unit_count,
+    sum(returned_unit_count) AS returned_unit_count,
     sum(returned_amount) AS returned_amount,
     sum(net_amount) AS net_amount
   FROM {{ ref('sales') }}

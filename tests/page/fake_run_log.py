@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from retailflow.contracts import entities, gold_tables
-from retailflow_airflow.page import ledger
+from retailflow_airflow.page import run_log
 
 LAST = datetime.now(UTC).date() - timedelta(days=2)
 STUCK, WAITING = LAST - timedelta(days=402), LAST - timedelta(days=401)  # days before the first of 400: airflow_rows.py
@@ -63,18 +63,18 @@ def _tables(days: int) -> dict[str, list[dict[str, Any]]]:
     audit |= {"sentence": "rows have a customer_sk that gold.dim_customer has not", "databricks_run_id": "881"}
     versions = {contract.table.name: days for contract in gold_tables()} | {"gold.fact_sales": days - 1}
     return {
-        ledger.RUNS: runs,
-        ledger.BALANCES: balances,
-        ledger.DRIFT: [drift | {"record_count": 40, "first_file": "products/ingestion_date=x/batch_1.json"}],
-        ledger.AUDITS: [audit | {"audited_at": _at(LAST, "03:40")}],
-        ledger.RELEASE: [
+        run_log.RUNS: runs,
+        run_log.BALANCES: balances,
+        run_log.DRIFT: [drift | {"record_count": 40, "first_file": "products/ingestion_date=x/batch_1.json"}],
+        run_log.AUDITS: [audit | {"audited_at": _at(LAST, "03:40")}],
+        run_log.RELEASE: [
             {
                 "release": 7 * days,
                 "versions": versions,
                 "published_at": _at(LAST, "03:45"),
             }
         ],
-        ledger.REVENUE: revenue,
+        run_log.REVENUE: revenue,
         "reasons": [
             {"reason": "amount is not a decimal number", "record_count": 31},
             {"reason": "event_type is not one of authorized, captured, refunded", "record_count": 6},

@@ -1,6 +1,6 @@
-"""The job monitor: every Databricks run that has ended, as Databricks itself tells of it, in ops.job_runs.
+"""The job monitor: every Databricks run that has ended, as Databricks itself tells of it, in ops.databricks_task_runs.
 
-The ledger has what a job says of its own success; this has the runs that failed, were cancelled or never started too,
+The run log has what a job says of its own success; this has the runs that failed, were cancelled or never started too,
 and what they cost in compute time.
 """
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from databricks.sdk.service.jobs import BaseRun, RunTask
 
 JOB_RUNS = Table(
-    name="ops.job_runs",
+    name="ops.databricks_task_runs",
     description="Databricks runs that have ended, one row per attempt at a task.",
     columns=(
-        Column("task_run_id", "STRING", "Run of a task; databricks_run_id in ops.task_runs.", required=True),
+        Column("databricks_run_id", "STRING", "Run of a task, as ops.task_attempts has it.", required=True),
         Column("run_id", "STRING", "The run that it belongs to.", required=True),
         Column("run_name", "STRING", "DAG, task, date and try, as submitted.", required=True),
         Column("result", "STRING", "How it ended, such as SUCCESS, FAILED, TIMEDOUT, CANCELED.", required=True),
@@ -36,7 +36,7 @@ JOB_RUNS = Table(
         Column("execution_seconds", "DOUBLE", "Running.", required=True),
         Column("run_page_url", "STRING", "Its page in Databricks."),
     ),
-    key=("task_run_id",),
+    key=("databricks_run_id",),
 )
 _OVERLAP = timedelta(days=1)  # longer than any run of ours may last, so none that was still going is missed
 _KEPT = timedelta(days=59)  # of runs/list: Databricks forgets a run after 60 days
@@ -61,7 +61,7 @@ def rows_of(runs: Iterable["BaseRun"]) -> Iterator[dict[str, Any]]:
         for task in run.tasks or ():
             cluster = task.new_cluster
             yield {
-                "task_run_id": str(task.run_id),
+                "databricks_run_id": str(task.run_id),
                 "run_id": str(run.run_id),
                 "run_name": run.run_name,
                 "result": _result(task),

@@ -1,4 +1,4 @@
-"""What the ledger knows of a table: rows of the day and of the days before, changes, and the last that readers have."""
+"""What the run log knows of a table: rows of the day and of days before, changes, and what readers have."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -15,13 +15,13 @@ _LOOK_BACK = timedelta(days=60)
 _COUNTED = {"rows_read": "read", "rows_written": "written", "rows_quarantined": "quarantined"}
 _RUNS = """
 SELECT layer, ingestion_date, rows_read, rows_written, rows_quarantined, code_version, contract_version, started_at
-FROM ops.task_runs WHERE name = :name AND ingestion_date BETWEEN :first AND :last ORDER BY started_at"""
+FROM ops.task_attempts WHERE name = :name AND ingestion_date BETWEEN :first AND :last ORDER BY started_at"""
 _LAST_DATES = """
 SELECT concat(layer, '.', name) AS name, max(ingestion_date) AS last_date
-FROM ops.task_runs WHERE ingestion_date >= :first GROUP BY layer, name"""
-_MADE = "SELECT DISTINCT concat(layer, '.', name) AS name FROM ops.task_runs WHERE ingestion_date = :day"
+FROM ops.task_attempts WHERE ingestion_date >= :first GROUP BY layer, name"""
+_MADE = "SELECT DISTINCT concat(layer, '.', name) AS name FROM ops.task_attempts WHERE ingestion_date = :day"
 _SILVER = """
-SELECT ingestion_date, collect_set(name) AS names FROM ops.task_runs
+SELECT ingestion_date, collect_set(name) AS names FROM ops.task_attempts
 WHERE layer = 'silver' AND ingestion_date BETWEEN :first AND :last GROUP BY ingestion_date"""
 _PUBLISHED = """
 SELECT name, max(published_at) AS published_at
@@ -35,7 +35,7 @@ class Source(Protocol):
     def rows(self, statement: str, **parameters: str | int | date) -> list[dict[str, Any]]: ...
 
 
-class Ledger:
+class RunLog:
     """The questions to the warehouse. One that has not answered once is not asked again: a look has many cards.
 
     Every method raises what the warehouse raises, and TimeoutError where all answers together take longer than

@@ -12,7 +12,7 @@ from retailflow_airflow.page.trend import Day, judged
 from retailflow_airflow.warehouse import Warehouse, WarehouseError
 
 HISTORY_DAYS = 400
-_SINCE = f"date_sub((SELECT max(ingestion_date) FROM ops.task_runs), {HISTORY_DAYS})"
+_SINCE = f"date_sub((SELECT max(ingestion_date) FROM ops.task_attempts), {HISTORY_DAYS})"
 RUNS = f"""
 SELECT * FROM (
   SELECT layer, name, ingestion_date, dag_run_id, try_number, databricks_run_id, code_version, contract_version,
@@ -21,7 +21,7 @@ SELECT * FROM (
          first_value(dag_run_id) OVER oldest_first AS first_dag_run_id,
          first_value(timestamp_micros(unix_micros(started_at) + CAST(seconds * 1000000 AS BIGINT))) OVER oldest_first
            AS first_ended_at
-  FROM ops.task_runs WHERE ingestion_date >= {_SINCE}
+  FROM ops.task_attempts WHERE ingestion_date >= {_SINCE}
   WINDOW same AS (PARTITION BY layer, name, ingestion_date),
          newest_first AS (PARTITION BY layer, name, ingestion_date ORDER BY started_at DESC),
          oldest_first AS (PARTITION BY layer, name, ingestion_date ORDER BY started_at)
@@ -30,7 +30,7 @@ SELECT * FROM (
 BALANCES = f"""
 SELECT entity, ingestion_date, record_count, current_count, superseded_count, duplicate_count, quarantined_count,
        is_closed, checked_at
-FROM ops.row_balance_latest WHERE ingestion_date >= {_SINCE}
+FROM ops.row_reconciliation_latest WHERE ingestion_date >= {_SINCE}
 """
 DRIFT = f"""
 SELECT entity, ingestion_date, column, kind, max_by(record_count, noticed_at) AS record_count,
@@ -60,7 +60,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Ledger:
+class RunLog:
     """What was recorded of the last 400 days, by layer, name and ingestion date. The newest entry of each holds."""
 
     runs: dict[tuple[str, str, date], Row] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Ledger:
         return [(title, [(name, judged(series[name])) for name in sorted(series)]) for title, series in titled]
 
 
-def read_ledger() -> Ledger:
+def read_run_log() -> RunLog:
     """Raises: WarehouseError and AirflowException, as `Warehouse.rows` does."""
     warehouse = Warehouse()
     drift, audits = defaultdict(list), defaultdict(list)
@@ -117,7 +117,7 @@ def read_ledger() -> Ledger:
         drift[row["entity"], row["ingestion_date"]].append(row)
     for row in _rows(warehouse, AUDITS):
         audits[row["name"]].append(row)
-    ledger = Ledger(
+    run_log = RunLog(
         runs={(row["layer"], row["name"], row["ingestion_date"]): row for row in _rows(warehouse, RUNS)},
         balances={(row["entity"], row["ingestion_date"]): row for row in _rows(warehouse, BALANCES)},
         drift=dict(drift),
@@ -125,8 +125,8 @@ def read_ledger() -> Ledger:
         release=next(iter(_rows(warehouse, RELEASE)), None),
         revenue=list(_rows(warehouse, REVENUE)),
     )
-    ledger.trends, ledger.days, ledger.outdated  # noqa: B018 - found here, once, rather than by a request
-    return ledger
+    run_log.trends, run_log.days, run_log.outdated  # noqa: B018 - found here, once, rather than by a request
+    return run_log
 
 
 def quarantine_reasons(entity: str, day: date) -> list[Row]:

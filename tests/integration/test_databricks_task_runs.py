@@ -15,7 +15,7 @@ from databricks.sdk.service.jobs import (
     SubmitTask,
 )
 
-from retailflow_spark.ops.job_runs import record_job_runs, rows_of
+from retailflow_spark.ops.databricks_task_runs import record_job_runs, rows_of
 
 
 def test_a_task_that_never_started_ends_with_its_run():
@@ -43,8 +43,8 @@ def test_every_ended_run_is_recorded_once_with_its_result(workspace, tables):
     second = ended("monitored/second")
     for _ in range(2):
         record_job_runs(tables, client)
-    rows = {row.task_run_id: row for row in tables.read("ops.job_runs").collect()}
-    assert tables.read("ops.job_runs").count() == len(rows)
+    rows = {row.databricks_run_id: row for row in tables.read("ops.databricks_task_runs").collect()}
+    assert tables.read("ops.databricks_task_runs").count() == len(rows)
     assert (rows[first].run_name, rows[second].run_name) == ("monitored/first", "monitored/second")
     attempts = [row.result for row in rows.values() if row.run_name == "monitored/first"]
     assert attempts == ["FAILED"] * 2  # Databricks repeats what fails, and both took compute time

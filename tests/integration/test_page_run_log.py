@@ -22,15 +22,15 @@ SCHEDULED, REPLAY = "scheduled__2026-01-16T02:00:00+00:00", "manual__2026-02-01T
 
 
 @pytest.fixture
-def page_ledger(workspace, monkeypatch, tmp_path):
+def page_run_log(workspace, monkeypatch, tmp_path):
     if "AIRFLOW_HOME" not in os.environ:
         monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     connection = {"conn_type": "databricks", "schema": "http", "host": "127.0.0.1", "port": workspace.ports["jobs"]}
     monkeypatch.setenv("AIRFLOW_CONN_DATABRICKS_DEFAULT", json.dumps(connection | {"password": workspace.jobs_token}))
     monkeypatch.setenv("RETAILFLOW_ENV", "local")
-    from retailflow_airflow.page import ledger
+    from retailflow_airflow.page import run_log
 
-    return ledger
+    return run_log
 
 
 def ran(tables, dag_run_id: str, databricks_run_id: str, started_at: datetime, rows: int, day: date = DAY) -> None:
@@ -49,20 +49,20 @@ def add(tables, table, *rows: dict) -> None:
     tables.append_rows(list(rows), table)
 
 
-def test_a_warehouse_without_tables_is_an_empty_ledger(tables, page_ledger):
-    assert page_ledger.read_ledger() == page_ledger.Ledger()
+def test_a_warehouse_without_tables_is_an_empty_run_log(tables, page_run_log):
+    assert page_run_log.read_run_log() == page_run_log.RunLog()
 
 
-def test_dates_that_older_code_built_are_outdated(tables, page_ledger, monkeypatch):
+def test_dates_that_older_code_built_are_outdated(tables, page_run_log, monkeypatch):
     ran(tables, SCHEDULED, "11", NOW, 7)
     ran(tables, SCHEDULED, "12", NOW, 7, DAY - timedelta(days=1))
-    assert page_ledger.read_ledger().outdated == {}
+    assert page_run_log.read_run_log().outdated == {}
     monkeypatch.setattr("retailflow_spark.job.run_log.built_with", lambda *_: "newer")
     ran(tables, REPLAY, "13", datetime(2026, 2, 1, tzinfo=UTC), 8)
-    assert page_ledger.read_ledger().outdated == {("silver", "orders"): {DAY - timedelta(days=1)}}
+    assert page_run_log.read_run_log().outdated == {("silver", "orders"): {DAY - timedelta(days=1)}}
 
 
-def test_the_newest_entry_of_each_holds_and_the_first_says_whether_it_was_in_time(tables, page_ledger):
+def test_the_newest_entry_of_each_holds_and_the_first_says_whether_it_was_in_time(tables, page_run_log):
     ran(tables, REPLAY, "12", datetime(2026, 2, 1, tzinfo=UTC), 8)
     ran(tables, SCHEDULED, "11", NOW, 7)
     for hour, count in ((4, 4), (1, 1)):
@@ -78,37 +78,37 @@ def test_the_newest_entry_of_each_holds_and_the_first_says_whether_it_was_in_tim
     released = {"versions": {"gold.fact_sales": 4}, "moved": [], "databricks_run_id": "11", "published_at": NOW}
     add(tables, RELEASES, released | {"release": 1}, released | {"release": 2, "versions": {"gold.fact_sales": 5}})
 
-    ledger = page_ledger.read_ledger()
-    (run,) = ledger.runs.values()
+    run_log = page_run_log.read_run_log()
+    (run,) = run_log.runs.values()
     assert (run["databricks_run_id"], run["rows_read"], run["run_count"]) == ("12", 8, 2)
     assert run["first_dag_run_id"] == SCHEDULED
     assert run["first_ended_at"] > NOW and run["versions_after"] == {}
-    assert ledger.balances["orders", DAY]["quarantined_count"] == 4
-    assert [(row["column"], row["record_count"]) for row in ledger.drift["orders", DAY]] == [("colour", 2)]
-    assert ledger.audits["gold.fact_sales"][0]["sentence"] == "a key has several rows"
-    assert (ledger.release["release"], ledger.release["versions"]) == (2, {"gold.fact_sales": 5})
-    assert ledger.days == (DAY, DAY)
+    assert run_log.balances["orders", DAY]["quarantined_count"] == 4
+    assert [(row["column"], row["record_count"]) for row in run_log.drift["orders", DAY]] == [("colour", 2)]
+    assert run_log.audits["gold.fact_sales"][0]["sentence"] == "a key has several rows"
+    assert (run_log.release["release"], run_log.release["versions"]) == (2, {"gold.fact_sales": 5})
+    assert run_log.days == (DAY, DAY)
 
 
-def test_revenue_is_summed_by_day_and_currency_to_the_last_digit(tables, page_ledger, spark):
+def test_revenue_is_summed_by_day_and_currency_to_the_last_digit(tables, page_run_log, spark):
     ran(tables, SCHEDULED, "11", NOW, 7)
     rows = (
         "(DATE'2026-01-15', 'EUR', 0.1000BD), (DATE'2026-01-15', 'EUR', 0.2000BD), (DATE'2020-01-01', 'EUR', 9.0000BD)"
     )
     view = f"SELECT * FROM VALUES {rows} AS t(business_date, currency, net_amount)"
     spark.sql(f"CREATE VIEW spark_catalog.gold.daily_revenue_mart AS {view}")
-    (row,) = page_ledger.read_ledger().revenue
+    (row,) = page_run_log.read_run_log().revenue
     assert row == {"business_date": DAY, "currency": "EUR", "net_amount": Decimal("0.3000")}
 
 
-def test_quarantine_is_counted_by_reason_and_shown_in_order(tables, page_ledger, spark):
-    assert page_ledger.quarantine_reasons("payments", DAY) == []
+def test_quarantine_is_counted_by_reason_and_shown_in_order(tables, page_run_log, spark):
+    assert page_run_log.quarantine_reasons("payments", DAY) == []
     table = entity("payments").quarantine
-    held = {"ingestion_date": DAY, "_batch_id": "b", "_source_file": "f", "_ingestion_ts": NOW, "_record_md5": None}
+    held = {"ingestion_date": DAY, "_batch_id": "b", "_source_file": "f", "_ingested_at": NOW, "_record_md5": None}
     reasons = (["b", "a"], ["a"], ["a"])
     add(tables, table, *(held | {"reasons": r, "record": "x", "_position": 2 - i} for i, r in enumerate(reasons)))
-    found = page_ledger.quarantine_reasons("payments", DAY)
+    found = page_run_log.quarantine_reasons("payments", DAY)
     assert [(row["reason"], row["record_count"]) for row in found] == [("a", 3), ("b", 1)]
-    assert page_ledger.quarantine_reasons("payments", date(2026, 1, 16)) == []
-    shown = page_ledger.quarantine_records("payments", DAY)
+    assert page_run_log.quarantine_reasons("payments", date(2026, 1, 16)) == []
+    shown = page_run_log.quarantine_records("payments", DAY)
     assert [(row["_position"], row["reasons"]) for row in shown] == [(0, ["a"]), (1, ["a"]), (2, ["b", "a"])]
