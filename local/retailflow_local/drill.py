@@ -32,7 +32,7 @@ FIRST = date(2026, 1, 15)
 SEED, SCALE = 7, 0.02
 _PATIENCE_SECONDS = 900
 _LINK = re.compile(r"/dags/(?P<dag>[\w.-]+)(/runs/(?P<run>[^/\s]+)/tasks/(?P<task>[\w.-]+))?")
-_OPEN_DATES = "SELECT entity, ingestion_date FROM spark_catalog.ops.row_reconciliation_latest WHERE NOT is_closed"
+_OPEN_DATES = "SELECT name, ingestion_date FROM spark_catalog.ops.row_reconciliation_latest WHERE NOT is_closed"
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Drill:
     def open_dates(self) -> list[str]:
         """Dates whose records are not all accounted for."""
         with session(self.workspace.spark_remote) as spark:
-            return [f"{row.entity} {row.ingestion_date}" for row in spark.sql(_OPEN_DATES).collect()]
+            return [f"{row.name} {row.ingestion_date}" for row in spark.sql(_OPEN_DATES).collect()]
 
 
 def day(number: int) -> date:

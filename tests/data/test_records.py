@@ -9,12 +9,12 @@ AND (days >= 3 OR quarantined_count * 5 > record_count)"""
 
 
 def test_every_record_of_every_date_is_accounted_for(rows):
-    assert rows(f"SELECT entity, ingestion_date FROM {NEWEST} WHERE NOT is_closed") == []
+    assert rows(f"SELECT name, ingestion_date FROM {NEWEST} WHERE NOT is_closed") == []
 
 
 def test_no_date_has_more_than_a_tenth_of_its_records_in_quarantine(rows):
     many = rows(f"""
-        SELECT entity, ingestion_date, quarantined_count, record_count FROM {NEWEST}
+        SELECT name, ingestion_date, quarantined_count, record_count FROM {NEWEST}
         WHERE quarantined_count > 10 AND quarantined_count * 10 > record_count""")
     assert many == [], many
 
@@ -22,12 +22,12 @@ def test_no_date_has_more_than_a_tenth_of_its_records_in_quarantine(rows):
 def test_no_feed_has_far_more_invalid_records_than_on_the_days_before(rows):
     """Of each feed its newest date, beside the mean of up to 28 dates before."""
     many = rows(f"""
-        SELECT entity, ingestion_date, quarantined_count, record_count, usual FROM (
-          SELECT entity, ingestion_date, quarantined_count, record_count,
+        SELECT name, ingestion_date, quarantined_count, record_count, usual FROM (
+          SELECT name, ingestion_date, quarantined_count, record_count,
                  avg(quarantined_count) OVER before AS usual, count(*) OVER before AS days,
-                 row_number() OVER (PARTITION BY entity ORDER BY ingestion_date DESC) AS age
+                 row_number() OVER (PARTITION BY name ORDER BY ingestion_date DESC) AS age
           FROM {NEWEST}
-          WINDOW before AS (PARTITION BY entity ORDER BY ingestion_date ROWS BETWEEN 28 PRECEDING AND 1 PRECEDING))
+          WINDOW before AS (PARTITION BY name ORDER BY ingestion_date ROWS BETWEEN 28 PRECEDING AND 1 PRECEDING))
         WHERE age = 1 AND {FAR_ABOVE}""")
     assert many == [], many
 
@@ -36,17 +36,17 @@ def test_no_store_has_far_more_invalid_records_than_on_the_days_before(rows):
     """The same for each store: a till that breaks is lost in the numbers of its feed."""
     many = rows(f"""
         WITH dates AS (
-          SELECT entity, ingestion_date, row_number() OVER (PARTITION BY entity ORDER BY ingestion_date DESC) AS age
+          SELECT name, ingestion_date, row_number() OVER (PARTITION BY name ORDER BY ingestion_date DESC) AS age
           FROM {NEWEST}),
         counts AS (
-          SELECT entity, store_id, ingestion_date, age, max_by(quarantined_count, checked_at) AS quarantined_count,
+          SELECT name, store_id, ingestion_date, age, max_by(quarantined_count, checked_at) AS quarantined_count,
                  max_by(record_count, checked_at) AS record_count
-          FROM ops.quarantined_by_store JOIN dates USING (entity, ingestion_date) WHERE age <= 29 GROUP BY ALL),
-        days AS (SELECT entity, count_if(age BETWEEN 2 AND 29) AS days FROM dates GROUP BY entity),
+          FROM ops.quarantined_by_store JOIN dates USING (name, ingestion_date) WHERE age <= 29 GROUP BY ALL),
+        days AS (SELECT name, count_if(age BETWEEN 2 AND 29) AS days FROM dates GROUP BY name),
         usual AS (
-          SELECT entity, store_id, sum(quarantined_count) / any_value(days) AS usual
-          FROM counts JOIN days USING (entity) WHERE age > 1 GROUP BY entity, store_id)
-        SELECT entity, ingestion_date, store_id, quarantined_count, record_count, usual
-        FROM counts JOIN days USING (entity) LEFT JOIN usual USING (entity, store_id)
+          SELECT name, store_id, sum(quarantined_count) / any_value(days) AS usual
+          FROM counts JOIN days USING (name) WHERE age > 1 GROUP BY name, store_id)
+        SELECT name, ingestion_date, store_id, quarantined_count, record_count, usual
+        FROM counts JOIN days USING (name) LEFT JOIN usual USING (name, store_id)
         WHERE age = 1 AND {FAR_ABOVE}""")
     assert many == [], many

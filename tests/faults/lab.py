@@ -150,7 +150,7 @@ class Lab:
     def open_balances(self, name: str) -> int:
         """Dates whose newest check does not close."""
         return self._count(
-            f"SELECT count_if(NOT is_closed) FROM spark_catalog.ops.row_reconciliation_latest WHERE entity = '{name}'"
+            f"SELECT count_if(NOT is_closed) FROM spark_catalog.ops.row_reconciliation_latest WHERE name = '{name}'"
         )
 
     def _count(self, query: str) -> int:

@@ -214,7 +214,7 @@ def test_a_day_of_hostile_records_is_built_and_published_with_what_is_right_in_i
         ("P2", "9999999000000000.0000", "1000000000"), ("P3", "-5.0000", "-6"),
     }  # fmt: skip
     warned = {(row.name, row.audit, row.broken_count) for row in tables.read("ops.audits").collect()}
-    assert ("gold.fact_sales", "discount_within_line", 1) in warned
+    assert ("fact_sales", "discount_within_line", 1) in warned
 
 
 def test_the_document_has_a_row_for_each_kind_and_no_other():

@@ -228,7 +228,7 @@ def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
 
 def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, before):
     rows = module_tables.read("ops.redactions").collect()
-    assert sorted((row.entity, str(row.ingestion_date), row.record_count) for row in rows) == sorted(
+    assert sorted((row.name, str(row.ingestion_date), row.record_count) for row in rows) == sorted(
         (name, str(day), count) for day in DAYS for name, count in RECEIPTS
     )
 

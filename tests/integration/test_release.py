@@ -24,7 +24,7 @@ def shop(module_tables, module_raw) -> Shop:
 
 def test_what_breaks_a_warning_is_published_and_reported(shop):
     assert shop.seen() == ("10.0000", "10.0000")
-    rows = shop.tables.read("ops.audits").where("name = 'gold.payment_reconciliation'").collect()
+    rows = shop.tables.read("ops.audits").where("name = 'payment_reconciliation'").collect()
     assert [(row.audit, row.is_blocking, row.broken_count) for row in rows] == [("reconciled", False, 1)]
 
 

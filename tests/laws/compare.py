@@ -66,10 +66,10 @@ def _stored(tables: Tables, name: str) -> list[Row]:
 
 def _balances(tables: Tables, feed: str) -> list[Row]:
     """The check of each date that holds: that of the greatest commit."""
-    checks = tables.read(ROW_BALANCE).where(F.col("entity") == feed)
+    checks = tables.read(ROW_BALANCE).where(F.col("name") == feed)
     told = [name for name in checks.columns if name.endswith("_count")]
     newest = F.max_by(F.struct(*told, "is_closed"), F.struct("silver_version", "checked_at")).alias("newest")
-    return _rows(checks.groupBy("entity", "ingestion_date").agg(newest).select("entity", "ingestion_date", "newest.*"))
+    return _rows(checks.groupBy("name", "ingestion_date").agg(newest).select("name", "ingestion_date", "newest.*"))
 
 
 def _built(tables: Tables, name: str) -> list[Row]:

@@ -111,7 +111,7 @@ class Oracle:
             counts[record.ingestion_date][_fate(record, winners, last)] += 1
         fates = ("current", "superseded", "duplicate", "quarantined")
         return [
-            {"entity": name, "ingestion_date": day, "record_count": count.total()}
+            {"name": name, "ingestion_date": day, "record_count": count.total()}
             | {"unaccounted_count": 0, "is_closed": True}
             | {f"{fate}_count": count[fate] for fate in fates}
             for day, count in counts.items()

@@ -58,8 +58,8 @@ def _tables(days: int) -> dict[str, list[dict[str, Any]]]:
         for day in dates
         for index, currency in enumerate(("EUR", "GBP", "USD"))
     ]
-    drift = {"entity": "products", "ingestion_date": LAST, "column": "colour", "kind": "added"}
-    audit = {"audit": "customer_sk_resolves", "name": "gold.fact_sales", "is_blocking": True, "broken_count": 12}
+    drift = {"name": "products", "ingestion_date": LAST, "column": "colour", "kind": "added"}
+    audit = {"audit": "customer_sk_resolves", "name": "fact_sales", "is_blocking": True, "broken_count": 12}
     audit |= {"sentence": "rows have a customer_sk that gold.dim_customer has not", "databricks_run_id": "881"}
     versions = {contract.table.name: days for contract in gold_tables()} | {"gold.fact_sales": days - 1}
     return {
@@ -135,7 +135,7 @@ def _balance(name: str, index: int, day: date) -> dict[str, Any]:
     held = 37 if (name, day) == ("payments", LAST) else 0
     counts = {"record_count": size, "current_count": size - 10 - held, "superseded_count": 7, "duplicate_count": 3}
     counts |= {"quarantined_count": held, "is_closed": True, "checked_at": _at(day, "03:00")}
-    return {"entity": name, "ingestion_date": day, **counts}
+    return {"name": name, "ingestion_date": day, **counts}
 
 
 def _revenue(day: date, index: int) -> float:

@@ -52,9 +52,9 @@ SELECT entity, reason, count(*) AS records FROM (
 GROUP BY ALL ORDER BY records DESC, entity, reason LIMIT 25"""
 
 BALANCE = """
-SELECT entity, sum(record_count) AS records, sum(current_count) AS current, sum(superseded_count) AS superseded,
+SELECT name AS entity, sum(record_count) AS records, sum(current_count) AS current, sum(superseded_count) AS superseded,
        sum(duplicate_count) AS duplicate, sum(quarantined_count) AS quarantined, bool_and(is_closed) AS is_closed
-FROM ops.row_reconciliation_latest GROUP BY entity ORDER BY entity"""
+FROM ops.row_reconciliation_latest GROUP BY name ORDER BY name"""
 
 FRESHNESS = """
 SELECT (SELECT max(published_at) FROM ops.releases) AS published_at,

@@ -242,7 +242,7 @@ def _entity(name: str) -> str:
 def _audits(run_log: RunLog, cell: cells.Cell) -> list[dict[str, Any]]:
     """What the day's own run found of the table, or any run on the day that follows: when the day is published."""
     run_id, morning = (cell.run or {}).get("databricks_run_id"), cell.day + timedelta(days=1)
-    found = run_log.audits.get(f"gold.{cell.name}", [])
+    found = run_log.audits.get(cell.name, [])
     return [row for row in found if row["databricks_run_id"] == run_id or row["audited_at"].date() == morning]
 
 

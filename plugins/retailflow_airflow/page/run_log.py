@@ -28,12 +28,12 @@ SELECT * FROM (
 ) WHERE newest = 1
 """
 BALANCES = f"""
-SELECT entity, ingestion_date, record_count, current_count, superseded_count, duplicate_count, quarantined_count,
+SELECT name, ingestion_date, record_count, current_count, superseded_count, duplicate_count, quarantined_count,
        is_closed, checked_at
 FROM ops.row_reconciliation_latest WHERE ingestion_date >= {_SINCE}
 """
 DRIFT = f"""
-SELECT entity, ingestion_date, column, kind, max_by(record_count, noticed_at) AS record_count,
+SELECT name, ingestion_date, column, kind, max_by(record_count, noticed_at) AS record_count,
        max_by(first_file, noticed_at) AS first_file
 FROM ops.drift WHERE ingestion_date >= {_SINCE} GROUP BY ALL ORDER BY kind, column
 """
@@ -114,12 +114,12 @@ def read_run_log() -> RunLog:
     warehouse = Warehouse()
     drift, audits = defaultdict(list), defaultdict(list)
     for row in _rows(warehouse, DRIFT):
-        drift[row["entity"], row["ingestion_date"]].append(row)
+        drift[row["name"], row["ingestion_date"]].append(row)
     for row in _rows(warehouse, AUDITS):
         audits[row["name"]].append(row)
     run_log = RunLog(
         runs={(row["layer"], row["name"], row["ingestion_date"]): row for row in _rows(warehouse, RUNS)},
-        balances={(row["entity"], row["ingestion_date"]): row for row in _rows(warehouse, BALANCES)},
+        balances={(row["name"], row["ingestion_date"]): row for row in _rows(warehouse, BALANCES)},
         drift=dict(drift),
         audits=dict(audits),
         release=next(iter(_rows(warehouse, RELEASE)), None),

@@ -92,14 +92,14 @@ WHERE _newest = 1""",
     ),
     ROW_BALANCE: (
         "What became of the records of a feed and date, by each check.",
-        """SELECT DISTINCT name AS entity, balance.*, silver_version, databricks_run_id, ended_at AS checked_at
+        """SELECT DISTINCT name, balance.*, silver_version, databricks_run_id, ended_at AS checked_at
 FROM (SELECT name, explode(balances) AS balance, silver_version, databricks_run_id, ended_at
   FROM {runs} WHERE layer IN ('silver', 'recount'))""",
     ),
     LATEST_BALANCE: (
         "The balance of each feed and date that holds now: that of its newest check.",
         """SELECT * EXCEPT (_newest) FROM (SELECT *, row_number() OVER (
-  PARTITION BY entity, ingestion_date ORDER BY silver_version DESC, checked_at DESC) AS _newest FROM {balances})
+  PARTITION BY name, ingestion_date ORDER BY silver_version DESC, checked_at DESC) AS _newest FROM {balances})
 WHERE _newest = 1""",
     ),
     WATERMARKS: (
@@ -111,13 +111,13 @@ GROUP BY target, source""",
     ),
     DRIFT: (
         "Where records of a feed and date have other fields than the contract, per run of BRONZE.",
-        """SELECT DISTINCT name AS entity, ingestion_date, field.*, databricks_run_id, ended_at AS noticed_at
+        """SELECT DISTINCT name, ingestion_date, field.*, databricks_run_id, ended_at AS noticed_at
 FROM (SELECT name, ingestion_date, explode(drift) AS field, databricks_run_id, ended_at
   FROM {runs} WHERE layer = 'bronze')""",
     ),
     STORES: (
         "Stores with invalid records, per feed and date; the row of the latest checked_at holds.",
-        """SELECT DISTINCT name AS entity, ingestion_date, store.*, databricks_run_id, ended_at AS checked_at
+        """SELECT DISTINCT name, ingestion_date, store.*, databricks_run_id, ended_at AS checked_at
 FROM (SELECT name, ingestion_date, explode(stores) AS store, databricks_run_id, ended_at
   FROM {runs} WHERE layer = 'silver')""",
     ),

@@ -90,8 +90,8 @@ def _delete_older_versions(tables: Tables, scope: list[Table], settled_hours: in
 
 def _sweep_again(tables: Tables, store: RawStore, subjects: Subjects, run_id: str) -> dict[str, Kept]:
     """Delete what the redaction of each date had to leave. Returns why a file still stays, by path."""
-    days = tables.read(requests.REDACTIONS.name).select("entity", "ingestion_date").distinct().collect()
-    swept = (sweep(tables, store, entity(day.entity), day.ingestion_date, subjects, run_id) for day in days)
+    days = tables.read(requests.REDACTIONS.name).select("name", "ingestion_date").distinct().collect()
+    swept = (sweep(tables, store, entity(day.name), day.ingestion_date, subjects, run_id) for day in days)
     return {path: why for one in swept for path, why in one.kept.items()}
 
 

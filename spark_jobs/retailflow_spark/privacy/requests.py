@@ -36,7 +36,7 @@ REDACTIONS = Table(
     name="ops.redactions",
     description="The receipts of erasure: batches of RAW that were written anew without a person, and deleted files.",
     columns=(
-        Column("entity", "STRING", "Feed.", required=True),
+        Column("name", "STRING", "Feed.", required=True),
         Column("ingestion_date", "DATE", "Date of the batch.", required=True),
         Column("redacts", "STRING", "The batch whose files are deleted, or a file that no batch names.", required=True),
         Column("record_count", "BIGINT", "Records that were removed or made anonymous.", required=True),
@@ -116,6 +116,6 @@ def mark(tables: Tables, subjects: Iterable[str], **moments: datetime | None) ->
 def receipt(tables: Tables, contract: EntityContract, day: date, redacts: str, count: int, run_id: str) -> None:
     """Record what is about to be redacted or deleted, before the deed, so that none is without a receipt."""
     create(tables, [REDACTIONS])
-    row = {"entity": contract.name, "ingestion_date": day, "redacts": redacts, "record_count": count}
+    row = {"name": contract.name, "ingestion_date": day, "redacts": redacts, "record_count": count}
     row |= {"databricks_run_id": run_id, "redacted_at": datetime.now(UTC)}
     tables.append_rows([row], REDACTIONS)

@@ -203,7 +203,7 @@ def _advance(tables: Tables, number: int, published: Versions, moved: Versions, 
 
 def _report(tables: Tables, plan: PublicationPlan, run: Run) -> None:
     findings = [
-        {"audit": found.rule.name, "name": found.table, "is_blocking": found.rule.is_blocking}
+        {"audit": found.rule.name, "name": found.table.removeprefix("gold."), "is_blocking": found.rule.is_blocking}
         | {"broken_count": found.count, "sentence": found.rule.sentence}
         for found in plan.findings
     ]

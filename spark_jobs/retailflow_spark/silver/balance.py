@@ -239,10 +239,10 @@ def open_dates(tables: Tables) -> list[tuple[str, date]]:
     once = rows.where("NOT one.is_closed").select("name", "one.ingestion_date").distinct().collect()
     if not once:
         return []
-    is_feed = F.col("entity").isin({row.name for row in once})
+    is_feed = F.col("name").isin({row.name for row in once})
     is_date = F.col("ingestion_date").isin({row.ingestion_date for row in once})
     still = tables.read(LATEST_BALANCE).where(is_feed & is_date).where("NOT is_closed")
-    return [tuple(row) for row in still.select("entity", "ingestion_date").collect()]
+    return [tuple(row) for row in still.select("name", "ingestion_date").collect()]
 
 
 def _event_date(contract: EntityContract) -> list[SparkColumn]:

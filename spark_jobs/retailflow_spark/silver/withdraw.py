@@ -46,7 +46,7 @@ def _dates_of(tables: Tables, contract: EntityContract, keys: DataFrame, ingesti
     moved = [] if first is None else [one.ingestion_date for one in movements(tables, contract, first, version)]
     lossless = (
         tables.read(ROW_BALANCE)
-        .where((F.col("entity") == contract.name) & ~F.col("ingestion_date").isin([ingestion_date, *moved]))
+        .where((F.col("name") == contract.name) & ~F.col("ingestion_date").isin([ingestion_date, *moved]))
         .groupBy("ingestion_date")
         .agg(F.max("superseded_count").alias("most"))
         .where("most = 0")
