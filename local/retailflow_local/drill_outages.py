@@ -64,6 +64,7 @@ def task_killed(drill: Drill) -> None:
 
     Databricks does not answer meanwhile, so that a process lives until it is killed.
     """
+    drill.wait(lambda: _reads_have_ended(drill), "the readers of the day before")  # else they are killed too
     members = drill.workspace.processes.members
     workers = [one for one in members(["airflow-scheduler"]) if "LocalExecutor" in " ".join(one.cmdline())]
 
