@@ -1,19 +1,20 @@
 """One day of retail data, from the source systems to the GOLD tables.
 
-**What it does.** For one ingestion date: `raw.ingest_*` fetches what comes by API, `raw.*` waits until each feed's
-delivery is complete, `bronze.*` stores it as received, `silver.*` keeps the newest valid version of each key, `gold.*`
-recomputes what changed, and `gold.publish` shows it to readers at once. Arrows follow the data: a late feed holds back
-only its own tables and the GOLD tables built on them. While one is late, `retailflow_watch` has the others published.
+**What it does.** For one ingestion date, `raw.ingest_*` fetches the API feeds and `raw.*` waits until each feed's
+delivery is complete. `bronze.*` stores the records as received, `silver.*` keeps the newest valid version of each key,
+`gold.*` recomputes the rows that changes affect, and `gold.publish` publishes all tables at once. Arrows follow the
+data: a late feed delays only its own tables and the GOLD tables built from them. While a feed is late,
+`retailflow_watch` triggers the publication of the other tables.
 
-**Normal.** Starts at 02:00 UTC for the day before. Tasks are deferred most of the time and then hold no worker slot.
+**Normal.** Starts at 02:00 UTC for the day before. Tasks are deferred most of the time and then occupy no worker slot.
 
-**Another day.** Trigger it and give `ingestion_date` in the form, or make a backfill. A run is safe to repeat: running
-a day again changes nothing, and an old day never undoes a newer one.
+**Another day.** Trigger the DAG with an `ingestion_date` in the form, or create a backfill. A run is safe to repeat:
+running a day again changes nothing, and an old day never undoes a newer one.
 
 **Safe to clear.** Every task, at any time.
 
-**Where to look.** A failed task's log ends with the last lines of the job's; its link *See Databricks Job Run* opens
-all of it. A `raw.*` task waiting for hours means that the source has not written `_SUCCESS`.
+**Where to look.** A failed task's log ends with the last lines of the job's log; the link *See Databricks Job Run*
+opens the whole log. If a `raw.*` task waits for hours, the source has not written `_SUCCESS`.
 
 **Reads** RAW; the sources' APIs by `raw.ingest_*`. **Writes** RAW of the API feeds, BRONZE, SILVER, quarantine, GOLD,
 `ops.runs`, `ops.releases`.
@@ -46,7 +47,7 @@ with DAG(
             description="The day to process, such as 2026-01-15; empty, as in a backfill: the day of the logical date.",
         )
     },
-    # A day that waits for a feed holds up no other that is cleared, triggered or due.
+    # A day that waits for a feed must not delay other days that are cleared, triggered or due.
     **defaults(env, Impact.TIER_1, Triage.AT_ONCE, max_active_runs=4),
 ):
     with TaskGroup("raw"):

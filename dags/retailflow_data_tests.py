@@ -1,15 +1,16 @@
-"""Tests of the live tables, once for each day that is whole in GOLD.
+"""Tests the live tables, once for each day that is complete in GOLD.
 
-**What it does.** A task for each file of `tests/data`: pytest, reading what readers read, by the SQL warehouse.
+**What it does.** Each file of `tests/data` is a task. It runs pytest, which queries the published tables through the
+SQL warehouse.
 
-**Normal.** All green, within minutes after the day.
+**Normal.** All green, within minutes after the day is complete.
 
-**Safe to clear.** Every task, at any time; they write nothing.
+**Safe to clear.** Every task, at any time; the tasks write nothing.
 
-**Where to look.** The task's error says in words what does not hold; its log has the rows.
+**Where to look.** The task's error names the tests that failed; its log shows the rows.
 
-**Why beside the audits.** Audits look at what a run changed, before readers see it. These look at whole tables, across
-layers, as readers see them.
+**Why not audits alone.** Audits check the changes of a run before readers see them. These tests check whole tables,
+across layers, as readers see them.
 
 **Reads** the views `gold.*`, and `ops.*`. **Writes** nothing.
 """
@@ -22,11 +23,11 @@ from retailflow_airflow.defaults import defaults
 from retailflow_airflow.impact import Impact, Triage
 from retailflow_airflow.wiring import GOLD_DAY
 
-DOC = """The tests of `tests/data/{}`.
+DOC = """Runs the tests of `tests/data/{}`.
 
-- **Reads** GOLD and `ops` by the SQL warehouse; **writes** nothing.
+- **Reads** GOLD and `ops` through the SQL warehouse; **writes** nothing.
 - **Safe to clear**: always.
-- **Where to look**: the error says what does not hold; the log has the rows.
+- **Where to look**: the error names the tests that failed; the log shows the rows.
 """
 env = load_environment()
 

@@ -1,30 +1,33 @@
 """Erases customers: from RAW, from every table, and from the files of older versions.
 
-**What it does.** `find` records the requested customers and counts their records in BRONZE and in files of RAW that no
-batch names, by feed and by how they were found. Nothing goes until that is confirmed. Then, for each feed and date,
-`redact.entity` writes RAW anew without them, and `bronze.entity` and `silver.entity` rebuild the date; `gold.*` follow.
-`finish` proves that no table holds them, and deletes the files of older versions once these have been replaced for some
-hours.
+**What it does.** `find` records the requested customers. It counts their records in BRONZE and in RAW files that no
+batch names, by feed and by how they were found. Nothing is erased until a person confirms these counts. Then, for each
+feed and date, `redact.entity` rewrites RAW without these customers, and `bronze.entity` and `silver.entity` rebuild the
+date; `gold.*` follow. `finish` proves that no table contains them. It also deletes the files of older versions, once
+these have been replaced for some hours.
 
-**Normal.** Each night at 08:00 UTC; most nights only `find` and `finish` run, and without any request they read no
-table. A confirmed request takes two nights: one to be gone from what anybody can read, one more for older versions. RAW
-may be immutable for some days longer; a request stays open until then. `ops.erasures` says how far each is,
-`ops.redactions` what was redacted. A person whom a source sends again is found in what BRONZE has received since.
+**Normal.** Runs each night at 08:00 UTC. On most nights only `find` and `finish` run; without a request they read no
+table. A confirmed request takes two nights: after the first, nobody can read the customer's data; after the second,
+older versions are deleted too. RAW may stay immutable for some more days; the request stays open until then.
+`ops.erasures` shows the progress of each request, `ops.redactions` what was redacted. If a source sends an erased
+customer again, `find` finds the new records in BRONZE.
 
-**Use it.** Trigger it with the SHA-256 of the customer ids, never with the ids: a form's values are kept. Read the
-numbers in the output of `find`, then trigger it again with the confirmation that is printed beside them
-(docs/runbooks/erase_a_customer.md). Only those whom `privacy_users` of the environment names can do either. An erasure
-of few records, by the setting `erasure_unconfirmed_records`, needs no confirmation.
+**Use it.** Trigger the DAG with the SHA-256 of the customer ids, never with the ids: Airflow keeps the values of a
+form. Read the counts in the output of `find`. Then trigger the DAG again with the confirmation code that `find` prints
+beside them (docs/runbooks/erase_a_customer.md). Only users in `privacy_users` of the environment can do either. An
+erasure of at most `erasure_unconfirmed_records` records needs no confirmation.
 
-**Strangers.** The events of a browser go with its owner only if no other known customer used it, if it is no
-placeholder, and if it has no more events than a person makes (the contract of clickstream). `find` names the others.
+**Strangers.** The events of a browser are erased with its owner only if no other known customer used the browser, its
+id is no placeholder, and it has no more events than a person makes (see the contract of clickstream). `find` names the
+browsers that it leaves alone.
 
-**What becomes of a record** is in its contract: `erasure: remove`, or `anonymise` where the sale has to stay. From a
-record of somebody else that mentions the person, only the mention goes.
+**What happens to a record.** Its contract says so: `erasure: remove`, or `anonymise` where the sale has to stay. In a
+record of another person, only the mention of the customer is erased.
 
-**Safe to clear.** Every task, at any time. What is redacted cannot be brought back.
+**Safe to clear.** Every task, at any time. Redacted data cannot be restored.
 
-**Where to look.** The output of `find` has the numbers; `finish` says where somebody still is.
+**Where to look.** The output of `find` has the counts; `finish` names the tables and files that still contain a
+customer.
 
 **Reads** BRONZE and RAW of the feeds with people in them. **Writes** RAW, all tables with people in them,
 `ops.erasures`, `ops.redactions`.
@@ -44,25 +47,26 @@ from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, subm
 from retailflow_airflow.wiring import gold_tasks
 
 env = load_environment()
-FIND = """Records who is to be erased, counts their records, and takes a confirmation.
+FIND = """Records the customers to erase, counts their records, and accepts a confirmation.
 
 - **Reads** BRONZE and RAW of the feeds with people in them; **writes** `ops.erasures`.
-- **Safe to clear**: always, and with it what follows.
+- **Safe to clear**: always, together with its downstream tasks.
 """
-FINISH = """Proves that no table holds them, and deletes the files of older versions.
+FINISH = """Proves that no table contains the erased customers, and deletes the files of older versions.
 
-- **Reads** all tables with people in them; **writes** `ops.erasures`, and changes no row of any other.
+- **Reads** all tables with people in them; **writes** `ops.erasures`, and changes no row of any other table.
 - **Safe to clear**: always.
 """
-REDACT = """RAW of one entity and date without those to be erased: a redacted batch first, then the old file goes.
+REDACT = """Rewrites RAW of one feed and date without the customers to erase: delivers a redacted batch, then deletes
+the old file.
 
-- **Reads** `bronze.<entity>` for their places; **writes** RAW and `ops.redactions`.
+- **Reads** `bronze.<entity>`, which says where their records are; **writes** RAW and `ops.redactions`.
 - **Safe to clear**: always, each index by itself.
 """
 
 with DAG(
     dag_id="retailflow_erase",
-    description="Customers erased from RAW, from all tables, and from their older versions.",
+    description="Erases customers from RAW, from all tables, and from their older versions.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "0 8 * * *"),
     params=trigger_form(),
@@ -74,7 +78,7 @@ with DAG(
 
     @task_group(prefix_group_id=False)
     def rebuild(item):
-        """One entity and date of the plan."""
+        """Redact and rebuild one feed and date of the plan."""
         redact = entity_task(env, "redact", REDACT)
         bronze, silver = (entity_task(env, layer, REBUILD_DOC.format(layer=layer)) for layer in ("bronze", "silver"))
         redact >> bronze >> silver
@@ -82,7 +86,7 @@ with DAG(
 
     silver = rebuild.expand(item=items)
     makers = {entity.name: silver for entity in entities()}
-    rule = {"trigger_rule": "none_failed_min_one_success"}  # where nobody is found, nothing is built
+    rule = {"trigger_rule": "none_failed_min_one_success"}  # if nobody is found, nothing is built
     gold, complete = gold_tasks(env, makers, publish=rule, date=PLANNED_DATE)
     items >> gold
     finish = submission(env, "erase_finish", ["--settled-hours", HOURS, "--run-id", DATABRICKS_RUN], RUN_DATE)

@@ -1,11 +1,11 @@
-"""Keeps the record of all Databricks runs: how each ended, how long it waited and worked, and on what.
+"""Records all Databricks runs: how each one ended, how long it waited and worked, and on which compute.
 
-**What it does.** Every 6 hours one job asks Databricks for the runs that have ended and adds those that are new to
+**What it does.** Every 6 hours one job asks Databricks for the runs that have ended and adds the new ones to
 `ops.databricks_task_runs`.
 
-**Normal.** Minutes. Databricks keeps its own list for 60 days only.
+**Normal.** Takes minutes. Databricks keeps its own list for only 60 days.
 
-**Safe to clear.** Always; a run that is recorded already stays as it is.
+**Safe to clear.** Always; a run that is already recorded stays as it is.
 
 **Where to look.** `SELECT * FROM ops.databricks_task_runs WHERE result <> 'SUCCESS' ORDER BY ended_at DESC`.
 
@@ -24,7 +24,7 @@ env = load_environment().unhurried()
 
 with DAG(
     dag_id="retailflow_job_monitor",
-    description="Databricks runs that have ended, into ops.databricks_task_runs.",
+    description="Records finished Databricks runs in ops.databricks_task_runs.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "40 */6 * * *"),
     **defaults(env, Impact.TIER_3, Triage.IF_IT_REPEATS, runs_all_day=True),

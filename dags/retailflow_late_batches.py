@@ -1,20 +1,21 @@
-"""Finds batches that came after their day had run, and has those days replayed.
+"""Finds batches that arrived after their day had run, and triggers a replay of those days.
 
-**What it does.** Each hour `plan` compares the names of the batches in RAW with those that BRONZE has read by the run
-log, for the last seven days that are over; once a day, at 05:20 UTC, for all dates since the schedule's first. If it
-finds others, `replay` triggers `retailflow_replay` with the selection *late*, from the first to the last date found.
+**What it does.** Each hour `plan` compares the names of the batches in RAW with the batches that BRONZE has read
+according to the run log. It looks at the last seven finished days; once a day, at 05:20 UTC, it looks at all dates
+since the schedule's first. If it finds unread batches, `replay` triggers `retailflow_replay` with the selection *late*,
+from the first to the last date found.
 
-**Why two DAGs.** The replay plans for itself when its turn comes, so a batch that is found twice is replayed once; and
-its list of runs shows what was rebuilt, not every hour in which nothing was.
+**Why two DAGs.** The replay makes its own plan when its turn comes, so a batch that is found twice is replayed once.
+Its list of runs shows only rebuilds, not every hour in which nothing was found.
 
-**Normal.** Nothing found: `replay` is skipped and the run is a success.
+**Normal.** Nothing is found: `replay` is skipped and the run is a success.
 
-**Other dates.** Trigger it with dates in the form. A date that has never run is not late but missing, and
+**Other dates.** Trigger the DAG with dates in the form. A date that has never run is not late but missing;
 `retailflow_watch` finds it.
 
 **Safe to clear.** Every task, at any time.
 
-**Where to look.** The log of `read_found` says what was found; the runs of `retailflow_replay` what became of it.
+**Where to look.** The log of `read_found` says what was found; the runs of `retailflow_replay` show the result.
 
 **Reads** the run log, names in RAW, quarantine. **Writes** nothing itself; it triggers `retailflow_replay` and
 `retailflow_publish`.
@@ -34,7 +35,7 @@ env = load_environment().unhurried()
 
 with DAG(
     dag_id="retailflow_late_batches",
-    description="Replays days for which a batch came late.",
+    description="Replays days for which a batch arrived late.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "20 * * * *"),
     params=date_fields(),
@@ -51,10 +52,10 @@ with DAG(
             "date_to": "{{ found_dates(ti)[1] }}",
             "dry_run": False,
         },
-        doc_md="""Starts `retailflow_replay` for the dates that were found.
+        doc_md="""Triggers `retailflow_replay` for the dates that were found.
 
 - **Reads** nothing; **writes** nothing itself, and does not wait.
-- **Safe to clear**: always; the replay plans for itself.
+- **Safe to clear**: always; the replay makes its own plan.
 - **Where to look**: the newest runs of `retailflow_replay`.
 """,
     )

@@ -1,19 +1,20 @@
-"""The upkeep of all tables: small files are written together, files of old versions deleted, rows counted.
+"""Maintains all tables: compacts small files, deletes the files of old versions, and computes statistics.
 
-**What it does.** Each night, after the day, one job for each layer goes through its tables with OPTIMIZE, VACUUM and
-ANALYZE. No row changes.
+**What it does.** Each night, after the daily run, one job for each layer runs OPTIMIZE, VACUUM and ANALYZE on its
+tables. No row changes.
 
-**Normal.** Runs at 07:00 UTC, beside whatever else runs: conflicting commits are retried on either side. OPTIMIZE
-rewrites only partitions that have got several small files.
+**Normal.** Runs at 07:00 UTC. Other DAGs may run at the same time: both sides retry conflicting commits. OPTIMIZE
+rewrites only partitions with several small files.
 
-**What VACUUM leaves.** Everything that was replaced within the contract's `versionRetention`, 30 days where it has none
-and never less than 7. A table with an older change that GOLD, or the balance of SILVER, has yet to take in keeps all.
-The job of GOLD lets the release follow the upkeep, so that readers never hold a version older than that.
+**What VACUUM keeps.** All files that were replaced within the contract's `versionRetention` (30 days by default, at
+least 7). If GOLD, or the balance of SILVER, has not yet processed an older change of a table, VACUUM keeps all files of
+the table. The job of GOLD moves the release on after its maintenance, so that readers never use a version older than
+the retention.
 
 **Safe to clear.** Every task, at any time.
 
-**Where to look.** *See Databricks Job Run* has a line for each table. A table that failed stays as it was; the others
-are done.
+**Where to look.** *See Databricks Job Run* has a line for each table. A table that failed is unchanged; the others are
+done.
 
 **Reads** all tables. **Writes** files of all tables, but no row; `ops.runs`.
 """
@@ -27,15 +28,15 @@ from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 
 env = load_environment().unhurried()
-DOC = """OPTIMIZE, VACUUM and ANALYZE of the tables that jobs of **{layer}** write.
+DOC = """Runs OPTIMIZE, VACUUM and ANALYZE on the tables that jobs of **{layer}** write.
 
-- **Reads** and **writes** these tables; changes no row, but deletes watermarks that a newer one has replaced.
+- **Reads** and **writes** these tables; changes no row, but deletes watermarks that newer ones have replaced.
 - **Safe to clear**: always.
 """
 
 with DAG(
     dag_id="retailflow_maintenance",
-    description="OPTIMIZE, VACUUM and ANALYZE of all tables.",
+    description="Runs OPTIMIZE, VACUUM and ANALYZE on all tables.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "0 7 * * *"),
     **defaults(env, Impact.TIER_3, Triage.IF_IT_REPEATS),

@@ -1,17 +1,17 @@
-"""dbt's marts over GOLD, once for each day that is whole in GOLD.
+"""Builds dbt's marts from GOLD, once for each day that is complete in GOLD.
 
-**What it does.** A task for each model of `include/dbt/retailflow`: it builds the mart from what readers see, and then
-runs its tests.
+**What it does.** Each model of `include/dbt/retailflow` is a task. It builds the mart from the published tables, and
+then runs its tests.
 
-**Normal.** All green, within minutes after the day. A model that fails stops only what is built from it. On a laptop it
-is triggered by hand: seven starts of dbt take as long as the day.
+**Normal.** All green, within minutes after the day is complete. A model that fails stops only the models built from it.
+On a laptop, trigger the DAG by hand: seven starts of dbt take as long as the daily run.
 
 **Safe to clear.** Every task, at any time: the same GOLD gives the same marts.
 
-**Where to look.** The task's log is dbt's own.
+**Where to look.** The task's log is dbt's log.
 
-**Why beside the daily DAG.** GOLD is whole and published without the marts: a model that an analyst changed must not
-turn a day of data red.
+**Why not in the daily DAG.** GOLD is complete and published without the marts. A model that an analyst changed must not
+make the daily run fail.
 
 **Reads** the views `gold.*`. **Writes** `marts.*`.
 """
@@ -28,7 +28,7 @@ env = load_environment()
 
 with DAG(
     dag_id="retailflow_marts",
-    description="dbt's models over GOLD.",
+    description="Builds dbt's models from GOLD.",
     doc_md=__doc__,
     schedule=None if env.schedule.last_date else GOLD_DAY,
     max_active_tasks=2,

@@ -1,14 +1,15 @@
-"""Ends Databricks runs that nobody waits for any more.
+"""Cancels Databricks runs that no task waits for any more.
 
-**What it does.** Each hour `reap` compares the active Databricks runs that are named like ours with the states of their
-tasks in Airflow, and cancels those whose try has ended, as when a worker was lost before it could cancel its run.
+**What it does.** Each hour `reap` compares the active Databricks runs that have our naming scheme with the states of
+their tasks in Airflow. It cancels the runs whose try has ended, for example because a worker was lost before it could
+cancel its run.
 
-**Normal.** It finds nothing. Runs of other environments and those that this Airflow does not know stay as they are.
+**Normal.** It finds nothing. It does not touch runs of other environments, or runs that this Airflow does not know.
 
 **Safe to clear.** Always.
 
-**Where to look.** The log of `reap` names each run that it cancels, with its page. Without it such a run ends by its
-own `timeout_seconds`.
+**Where to look.** The log of `reap` names each run that it cancels, with a link to the run. Without this DAG, the
+run's own `timeout_seconds` would end it.
 
 **Reads** the active runs of Databricks, and the states of their tasks. **Writes** nothing; it cancels runs.
 """

@@ -1,20 +1,22 @@
-"""Rebuilds days from what RAW holds now.
+"""Rebuilds days from the present content of RAW.
 
-**What it does.** `plan` finds the dates to rebuild and `read_plan` says in its log what they cost. Then `bronze.entity`
-and `silver.entity` run once for each entity and date, and `gold.*` where a table is built from one of these entities.
-SILVER of a date waits for the BRONZE of that date alone, GOLD for all of them.
+**What it does.** `plan` finds the dates to rebuild, and `read_plan` logs what they cost. Then `bronze.entity` and
+`silver.entity` run once for each feed and date. `gold.*` run for the tables that are built from one of these feeds.
+SILVER of a date waits only for BRONZE of the same date; GOLD waits for all dates.
 
-**Normal.** Never waits: a date that is not complete in RAW is left to the daily run. What was not chosen in the form,
-or is not concerned, is skipped. A dry run, and one that finds nothing, ends after `read_plan` and is a success.
+**Normal.** Never waits for a delivery: a date that is not complete in RAW is left to the daily run. Tasks that the form
+did not choose, or that the plan does not affect, are skipped. A dry run, or a run that finds nothing, ends after
+`read_plan` and is a success.
 
-**Use it.** Trigger it with two dates and the form as it is: a dry run of all layers. Then again without *Dry run*. A
-form that makes no sense fails `plan` at once, with a sentence. A run is safe to repeat, also beside a daily run: where
-RAW and the contract are the same it changes nothing, and an old day never undoes a newer one.
+**Use it.** Trigger the DAG with two dates and the form's defaults: a dry run of all layers. Then trigger it again
+without *Dry run*. An invalid form fails `plan` at once, with a message. A run is safe to repeat, also beside a daily
+run: if RAW and the contract are the same, it changes nothing, and an old day never undoes a newer one.
 
-**Safe to clear.** Every task, at any time; with `plan` also what follows it, so that all have one plan.
+**Safe to clear.** Every task, at any time. Clear `plan` together with its downstream tasks, so that all of them use one
+plan.
 
-**Where to look.** The log of `read_plan`; a failed task's log ends with the job's own. A date that fails
-holds back the GOLD of this run; the other dates are done.
+**Where to look.** The log of `read_plan`; a failed task's log ends with the job's log. If a date fails, GOLD does not
+run; the other dates are done.
 
 **Reads** RAW, the run log. **Writes** the chosen dates of BRONZE and SILVER, GOLD, `ops.runs`, `ops.releases`.
 """
@@ -39,11 +41,11 @@ from retailflow_airflow.replay import (
 from retailflow_airflow.wiring import gold_tasks
 
 env = load_environment()
-REBUILD = f"{REBUILD_DOC}- **Skipped** where {{layer}} is not among the layers chosen.\n"
+REBUILD = f"{REBUILD_DOC}- **Skipped** if the form did not choose the layer {{layer}}.\n"
 
 with DAG(
     dag_id="retailflow_replay",
-    description="Days rebuilt from RAW: a range, late batches, or what an older contract refused.",
+    description="Rebuilds days from RAW: a range, late batches, or records that an older contract refused.",
     doc_md=__doc__,
     schedule=None,
     params=trigger_form(),
@@ -54,7 +56,7 @@ with DAG(
 
     @task_group(prefix_group_id=False)
     def rebuild(item):
-        """One entity and date of the plan."""
+        """Rebuild one feed and date of the plan."""
         bronze, silver = (
             entity_task(env, layer, REBUILD.format(layer=layer), **chosen(layer)) for layer in ("bronze", "silver")
         )

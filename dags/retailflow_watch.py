@@ -1,30 +1,33 @@
-"""Mails which tables missed their deadline and which days were never run, and when they have come.
+"""Sends mails about tables that miss their deadline, about days that were never run, and about their recovery.
 
-**What it does.** Every 5 minutes `check_deadlines` compares the time with the deadlines of the day before, from the
-contracts' `timeOfAvailability`, and with the states of the tasks of `retailflow_daily`. A table that is late is mailed
-once, with what holds it up; once more when it has come. A daily run that never started is late too.
+**What it does.** Every 5 minutes `check_deadlines` compares the time with the deadlines of the day before (from the
+contracts' `timeOfAvailability`) and with the states of the tasks of `retailflow_daily`. It sends one mail about a late
+table, with the task that delays it, and one more when the table has arrived. A daily run that never started is late
+too.
 
-**What it asks.** Airflow, at each look. The SQL warehouse only about a late table, and only when the answer can have
-changed: each question starts the warehouse.
+**What it queries.** It asks Airflow on each run. It asks the SQL warehouse only about a late table, and only if the
+answer may have changed: each query starts the warehouse.
 
-**Days that nobody ran.** It also finds each scheduled day since the first that has no finished run, whatever stopped
-it: Airflow, the paused DAG, a run that was deleted, a backfill that was cancelled. It mails them once, with the
-command that runs them, and once more when they have run. It asks only about days that are open, so a look stays small.
-Where the clock has ended, as on a laptop, no day is missing.
+**Missing days.** It also finds each scheduled day since the first that has no finished run, whatever the cause: an
+Airflow outage, the paused DAG, a deleted run, a cancelled backfill. It sends one mail, with the command that runs these
+days, and one more when they have run. It asks only about open days, so each run stays short. If the schedule has ended,
+as on a laptop, no day is missing.
 
-**Publication.** While a daily run waits for a late feed, or to try a failed task again, it has `retailflow_publish`
-show readers what is built: once, and once more for each feed that comes while others are still late.
+**Publication.** While a daily run waits for a late feed, or for the retry of a failed task, it triggers
+`retailflow_publish` for the tables that are built: once, and once more for each feed that arrives while others are
+still late.
 
-**Failures.** They are not told from here: a task whose last try has failed sends its mail itself, at once.
+**Failures.** This DAG does not report failed tasks: a task whose last try has failed sends its own mail at once. It
+reports only a failed task that could not send a mail itself.
 
-**Normal.** Nothing is late and nothing is sent. A run of this DAG that does not end within 15 minutes sends a mail by
-Airflow's triggerer, because then no worker would tell of anything.
+**Normal.** Nothing is late and nothing is sent. If a run of this DAG does not end within 15 minutes, Airflow's
+triggerer sends a mail, because then no worker could report anything.
 
-**Another day.** Trigger it and give `ingestion_date` in the form.
+**Another day.** Trigger the DAG with an `ingestion_date` in the form.
 
 **Safe to clear.** Always.
 
-**Where to look.** The log of `check_deadlines`; the Variable `retailflow_watch` says what was sent.
+**Where to look.** The log of `check_deadlines`; the Variable `retailflow_watch` says which mails were sent.
 
 **Reads** the states of `retailflow_daily` in Airflow, and the run log. **Writes** e-mails, and the Variable
 `retailflow_watch`.
@@ -45,7 +48,7 @@ env = load_environment()
 
 with DAG(
     dag_id="retailflow_watch",
-    description="E-mails about tables that miss their deadline and days that nobody ran.",
+    description="Sends e-mails about tables that miss their deadline and days without a finished run.",
     doc_md=__doc__,
     schedule=timetable(env.schedule, "*/5 * * * *"),
     deadline=own_deadline(env),
@@ -64,10 +67,10 @@ with DAG(
     found >> TriggerDagRunOperator(
         task_id="publish",
         trigger_dag_id="retailflow_publish",
-        doc_md="""Starts `retailflow_publish` for what is built while a daily run waits.
+        doc_md="""Triggers `retailflow_publish` for the tables that are built while a daily run waits.
 
 - **Reads** nothing; **writes** nothing itself, and does not wait.
-- **Safe to clear**: always; where nothing new was built nothing changes.
+- **Safe to clear**: always; if nothing new was built, nothing changes.
 - **Where to look**: the newest run of `retailflow_publish`.
 """,
     )

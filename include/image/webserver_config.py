@@ -1,6 +1,7 @@
-"""Sign-in to Airflow by Entra ID, in an environment. Flask-AppBuilder reads this file (docs/DEPLOYMENT.md).
+"""Configures the sign-in to Airflow with Entra ID, for environments in the cloud. Flask-AppBuilder reads this file.
 
-The app roles of the Entra application are named as the users of a laptop. Airflow names a person by the object id.
+The app roles of the Entra application have the same names as the users of a laptop. Airflow identifies a person by the
+object id. See docs/DEPLOYMENT.md.
 """
 
 import os
@@ -11,9 +12,9 @@ _login = f"https://login.microsoftonline.com/{os.environ['RETAILFLOW_ENTRA_TENAN
 
 AUTH_TYPE = AUTH_OAUTH
 AUTH_USER_REGISTRATION = True
-AUTH_USER_REGISTRATION_ROLE = "Public"  # a person without an app role may do nothing
+AUTH_USER_REGISTRATION_ROLE = "Public"  # a person without an app role can do nothing
 AUTH_ROLES_SYNC_AT_LOGIN = True
-# Only Op and Admin see plugins in the navigation. The role Plugins, of AIRFLOW__FAB__CUSTOM_ROLES, adds that.
+# Only Op and Admin see plugins in the navigation. The role Plugins (AIRFLOW__FAB__CUSTOM_ROLES) adds this permission.
 AUTH_ROLES_MAPPING = {"viewer": ["Viewer", "Plugins"], "oncall": ["User", "Plugins"], "admin": ["Admin"]}
 OAUTH_PROVIDERS = [
     {

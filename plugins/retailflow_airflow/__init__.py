@@ -1,1 +1,1 @@
-"""How RetailFlow's DAGs submit, wait and schedule. `plugin.py` registers what Airflow must know by name."""
+"""The building blocks of RetailFlow's DAGs, and its alerts. `plugin.py` registers what Airflow looks up by name."""

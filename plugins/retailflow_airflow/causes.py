@@ -1,4 +1,4 @@
-"""A cause that many runs share, such as a platform that is down: it is mailed once, whatever it makes fail."""
+"""Remembers causes that make many runs fail, such as an outage of the platform. Each cause is mailed once."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,16 +6,16 @@ from airflow.sdk import Variable
 
 from retailflow_airflow.incident.model import Kind
 
-KEY = "retailflow_causes"  # the Variable: since when each kind goes on, and when it was seen last
-_OVER = timedelta(hours=1)  # as rarely as any of our DAGs asks Databricks while it is out
+KEY = "retailflow_causes"  # the Variable with the first and the last time that each kind was seen
+_OVER = timedelta(hours=1)  # during an outage, at least one of our DAGs asks Databricks within an hour
 
 
 def seen(kind: Kind) -> tuple[str, bool]:
-    """Remembers that a task has failed by it now.
+    """Remember that a task has just failed with this kind of failure.
 
-    Of two that fail in the same moment both may be the first: a Variable knows no locks.
+    If two tasks fail at the same moment, both may be the first: a Variable has no lock.
 
-    Returns: the cause as a word of its own, and whether another task has told of it.
+    Returns: the name of the cause, and whether another task has already reported it.
     """
     now, known = datetime.now(UTC), Variable.get(KEY, default={}, deserialize_json=True)
     before = known.get(kind)

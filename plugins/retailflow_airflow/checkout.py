@@ -1,7 +1,7 @@
-"""Where the files are that travel beside the packages: dbt's project, and the tests of live tables."""
+"""Finds the files that are not part of a package: dbt's project, and the tests of live tables."""
 
 import os
 from pathlib import Path
 
-# The image names it, since its packages are installed; on a laptop they are imported from the checkout itself.
+# The image sets the variable, because its packages are installed. A laptop imports them from the checkout itself.
 ROOT = Path(os.environ.get("RETAILFLOW_CHECKOUT") or Path(__file__).parents[2])

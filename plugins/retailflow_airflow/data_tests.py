@@ -1,7 +1,7 @@
-"""Tests of live tables as tasks: a file of pytest a task.
+"""Runs the tests of live tables as Airflow tasks: one task for each pytest file.
 
-pytest-airflow did this for Airflow 1. Its successor airflow-pytest-operator starts pytest as a program of its own that
-does not reach Airflow's connections, and brings 5,000 lines for it. A task is a process already: pytest runs in it.
+pytest-airflow did this for Airflow 1. Its successor airflow-pytest-operator has 5,000 lines and starts pytest as a
+separate program, which cannot use Airflow's connections. A task already has its own process, so pytest runs in it.
 """
 
 import os
@@ -15,11 +15,14 @@ _OPTIONS = ("-q", "-c", os.devnull, "--import-mode=importlib", "-p", "no:cachepr
 
 
 class DataTestError(RuntimeError):
-    """Tests failed, or none ran. The message names them; the log has what pytest says."""
+    """Tests failed, or no test ran. The message names the failed tests; the log has pytest's output."""
 
 
 class _Failed:
-    """The tests that did not pass, and the first error that is no answer to what they ask: of the warehouse, mostly."""
+    """Collects the names of failed tests, and the first error that is not a failed assertion.
+
+    Most of these errors come from the warehouse.
+    """
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -35,9 +38,11 @@ class _Failed:
 
 
 def run_file(name: str, folder: str) -> None:
-    """Run the tests of a file here.
+    """Run the tests of the file `name` in `folder`, in this process.
 
-    Raises: DataTestError where one does not hold, or none ran; what a test could not ask because of, as it is.
+    Raises:
+        DataTestError: a test failed, or no test ran.
+        Exception: the error that kept a test from its query, unchanged.
     """
     import pytest
 

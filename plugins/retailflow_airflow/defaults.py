@@ -1,4 +1,4 @@
-"""What all our DAGs have in common. A DAG file states only what it does differently."""
+"""The settings that all our DAGs share. A DAG file states only its own settings."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
@@ -23,13 +23,13 @@ def defaults(
     *,
     runs_all_day: bool = False,
 ) -> dict[str, Any]:
-    """Arguments of `DAG(…)`.
+    """Return arguments of `DAG(…)`.
 
     Args:
-        runs_all_day: the DAG mails once that it fails, and once that it works again; see repeats.py.
-        impact, triage: who is hurt while it does not work, and when on-call looks at it.
-        macros: those that only its templates call.
-        max_active_runs: scheduled and triggered runs at a time; a backfill brings its own limit.
+        runs_all_day: the DAG sends one mail when it starts to fail, and one when it works again; see repeats.py.
+        impact, triage: who is affected while the DAG does not work, and when on-call looks at it.
+        macros: macros that only the templates of this DAG call.
+        max_active_runs: how many scheduled and triggered runs may be active at a time; a backfill has its own limit.
     """
     return {
         "start_date": datetime.combine(env.schedule.first_date, time(), UTC),

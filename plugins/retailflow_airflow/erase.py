@@ -1,4 +1,4 @@
-"""What the erasure DAG asks of its form, and its plan."""
+"""The trigger form of the erasure DAG, and its plan."""
 
 import logging
 from typing import Any
@@ -20,17 +20,17 @@ _log = logging.getLogger(__name__)
 
 
 def asked(dag_run: Any, value: Any, usual: Any = None) -> Any:
-    """The value of a field of the form, which only those fill in who answer for privacy.
+    """Return the value of a field of the form. Only users in `privacy_users` of the environment may fill it in.
 
     Raises:
-        AirflowFailException: somebody else did, or nobody is known to have; the task fails without a retry.
+        AirflowFailException: another or an unknown user filled it in; the task fails without a retry.
     """
     allowed = load_environment().privacy_users
     if value in (None, [], usual) or allowed is None or dag_run.triggering_user_name in allowed:
         return value
     raise AirflowFailException(
-        f"{dag_run.triggering_user_name or 'Nobody whom Airflow can name'} may not have a person erased: "
-        "one of those whom privacy_users of the environment names has to trigger again."
+        f"{dag_run.triggering_user_name or 'A user whom Airflow cannot name'} may not have a person erased: "
+        "a user in privacy_users of the environment has to trigger again."
     )
 
 
@@ -38,12 +38,12 @@ MACROS = {"asked": asked}
 
 
 def trigger_form() -> dict[str, Param]:
-    """The fields of the trigger form; a trigger's conf has the same keys."""
+    """Return the fields of the trigger form; a trigger's conf has the same keys."""
     sha256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-    asked = "SHA-256 of the customer id, one a line: printf %s CUSTOMER_ID | sha256sum. Empty: those asked for before."
-    also = "Digests, as find printed them, of browsers that others used too and whose events are to go all the same."
+    asked = "SHA-256 of the customer id, one per line: printf %s CUSTOMER_ID | sha256sum. Empty: earlier requests."
+    also = "Digests, as find printed them, of browsers that others used too and whose events must be erased as well."
     code = "The code that find printed beside the numbers of records. Empty: only look."
-    settled = "Files replaced for less stay: runs under way may need them. 0 only while nothing else runs."
+    settled = "Files replaced fewer hours ago stay: active runs may need them. 0 only while nothing else runs."
     confirm = {"type": ["null", "string"], "pattern": "^[0-9a-f]{12}$"}
     return {
         "customers": Param([], type="array", items=sha256, uniqueItems=True, title="Customers", description=asked),
@@ -54,9 +54,9 @@ def trigger_form() -> dict[str, Param]:
 
 
 def read_plan(databricks_run_id: int) -> list[dict[str, str]]:
-    """Says where those to be erased were found, and returns each feed and date, by date.
+    """Logs where the customers to erase were found, and returns each feed and date to rebuild, sorted by date.
 
-    Empty on most nights, and as long as nobody has confirmed what `find` counted.
+    The result is empty on most nights, and until somebody confirms the counts of `find`.
 
     - **Reads** the output of `find`, from Databricks; **writes** nothing.
     - **Safe to clear**: always, with `find`.

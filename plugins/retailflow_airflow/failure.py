@@ -1,4 +1,4 @@
-"""What happens when the last try of a task has failed: one e-mail, and a note of the error beside the task."""
+"""Reports a task whose last try has failed: sends one e-mail, and leaves a note of the error as an XCom of the task."""
 
 import logging
 from collections.abc import Mapping
@@ -18,18 +18,18 @@ from retailflow_airflow.replay import planned
 from retailflow_airflow.unmailed import NOTE, FailedTask, failed_run, pulled
 from retailflow_airflow.warehouse import Warehouse
 
-# For what the card has from the warehouse. Airflow ends the process of a failed task after core.task_success_overtime,
-# and the mail server needs most of that when it does not answer at once.
+# The time for the card's queries. Airflow ends the process of a failed task after core.task_success_overtime, and a
+# slow mail server needs most of that time.
 CARD_SECONDS = 8
-_PLANNED = ("retailflow_replay", "retailflow_erase")  # their tasks of a feed and date find both in a plan
+_PLANNED = ("retailflow_replay", "retailflow_erase")  # their mapped tasks take feed and date from a plan
 _log = logging.getLogger(__name__)
 
 
 def report(context: Mapping[str, Any]) -> None:
-    """The `on_failure_callback` of every task.
+    """Report a failed task, as the `on_failure_callback` of every task.
 
-    Airflow calls it in the task's own process. Where that was lost with its supervisor, the DAG processor calls it,
-    without the exception. Where it was killed alone nobody does: see unmailed.py.
+    Airflow calls it in the task's own process. If that process was lost together with its supervisor, the DAG
+    processor calls it, without the exception. If only the process was killed, nobody calls it: see unmailed.py.
     """
     env, facts, ti = load_environment(), _facts(context), context["ti"]
     if "exception" not in context:
@@ -39,7 +39,7 @@ def report(context: Mapping[str, Any]) -> None:
     note["at"] = datetime.now(UTC).isoformat()
     kind = kind_of(facts)
     if kind is Kind.WRONG_FORM and ti.task_id != min(task.task_id for task in context["task"].dag.roots):
-        _leave(ti, {**note, "is_mailed": True})  # all first tasks fail by the same form: one of them tells of it
+        _leave(ti, {**note, "is_mailed": True})  # all first tasks fail because of the same form: one of them reports it
         return
     if repeats.is_known(ti.dag_id, ti.task_id):
         _leave(ti, {**note, "is_mailed": True})
@@ -50,7 +50,7 @@ def report(context: Mapping[str, Any]) -> None:
         facts, note["cause"] = replace(facts, cause=cause), cause
     if cause := _shared_cause(facts, kind):
         run = failed_run(ti.dag_id, ti.run_id, context)
-        if is_told or cause in run.told:  # the watch tells of the others together
+        if is_told or cause in run.told:  # the watch reports the other tasks in one mail
             _leave(ti, {**note, "is_told": True})
             replace(run, is_open=True).write()
             return
@@ -61,9 +61,9 @@ def report(context: Mapping[str, Any]) -> None:
 
 
 def _shared_cause(facts: Facts, kind: Kind) -> str:
-    """What makes other tasks of the run fail too; empty where nothing is known of it.
+    """Return the cause that other tasks of the run may share, or an empty text if none is known.
 
-    Two that fail in the same moment may both be the first: the Variable that says who was knows no locks.
+    If two tasks fail at the same moment, both may report it: the Variable that records the first one has no lock.
     """
     if kind.is_shared:
         return kind
@@ -71,17 +71,17 @@ def _shared_cause(facts: Facts, kind: Kind) -> str:
 
 
 def _leave(ti: Any, note: Mapping[str, Any]) -> None:
-    """The note as an XCom of the task, which Airflow drops when the task runs again."""
+    """Write the note as an XCom of the task. Airflow deletes it when the task runs again."""
     try:
         ti.xcom_push(NOTE, dict(note))
-    except Exception as error:  # the mail goes out all the same
-        _log.warning("The note for the watch could not be left: %s", error)
+    except Exception as error:  # the mail must be sent anyway
+        _log.warning("The note for the watch could not be written: %s", error)
 
 
 def _report_lost(context: Mapping[str, Any], facts: Facts, env: Environment) -> None:
-    """From the DAG processor, which may be asked twice for one try, and for one that the task had reported itself.
+    """Report a lost task from the DAG processor, which can write no XCom and must not wait for a warehouse.
 
-    It can write no XCom, and must not wait for a warehouse.
+    Airflow may call it twice for one try, and also for a try that the task itself has reported.
     """
     ti = context["ti"]
     run, task = failed_run(ti.dag_id, ti.run_id, context), FailedTask(ti.task_id, facts.map_index)
@@ -117,7 +117,7 @@ def _databricks_url(context: Mapping[str, Any]) -> str | None:
 
 
 def _subject(context: Mapping[str, Any]) -> tuple[str, date | None]:
-    """The table or feed, and the ingestion date; of a task that has none, its name and None."""
+    """Return the table or feed, and the ingestion date. For a task without them, return its name and None."""
     ti = context["ti"]
     layer, _, name = ti.task_id.partition(".")
     try:
@@ -127,6 +127,6 @@ def _subject(context: Mapping[str, Any]) -> tuple[str, date | None]:
         if ti.dag_id == "retailflow_daily":
             subject = ti.task_id.replace("raw.ingest_", "raw.")
             return subject, date.fromisoformat(ingestion_date(context["dag_run"], context["params"]))
-    except Exception as error:  # the form, or the plan of a replay: the mail goes out all the same
+    except Exception as error:  # the form or the plan is wrong: the mail must be sent anyway
         _log.info("The date of the task is unknown: %s", error)
     return f"{ti.dag_id} {ti.task_id}", None

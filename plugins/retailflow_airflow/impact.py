@@ -1,18 +1,18 @@
-"""What it means when a DAG fails, as tags that the list of DAGs shows and filters by."""
+"""The consequences of a DAG's failure, as tags that Airflow's list of DAGs shows and filters by."""
 
 from enum import StrEnum
 
 
 class Impact(StrEnum):
-    """Who is hurt while the DAG does not work."""
+    """Who is affected while the DAG does not work."""
 
-    TIER_1 = "tier_1"  # readers see old numbers, or nobody is told of a failure
-    TIER_2 = "tier_2"  # a person or a promise of days waits
+    TIER_1 = "tier_1"  # readers see old numbers, or failures are not reported
+    TIER_2 = "tier_2"  # a person waits, or a promise that allows days is late
     TIER_3 = "tier_3"  # nobody waits; cost or speed suffers
 
 
 class Triage(StrEnum):
-    """When on-call looks at it."""
+    """When on-call looks at the failure."""
 
     AT_ONCE = "at_once"
     NEXT_WORKING_DAY = "next_working_day"

@@ -1,4 +1,4 @@
-"""How we wait for a delivery in RAW."""
+"""Waits for a delivery in RAW."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -17,18 +17,19 @@ from retailflow_airflow.submit import DATE
 _DOC = """Waits until the day's delivery of **{entity}** is complete.
 
 - **Reads** only whether `{entity}/ingestion_date=<date>/_SUCCESS` exists in the RAW container; **writes** nothing.
-- **Normal**: deferred, holding no worker slot, until the source has delivered. Gives up {hours} hours after the clock
-  starts the day, or after this run was started where that was later; a failed try does not begin them anew.
+- **Normal**: deferred, without a worker slot, until the source has delivered. Gives up {hours} hours after the
+  scheduled start of the day, or after the start of this run if that was later; a retry does not extend this time.
 - **Safe to clear**: always; it waits again.
-- **Where to look**: the folder in RAW. A manifest below `_batches` and no `_SUCCESS` means that the source is not done.
+- **Where to look**: the folder in RAW. A manifest below `_batches` without `_SUCCESS` means that the source is not
+  done.
 """
 
 
 class DeliverySensor(WasbBlobSensor):
-    """Waits until a moment that all tries have in common.
+    """Waits for a blob until a deadline that all tries share.
 
-    Of the provider's own, each try waits for its whole `timeout`, and an error of the trigger, such as a connection
-    that was reset, costs a try.
+    With the provider's own sensor, each try waits for its whole `timeout`, and an error of the trigger, for example a
+    reset connection, uses up a try.
     """
 
     def __init__(self, *, env: Environment, **kwargs: Any) -> None:
@@ -41,14 +42,14 @@ class DeliverySensor(WasbBlobSensor):
         self.timeout = max((until - datetime.now(UTC)).total_seconds(), 0)
         if not self.timeout and not self.poke(context):
             raise AirflowSensorTimeout(
-                f"{self.blob_name} is not there; it was waited for until {until:%Y-%m-%d %H:%M} UTC."
+                f"{self.blob_name} is not there; this task waited for it until {until:%Y-%m-%d %H:%M} UTC."
             )
         super().execute(context)
 
     def execute_complete(self, context: Mapping[str, Any], event: dict[str, str]) -> None:
-        """After an error of the trigger it looks itself, and goes on waiting. Raises where that is refused too."""
+        """Finish. After an error of the trigger, look from this task and wait again. Raises: an error of that look."""
         if event and event["status"] == "error":
-            self.log.warning("The trigger could not look, so this task does: %s", event["message"])
+            self.log.warning("The trigger could not look for the blob, so this task looks: %s", event["message"])
             self.execute(context)
         else:
             super().execute_complete(context, event)
@@ -60,7 +61,7 @@ class DeliverySensor(WasbBlobSensor):
 
 
 def landed(env: Environment, entity: EntityContract) -> DeliverySensor:
-    """The sensor of the current task group, named like the entity, waiting for the day's `_SUCCESS`."""
+    """Return a sensor in the current task group, named like the feed. It waits for the day's `_SUCCESS`."""
     return DeliverySensor(
         env=env,
         task_id=entity.name,
@@ -69,7 +70,7 @@ def landed(env: Environment, entity: EntityContract) -> DeliverySensor:
         deferrable=True,
         poke_interval=env.sensor.poke_seconds,
         timeout=timedelta(hours=env.sensor.timeout_hours).total_seconds(),
-        execution_timeout=timedelta(minutes=10),  # of a look; it is deferred while it waits
+        execution_timeout=timedelta(minutes=10),  # limits one poke; the task is deferred while it waits
         owner=entity.owner,
         doc_md=_DOC.format(entity=entity.name, hours=env.sensor.timeout_hours),
     )

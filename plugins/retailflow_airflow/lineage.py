@@ -1,4 +1,4 @@
-"""What a task reads and writes, as OpenLineage names it (https://openlineage.io/docs/spec/naming)."""
+"""Names the data sets that a task reads and writes, as in OpenLineage (https://openlineage.io/docs/spec/naming)."""
 
 from openlineage.client.event_v2 import Dataset
 
@@ -9,7 +9,7 @@ from retailflow.environments import Environment
 def lineage(
     env: Environment, script: str, contract: EntityContract | GoldContract
 ) -> tuple[list[Dataset], list[Dataset]]:
-    """What `<script>.py` reads for this contract, and what it writes."""
+    """Return the data sets that `<script>.py` reads for this contract, and those that it writes."""
     if isinstance(contract, GoldContract):
         return [_table(env, source) for source in contract.sources], [_table(env, contract.table.name)]
     raw = Dataset(namespace=env.raw.root, name=f"/{contract.name}")

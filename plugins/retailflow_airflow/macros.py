@@ -1,4 +1,4 @@
-"""What the templates of our tasks call: the date a run processes, and the token of a submit."""
+"""Macros for the templates of our tasks: the date that a run processes, and the token of a submit."""
 
 import hashlib
 import secrets
@@ -11,16 +11,16 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from retailflow.dates import date_of, ingestion_date_of
 
-MARK = "retailflow_airflow"  # the Variable with the word that `airflow_mark` gives
+MARK = "retailflow_airflow"  # the Variable with the word that `airflow_mark` returns
 
 
 def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
     """Return the ingestion date that a run processes, as YYYY-MM-DD: see `retailflow.dates`.
 
     Raises:
-        AirflowFailException: the form's value is not such a date, or contradicts the logical date, or the day is not
-            over (the trigger form offers the present as logical date, and half a day must not be declared complete);
-            the task fails without a retry.
+        AirflowFailException: the form's value is not a date of this form, or contradicts the logical date, or the day
+            is not over (the trigger form offers the present as logical date, and half a day must not be declared
+            complete); the task fails without a retry.
     """
     if chosen := params.get("ingestion_date"):
         day = parsed_date("ingestion_date", chosen)
@@ -33,10 +33,11 @@ def ingestion_date(dag_run: Any, params: Mapping[str, Any]) -> str:
 
 
 def _refuse_contradiction(day: date, dag_run: Any) -> None:
-    """A past logical date is that of the clock, of a backfill, or of a person who chose it; the present is no choice.
+    """Raise if the date of the form contradicts a logical date that somebody chose.
 
-    `run_after` is the moment of the trigger, and stays so when a task is cleared. There may be no run where the DAG
-    processor speaks for a lost worker.
+    A past logical date comes from the schedule, a backfill, or a person who chose it. The present is the form's
+    default, so nobody chose it. `run_after` is the moment of the trigger; clearing a task does not change it. There is
+    no run if the DAG processor reports a lost worker.
     """
     if dag_run is None or dag_run.logical_date is None:
         return
@@ -49,7 +50,7 @@ def _refuse_contradiction(day: date, dag_run: Any) -> None:
 
 
 def parsed_date(name: str, text: str) -> date:
-    """Return the date in that field of a form. Raises: AirflowFailException saying the form a date has."""
+    """Return the date in the field `name` of a form. Raises: AirflowFailException that says how to write a date."""
     try:
         return date_of(text)
     except ValueError as error:
@@ -57,20 +58,20 @@ def parsed_date(name: str, text: str) -> date:
 
 
 def idempotency_token(ti: Any) -> str:
-    """A token for runs/submit, 64 hexadecimal digits: the same when one try repeats its request, and never again.
+    """Return a token for runs/submit, 64 hexadecimal digits: equal if one try repeats its request, else unique.
 
-    A token without the try makes Databricks answer a retry with the old, failed run. The task instance's id is new for
-    each try, also when a task is cleared or `airflow dags test` uses a run id again.
+    If the token did not depend on the try, Databricks would answer a retry with the old, failed run. Each try has a new
+    task instance id, also if a task is cleared or `airflow dags test` uses a run id again.
     """
     identity = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number, ti.id)
     return hashlib.sha256("\0".join(map(str, identity)).encode()).hexdigest()
 
 
 def airflow_mark() -> str:
-    """A word that tells this Airflow's Databricks runs from those of another one with the same names.
+    """Return a word that distinguishes the Databricks runs of this Airflow from those of another one.
 
-    Scheduled runs have the same ids in each, such as in the two of a blue-green upgrade. It is drawn once; who copies a
-    metadata database while its Airflow goes on deletes the Variable in the copy.
+    Scheduled runs have the same ids in two Airflows, for example during a blue-green upgrade. The word is generated
+    once. If you copy a metadata database while its Airflow keeps running, delete the Variable in the copy.
     """
     if (mark := Variable.get(MARK, default=None)) is None:
         Variable.set(MARK, mark := secrets.token_hex(4), description="Names this Airflow's runs in Databricks.")

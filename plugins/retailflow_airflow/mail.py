@@ -1,4 +1,4 @@
-"""How an incident is mailed: one message, text and HTML, over the connection `smtp_default`."""
+"""Mails an incident as one message, text and HTML, through the connection `smtp_default`."""
 
 import hashlib
 import logging
@@ -20,8 +20,9 @@ _log = logging.getLogger(__name__)
 def send(incident: Incident, env: Environment, identity: str) -> None:
     """Mail the card to the environment's `alert_addresses`.
 
-    The Message-ID is that of the identity. Sending and remembering that it was sent cannot be one act, so a message may
-    go out twice when a worker dies between them; by its id a mailbox that drops doubles shows it once (docs/adr/0006).
+    The Message-ID is a hash of `identity`. Sending a message and recording that it was sent cannot be atomic, so a
+    message may be sent twice if a worker dies in between. Both have the same id, so mail systems that deduplicate show
+    it once (docs/adr/0006).
 
     Raises:
         AirflowException: there is no connection `smtp_default`.
@@ -35,9 +36,9 @@ def send(incident: Incident, env: Environment, identity: str) -> None:
 
 
 def message(incident: Incident, env: Environment, identity: str) -> EmailMessage:
-    """Without its sender.
+    """Return the message, without its sender.
 
-    All messages of an ingestion date are one conversation in mail readers, and all of a cause that many runs share.
+    Mail readers show all messages of an ingestion date as one conversation, and all messages of a shared cause.
     """
     facts = incident.facts
     made = EmailMessage(_POLICY)
@@ -58,15 +59,15 @@ def _message_id(env: Environment, identity: str) -> str:
 
 @retry(retry=retry_if_exception_type(OSError), stop=stop_after_attempt(3), wait=wait_exponential(2), reraise=True)
 def _deliver(made: EmailMessage) -> None:
-    """A server that is busy for a moment must not cost a failed task its only mail."""
+    """Send the message, with retries: a failed task must not lose its only mail because the server is busy."""
     with _Hook() as hook:
         hook.deliver(made)
 
 
 class _Hook(SmtpHook):
-    """The provider's own sending makes no message of two forms, and sends again what may already have gone out."""
+    """The provider's own method sends no message with text and HTML, and may send a message again."""
 
     def deliver(self, made: EmailMessage) -> None:
-        del made["From"]  # of a try before
+        del made["From"]  # from an earlier try
         made["From"] = self.from_email or made["To"].partition(",")[0]
         self._smtp_client.send_message(made)

@@ -1,4 +1,4 @@
-"""The models of dbt as tasks, one each, as Cosmos renders them: `marts.<model>` builds a model and runs its tests."""
+"""Renders each dbt model as a task, with Cosmos: `marts.<model>` builds the model and runs its tests."""
 
 import os
 from typing import Any
@@ -12,16 +12,16 @@ from retailflow.environments import Environment
 from retailflow_airflow.checkout import ROOT
 
 PROJECT = ROOT / "include" / "dbt" / "retailflow"
-DOC = """The model `{0}` of `include/dbt/retailflow`: it is built, and then its tests run.
+DOC = """Builds the model `{0}` of `include/dbt/retailflow`, and then runs its tests.
 
 - **Reads** the views `gold.*`; **writes** `marts.{0}`, in one commit.
-- **Safe to clear**: always, with what is built from it.
-- **Where to look**: the log is dbt's; a test that fails says its rows by a query to repeat. docs/DBT.md
+- **Safe to clear**: always, together with its downstream tasks.
+- **Where to look**: the log is dbt's log; for a failed test it has a query that returns the rows. See docs/DBT.md.
 """
 
 
 def marts(env: Environment) -> TaskGroup:
-    """All models. dbt has an environment of its own, whose program `RETAILFLOW_DBT` names."""
+    """Return a task group with all models. `RETAILFLOW_DBT` names the dbt program, which has its own environment."""
     group = DbtTaskGroup(
         group_id="marts",
         project_config=ProjectConfig(PROJECT),
@@ -30,7 +30,7 @@ def marts(env: Environment) -> TaskGroup:
             dbt_executable_path=os.environ.get("RETAILFLOW_DBT", "dbt"), invocation_mode=InvocationMode.SUBPROCESS
         ),
         render_config=RenderConfig(
-            load_method=LoadMode.CUSTOM,  # reads the files; the others run dbt, or want what it wrote, to parse a DAG
+            load_method=LoadMode.CUSTOM,  # reads the files; other methods run dbt, or need its output, to parse a DAG
             invocation_mode=InvocationMode.SUBPROCESS,
             test_behavior=TestBehavior.BUILD,
             normalize_task_id=lambda node: node.name,

@@ -1,12 +1,12 @@
-"""Scheduled days that have no finished run, whatever stopped it: Airflow, the DAG, a run or a backfill.
+"""Finds scheduled days without a finished run, whatever stopped it: Airflow, the DAG, a run or a backfill.
 
-A day is scheduled where the clock has a run for it. It is done when Airflow knows a successful run for its logical
-date, or when the run log has SILVER of every feed for it: a replay made it, or a run from the form, or Airflow's
-database was cleaned since. It is missing when it is not done, no run of it is under way and its last deadline is
-over.
+A day is scheduled if the schedule has a run for it. It is done if Airflow knows a successful run for its logical date,
+or if the run log has SILVER of every feed for it. In the second case a replay or a run from the form made it, or
+Airflow's database was cleaned since. A day is missing if it is not done, no run of it is under way and its last
+deadline is over.
 
-Where the clock has ended, because `schedule.last_date` is before yesterday, nothing is missing: people run the
-history of a laptop by hand.
+If the schedule has ended, because `schedule.last_date` is before yesterday, no day is missing: people run the history
+of a laptop by hand.
 """
 
 import logging
@@ -21,20 +21,20 @@ from retailflow_airflow.incident import RunLog
 from retailflow_airflow.incident.culprit import DAILY
 from retailflow_airflow.schedule import logical_dates
 
-REMEMBERED = "retailflow_watch"  # the Variable in which the watch keeps what it knows, that of days under "days"
+REMEMBERED = "retailflow_watch"  # the Variable with the state of the watch; "days" in it has the state of days
 _REPLAY = "retailflow_replay"
 _DAYS = ("missing", "idle", "logged")
-_AT_ONCE = 100  # logical dates of one question to Airflow, which stand in its address
+_AT_ONCE = 100  # logical dates per request to Airflow: the request's address contains them
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the looks until now have found: every scheduled day until `until` is done, or is one of `missing`.
+    """The result of all searches until now: every scheduled day until `until` is done, or is one of `missing`.
 
-    `missing` were mailed and are not filled yet. `idle` had a queued run at the last look while nothing ran. `ended` is
-    the number of successful runs when the run log was last asked about `missing`. `logged` are days after `until` that
-    only the run log knows: they wait there until an older day is done.
+    `missing` were mailed and are not filled yet. `idle` had a queued run at the last search while nothing ran. `ended`
+    is the number of successful runs when the run log was last asked about `missing`. `logged` are days after `until`
+    that only the run log knows: they stay there until the older days are done.
     """
 
     until: date | None = None
@@ -45,7 +45,7 @@ class Known:
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Self:
-        """From what `kept` made."""
+        """Return the state that `kept` has stored."""
         if not kept:
             return cls()
         missing, idle, logged = (frozenset(map(date.fromisoformat, kept[name])) for name in _DAYS)
@@ -53,7 +53,7 @@ class Known:
 
     @property
     def kept(self) -> dict[str, Any]:
-        """As JSON can hold it; empty before the first look."""
+        """The state as JSON values; empty before the first search."""
         if self.until is None:
             return {}
         days = {name: sorted(map(str, getattr(self, name))) for name in _DAYS}
@@ -62,7 +62,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Found:
-    """What a look has found: the days to mail as missing and as filled, and what to remember once they are mailed."""
+    """The result of a search: the days to mail as missing and as filled, and the state to save after the mails."""
 
     known: Known
     missing: list[date] = field(default_factory=list)
@@ -72,10 +72,10 @@ class Found:
 def search(schedule: Schedule, last: date, known: Known, ti: Any, run_log: RunLog) -> Found:
     """Look for missing days until `last`, the newest day whose deadlines are over.
 
-    It asks only about the days that are open: nothing on most looks, and one question for a hundred days that all
-    have a run, or all have none. The run log is asked only about days that Airflow does not know, and about those
-    already mailed only after another run has succeeded. While a run that may fill a mailed day is under way, no day
-    is said to be filled, so that a backfill is mailed once and not day by day.
+    It asks Airflow only about open days: most searches have none, and one request is enough for a hundred days that all
+    have a run, or all have none. It asks the run log only about days that Airflow does not know, and about days already
+    mailed only after another run has succeeded. While a run that may fill a mailed day is under way, it reports no day
+    as filled, so a backfill causes one mail and not one for each day.
     """
     moments = _scheduled(schedule, known, last)
     mailed = frozenset(known.missing & moments.keys())
@@ -84,7 +84,7 @@ def search(schedule: Schedule, last: date, known: Known, ti: Any, run_log: RunLo
     runs = _Runs(ti, moments)
     left = moments.keys() - runs.of(moments, "success") - known.logged
     under_way = runs.of(left, "queued", "running")
-    # Nothing starts a run that waits while nothing runs: its DAG or its backfill is paused, or was cancelled.
+    # Nothing will start a run that is queued while nothing runs: its DAG or backfill is paused, or was cancelled.
     idle = under_way if under_way and not runs.count("running") else frozenset()
     under_way -= idle & known.idle
     left -= under_way
@@ -94,8 +94,8 @@ def search(schedule: Schedule, last: date, known: Known, ti: Any, run_log: RunLo
     if left - mailed or ended != known.ended:
         try:
             complete = _complete(run_log.silver(min(left), max(left)))
-        except Exception as error:  # a day that a replay made must not be mailed as missing
-            _log.warning("The SQL warehouse did not answer, so days without a run are looked at again: %s", error)
+        except Exception as error:  # without an answer, a day that a replay made could be mailed as missing
+            _log.warning("The SQL warehouse did not answer, so days without a run are checked again later: %s", error)
             return Found(known)
         logged |= left & complete
         left -= complete
@@ -109,7 +109,7 @@ def search(schedule: Schedule, last: date, known: Known, ti: Any, run_log: RunLo
 
 
 def is_complete(made: Collection[str]) -> bool:
-    """Whether a day of which SILVER of these feeds was made is done."""
+    """Return whether a day is done if SILVER of the feeds `made` exists."""
     return {contract.name for contract in entities()} <= set(made)
 
 
@@ -118,7 +118,7 @@ def _complete(silver: Mapping[date, Collection[str]]) -> set[date]:
 
 
 def _scheduled(schedule: Schedule, known: Known, last: date) -> dict[date, list[datetime]]:
-    """The open days that the clock has a run for, each with its logical dates: that of a trigger, that of the clock."""
+    """Return the open scheduled days, each with two logical dates: that of a trigger and that of the schedule."""
     first = known.until + timedelta(days=1) if known.until else schedule.first_date
     days = {first + timedelta(days=number) for number in range((last - first).days + 1)} | known.missing
     moments = {day: logical_dates(schedule, day) for day in sorted(days) if schedule.has(day)}
@@ -127,21 +127,21 @@ def _scheduled(schedule: Schedule, known: Known, last: date) -> dict[date, list[
 
 @dataclass(frozen=True)
 class _Runs:
-    """What Airflow knows of the runs of the daily DAG. A task may only count them."""
+    """Asks Airflow about the runs of the daily DAG. A task can only count runs, not list them."""
 
     ti: Any
     moments: Mapping[date, list[datetime]]
 
     def of(self, days: Iterable[date], *states: str) -> frozenset[date]:
-        """Those with a run in one of these states."""
+        """Return the days that have a run in one of these states."""
         found: set[date] = set()
-        for which in (1, 0):  # a run of the clock or a backfill first: where all have one, that is all there is to ask
+        for which in (1, 0):  # first scheduled and backfill runs: if all days have one, no further request is needed
             asked = {self.moments[day][which]: day for day in sorted(days) if day not in found}
             found |= {asked[moment] for moment in self._having(list(asked), states)}
         return frozenset(found)
 
     def _having(self, moments: list[datetime], states: tuple[str, ...]) -> list[datetime]:
-        """Asked by halves until all have a run or none has: Airflow holds one run for a logical date."""
+        """Return the logical dates that have a run, by bisection: Airflow has at most one run for a logical date."""
         if not moments:
             return []
         if len(moments) <= _AT_ONCE:
@@ -155,5 +155,5 @@ class _Runs:
         return self.ti.get_dr_count(dag_id=dag_id, states=list(states), **which)
 
     def ended(self) -> int:
-        """The successful runs of all that may fill a day. A day is filled only where their number changes."""
+        """Return the number of successful runs of the DAGs that can fill a day. A filled day changes this number."""
         return sum(self.count("success", dag_id=dag_id) for dag_id in (DAILY, _REPLAY))

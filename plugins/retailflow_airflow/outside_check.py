@@ -1,9 +1,9 @@
-"""What Airflow cannot tell of itself, asked from outside: by cron, a probe, or whatever watches your services.
+"""Checks Airflow from outside, for failures that Airflow cannot report itself. Run it by cron or a monitoring system.
 
     AIRFLOW_PASSWORD=… python outside_check.py https://airflow.example --user probe
 
-Exit code 0 and nothing printed: all is well. Exit code 1: a sentence for each thing that is not. A viewer's account is
-enough. Standard library only, so this file can be copied to wherever it is run.
+Exit code 0 without output: all is well. Exit code 1: one sentence for each problem. A viewer's account is enough. The
+file uses only the standard library, so you can copy it to any machine.
 """
 
 import argparse
@@ -21,7 +21,7 @@ _SECONDS = 20
 
 
 def wrong(url: str, user: str, password: str, silent_minutes: int) -> Iterator[str]:
-    """A sentence for each thing that is not as it should be."""
+    """Yield one sentence for each problem."""
     try:
         yield from _unhealthy(_asked(f"{url}/api/v2/monitor/health"))
         token = _asked(f"{url}/auth/token", body={"username": user, "password": password})["access_token"]
@@ -44,7 +44,7 @@ def _unhealthy(health: dict[str, Any]) -> Iterator[str]:
 
 def _silent(url: str, token: str, minutes: int) -> Iterator[str]:
     if _asked(f"{url}/api/v2/dags/{WATCH}", token)["is_paused"]:
-        yield f"{WATCH} is paused: no mail tells of late tables, missing days and killed tasks."
+        yield f"{WATCH} is paused: no mail reports late tables, missing days and killed tasks."
         return
     query = "state=success&order_by=-end_date&limit=1"
     runs = _asked(f"{url}/api/v2/dags/{WATCH}/dagRuns?{query}", token)["dag_runs"]
@@ -61,10 +61,10 @@ def _asked(url: str, token: str | None = None, body: dict[str, str] | None = Non
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Says what Airflow cannot tell of itself.")
-    parser.add_argument("url", help="of Airflow, such as https://airflow.example")
+    parser = argparse.ArgumentParser(description="Checks Airflow for failures that it cannot report itself.")
+    parser.add_argument("url", help="address of Airflow, for example https://airflow.example")
     parser.add_argument("--user", required=True, help="its password is read from AIRFLOW_PASSWORD")
-    parser.add_argument("--silent-minutes", type=int, default=15, help=f"how old the last success of {WATCH} may be")
+    parser.add_argument("--silent-minutes", type=int, default=15, help=f"maximum age of the last success of {WATCH}")
     asked = parser.parse_args()
     found = list(wrong(asked.url.rstrip("/"), asked.user, os.environ["AIRFLOW_PASSWORD"], asked.silent_minutes))
     print("\n".join(found), end="\n" if found else "")

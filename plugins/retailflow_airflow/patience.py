@@ -1,4 +1,4 @@
-"""How long we wait for a service that may not answer."""
+"""Limits how long we wait for a service that may not answer."""
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -9,12 +9,12 @@ T = TypeVar("T")
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:
-    """What `work` returns.
+    """Return the result of `work`, which runs in a thread.
 
-    Whatever it waits for, a name server included: where it takes longer it is left alone in its thread, which does not
-    keep the process.
+    The limit covers everything that `work` waits for, for example a name server. After the limit the thread continues
+    alone; it does not keep the process alive.
 
-    Raises: what `work` raises; TimeoutError where it takes longer.
+    Raises: the errors of `work`; TimeoutError if it takes longer than `seconds`.
     """
     answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
 

@@ -1,4 +1,4 @@
-"""What Airflow's components look up by name."""
+"""Registers the timetable and the page that Airflow's components look up by name."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ from airflow.sdk.configuration import conf
 from retailflow_airflow.page import Page
 from retailflow_airflow.schedule import CronUntil
 
-# Airflow's UI takes a link as it is, also where Airflow itself stands below a path.
+# Airflow's UI uses a link unchanged, even if Airflow itself is served below a path.
 _PREFIX = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
 
 

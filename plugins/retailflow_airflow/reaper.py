@@ -1,6 +1,6 @@
-"""Databricks runs: the last attempt of each task, and those that nobody waits for any more.
+"""Finds the last attempt of each task of a Databricks run, and cancels runs that no task waits for any more.
 
-Their names say whose they are.
+The name of a run identifies its task instance.
 """
 
 import logging
@@ -14,7 +14,7 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from retailflow_airflow.macros import airflow_mark
 
 _log = logging.getLogger(__name__)
-_LARGEST_PAGE = 25  # of Databricks' runs/list
+_LARGEST_PAGE = 25  # the limit of Databricks' runs/list
 # retailflow_daily/bronze.orders/2026-01-15/try 1 (prod, 5e8f02a1, scheduled__2026-01-16T02:00:00+00:00); see submit.py
 _NAME = re.compile(
     r"(?P<dag_id>[\w.-]+)/(?P<task_id>[\w.-]+)/[^/]+/try (?P<try_number>\d+)"
@@ -25,10 +25,10 @@ _ALIVE = ("running", "deferred")
 
 @dataclass(frozen=True)
 class Instance:
-    """A task instance of Airflow, whatever its try. `map_index` is -1 for a task that is not mapped."""
+    """A task instance of Airflow, for all its tries. `map_index` is -1 for a task that is not mapped."""
 
     environment: str
-    airflow: str  # its mark: see macros.py
+    airflow: str  # the mark of its Airflow: see macros.py
     dag_id: str
     run_id: str
     task_id: str
@@ -36,13 +36,13 @@ class Instance:
 
 
 def last_attempts(run: Mapping[str, Any]) -> list[int]:
-    """The run id of the last attempt at each task. Databricks lists every attempt, and promises no order."""
+    """Return the run id of the last attempt of each task. Databricks lists all attempts, in no guaranteed order."""
     attempts = sorted(run["tasks"], key=lambda task: task.get("attempt_number", 0))
     return list({task["task_key"]: task["run_id"] for task in attempts}.values())
 
 
 def instance_of(name: str) -> tuple[Instance, int] | None:
-    """Whose run has that name, and of which try; None for one that is not ours."""
+    """Return the task instance and the try number in the name of a run; None if the run is not ours."""
     found = _NAME.fullmatch(name)
     if found is None:
         return None
@@ -66,17 +66,17 @@ def reap(environment: str, ti: Any = None) -> None:
     for run, whose, number in active:
         if (whose.environment, whose.airflow) != (environment, mark):
             continue
-        # Asked after the runs were listed, so a try that is not alive now had ended or submits nothing any more.
+        # The state is read after the list of runs, so a try that is not alive now will not submit anything.
         known = ti.get_task_states(
             dag_id=whose.dag_id, run_ids=[whose.run_id], task_ids=[whose.task_id], map_index=whose.map_index
         ).get(whose.run_id)
-        if not known:  # its run was deleted
+        if not known:  # the DAG run was deleted
             continue
         (state,) = known.values()
         if state not in _ALIVE or number < newest[whose]:
             try:
                 hook.cancel_run(run["run_id"])
-            except Exception as error:  # the others are cancelled all the same
+            except Exception as error:  # the other runs must still be cancelled
                 refused += 1
                 _log.warning("Databricks did not cancel %s: %s", run["run_name"], error)
             else:
@@ -87,7 +87,7 @@ def reap(environment: str, ti: Any = None) -> None:
 
 class _Hook(DatabricksHook):
     def active_runs(self) -> Iterator[dict[str, Any]]:
-        """What was submitted and has not ended, newest first."""
+        """Yield the submitted runs that have not ended, newest first."""
         query: dict[str, Any] = {"active_only": True, "run_type": "SUBMIT_RUN", "limit": _LARGEST_PAGE}
         while True:
             page = self._do_api_call(("GET", "2.2/jobs/runs/list"), query)

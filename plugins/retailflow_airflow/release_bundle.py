@@ -1,7 +1,7 @@
-"""The DAG bundle whose version is the release of the jobs, so that a DAG run keeps its release to the end.
+"""A DAG bundle whose version is the release of the jobs, so that a DAG run keeps its release to the end.
 
-Airflow records the bundle's version when it makes a DAG run and hands it to each task of that run. The DAG files are
-always those of this image: the version only chooses the folder whose scripts and wheel the tasks submit.
+Airflow records the bundle's version when it creates a DAG run, and passes it to each task of that run. The DAG files
+are always those of this image: the version only selects the folder whose scripts and wheel the tasks submit.
 """
 
 import os
@@ -13,14 +13,14 @@ from retailflow.release import VARIABLE, newest
 
 
 class ReleaseBundle(LocalDagBundle):
-    """The DAGs folder. A task's process and the DAG processor get the release by the variable RETAILFLOW_RELEASE."""
+    """The DAGs folder. It passes the release to a task or the DAG processor in the variable RETAILFLOW_RELEASE."""
 
     supports_versioning = True
 
     def initialize(self) -> None:
         os.environ[VARIABLE] = self.version or newest()
         if self.version:
-            # Airflow removes the folder of a version that nobody has used for a while, and fails where there is none.
+            # Airflow removes the folder of a version that was not used for a while, and fails if it does not exist.
             (self.versions_dir / self.version).mkdir(parents=True, exist_ok=True)
         super().initialize()
 

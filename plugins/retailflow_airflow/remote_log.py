@@ -1,4 +1,4 @@
-"""The end of a failed Databricks run's own log, in the log of its task."""
+"""Copies the end of a failed Databricks run's log into the log of its Airflow task."""
 
 import logging
 from collections.abc import Mapping
@@ -17,7 +17,10 @@ _log = logging.getLogger(__name__)
 
 
 def show(context: Mapping[str, Any]) -> None:
-    """A callback for each failed try. What Databricks does not give is said, and fails nothing."""
+    """Log the output of the Databricks run, as a callback of each failed try.
+
+    If the output cannot be read, this is logged too; it raises nothing.
+    """
     task, ti = context["task"], context["ti"]
     if not isinstance(task, DatabricksSubmitRunOperator) or "exception" not in context:
         return
@@ -35,7 +38,7 @@ def show(context: Mapping[str, Any]) -> None:
 
 
 def _read(connection: str, run_id: int) -> list[tuple[int, list[str]]]:
-    """Of each task of the run, the run id of its last attempt and the lines of its log."""
+    """Return, for each task of the run, the run id of its last attempt and the lines of its log."""
     hook = DatabricksHook(connection)
     numbers = last_attempts(hook.get_run(run_id))
     return [(number, (hook.get_run_output(number).get("logs") or "").splitlines()) for number in numbers]

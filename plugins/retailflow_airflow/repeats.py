@@ -1,6 +1,6 @@
-"""DAGs that run all day tell once that they fail, and once that they work again.
+"""DAGs that run all day send one mail when they start to fail, and one when they work again.
 
-Each run of theirs is another conversation, and one cause, such as a platform that is down, would be mailed each hour.
+Otherwise one cause, for example an outage of the platform, would be mailed each hour, in a new conversation each time.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ DAGS = ("retailflow_job_monitor", "retailflow_late_batches", "retailflow_reaper"
 
 
 def is_known(dag_id: str, task_id: str) -> bool:
-    """Whether it was mailed that the task fails, and it has not succeeded since. Counts this time."""
+    """Count this failure, and return whether a mail has reported the task and its DAG has not recovered since."""
     if dag_id not in DAGS:
         return False
     failing = Variable.get(_key(dag_id), default={}, deserialize_json=True)
@@ -28,7 +28,7 @@ def is_known(dag_id: str, task_id: str) -> bool:
 
 
 def tell_recovery(context: Mapping[str, Any]) -> None:
-    """The `on_success_callback` of these DAGs, which the DAG processor calls."""
+    """Mail that the DAG works again, as the `on_success_callback` of these DAGs. The DAG processor calls it."""
     dag_id, env = context["dag"].dag_id, load_environment()
     failing = Variable.get(_key(dag_id), default={}, deserialize_json=True)
     if not failing:

@@ -1,4 +1,4 @@
-"""What the replay DAG asks of its form and of its plan: which dates, which tasks run and which are skipped."""
+"""The trigger form of the replay DAG, and its plan: which dates to rebuild, which tasks run and which are skipped."""
 
 import json
 import logging
@@ -18,11 +18,11 @@ from retailflow_airflow.submit import payload, spark_task, submission
 
 LAYERS = ["bronze", "silver", "gold"]
 SELECTIONS = ["range", "late", "quarantined", "outdated"]
-LOOK_BACK_DAYS = 7  # where the form names no dates
-SWEEP_HOUR = 5  # UTC: the scheduled run of that hour looks at all dates of the schedule instead
-MOST_DAYS = 400  # of a range, in which every date is rebuilt
-MOST_ITEMS = 1000  # Airflow maps no task over more than 1,024 (core.max_map_length)
-IN_PARALLEL = 4  # Databricks runs of a layer; each is a job of its own
+LOOK_BACK_DAYS = 7  # if the form has no dates
+SWEEP_HOUR = 5  # UTC: the scheduled run in this hour looks at all dates of the schedule instead
+MOST_DAYS = 400  # the limit of a range, because every date in it is rebuilt
+MOST_ITEMS = 1000  # Airflow maps a task over at most 1,024 items (core.max_map_length)
+IN_PARALLEL = 4  # parallel Databricks runs of a layer; each is a separate job
 PLANNED_DATE = "{{ planned(ti).date }}"
 Plan = dict[str, dict[str, int | None]]
 _PLAN = "PLAN "
@@ -30,9 +30,9 @@ _log = logging.getLogger(__name__)
 _PLAN_DOC = """Finds the dates to rebuild and what they cost.
 
 - **Reads** the run log `ops.task_attempts`, names in RAW and quarantine; **writes** nothing.
-- **Safe to clear**: always, and with it what follows.
+- **Safe to clear**: always, together with its downstream tasks.
 """
-REBUILD_DOC = """What `{layer}.<entity>` of the daily DAG does, once for each entity and date of the plan.
+REBUILD_DOC = """Does the same as `{layer}.<entity>` of the daily DAG, once for each feed and date of the plan.
 
 - **Reads** and **writes** the same.
 - **Safe to clear**: always, each index by itself.
@@ -40,25 +40,25 @@ REBUILD_DOC = """What `{layer}.<entity>` of the daily DAG does, once for each en
 
 
 def trigger_form() -> dict[str, Param]:
-    """The fields of the trigger form; a trigger's conf has the same keys."""
+    """Return the fields of the trigger form; a trigger's conf has the same keys."""
     selected = (
-        "Of these dates: range, all; late, those with a batch that came after their run; quarantined, those with "
+        "Which of these dates: range, all; late, those with a batch that arrived after their run; quarantined, those "
     )
-    selected += "invalid rows by an earlier contract; outdated, those built with another contract or code."
+    selected += "with invalid rows by an earlier contract; outdated, those built with another contract or code."
     names = [contract.name for contract in entities()]
     return {
         "selection": Param("range", enum=SELECTIONS, title="Selection", description=selected),
         **date_fields(),
         "entities": _several(names, "Entities", "The feeds to rebuild."),
         "layers": _several(LAYERS, "Layers", "The others are left as they are."),
-        "dry_run": Param(True, type="boolean", title="Dry run", description="Only say in the log what would be done."),
+        "dry_run": Param(True, type="boolean", title="Dry run", description="Only log what would be done."),
     }
 
 
 def date_fields() -> dict[str, Param]:
-    """The first and the last ingestion date, both included."""
+    """Return the form's fields for the first and the last ingestion date, both included."""
     day = {"type": ["null", "string"], "format": "date"}
-    empty = f"Empty: the last {LOOK_BACK_DAYS} days that are over; a range needs both dates."
+    empty = f"Empty: the last {LOOK_BACK_DAYS} finished days; a range needs both dates."
     return {
         "date_from": Param(None, **day, title="First ingestion date", description=empty),
         "date_to": Param(None, **day, title="Last ingestion date", description=f"Included. {empty}"),
@@ -66,17 +66,18 @@ def date_fields() -> dict[str, Param]:
 
 
 def _several(names: list[str], title: str, description: str) -> Param:
-    """A field in which several names are chosen."""
+    """Return a field in which a person selects one or more names."""
     items = {"type": "string", "enum": names}
     more = {"items": items, "examples": names, "minItems": 1, "uniqueItems": True}
     return Param(names, type="array", title=title, description=description, **more)
 
 
 def dates(dag_run: Any, params: Mapping[str, Any]) -> tuple[date, date]:
-    """The first and the last ingestion date that a run looks at.
+    """Return the first and the last ingestion date that a run looks at.
 
     Raises:
-        AirflowFailException: they are not dates, not over, in the wrong order or too many; fails without a retry.
+        AirflowFailException: the dates are invalid, not over, in the wrong order or too many; the task fails without a
+            retry.
     """
     chosen = [params.get(name) for name in ("date_from", "date_to")]
     started = dag_run.run_after.astimezone(UTC)
@@ -86,7 +87,7 @@ def dates(dag_run: Any, params: Mapping[str, Any]) -> tuple[date, date]:
         is_sweep = dag_run.run_type == "scheduled" and started.hour == SWEEP_HOUR
         return min(recent, load_environment().schedule.first_date) if is_sweep else recent, last_over
     if not all(chosen):
-        raise AirflowFailException("date_from and date_to are needed both: trigger again with them.")
+        raise AirflowFailException("date_from and date_to are both needed: trigger again with them.")
     first, last = (parsed_date(name, text) for name, text in zip(("date_from", "date_to"), chosen, strict=True))
     if last < first:
         raise AirflowFailException(f"date_to {last} is before date_from {first}: trigger again with them in order.")
@@ -98,12 +99,12 @@ def dates(dag_run: Any, params: Mapping[str, Any]) -> tuple[date, date]:
 
 
 def planned(ti: Any) -> dict[str, str]:
-    """`entity` and `date` of a mapped task; of one that is not mapped, those of the plan's last item: its last date."""
+    """Return `entity` and `date` of a mapped task. For another task, return the plan's last item: the last date."""
     return ti.xcom_pull(task_ids="read_plan")[ti.map_index]
 
 
 def found_dates(ti: Any) -> tuple[str, str]:
-    """The first and the last date that `read_found` returned."""
+    """Return the first and the last date that `read_found` returned."""
     days = [day for found in ti.xcom_pull(task_ids="read_found").values() for day in found]
     return min(days), max(days)
 
@@ -114,14 +115,14 @@ MACROS = {"dates": dates, "planned": planned, "found_dates": found_dates}
 def plan_task(
     env: Environment, selection: str = "{{ params.selection }}", names: str = "{{ params.entities | join(',') }}"
 ) -> BaseOperator:
-    """The task `plan`, a Spark job whose output ends with the plan."""
+    """Return the task `plan`, a Spark job whose output ends with the plan."""
     first, last = (f"{{{{ dates(dag_run, params)[{which}] }}}}" for which in (0, 1))
     asked = ["--selection", selection, "--entities", names, "--first-date", first, "--last-date", last]
     return spark_task(env, "plan", submission(env, "plan", asked, f"{first}..{last}"), _PLAN_DOC)
 
 
 def entity_task(env: Environment, script: str, doc: str, **settings: Any) -> BaseOperator:
-    """The task `<script>.entity` of a mapped group: one index an entity and date of the plan."""
+    """Return the task `<script>.entity` of a mapped group, with one index for each feed and date of the plan."""
     return spark_task(
         env,
         f"{script}.entity",
@@ -134,12 +135,13 @@ def entity_task(env: Environment, script: str, doc: str, **settings: Any) -> Bas
 
 
 def read_plan(databricks_run_id: int, params: Mapping[str, Any] | None = None) -> list[dict[str, str]]:
-    """Says what will be done, and returns the plan: each entity and date, by date. Empty, which ends the run, where
-    nothing is to be done or it is only to be said.
+    """Logs what the run will do, and returns the plan: each feed and date, sorted by date.
+
+    The plan is empty if there is nothing to do, or in a dry run. An empty plan ends the run.
 
     - **Reads** the output of `plan`, from Databricks; **writes** nothing.
     - **Safe to clear**: always.
-    - **Where to look**: this task's log says what will be done; that of `plan` why it found nothing.
+    - **Where to look**: this task's log says what will be done; the log of `plan` says why it found nothing.
     """
     found = read_found(databricks_run_id)
     plan = items(found)
@@ -150,21 +152,21 @@ def read_plan(databricks_run_id: int, params: Mapping[str, Any] | None = None) -
         _log.info("A dry run: nothing is started.")
         return []
     if len(plan) > MOST_ITEMS:
-        raise AirflowFailException(f"{len(plan):,} dates of entities: a run takes {MOST_ITEMS:,}. Choose fewer days.")
+        raise AirflowFailException(f"{len(plan):,} dates of feeds: a run takes {MOST_ITEMS:,}. Choose fewer days.")
     return plan
 
 
 def items(found: Plan) -> list[dict[str, str]]:
-    """Each entity and date of the plan, by date: what a mapped group has an index for."""
+    """Return each feed and date of the plan, sorted by date: the items of a mapped group."""
     return [{"entity": name, "date": day} for day, name in sorted((day, name) for name in found for day in found[name])]
 
 
 def read_found(databricks_run_id: int) -> Plan:
-    """Says what `plan` found, and returns it. Empty, which ends the run, where it found nothing.
+    """Logs the result of `plan`, and returns it. It is empty if `plan` found nothing, which ends the run.
 
     - **Reads** the output of `plan`, from Databricks; **writes** nothing.
     - **Safe to clear**: always.
-    - **Where to look**: this task's log says what was found; that of `plan` why it found nothing.
+    - **Where to look**: this task's log says what was found; the log of `plan` says why it found nothing.
     """
     hook = DatabricksHook()
     (task_run_id,) = last_attempts(hook.get_run(databricks_run_id))
@@ -174,26 +176,31 @@ def read_found(databricks_run_id: int) -> Plan:
         never = f", {len(days) - len(known)} have never run" if len(known) < len(days) else ""
         _log.info("%s: %d dates, %s to %s, %s rows%s", name, len(days), min(days), max(days), f"{sum(known):,}", never)
     if not found:
-        _log.info("Nothing is to be rebuilt.")
+        _log.info("There is nothing to rebuild.")
     return found
 
 
 def read_late(databricks_run_id: int, ti: Any = None) -> Plan:
-    """As `read_found`. Empty also while a replay is queued: each hour would put one more behind it.
+    """Logs and returns the late dates that `plan` found, like `read_found`.
+
+    The result is also empty while a replay is queued: otherwise each hour would queue one more.
 
     - **Reads** the output of `plan`, from Databricks; **writes** nothing.
     - **Safe to clear**: always.
-    - **Where to look**: this task's log says what was found; that of `plan` why it found nothing.
+    - **Where to look**: this task's log says what was found; the log of `plan` says why it found nothing.
     """
     found = read_found(databricks_run_id)
     if found and ti.get_dr_count(dag_id="retailflow_replay", states=["queued"]):
-        _log.info("A replay is queued already. What is late then is found in the next hour.")
+        _log.info("A replay is already queued. The next hour finds the dates that are still late then.")
         return {}
     return found
 
 
 def parse(logs: str) -> Plan:
-    """The plan in a job's output: per entity and ingestion date, the records it has; None where it has never run."""
+    """Return the plan in a job's output: the record count of each feed and ingestion date; None if it has never run.
+
+    Raises: AirflowFailException if the output has no plan.
+    """
     for line in reversed(logs.splitlines()):
         if line.startswith(_PLAN):
             return json.loads(line.removeprefix(_PLAN))
@@ -201,12 +208,12 @@ def parse(logs: str) -> Plan:
 
 
 def touched(names: Iterable[str]) -> list[str]:
-    """The GOLD tables built from these entities, directly or not."""
+    """Return the names of the GOLD tables that are built from these feeds, directly or not."""
     return [table.name for table in built_from(table.name for name in names for table in entity(name).tables)]
 
 
 def only_with(layer: str) -> dict[str, Any]:
-    """The settings of a task that skips itself where the layer is not asked for."""
+    """Return the settings of a task that skips itself if the form did not choose the layer."""
 
     def check(context: Mapping[str, Any]) -> None:
         if layer not in context["params"]["layers"]:
@@ -216,7 +223,7 @@ def only_with(layer: str) -> dict[str, Any]:
 
 
 def chosen(layer: str) -> dict[str, Any]:
-    """The settings of a task that skips itself where its layer, or its GOLD table, is not asked for."""
+    """Return the settings of a task that skips itself if its layer was not chosen or its GOLD table is not affected."""
     is_asked = only_with(layer)["pre_execute"]
 
     def check(context: Mapping[str, Any]) -> None:
@@ -227,4 +234,4 @@ def chosen(layer: str) -> dict[str, Any]:
             if table not in touched(names):
                 raise AirflowSkipException(f"{table} is built from none of {', '.join(sorted(names))}.")
 
-    return {"pre_execute": check, "trigger_rule": "none_failed"}  # one that is skipped stops no other
+    return {"pre_execute": check, "trigger_rule": "none_failed"}  # a skipped task does not stop other tasks

@@ -1,4 +1,4 @@
-"""When the clock starts a run: the environment's cron in UTC, a run for each finished day."""
+"""The schedule of the DAGs: the environment's cron in UTC, with one run for each finished day."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -12,10 +12,10 @@ from retailflow.environments import Schedule
 
 
 class CronUntil(CoreCronDataIntervalTimetable):
-    """A cron whose last run is for the day `last`; triggers work for any day.
+    """A cron timetable whose last run is for the day `last`; triggers work for any day.
 
-    A DAG's end_date would stop the clock too, but Airflow then never starts the tasks of a run triggered for a later
-    logical date, and the trigger form offers the present moment.
+    A DAG's end_date would end the schedule too. But Airflow then never starts the tasks of a run that is triggered for
+    a later logical date, and the trigger form offers the present moment.
     """
 
     def __init__(self, cron: str, last: str) -> None:
@@ -41,7 +41,7 @@ class CronUntil(CoreCronDataIntervalTimetable):
 
 
 def timetable(schedule: Schedule, cron: str | None = None) -> CronDataIntervalTimetable | CronUntil:
-    """Airflow's own timetable, or one that ends where the schedule has a last date; with its cron unless given one."""
+    """Return the timetable of a DAG: `cron`, or the schedule's cron. It ends at the schedule's last date, if set."""
     cron = cron or schedule.cron
     if schedule.last_date is None:
         return CronDataIntervalTimetable(cron, timezone="UTC")
@@ -49,13 +49,17 @@ def timetable(schedule: Schedule, cron: str | None = None) -> CronDataIntervalTi
 
 
 def starts_at(schedule: Schedule, day: date) -> datetime:
-    """When the clock starts the run for the date; where it starts none, the end of the day."""
+    """Return the scheduled start of the run for the date, or the end of the day if no run is scheduled."""
     info = _clock_run(schedule, day)
     return info.run_after if info else datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 def logical_dates(schedule: Schedule, day: date) -> list[datetime]:
-    """Those that a run for the date may have: the day itself, of a trigger, and that of the clock or a backfill."""
+    """Return the logical dates that a run for the day may have.
+
+    The first is midnight of the day, for a trigger. The second is that of the schedule or a backfill, if the day is
+    scheduled.
+    """
     info = _clock_run(schedule, day)
     return [instance(datetime.combine(day, time(), UTC)), *([info.logical_date] if info else [])]
 

@@ -1,8 +1,8 @@
-"""The net under the mails of failed tasks: what a task's own process could not tell, `retailflow_watch` does.
+"""The safety net of failure mails: `retailflow_watch` reports failed tasks that could not send a mail themselves.
 
-A failed task mails itself, in a callback of its own process. No callback runs where that process alone was killed, and
-one may raise. So each DAG leaves a Variable for a run that has failed, and the watch mails at its next look what nobody
-has mailed of it.
+A failed task sends its mail in a callback, in its own process. No callback runs if only that process was killed, and a
+callback may raise. So each DAG writes a Variable for a failed run, and the watch then mails the failed tasks of the run
+that nobody has mailed.
 """
 
 import hashlib
@@ -21,15 +21,18 @@ from retailflow_airflow.macros import ingestion_date
 NOTE = "incident"  # the XCom of a failed task: see failure.py
 _PREFIX = "retailflow_failed/"
 _KEPT_DAYS = 7
-_IN_PROGRESS = timedelta(minutes=5)  # a process that mails is ended long before: core.task_success_overtime
+_IN_PROGRESS = timedelta(minutes=5)  # Airflow ends a process that mails much earlier: core.task_success_overtime
 _MAPPED = re.compile(
     r"(?P<task_id>.+)_(?P<index>\d+)"
-)  # as Airflow names an index of a mapped task; no id of ours is so
+)  # Airflow's name for an index of a mapped task; none of our task ids has this form
 
 
 @dataclass(frozen=True)
 class FailedTask:
-    """A failed task instance and its note, which is empty where its process left none. An index of -1 is not mapped."""
+    """A failed task instance and its note, which is empty if its process left none.
+
+    `map_index` is -1 for a task that is not mapped.
+    """
 
     task_id: str
     map_index: int
@@ -37,7 +40,7 @@ class FailedTask:
 
     @classmethod
     def of(cls, name: str) -> Self:
-        """By its name among the states of a run."""
+        """Return the task instance with this name in the states of a run."""
         found = _MAPPED.fullmatch(name)
         return cls(found["task_id"], int(found["index"])) if found else cls(name, -1)
 
@@ -48,11 +51,12 @@ class FailedTask:
 
 @dataclass(frozen=True)
 class FailedRun:
-    """What is known of a run with failed tasks, in a Variable of its own.
+    """The state of a run with failed tasks, stored in its own Variable.
 
-    `mailed` names those that others than their own process have mailed. `clears` is how often the run had been cleared,
-    None where nobody knows. `is_open` says that the watch has to look at it. `seen_on` is the day of the first failure.
-    `told` are the causes of which a first task has mailed itself; the others that fail by them are told together.
+    `mailed` names the tasks that another process has mailed for them. `clears` is how often the run had been cleared;
+    None if unknown. `is_open` says that the watch has to look at the run. `seen_on` is the day of the first failure.
+    `told` are the causes that a first task has mailed itself; the watch mails the other tasks with these causes
+    together.
     """
 
     dag_id: str
@@ -71,9 +75,9 @@ class FailedRun:
 
     @classmethod
     def open(cls) -> list[Self]:
-        """Those that the watch has to look at.
+        """Return the runs that the watch has to look at, and delete Variables that are older than a week.
 
-        Forgets what is older than a week: who clears such a run has it remembered anew.
+        If somebody clears an older run and it fails again, it gets a new Variable.
         """
         found = [cls._of(Variable.get(key, deserialize_json=True)) for key in Variable.keys(prefix=_PREFIX)]
         oldest = datetime.now(UTC).date() - timedelta(days=_KEPT_DAYS)
@@ -87,13 +91,13 @@ class FailedRun:
         return cls(**{**found, "mailed": tuple(found["mailed"]), "told": tuple(found["told"])})
 
     def after(self, clears: int | None) -> Self:
-        """The same once it had been cleared so often: what was mailed before is no more."""
+        """Return the state after `clears` clears: mails from before the last clear no longer count."""
         if clears is None or clears == self.clears:
             return self
         return replace(self, clears=clears) if self.clears is None else replace(self, clears=clears, mailed=(), told=())
 
     def subject(self, task: FailedTask) -> str:
-        """What a card of the task is about: its table or feed, else its DAG and its name."""
+        """Return the subject of the task's card: its table or feed, else its DAG and its name."""
         if self.dag_id == "retailflow_daily":
             return task.task_id.replace("raw.ingest_", "raw.")
         return f"{self.dag_id} {task.name}"
@@ -103,25 +107,25 @@ class FailedRun:
 
 
 def remember(context: Mapping[str, Any]) -> None:
-    """The `on_failure_callback` of every DAG, which the DAG processor calls: the watch is to look at this run."""
+    """Mark the run for the watch, as the `on_failure_callback` of every DAG. The DAG processor calls it."""
     replace(failed_run(context["dag"].dag_id, context["run_id"], context), is_open=True).write()
 
 
 def failed_run(dag_id: str, run_id: str, context: Mapping[str, Any]) -> FailedRun:
-    """What is known of the run that a callback speaks of."""
+    """Return the stored state of the run in a callback's context."""
     run = context.get("dag_run")
     found = FailedRun.read(dag_id, run_id).after(getattr(run, "clear_number", None))
     if dag_id == "retailflow_daily" and run is not None:
-        with suppress(AirflowFailException):  # a form that makes no sense is what has failed
+        with suppress(AirflowFailException):  # the run has failed because its form is invalid
             return replace(found, ingestion_date=ingestion_date(run, context["params"]))
     return found
 
 
 def not_mailed(ti: Any, run: FailedRun, states: Mapping[str, str | None]) -> tuple[list[FailedTask], FailedRun]:
-    """The failed tasks of a run that nobody has mailed, and what to remember once they are.
+    """Return the failed tasks of a run that nobody has mailed, and the state to save once they are mailed.
 
     Args:
-        states: of all its tasks, by their names.
+        states: the states of all tasks of the run, by task name.
     """
     failed = [FailedTask.of(name) for name in sorted(states) if states[name] == "failed"]
     known = tuple(one.name for one in failed if one.name in run.mailed)
@@ -132,13 +136,13 @@ def not_mailed(ti: Any, run: FailedRun, states: Mapping[str, str | None]) -> tup
 
 
 def pulled(ti: Any, run: FailedRun, task: FailedTask) -> dict[str, Any]:
-    """The note of a failed task: `error`, `databricks_url`, `try_number`, and whether it `is_mailed`."""
+    """Return the note of a failed task: `error`, `databricks_url`, `try_number`, and whether it `is_mailed`."""
     where = {"dag_id": run.dag_id, "run_id": run.run_id, "task_ids": task.task_id, "map_indexes": task.map_index}
     return ti.xcom_pull(key=NOTE, **where) or {}
 
 
 def _is_in_progress(note: Mapping[str, Any]) -> bool:
-    """Whether its process may still be about to mail it."""
+    """Return whether the task's own process may still mail it."""
     if not note or note.get("is_mailed") or note.get("is_told"):
         return False
     return datetime.now(UTC) - datetime.fromisoformat(note["at"]) < _IN_PROGRESS

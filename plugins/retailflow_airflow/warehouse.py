@@ -1,4 +1,4 @@
-"""Queries on the environment's SQL warehouse, by the connection that also submits our jobs."""
+"""Queries the environment's SQL warehouse, through the connection that also submits our jobs."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from airflow.providers.databricks.hooks.databricks import DatabricksHook
 from retailflow.environments import Environment, load_environment
 
 _STATEMENTS = "2.0/sql/statements"
-_PATIENCE_SECONDS = 120  # a serverless warehouse that sleeps is up within seconds, a classic one within minutes
+_PATIENCE_SECONDS = 120  # a stopped serverless warehouse starts within seconds, a classic one within minutes
 _POLL_SECONDS = 1
 _PARAMETER_TYPES = {str: "STRING", int: "BIGINT", date: "DATE"}
 _SCALARS: dict[str, Callable[[str], Any]] = {
@@ -28,13 +28,13 @@ _NESTED = re.compile(r"(ARRAY|MAP)<(?:STRING, ?)?(.*)>", re.IGNORECASE)
 
 
 class WarehouseError(RuntimeError):
-    """A statement failed, was canceled, or did not end in time; the message says which, and what the warehouse said."""
+    """A statement failed, was canceled, or did not end in time. The message has the warehouse's own message."""
 
 
 class Warehouse:
-    """The SQL warehouse of an environment: one of Databricks in the cloud, the local workspace's on a laptop.
+    """The SQL warehouse of an environment: Databricks in the cloud, the local workspace on a laptop.
 
-    `patience_seconds` is how long one call waits, a warehouse that first has to start included.
+    `patience_seconds` is the limit of one query, including the start of the warehouse.
     """
 
     def __init__(self, env: Environment | None = None, patience_seconds: float = _PATIENCE_SECONDS) -> None:
@@ -43,14 +43,14 @@ class Warehouse:
         self._hook = DatabricksHook()
 
     def rows(self, statement: str, **parameters: str | int | date) -> list[dict[str, Any]]:
-        """The rows of a query, each by column name: `rows("SELECT … WHERE ingestion_date = :day", day=day)`.
+        """Return the rows of a query, each as a dict: `rows("SELECT … WHERE ingestion_date = :day", day=day)`.
 
-        Values come as int, float, bool, str, date, datetime with time zone, Decimal, or None; an ARRAY as a list and a
-        MAP with text keys as a dict of these; a STRUCT as a dict of texts. Tables without a catalog in their name are
-        those of the environment's.
+        Values are int, float, bool, str, date, datetime with time zone, Decimal, or None. An ARRAY is a list and a MAP
+        with text keys is a dict of these values; a STRUCT is a dict of texts. A table name without a catalog refers to
+        the environment's catalog.
 
         Raises:
-            WarehouseError: see there.
+            WarehouseError: the statement failed, was canceled, or did not end in time.
             AirflowException: Databricks does not answer, or refuses the request.
         """
         request = {
@@ -73,7 +73,7 @@ class Warehouse:
         return [{name: _typed(value, kind) for (name, kind), value in zip(readers, row, strict=True)} for row in found]
 
     def _ended(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """The answer of a statement that has succeeded, waited for where it has not ended."""
+        """Wait until the statement has ended, and return its answer. Raises: WarehouseError if it did not succeed."""
         statement_id, deadline = answer["statement_id"], time.monotonic() + self._patience_seconds
         while (state := answer["status"]["state"]) in ("PENDING", "RUNNING"):
             if time.monotonic() > deadline:
@@ -101,7 +101,7 @@ def _parameter(name: str, value: str | int | date) -> dict[str, str]:
 
 
 def _typed(value: Any, kind: str) -> Any:
-    """A value by Databricks' name of its type. What is nested comes as JSON, its scalars as text."""
+    """Convert a value by Databricks' name of its type. Nested values arrive as JSON, with their scalars as text."""
     if value is None:
         return None
     if nested := _NESTED.fullmatch(kind):

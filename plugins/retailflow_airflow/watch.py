@@ -1,4 +1,4 @@
-"""When each table is to be there, which days were never run, and what is mailed of it: what `retailflow_watch` does."""
+"""The work of `retailflow_watch`: compares tables with their deadlines, finds missing days, and mails both."""
 
 import logging
 import sys
@@ -23,12 +23,12 @@ from retailflow_airflow.schedule import logical_dates, starts_at
 from retailflow_airflow.unmailed import FailedRun, FailedTask, not_mailed, pulled
 from retailflow_airflow.warehouse import Warehouse
 
-_OPEN_DAYS = 7  # so long a table that has missed its deadline is waited for
+_OPEN_DAYS = 7  # how long the watch waits for a table that has missed its deadline
 _KEPT_DAYS = 30
 _WATCH_IS_LATE = """<p>A run of <b>retailflow_watch</b> was queued and has not ended in time.
-Until one does, no table that misses its deadline is told of, and probably no task runs.</p>
-<p>Look whether Airflow's executor and its workers live, and whether the pool has free slots.
-Nothing needs to be cleared: the next run tells what was missed.</p>"""
+Until one does, no missed deadline is reported, and probably no task runs.</p>
+<p>Check whether Airflow's executor and its workers are alive, and whether the pool has free slots.
+Nothing needs to be cleared: the next run reports what was missed.</p>"""
 _SUCCESS = "success"
 _AT_WORK = {"scheduled", "queued", "running", "restarting", "deferred"}
 _NOTED = ("error", "databricks_url", "try_number", "cause")
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Deadline:
-    """When a table's rows of an ingestion date are promised."""
+    """The moment by which a table's rows of an ingestion date are promised."""
 
     table: str
     ingestion_date: date
@@ -46,21 +46,21 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Day:
-    """What Airflow says of the run of a date, and which tables the run log has. No run: None and no states."""
+    """The run of a date in Airflow, its task states, and the tables in the run log. Without a run: None, no states."""
 
     run_id: str | None
     states: Mapping[str, str | None]
     in_run_log: frozenset[str] = frozenset()
 
     def has(self, table: str) -> bool:
-        """Whether its task succeeded, or another run, such as a replay, made it."""
+        """Return whether the table's task succeeded, or another run, for example a replay, made the table."""
         return self.states.get(table) == _SUCCESS or table in self.in_run_log
 
     @property
     def waiting_to_be_read(self) -> int:
-        """How many GOLD tables are built while the run waits: for a feed, or to try a failed task again.
+        """The number of GOLD tables that are built while the run waits for a feed or for the retry of a failed task.
 
-        0 while a table is being made, and where the run has come to its own publication.
+        It is 0 while a task of a table runs, and after the run has reached its own publication.
         """
         made = {task: state for task, state in self.states.items() if task.startswith(("bronze.", "silver.", "gold."))}
         if self.states.get("gold.publish") or set(made.values()) & _AT_WORK:
@@ -68,16 +68,19 @@ class Day:
         return sum(state == _SUCCESS for task, state in made.items() if task.startswith("gold."))
 
     def has_task(self, table: str) -> bool:
-        """Whether the run, if there is one, knows the table: its contract may be younger."""
+        """Return whether the run, if there is one, has a task for the table: its contract may be newer than the run."""
         return self.run_id is None or table in self.states
 
     def culprit(self, table: str) -> str | None:
-        """What holds the table up; None where there is no run."""
+        """Return the task that delays the table; None if there is no run."""
         return culprit(self.states, table) if self.run_id else None
 
 
 def deadlines(day: date) -> list[Deadline]:
-    """Those of SILVER and GOLD for an ingestion date, by time: `timeOfAvailability`, on the day after."""
+    """Return the deadlines of SILVER and GOLD for an ingestion date, earliest first.
+
+    A deadline is the contract's `timeOfAvailability`, in UTC, on the day after.
+    """
     found = [
         Deadline(contract.tables[-1].name, day, datetime.combine(day + timedelta(days=1), contract.available_by, UTC))
         for contract in (*entities(), *gold_tables())
@@ -86,9 +89,10 @@ def deadlines(day: date) -> list[Deadline]:
 
 
 def own_deadline(env: Environment, after: timedelta = timedelta(minutes=15)) -> DeadlineAlert | None:
-    """Mails, from the triggerer, that a run of the watch itself has not ended: then no worker tells of anything.
+    """Return an alert that the triggerer mails if a run of the watch itself has not ended.
 
-    None under `airflow dags test`, which Airflow 3.3 cannot end for a DAG that has one.
+    In that case no worker can report anything. Returns None under `airflow dags test`, because Airflow 3.3 cannot end
+    that command for a DAG with a deadline.
     """
     if sys.argv[1:3] == ["dags", "test"]:
         return None
@@ -102,10 +106,9 @@ def own_deadline(env: Environment, after: timedelta = timedelta(minutes=15)) -> 
 
 
 def check_deadlines(environment: str, ti: Any = None, params: Mapping[str, Any] | None = None) -> bool:
-    """Mails, once each: failed tasks that could not mail themselves, tables that have missed their deadline, scheduled
-    days that nobody ran, and what has recovered.
+    """Sends one mail each for failed tasks that could not send theirs, missed deadlines, missing days, and recoveries.
 
-    Returns: whether a daily run that waits has built tables which no publication has shown yet; `publish` follows then.
+    Returns: whether a waiting daily run has built tables that are not published yet; `publish` runs then.
 
     - **Reads** the runs of `retailflow_daily` and the states of their tasks, and the run log; **writes** the Variable
       `retailflow_watch`, which says what was mailed and published.
@@ -124,7 +127,7 @@ def check_deadlines(environment: str, ti: Any = None, params: Mapping[str, Any] 
         found = post.day(when)
         absent = [one.table for one in (*due, *missed) if not found.has(one.table)]
         known = mailed.answer(when)
-        if chosen:  # a person asks
+        if chosen:  # a person triggered the check, so it asks the run log again
             known = replace(known, asked_at=None)
         answer = late_day.ask(ti, post.run_log, when, absent, known, now)
         mailed.remember_answer(when, answer)
@@ -155,7 +158,7 @@ def check_deadlines(environment: str, ti: Any = None, params: Mapping[str, Any] 
         states = ti.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])
         post.send_failed(run, states.get(run.run_id, {}))
     post.send_shared()
-    if env.schedule.has(yesterday):  # else the clock has ended, as on a laptop: see missing.py
+    if env.schedule.has(yesterday):  # otherwise the schedule has ended, as on a laptop: see missing.py
         last = yesterday if deadlines(yesterday)[-1].at <= now else yesterday - timedelta(days=1)
         found = missing.search(env.schedule, last, mailed.days, ti, post.run_log)
         post.send_days(Event.MISSED, found.missing)
@@ -166,25 +169,25 @@ def check_deadlines(environment: str, ti: Any = None, params: Mapping[str, Any] 
 
 @dataclass(frozen=True)
 class _Post:
-    """Asks Airflow and the run log, and mails."""
+    """Asks Airflow and the run log, and sends mails."""
 
     env: Environment
     ti: Any
     run_log: RunLog
     since: str
-    # Failed tasks that nobody has mailed and whose cause runs share, by the cause; and what to remember once they are.
+    # Failed tasks with a shared cause that nobody has mailed, by the cause; and the states to save after their mails.
     _shared: dict[str, list[tuple[FailedRun, FailedTask]]] = field(default_factory=lambda: defaultdict(list))
     _known: list[FailedRun] = field(default_factory=list)
     _asked: set[tuple[str, str]] = field(default_factory=set)
 
     def day(self, day: date) -> Day:
-        """The run of the clock, of a backfill, or triggered for that logical date: the one that got farthest."""
+        """Return the run of the date that has the most successful tasks: scheduled, backfilled or triggered."""
         runs = self.ti.get_task_states(dag_id=DAILY, logical_dates=logical_dates(self.env.schedule, day))
         run_id, states = max(runs.items(), key=lambda run: list(run[1].values()).count(_SUCCESS), default=(None, {}))
         return Day(run_id, states)
 
     def send(self, event: Event, group: list[Deadline], found: Day) -> None:
-        """One mail for the group, in the name of its first table."""
+        """Send one mail for the group. Its subject names the first table."""
         first, *others = group
         facts = facts_of(
             event,
@@ -200,7 +203,7 @@ class _Post:
         mail.send(card, self.env, f"{event} {first.table} {first.ingestion_date} {self.since}")
 
     def has_mailed(self, found: Day, table: str) -> bool:
-        """Whether the failure that holds the table up was mailed, or is in a mail that `send_shared` is about to send.
+        """Return whether the failure that delays the table was mailed, or will be mailed by `send_shared`.
 
         The card of the failure names the tables that are built from it.
         """
@@ -214,9 +217,9 @@ class _Post:
         return task_id in run.mailed or bool(pulled(self.ti, run, task).get("is_mailed"))
 
     def send_failed(self, run: FailedRun, states: Mapping[str, str | None]) -> None:
-        """One mail for the failed tasks of a run that nobody has mailed; none where there are none.
+        """Send one mail for the failed tasks of a run that nobody has mailed; send nothing if there are none.
 
-        Those whose cause other runs share wait for `send_shared`.
+        Tasks whose cause other runs share wait for `send_shared`.
         """
         if (run.dag_id, run.run_id) in self._asked:
             return
@@ -234,7 +237,7 @@ class _Post:
             known.write()
 
     def send_shared(self) -> None:
-        """One mail for each cause, whatever it has made fail."""
+        """Send one mail for each shared cause, for the tasks of all runs."""
         for found in self._shared.values():
             self._send(found)
         for known in self._known:
@@ -258,20 +261,24 @@ class _Post:
         mail.send(collect(facts, self.env, self.run_log), self.env, f"failed {names}")
 
     def send_days(self, event: Event, days: list[date]) -> None:
-        """One mail for these days; none where there are none."""
+        """Send one mail for these days; send nothing if there are none."""
         if days:
             facts = Facts(event, DAILY, days[0], DAILY, days=tuple(days))
             mail.send(collect(facts, self.env, None), self.env, f"{event} {','.join(map(str, days))} {self.since}")
 
 
 class _Mailed:
-    """What was mailed, per ingestion date and table, in an Airflow Variable: it outlives runs, restarts and DAG edits.
+    """The sent mails, by ingestion date and table, in an Airflow Variable: it outlives runs, restarts and DAG edits.
 
-    Only `retailflow_watch` writes it, one run at a time, after each mail. It keeps the dates that were last mailed,
-    under `days` what is known of scheduled days, under `published` how many tables of a run it has had published,
-    under `delays` the seconds by which a day was started late that was mailed as not started (None before it was), and
-    under `answers` the last answer of the run log about a day with late tables.
-    `since` is when the Variable was made: who deletes it is told everything again, by messages with other ids.
+    Only `retailflow_watch` writes it, one run at a time, after each mail. It keeps only the dates that were mailed
+    last. Further keys:
+
+    - `days`: the state of scheduled days (see missing.py).
+    - `published`: the number of tables of a run whose publication the watch has triggered.
+    - `delays`: the seconds by which a day started late that was mailed as not started; None before it started.
+    - `answers`: the last answer of the run log about a day with late tables.
+    - `since`: the moment when the Variable was created. If somebody deletes the Variable, the watch mails everything
+      again, with other message ids.
     """
 
     def __init__(self) -> None:
@@ -290,16 +297,16 @@ class _Mailed:
         return Event(found) if found else None
 
     def days_still_open(self, today: date) -> set[date]:
-        """Those of the last days on which a table has missed its deadline and has not come."""
+        """Return the recent ingestion dates with a missed deadline that has not recovered."""
         missed = {date.fromisoformat(day) for day, events in self._events.items() if Event.MISSED in events.values()}
         return {day for day in missed if day >= today - timedelta(days=_OPEN_DAYS)}
 
     def is_unstarted(self, day: date) -> bool:
-        """Whether it was mailed that the day has no run, and none was seen since."""
+        """Return whether a mail has reported that the day has no run, and no run was seen since."""
         return self._delays.get(day.isoformat(), 0) is None
 
     def delay(self, day: date) -> timedelta:
-        """By how much a day was started late, once that was mailed: its other tables come as much later."""
+        """Return how late the day started, if that was mailed. The deadlines of its other tables move by this delay."""
         return timedelta(seconds=self._delays.get(day.isoformat()) or 0)
 
     def answer(self, day: date) -> Answer:

@@ -1,4 +1,4 @@
-"""The GOLD tasks, their publication, and the arrows, which follow the data."""
+"""Wires the GOLD tasks and their publication. The arrows follow the data."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,13 +11,13 @@ from retailflow.contracts import entities, gold_tables
 from retailflow.environments import Environment
 from retailflow_airflow.submit import DATE, publication, spark_job
 
-GOLD_DAY = Asset("gold.day", uri="x-retailflow://gold/day")  # a run has built all it had to of GOLD, and published it
-_COMPLETE = """Green when all tasks of the run are: Airflow judges a run by its last task, and `gold.publish` also runs
-beside failures. It tells those who read whole days, such as `retailflow_marts`, that GOLD is whole.
+GOLD_DAY = Asset("gold.day", uri="x-retailflow://gold/day")  # a run has built and published all its GOLD tables
+_COMPLETE = """Succeeds if all tasks of the run succeed: the last task decides the state of a run in Airflow, and
+`gold.publish` also runs after failures. It starts the DAGs that need a complete day, for example `retailflow_marts`.
 
 - **Reads** and **writes** nothing.
 - **Safe to clear**: always.
-- **Where to look**: where it is *upstream_failed*, at the red tasks before it.
+- **Where to look**: if it is *upstream_failed*, at the red tasks before it.
 """
 
 
@@ -28,18 +28,22 @@ def gold_tasks(
     date: str = DATE,
     **settings: Any,
 ) -> tuple[list[BaseOperator], BaseOperator]:
-    """The task group `gold`, a task a table after the makers of its sources, then `publish`; and `complete`.
+    """Create the task group `gold` and the task `complete`.
+
+    The group has one task for each table, after the tasks that make its sources, and then `publish`.
 
     Args:
-        silver: the task that finishes an entity's tables, its versions too, by the entity.
-        publish: settings of `publish`. date: of the run. settings: of every table's task.
+        silver: the task that finishes a feed's tables, including its versions, by the feed's name.
+        publish: settings of the task `publish`.
+        date: the date of the run.
+        settings: settings of every table's task.
 
     Returns: the tables' tasks, and `complete`.
     """
     with TaskGroup("gold"):
         gold = {table.name: spark_job(env, "gold", table, date=date, **settings) for table in gold_tables()}
         published = publication(env, date, **{"trigger_rule": "all_done", **publish})
-    # Skipped where nothing was built, as on most nights of the erasure.
+    # The task is skipped if nothing was built, as on most nights of the erasure.
     rule = "none_failed_min_one_success"
     complete = EmptyOperator(task_id="complete", trigger_rule=rule, outlets=[GOLD_DAY], doc_md=_COMPLETE)
     makers = {table.name: silver[entity.name] for entity in entities() for table in entity.tables}

@@ -62,6 +62,6 @@ def test_storage_that_refuses_the_task_too_fails_the_try(left, monkeypatch):
 
 def test_after_that_moment_it_looks_once_and_gives_up_without_a_retry(left):
     with pytest.raises(
-        AirflowSensorTimeout, match=r"_SUCCESS is not there; it was waited for until 2026-01-16 22:00 UTC"
+        AirflowSensorTimeout, match=r"_SUCCESS is not there; this task waited for it until 2026-01-16 22:00 UTC"
     ):
         left("2026-01-16T22:01")

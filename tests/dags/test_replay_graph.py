@@ -88,8 +88,8 @@ TODAY = datetime.now(UTC).date()
 @pytest.mark.parametrize(
     ("filled", "sentence"),
     [
-        (form(), "date_from and date_to are needed both: trigger again with them."),
-        (form("2026-01-01", selection="late"), "date_from and date_to are needed both: trigger again with them."),
+        (form(), "date_from and date_to are both needed: trigger again with them."),
+        (form("2026-01-01", selection="late"), "date_from and date_to are both needed: trigger again with them."),
         (form("2026-01-02", "2026-01-01"), "date_to 2026-01-01 is before date_from 2026-01-02"),
         (form("2026-01-01", "2026-1-2"), "date_to '2026-1-2' is not a date of the form YYYY-MM-DD"),
         (form("2025-01-01", "2026-02-05"), "2025-01-01 to 2026-02-05 are 401 days: trigger again with at most 400."),

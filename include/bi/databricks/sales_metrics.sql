@@ -1,8 +1,7 @@
 -- Run in the environment's catalog: USE CATALOG retailflow_dev;
 CREATE OR REPLACE VIEW marts.sales_metrics WITH METRICS LANGUAGE YAML AS $$
 version: '1.1'
-comment: 'A row for each sold or returned line of both channels, as the metrics count them. A view: the rows are those of
-  gold.fact_sales.'
+comment: One row for each sold or returned line of both channels, as the metrics count them. It is a view of gold.fact_sales.
 source: marts.sales
 joins:
 - name: product
@@ -81,9 +80,9 @@ measures:
 - name: average_order
   expr: SUM(net_amount) / nullif(COUNT(DISTINCT order_key), 0)
   display_name: Average order
-  comment: Net revenue by orders.
+  comment: Net revenue divided by orders.
 - name: discount_rate
   expr: SUM(discount_amount) / nullif(SUM(gross_amount), 0)
   display_name: Discount rate
-  comment: Discount by gross revenue.
+  comment: Discount divided by gross revenue.
 $$;

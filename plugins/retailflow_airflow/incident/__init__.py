@@ -1,6 +1,6 @@
-"""The incident card: what happened, what is usual, who waits for it, and what is safe to do now.
+"""The incident card: it says what happened, what is usual, which tables are affected, and what is safe to do now.
 
-One model for the e-mail, the page in Airflow and `./retailflow incident`.
+The e-mail, the page in Airflow and `./retailflow incident` use the same model.
 """
 
 from retailflow_airflow.incident.advice import backfill, replay_outdated

@@ -1,4 +1,4 @@
-"""What is safe to do now: a sentence, and the exact command where one serves better than a click."""
+"""Advises what is safe to do now: a sentence, and the exact command if a command is better than a click."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -13,33 +13,33 @@ _CLEAR = "Open the task in Airflow and press Clear, downstream tasks included; t
 _SENTENCES = {
     Kind.LATE_FEED: "Ask the source of the feed: its delivery is not complete. A task that waits goes on by itself "
     "when it is; one that has failed is safe to clear then.",
-    Kind.WRONG_FORM: "Trigger the DAG again as the error says. To clear this run would only repeat its form.",
+    Kind.WRONG_FORM: "Trigger the DAG again as the error says. Clearing this run would only repeat its form.",
     Kind.SOURCE_API: "The source's API refused, or broke off; the error says what it answered. Ask its owner, and "
-    "clear the task when it answers again: what was fetched until then counts for nothing.",
-    Kind.REFUSED: "Storage or Databricks refuses us, or was not found: nothing is wrong with the delivery. Look at "
-    "the connection that the error names, at the expiry of its secret, at its rights and at the network. Then clear "
-    "what has failed, downstream tasks included.",
+    "clear the task when it answers again: an incomplete delivery does not count.",
+    Kind.REFUSED: "Storage or Databricks refuses us, or was not found: nothing is wrong with the delivery. Check "
+    "the connection that the error names, the expiry of its secret, its rights and the network. Then clear the tasks "
+    "that have failed, downstream tasks included.",
     Kind.LOST_WORKER: f"Its process was killed or its worker lost, or somebody marked it as failed. {_CLEAR}.",
     Kind.DATA_TEST: "Readers see tables that do not keep a promise; the error says which. Find the feed and the date "
-    "in the task's log and follow the runbook. To clear this task only asks again.",
-    Kind.DBT_MODEL: "GOLD is whole and published; only this mart stays behind. The task's log is dbt's: mend the "
-    "model, or the data where a test of it failed, and clear the task then.",
+    "in the task's log and follow the runbook. Clearing this task only repeats the test.",
+    Kind.DBT_MODEL: "GOLD is complete and published; only this mart stays behind. The task's log is dbt's log: fix "
+    "the model, or the data if one of its tests failed, and then clear the task.",
     Kind.ERASURE: f"Nobody is half erased: the request stays open until finish has proved that it is done. {_CLEAR}; "
-    "the erasure goes on where it was.",
+    "the erasure continues where it stopped.",
     Kind.BAD_BATCH: "Withdraw the batch that the error names (./retailflow withdraw), and have it delivered again as a "
     f"new one; nothing of it was read. {_CLEAR}.",
     Kind.DRIFT: "The feed no longer fits its contract. Agree with the source, or change the contract; then rebuild "
     "the day with this command.",
-    Kind.QUALITY_GATE: "Readers keep the last good version: nothing is urgent for them. The statement says "
-    "what broke the audit, and of which feed; the table was built anew and breaks it still. When the source has mended "
-    "it, clear bronze of that feed, downstream tasks included.",
+    Kind.QUALITY_GATE: "Readers keep the last good version: nothing is urgent for them. The statement shows "
+    "what broke the audit, and in which feed; the table was rebuilt and still breaks it. When the source has corrected "
+    "the data, clear bronze of that feed, downstream tasks included.",
     Kind.PLATFORM: "Databricks does not answer, or takes no work. Look at its status page and at the quota; when it is "
     "back, clear what has failed, downstream tasks included: that is safe at any time.",
     Kind.DATABRICKS_FAILURE: f"{_CLEAR}: the same RAW gives the same rows.",
-    Kind.STUCK_RUN: f"Look whether the run is waiting for a slot or for Databricks. {_CLEAR}; its Databricks run is "
+    Kind.STUCK_RUN: f"Check whether the run is waiting for a slot or for Databricks. {_CLEAR}; its Databricks run is "
     "cancelled.",
-    Kind.WRONG_NUMBERS: "Clear bronze and silver of the date, in that order, with their downstream tasks. If it stays "
-    "so, rows were changed by hand: follow the runbook.",
+    Kind.WRONG_NUMBERS: "Clear bronze and silver of the date, in that order, with their downstream tasks. If that does "
+    "not help, rows were changed by hand: follow the runbook.",
     Kind.MISSING_DAYS: "Run these days with this command; days that have a successful run stay as they are. If the DAG "
     "is paused, unpause it. If a run of these days stays queued, mark it as failed first. If these days are never to "
     "be loaded, set schedule.first_date of the environment to a later date.",
@@ -48,7 +48,7 @@ _ONE_BY_ONE = " Airflow runs one backfill of a DAG at a time: give the next comm
 
 
 def advice(kind: Kind, facts: Facts, env: Environment) -> tuple[str, str]:
-    """The sentence and the command, which may be empty."""
+    """Return the advice as a sentence, and the command, which may be empty."""
     if not facts.is_open:
         return "Nothing is to be done.", ""
     if facts.days:
@@ -58,7 +58,7 @@ def advice(kind: Kind, facts: Facts, env: Environment) -> tuple[str, str]:
         sentence = (
             "Start the day yourself; a run that the clock starts later changes nothing. See that the DAG is not paused."
         )
-        # By its logical date the watch knows the run, and Airflow refuses a second one.
+        # The watch finds the run by its logical date, and Airflow refuses a second run with the same date.
         return (
             sentence,
             f"{_airflow(env)} dags trigger {facts.dag_id} --logical-date {facts.ingestion_date}T00:00:00+00:00",
@@ -67,10 +67,10 @@ def advice(kind: Kind, facts: Facts, env: Environment) -> tuple[str, str]:
 
 
 def backfill(dag_id: str, days: Iterable[date], env: Environment) -> list[str]:
-    """The commands that run these days, one for each range.
+    """Return the commands that run these days, one for each range.
 
-    `failed` runs those again whose run failed, which a cancelled backfill makes of all that it had not started; without
-    it Airflow leaves them out and says nothing.
+    `--reprocess-behavior failed` also reruns days whose run has failed; without it Airflow skips them silently. A
+    cancelled backfill marks all runs that it had not started as failed.
     """
     options = "--max-active-runs 3 --reprocess-behavior failed"
     return [
@@ -80,7 +80,11 @@ def backfill(dag_id: str, days: Iterable[date], env: Environment) -> list[str]:
 
 
 def replay_outdated(days: Mapping[tuple[str, str], Collection[date]], env: Environment) -> str:
-    """The command that says what it costs to build these dates, by layer and feed, with today's contract and code."""
+    """Return the command that reports the cost of rebuilding these dates with the present contract and code.
+
+    Args:
+        days: the outdated ingestion dates, by layer and feed.
+    """
     every, feeds = {day for found in days.values() for day in found}, sorted({name for _, name in days})
     dates = {"date_from": str(min(every)), "date_to": str(max(every))}
     return _replay(env, selection="outdated", **dates, entities=feeds, dry_run=True)
@@ -91,7 +95,7 @@ def _replay(env: Environment, **form: Any) -> str:
 
 
 def _airflow(env: Environment) -> str:
-    """How Airflow's command line is called: on a laptop, where RAW has no service principal, by our own command."""
+    """Return the name of Airflow's command line. A laptop, where RAW has no service principal, uses our own command."""
     return "airflow" if isinstance(env.raw.credential, ServicePrincipal) else "./retailflow airflow"
 
 

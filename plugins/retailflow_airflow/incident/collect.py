@@ -1,4 +1,4 @@
-"""From what Airflow knows to the whole card, with what the run log adds."""
+"""Builds the whole card from the facts that Airflow knows and the data of the run log."""
 
 import logging
 import re
@@ -19,11 +19,11 @@ _log = logging.getLogger(__name__)
 _TEAM = "data-engineering"
 _HELD = re.compile(
     r"(gold\.\w+): [^()]+ \([\d,]+ such, audit \w+\)"
-)  # as retailflow_spark.publish.audits.Finding says it
+)  # the text of retailflow_spark.publish.audits.Finding
 
 
 def collect(facts: Facts, env: Environment, run_log: RunLog | None) -> Incident:
-    """The card. It always comes: what the run log does not answer is said to be unknown."""
+    """Return the card. If the run log does not answer, the card still comes and names the unknown parts."""
     contract = _contract(facts.name)
     kind = kind_of(facts)
     action, command = advice(kind, facts, env)
@@ -44,10 +44,10 @@ def collect(facts: Facts, env: Environment, run_log: RunLog | None) -> Incident:
 
 
 def downstream_names(facts: Facts) -> list[str]:
-    """The tables that are built from the subject, directly or not: SILVER of a feed first, then GOLD.
+    """Return the tables that are built from the subject, directly or not: SILVER of a feed first, then GOLD.
 
-    A publication has no table of its own: the list starts with the tables it held back, then come those built from
-    them.
+    A publication has no table of its own: its list starts with the tables that it blocked, followed by the tables
+    built from them.
     """
     if held := _HELD.findall(facts.error):
         return [*held, *(table.table.name for table in built_from(held) if table.table.name not in held)]
@@ -60,7 +60,7 @@ def downstream_names(facts: Facts) -> list[str]:
 
 
 def _ask(facts: Facts, contract, run_log: RunLog | None) -> tuple[dict, str]:
-    """The parts of the card that the run log knows, and what could not be found out."""
+    """Return the parts of the card that the run log knows, and a sentence that names the unknown parts."""
     names = downstream_names(facts)
     if contract is None and not names:
         return {}, ""
@@ -72,7 +72,7 @@ def _ask(facts: Facts, contract, run_log: RunLog | None) -> tuple[dict, str]:
         runs = run_log.runs(facts.name, day)
         found["counts"], found["changes"] = counts(runs, day), changes(runs)
         found["downstream"] = run_log.downstream(names, day)
-    except Exception as error:  # whatever it is, the mail goes out
+    except Exception as error:  # whatever the error is, the mail must be sent
         _log.warning("The SQL warehouse did not answer: %s", error)
         missing = "what readers have is" if "counts" in found else "rows, changes and what readers have are"
         return found, f"The SQL warehouse did not answer, so {missing} unknown: {first_line(str(error))}"
@@ -99,7 +99,7 @@ def _contract(name: str) -> EntityContract | GoldContract | None:
 
 
 def _airflow_url(facts: Facts) -> str:
-    """Of the task instance; of the DAG where there is no run."""
+    """Return the address of the task instance, or of the DAG if there is no run."""
     url = f"{conf.get('api', 'base_url', fallback='http://localhost:8080').rstrip('/')}/dags/{facts.dag_id}"
     if facts.run_id is None or facts.task_id is None:
         return url

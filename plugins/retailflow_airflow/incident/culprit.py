@@ -1,4 +1,4 @@
-"""What holds a table of the daily run up: one answer for the e-mail, the page and the command line."""
+"""Finds the task that delays a table of the daily run: one answer for the e-mail, the page and the command line."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -12,7 +12,7 @@ _NOTED = ("error", "databricks_url", "try_number")
 
 
 def tasks_before(table: str) -> list[str]:
-    """The tasks of the daily DAG that a table, or its raw or bronze task, needs: its own last."""
+    """Return the tasks of the daily DAG that a table, or its raw or bronze task, needs; its own task comes last."""
     layer, _, name = table.partition(".")
     if layer == "gold":
         sources = next(
@@ -28,7 +28,7 @@ def tasks_before(table: str) -> list[str]:
 
 
 def culprit(states: Mapping[str, str | None], table: str) -> str:
-    """The first task of the run on the way to the table that has not succeeded; its own where all have."""
+    """Return the first task before the table that has not succeeded, or the table's own task if all have succeeded."""
     return next((task for task in tasks_before(table) if states.get(task, "success") != "success"), table)
 
 
@@ -41,12 +41,12 @@ def facts_of(
     note: Callable[[str], Mapping[str, Any]],
     **more: Any,
 ) -> Facts:
-    """What is to be said of a table of the daily run that is not there, whoever asks.
+    """Return the facts about a table that the daily run has not made yet.
 
     Args:
-        run_id: of the run of the date; None where there is none.
-        states: of its tasks.
-        note: what a failed task left, by its id: see failure.py.
+        run_id: the id of the run of the date; None if there is no run.
+        states: the states of its tasks, by task id.
+        note: returns the note that a failed task left, by its id; see failure.py.
     """
     task_id = culprit(states, table) if run_id else None
     state = states.get(task_id) if task_id else None

@@ -1,4 +1,4 @@
-"""The first line of an error that a person should read, without what must not be in a mail, and its runbook."""
+"""Finds the first line of an error that a person should read, and its kind. Removes text that must not be mailed."""
 
 import re
 
@@ -6,16 +6,16 @@ from retailflow_airflow.incident.model import Facts, Kind
 
 _LONGEST = 300
 _DATABRICKS = "Job run failed with terminal state"
-# The operator says what failed as the text of a list of dicts; the message stands in either kind of quotes.
+# The operator reports failures as the text of a list of dicts; the message is in either kind of quotes.
 _TASK_ERROR = re.compile(r"'error': (?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")")
 _STATE_MESSAGE = re.compile(r"'state_message': (?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")")
-# Spark puts values of rows between quotes behind its condition: [CAST_INVALID_INPUT] The value 'x' …
+# Spark quotes values of rows after its error condition: [CAST_INVALID_INPUT] The value 'x' …
 _SPARK_CONDITION = re.compile(r"\[[A-Z0-9_]+(\.[A-Z0-9_]+)*\]")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _KEPT_FROM_MAIL = "…"
 
-# Searched for in this order in the error; the jobs' own sentences and types, then what Databricks says.
+# These patterns are searched in this order: first the messages and types of our jobs, then those of Databricks.
 _KINDS = (
     (Kind.WRONG_FORM, r"trigger again|start the run again with one of the two"),
     (Kind.WRONG_NUMBERS, r"BalanceError|does not balance"),
@@ -44,9 +44,9 @@ _OF_DAGS = {"retailflow_marts": Kind.DBT_MODEL, "retailflow_erase": Kind.ERASURE
 
 
 def first_line(error: str) -> str:
-    """The job's own first error line where there is one, else the exception's; at most 300 characters.
+    """Return the job's own first error line if there is one, else the exception's; at most 300 characters.
 
-    Values of rows and e-mail addresses are taken out: a mail goes further than the table that they are from.
+    Values of rows and e-mail addresses are removed: more people can read a mail than the table.
     """
     if _DATABRICKS in error:
         found = _TASK_ERROR.search(error) or _STATE_MESSAGE.search(error)
@@ -60,7 +60,7 @@ def first_line(error: str) -> str:
 
 
 def kind_of(facts: Facts) -> Kind:
-    """By what the error says; where it says nothing, by the task that is waited for and its state."""
+    """Return the kind of a failure by its error text, or else by the state of the task that delays the table."""
     if facts.days:
         return Kind.MISSING_DAYS
     said = next((kind for kind, pattern in _KINDS if re.search(pattern, facts.error)), None)

@@ -1,4 +1,4 @@
-"""What a card says, as plain values."""
+"""The content of a card, as plain values."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -7,26 +7,26 @@ from enum import StrEnum
 
 
 class Event(StrEnum):
-    """What happened. The value is the word that people read."""
+    """What happened. The value is the word in the mail's subject."""
 
     FAILED = "failed"
     MISSED = "missed"
     RECOVERED = "recovered"
-    SHOWN = "state"  # nothing did: somebody asked
+    SHOWN = "state"  # nothing happened: somebody asked for the card
 
 
 class Kind(StrEnum):
-    """What kind of failure it is: each has advice of its own, and a runbook."""
+    """The kind of a failure. Each kind has its own advice and a runbook."""
 
     WRONG_FORM = "wrong_form"
     LATE_FEED = "late_feed"
     SOURCE_API = "source_api"
-    REFUSED = "refused"  # by storage or Databricks: our credential, our rights, the network
+    REFUSED = "refused"  # storage or Databricks refuses our credential or rights, or cannot be reached
     BAD_BATCH = "bad_batch"
     DRIFT = "drift"
     QUALITY_GATE = "quality_gate"
-    PLATFORM = "platform"  # Databricks does not answer, or takes no work
-    DATABRICKS_FAILURE = "databricks_failure"  # of a job, by itself
+    PLATFORM = "platform"  # Databricks does not answer, or accepts no work
+    DATABRICKS_FAILURE = "databricks_failure"  # a single job failed
     LOST_WORKER = "lost_worker"
     STUCK_RUN = "stuck_run"
     WRONG_NUMBERS = "wrong_numbers"
@@ -37,12 +37,12 @@ class Kind(StrEnum):
 
     @property
     def is_shared(self) -> bool:
-        """Whether one cause makes many tasks fail like that."""
+        """Whether one cause makes many tasks fail in this way."""
         return self in (Kind.PLATFORM, Kind.REFUSED)
 
     @property
     def runbook(self) -> str:
-        """The page about it, below docs."""
+        """The path of its runbook, below docs."""
         return _RUNBOOKS.get(self, f"runbooks/{self}.md")
 
 
@@ -61,10 +61,10 @@ _RUNBOOKS = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What Airflow knows: where an incident begins.
+    """The facts that Airflow knows about an incident.
 
-    `subject` is a table (`silver.orders`), or the task where there is none. `task_id` is the task to look at: its own,
-    or what it waits for; None where there is no run. `error` is an exception's whole text.
+    `subject` is a table (`silver.orders`), or the task if there is no table. `task_id` is the task to look at: the
+    subject's own task, or the task that it waits for; None if there is no run. `error` is an exception's whole text.
     """
 
     event: Event
@@ -78,10 +78,10 @@ class Facts:
     try_number: int | None = None
     error: str = ""
     deadline: datetime | None = None
-    also: tuple[str, ...] = ()  # tables that missed their deadline by the same cause
-    days: tuple[date, ...] = ()  # in order, those without a finished run: the first is the ingestion_date
+    also: tuple[str, ...] = ()  # tables that missed their deadline for the same cause
+    days: tuple[date, ...] = ()  # days without a finished run, in order: the first is the ingestion_date
     databricks_url: str | None = None
-    cause: str = ""  # what it shares with failures of other runs: see causes.py
+    cause: str = ""  # the cause that it shares with failures of other runs: see causes.py
 
     @property
     def is_open(self) -> bool:
@@ -90,7 +90,7 @@ class Facts:
 
     @property
     def when(self) -> str:
-        """The ingestion date, or the first and the last of several; empty where there is none."""
+        """The ingestion date, or the first and the last of several dates; empty if there is no date."""
         if len(self.days) > 1:
             return f"{self.days[0]} to {self.days[-1]} ({len(self.days)} days)"
         return str(self.ingestion_date or "")
@@ -105,7 +105,7 @@ class Facts:
 
 
 def ranges(days: Iterable[date]) -> list[tuple[date, date]]:
-    """The first and the last of each row of days that follow each other."""
+    """Return the first and the last day of each range of consecutive days."""
     found: list[tuple[date, date]] = []
     for day in sorted(days):
         if found and found[-1][1] + timedelta(days=1) == day:
@@ -116,19 +116,19 @@ def ranges(days: Iterable[date]) -> list[tuple[date, date]]:
 
 
 def listed(days: Iterable[date]) -> str:
-    """Such as `2026-01-15 to 2026-01-16, 2026-01-20`."""
+    """Return the days as text, for example `2026-01-15 to 2026-01-16, 2026-01-20`."""
     return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ranges(days))
 
 
 def describe(days: Collection[date]) -> str:
-    """The sentence about days that are missing, without its full stop."""
+    """Return a sentence about missing days, without its full stop."""
     count = "1 scheduled day has" if len(days) == 1 else f"{len(days)} scheduled days have"
     return f"{count} no finished run: {listed(days)}"
 
 
 @dataclass(frozen=True)
 class Count:
-    """Rows of the day beside the median of the days before. None where there was no run of that day."""
+    """The rows of a layer on the day, and the median of the days before. None if there was no run."""
 
     layer: str
     what: str
@@ -138,7 +138,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Downstream:
-    """A table that is built from the subject: the last date that a run made it for, and when readers last got it."""
+    """A table that is built from the subject, its newest ingestion date, and the time of its last publication."""
 
     name: str
     last_date: date | None = None
@@ -147,7 +147,7 @@ class Downstream:
 
 @dataclass(frozen=True)
 class Incident:
-    """`unknown` says, in a sentence, which part could not be found out; empty where all is known."""
+    """The whole card. `unknown` is a sentence that names the parts that are not known; empty if all are known."""
 
     facts: Facts
     environment: str

@@ -1,4 +1,4 @@
-"""The card as subject, text and HTML. No external assets; legible in light and dark mode."""
+"""Renders the card as subject, text and HTML, without external assets; it is legible in light and dark mode."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _TEMPLATES.filters["moment"] = lambda value: f"{value:%Y-%m-%d %H:%M} UTC" if va
 
 
 def subject(incident: Incident) -> str:
-    """Such as `[retailflow prod] MISSED silver.orders 2026-01-15, due 04:00 UTC (and 2 more)`."""
+    """Return a subject like `[retailflow prod] MISSED silver.orders 2026-01-15, due 04:00 UTC (and 2 more)`."""
     facts = incident.facts
     when = f" {facts.when}" if facts.when else ""
     due = f", due {facts.deadline:%H:%M} UTC" if facts.event is Event.MISSED and facts.deadline else ""

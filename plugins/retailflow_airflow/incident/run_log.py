@@ -1,4 +1,4 @@
-"""What the run log knows of a table: rows of the day and of days before, changes, and what readers have."""
+"""Queries the run log about a table: its rows on the day and before, changes of code and contract, publications."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -30,15 +30,17 @@ Row = Mapping[str, Any]
 
 
 class Source(Protocol):
-    """What is asked of retailflow_airflow.warehouse.Warehouse."""
+    """The part of retailflow_airflow.warehouse.Warehouse that `RunLog` uses."""
 
     def rows(self, statement: str, **parameters: str | int | date) -> list[dict[str, Any]]: ...
 
 
 class RunLog:
-    """The questions to the warehouse. One that has not answered once is not asked again: a look has many cards.
+    """Queries the warehouse about runs. After the first failed query, all others fail at once.
 
-    Every method raises what the warehouse raises, and TimeoutError where all answers together take longer than
+    One run of the watch renders many cards and must not wait for each.
+
+    Every method raises the warehouse's errors, and TimeoutError if all queries together take longer than
     `patience_seconds` (None: as long as the warehouse itself waits).
     """
 
@@ -48,19 +50,19 @@ class RunLog:
         self._error: Exception | None = None
 
     def runs(self, name: str, day: date) -> list[Row]:
-        """The runs of an entity or GOLD table, all its layers, for the day and the 60 before, by their start."""
+        """Return the runs of a feed or GOLD table in all layers, for the day and the 60 days before, oldest first."""
         return self._rows(_RUNS, name=name, first=day - _LOOK_BACK, last=day)
 
     def made(self, day: date) -> frozenset[str]:
-        """The tables that some run made for the day."""
+        """Return the tables that any run made for the day."""
         return frozenset(row["name"] for row in self._rows(_MADE, day=day))
 
     def silver(self, first: date, last: date) -> dict[date, list[str]]:
-        """Per ingestion date from `first` to `last` the feeds whose SILVER some run made."""
+        """Return, for each ingestion date from `first` to `last`, the feeds whose SILVER any run made."""
         return {row["ingestion_date"]: row["names"] for row in self._rows(_SILVER, first=first, last=last)}
 
     def downstream(self, names: Iterable[str], day: date) -> tuple[Downstream, ...]:
-        """What readers have of these tables."""
+        """Return the newest ingestion date and the last publication of each of these tables."""
         last = {row["name"]: row["last_date"] for row in self._rows(_LAST_DATES, first=day - _LOOK_BACK)}
         published = {row["name"]: row["published_at"] for row in self._rows(_PUBLISHED)}
         return tuple(Downstream(name, last.get(name), published.get(name)) for name in names)
@@ -71,7 +73,7 @@ class RunLog:
         try:
             return self._asked(statement, parameters)
         except Exception as error:
-            if "TABLE_OR_VIEW_NOT_FOUND" in str(error):  # its first run makes it
+            if "TABLE_OR_VIEW_NOT_FOUND" in str(error):  # the first run creates the table
                 return []
             self._error = error
             raise
@@ -82,7 +84,7 @@ class RunLog:
 
 
 def counts(found: Iterable[Row], day: date) -> tuple[Count, ...]:
-    """Per layer what its newest run of the day counted, beside the median of the last 28 other dates."""
+    """Return, for each layer, the rows of its newest run of the day, and the median of the last 28 dates before."""
     newest = {(row["layer"], row["ingestion_date"]): row for row in found}
     said = []
     for layer in ("bronze", "silver", "gold"):
@@ -97,7 +99,7 @@ def counts(found: Iterable[Row], day: date) -> tuple[Count, ...]:
 
 
 def changes(found: Iterable[Row]) -> tuple[str, ...]:
-    """The last change of the code and of the contract, a sentence each; empty where the runs had none."""
+    """Return the last change of the code and of the contract, as one sentence each; empty if there was no change."""
     said = {}
     before: dict[str, Row] = {}
     for row in found:

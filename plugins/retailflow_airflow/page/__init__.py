@@ -1,7 +1,7 @@
-"""The RetailFlow page of Airflow's UI: what each day became in each layer, and whether it was in time.
+"""The RetailFlow page of Airflow's UI: the state of each day in each layer, and whether it was on time.
 
-`run_log.py` reads what the jobs recorded, `airflow_states.py` what Airflow knows; `cells.py` judges them, `trend.py`
-looks at them over time, `app.py` serves the page.
+`run_log.py` reads the data that the jobs recorded, and `airflow_states.py` the states that Airflow knows. `cells.py`
+derives one state for each cell, `trend.py` compares days over time, `app.py` serves the page.
 """
 
 from functools import cached_property
@@ -9,7 +9,10 @@ from typing import Any
 
 
 class Page:
-    """The page's ASGI app, built by its first request: all of Airflow's components load plugins, one serves them."""
+    """The page's ASGI app. The first request builds it, because all of Airflow's components load plugins.
+
+    Only one of the components serves the page.
+    """
 
     @cached_property
     def _app(self) -> Any:

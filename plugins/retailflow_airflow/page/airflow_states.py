@@ -1,4 +1,4 @@
-"""What Airflow's own database knows of the daily runs: the only place that reads its models."""
+"""Reads the daily runs from Airflow's own database. No other module reads Airflow's models."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ WRITERS = (DAG_ID, "retailflow_erase", "retailflow_maintenance", "retailflow_pub
 
 @dataclass(frozen=True)
 class Task:
-    """A task of a day's newest run. `state` is Airflow's; None is a task that nothing has been decided of."""
+    """A task of a day's newest run. `state` is Airflow's state; None if Airflow has not scheduled the task yet."""
 
     run_id: str
     state: str | None
@@ -45,7 +45,7 @@ class Try:
 
 
 def tasks(session: Session, first: date, last: date) -> dict[tuple[date, str], Task]:
-    """Per ingestion date from `first` to `last` and task id, the task in the newest run for that date."""
+    """Return the tasks of the newest run for each ingestion date from `first` to `last`, by date and task id."""
     days = _runs(session, first, last)
     found = session.execute(
         select(
@@ -63,14 +63,14 @@ def tasks(session: Session, first: date, last: date) -> dict[tuple[date, str], T
 
 
 def last_written(session: Session) -> datetime | None:
-    """When a task last ended that may have changed the tables that the page reads."""
+    """Return the last end of a task that may have changed the tables of this page; None if there is none."""
     return session.scalar(select(func.max(TaskInstance.end_date)).where(TaskInstance.dag_id.in_(WRITERS)))
 
 
 def missing_days(session: Session) -> list[date]:
-    """The scheduled days that the watch has found missing, without those that a run has filled or is about to fill.
+    """Return the scheduled days that the watch reports as missing, without days that a run has filled or will fill.
 
-    A run that waits for a backfill that was cancelled fills nothing: Airflow never starts it.
+    A queued run of a cancelled backfill fills nothing: Airflow never starts it.
     """
     row = session.scalar(select(Variable).where(Variable.key == REMEMBERED))
     found = Known.read(json.loads(row.val).get("days", {})).missing if row else frozenset()
@@ -82,7 +82,7 @@ def missing_days(session: Session) -> list[date]:
 
 
 def _runs(session: Session, first: date, last: date, *which: ColumnElement[bool]) -> Mapping[str, date]:
-    """The ingestion date of each run for one from `first` to `last`, by the run's id."""
+    """Return the ingestion date of each run, by the run's id, for ingestion dates from `first` to `last`."""
     start, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
     by_hand = and_(DagRun.run_type == DagRunType.MANUAL, DagRun.run_after >= start)
     columns = (DagRun.run_id, DagRun.conf, DagRun.logical_date, DagRun.run_after)
@@ -94,7 +94,7 @@ def _runs(session: Session, first: date, last: date, *which: ColumnElement[bool]
 
 
 def tries(session: Session, task: Task, task_id: str) -> list[Try]:
-    """All tries of a task in that run, the first first."""
+    """Return all tries of a task in that run, in order."""
     found: dict[int, Try] = {}
     for model in (TaskInstanceHistory, TaskInstance):
         query = select(model.try_number, model.state, model.start_date, model.end_date).where(
@@ -105,13 +105,13 @@ def tries(session: Session, task: Task, task_id: str) -> list[Try]:
 
 
 def databricks_page(session: Session, task: Task, task_id: str) -> str | None:
-    """The address of the page of its newest run in Databricks."""
+    """Return the address of the task's newest run in Databricks; None if there is none that is safe to link."""
     url = _left(session, task, task_id, "run_page_url")
     return url if isinstance(url, str) and url.startswith(("https://", "http://127.0.0.1:")) else None
 
 
 def note(session: Session, task: Task, task_id: str) -> Mapping[str, Any]:
-    """What its last try left: see failure.py. Empty where it left nothing."""
+    """Return the note that the task's last try left: see failure.py. It is empty if the try left none."""
     found = _left(session, task, task_id, NOTE)
     return found if isinstance(found, dict) else {}
 
@@ -123,7 +123,7 @@ def _left(session: Session, task: Task, task_id: str, key: str) -> Any:
 
 
 def _ingestion_date(run: Any) -> date:
-    """A run with a wrong date in its form has failed; it counts for the date that it has without the form."""
+    """Return the ingestion date of a run. A run with an invalid date in its form has failed; ignore the form then."""
     moments = run.logical_date, run.run_after
     try:
         return ingestion_date_of((run.conf or {}).get("ingestion_date"), *moments)

@@ -1,4 +1,7 @@
-"""The page's routes. All but the style sheet and the script are for who may read the runs of `retailflow_daily`."""
+"""The page's routes. Only users who may read the runs of `retailflow_daily` can use them.
+
+The style sheet and the script are open to everyone.
+"""
 
 import logging
 import os
@@ -35,7 +38,7 @@ from retailflow_airflow.warehouse import Warehouse, WarehouseError
 
 _log = logging.getLogger(__name__)
 STRIP_DAYS = 30
-_RUN_LOG_SECONDS = 60  # between two reads, while tasks end
+_RUN_LOG_SECONDS = 60  # minimum time between two reads of the run log
 _CARD_SECONDS = 8
 _HERE = Path(__file__).parent
 _HEADERS = {
@@ -45,7 +48,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-# Of the report, which is one file with all its style and script inside.
+# The report is one file that contains its style and its script.
 _REPORT_HEADERS = _HEADERS | {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
     " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
@@ -55,13 +58,13 @@ _ON_CALL = Depends(requires_access_dag("PUT", DagAccessEntity.RUN, airflow_state
 
 
 def _is_on_call(user: GetUserDep) -> bool:
-    """Whether Airflow lets this user change the runs: what records hold may be personal and is for them only."""
+    """Return whether Airflow lets this user change the runs. Only these users see records: they can be personal."""
     dag = DagDetails(id=airflow_states.DAG_ID, team_name=DagModel.get_team_name(airflow_states.DAG_ID))
     return get_auth_manager().is_authorized_dag(method="PUT", access_entity=DagAccessEntity.RUN, details=dag, user=user)
 
 
 def _in_bounds(day: date) -> date:
-    """Days around it must be dates too, and no shop of ours is older."""
+    """Return the day. Raises: ValueError if it is not between 2000 and 2100, so that the days around it exist too."""
     if not date(2000, 1, 1) <= day <= date(2100, 1, 1):
         raise ValueError(f"{day} is not between 2000 and 2100")
     return day
@@ -117,7 +120,7 @@ def create_app() -> FastAPI:
         recorded = known.value or RunLog()
         first, last = recorded.days or (None, None)
         yesterday = _now().date() - timedelta(days=1)
-        # Where the clock goes on, a night of which nothing is recorded is the one to look at.
+        # If the schedule is still active, show last night even if nothing was recorded.
         newest = yesterday if env.schedule.last_date is None or last is None else last
         shown = _date_of(date_) or newest
         strip = list(cells.days_until(shown, STRIP_DAYS))
@@ -147,7 +150,7 @@ def create_app() -> FastAPI:
     def cell(layer: str, name: str, day: Day, session: SessionDep, is_on_call: IsOnCall) -> HTMLResponse:
         return rendered("cell.html", **details(session, layer, name, day, is_on_call))
 
-    # What asks the warehouse is `async` and runs in threads of our own: see lane.py.
+    # Routes that query the warehouse are `async` and use our own threads: see lane.py.
 
     def facts(layer: str, name: str, day: Day, session: SessionDep) -> Facts:
         if (contract := cells.contract_of(layer, name)) is None:
@@ -157,7 +160,7 @@ def create_app() -> FastAPI:
 
     @app.get("/incident/{layer}/{name}/{day}")
     async def incident(found: Annotated[Facts, Depends(facts)]) -> HTMLResponse:
-        """The card that the e-mail has. It asks the warehouse, so it comes after the cell."""
+        """Return the card of the e-mail. It queries the warehouse, so the page loads it after the cell."""
         known = IncidentRunLog(Warehouse(env), _CARD_SECONDS)
         return rendered("incident.html", card=await lane.run(partial(collect, found, env, known)))
 
@@ -188,7 +191,7 @@ def create_app() -> FastAPI:
 
 
 def _date_of(text: str) -> date | None:
-    """None where it is not a date that the page can show."""
+    """Return the date, or None if it is not a date that the page can show."""
     try:
         return _in_bounds(date.fromisoformat(text))
     except ValueError:
@@ -196,7 +199,7 @@ def _date_of(text: str) -> date | None:
 
 
 def _report() -> Path:
-    """Where a laptop has it; nowhere in the cloud, where analysts have dashboards."""
+    """Return the path of the local report. The cloud has none, because analysts use dashboards there."""
     return Path(os.environ.get("RETAILFLOW_REPORT", os.devnull))
 
 
@@ -213,7 +216,7 @@ def _templates(env: Environment) -> jinja2.Environment:
 
 
 def _facts(session: Session, board: cells.Board, cell: cells.Cell) -> Facts:
-    """As the e-mail has them: see incident/culprit.py."""
+    """Return the same facts as the e-mail: see incident/culprit.py."""
     tasks = board.tasks(cell.day)
     more: dict[str, Any] = {"deadline": cell.deadline, "days": (cell.day,) if cell.state is cells.MISSING else ()}
     if cell.state is cells.UNBALANCED:
@@ -240,7 +243,10 @@ def _entity(name: str) -> str:
 
 
 def _audits(run_log: RunLog, cell: cells.Cell) -> list[dict[str, Any]]:
-    """What the day's own run found of the table, or any run on the day that follows: when the day is published."""
+    """Return the audit results of the table from the day's own run, or from any run on the day of its publication.
+
+    A day is published on the day after it.
+    """
     run_id, morning = (cell.run or {}).get("databricks_run_id"), cell.day + timedelta(days=1)
     found = run_log.audits.get(cell.name, [])
     return [row for row in found if row["databricks_run_id"] == run_id or row["audited_at"].date() == morning]

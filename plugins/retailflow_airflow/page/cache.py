@@ -1,4 +1,4 @@
-"""A value that is slow to read: a request gets the last one at once, and a thread reads it again if it has changed."""
+"""Caches a value that is slow to read: requests get the last value at once, and a thread refreshes it if needed."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Known(Generic[T]):
-    """The last value that was read, when, and why the newest try to read it failed; None where that is not so."""
+    """The last value, the time of its read, and the error of the newest try if that failed. Each may be None."""
 
     value: T | None = None
     read_at: datetime | None = None
@@ -22,9 +22,9 @@ class Known(Generic[T]):
 
 
 class Cache(Generic[T]):
-    """Calls `read` for a request whose `version` differs from that of the last value, or that comes an hour later.
+    """Calls `read` if a request's `version` differs from the version of the last value, or if that is an hour old.
 
-    After each try it waits for `seconds`.
+    After each try it waits for `seconds` before the next one.
     """
 
     def __init__(self, read: Callable[[], T], seconds: float) -> None:

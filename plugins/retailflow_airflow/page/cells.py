@@ -1,4 +1,4 @@
-"""What became of an entity or GOLD table in a layer on a day: one state each, judged from run_log and Airflow."""
+"""Derives the state of a feed or GOLD table in a layer on a day, from the run log and from Airflow."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,9 @@ _UNDER_WAY = ("running", "queued", "scheduled", "restarting", "up_for_retry", "u
 
 
 class State(NamedTuple):
-    """`name` is its symbol and style; `rank` says which of several is shown for them all."""
+    """The state of a cell. `name` selects its symbol and style. If several cells share one symbol, the highest `rank`
+    is shown.
+    """
 
     name: str
     label: str
@@ -38,7 +40,7 @@ STATES = (DONE, LATE, RUNNING, WAITING, OVERDUE, MISSING, BLOCKED, HELD, UNBALAN
 
 @dataclass(frozen=True)
 class Cell:
-    """`deadline` is when the day was promised; bronze and raw promise nothing."""
+    """A layer of a feed or GOLD table on a day. `deadline` is the promised time; bronze and raw have none."""
 
     layer: str
     name: str
@@ -49,7 +51,7 @@ class Cell:
     balance: Row | None = None
     deadline: datetime | None = None
     is_outdated: bool = False
-    is_ingested: bool = False  # the task is that which fetches the feed from its API
+    is_ingested: bool = False  # the task is the one that fetches the feed from its API
 
     @property
     def task_id(self) -> str:
@@ -57,7 +59,7 @@ class Cell:
 
     @property
     def is_judged(self) -> bool:
-        """Only what the clock started can be late; a backfill or a run by hand has no deadline."""
+        """Whether the cell can be late: only scheduled runs have a deadline, not backfills and manual runs."""
         started_by = (self.run or {}).get("first_dag_run_id") or ""
         return self.deadline is not None and started_by.startswith("scheduled__")
 
@@ -76,9 +78,9 @@ class Cell:
 
 
 class Board:
-    """All cells that run_log and Airflow know of.
+    """All cells that the run log and Airflow know.
 
-    `tasks` are those of the days that are asked for, `missing` the scheduled days that have no finished run.
+    `tasks` are the tasks of the requested days, `missing` the scheduled days that have no finished run.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Board:
         self._released = run_log.release["versions"] if run_log.release else {}
 
     def tasks(self, day: date) -> dict[str, Task]:
-        """Those of the day's newest run, by their ids."""
+        """Return the tasks of the day's newest run, by task id."""
         return {task_id: task for (when, task_id), task in self._tasks.items() if when == day}
 
     def cells(self, contract: EntityContract | GoldContract, day: date) -> list[Cell]:
@@ -102,7 +104,7 @@ class Board:
         return [self.cell(layer, contract, day) for layer in layers]
 
     def worst(self, contract: EntityContract | GoldContract, day: date) -> Cell:
-        """The cell that stands for all layers of that day."""
+        """Return the cell that represents all layers of that day: the one with the worst state."""
         return max(self.cells(contract, day), key=lambda cell: cell.state.rank)
 
     def cell(self, layer: str, contract: EntityContract | GoldContract, day: date) -> Cell:
@@ -133,7 +135,7 @@ class Board:
         return LATE if cell.is_judged and cell.run["first_ended_at"] > cell.deadline else DONE
 
     def _in_airflow(self, cell: Cell) -> State | None:
-        """What the task says, unless the run log knows of a later success, such as a replay's."""
+        """Return the state of the task, unless the run log has a later success, for example of a replay."""
         if cell.task is None:
             return None
         state, ended = cell.task.state, cell.task.ended_at
@@ -146,7 +148,10 @@ class Board:
         return DONE if state == "success" and cell.layer == "raw" else None
 
     def _is_held(self, run: Row, table: str) -> bool:
-        """Whether readers do not see yet what the run built: an audit holds it back, or a source of it moves."""
+        """Return whether readers do not yet see the version that the run built.
+
+        An audit blocks the table, or one of its sources is being changed.
+        """
         built = run["versions_after"].get(table)
         return built is not None and bool(self._released) and built > self._released.get(table, -1)
 
@@ -158,18 +163,18 @@ class Board:
 
 
 def newest_by_clock(env: Environment, now: datetime) -> date:
-    """The last ingestion date for which the clock has started a run, if it is switched on."""
+    """Return the last ingestion date that the schedule has started a run for, if the DAG is not paused."""
     yesterday = now.date() - timedelta(days=1)
     return min(yesterday, env.schedule.last_date or yesterday)
 
 
 def due(contract: EntityContract | GoldContract, day: date) -> datetime:
-    """When the contract promises the day: the next day at its timeOfAvailability, in UTC."""
+    """Return the moment by which the contract promises the day: `timeOfAvailability` on the next day, in UTC."""
     return datetime.combine(day + timedelta(days=1), contract.available_by, UTC)
 
 
 def contract_of(layer: str, name: str) -> EntityContract | GoldContract | None:
-    """None for a layer or a name that there is not."""
+    """Return the contract of a feed or GOLD table; None for an unknown layer or name."""
     known = gold_tables() if layer == "gold" else entities() if layer in LAYERS else ()
     return next((contract for contract in known if contract.name == name), None)
 
@@ -179,7 +184,7 @@ def days_until(last: date, count: int) -> Iterator[date]:
 
 
 def spoken(span: timedelta) -> str:
-    """`38 s`, `12 min`, `3 h 05`, `9 d`."""
+    """Return the duration as text, for example `38 s`, `12 min`, `3 h 05` or `9 d`."""
     seconds = round(span.total_seconds())
     if seconds < 90:
         return f"{seconds} s"

@@ -1,6 +1,6 @@
-"""Threads of the page's own for what asks the warehouse.
+"""Separate threads for the page's queries of the warehouse.
 
-Airflow's API serves its tasks by the threads that answer the page. A warehouse that hangs must not take these.
+Airflow's API uses the threads that serve the page also for its tasks. A warehouse that hangs must not block them.
 """
 
 import asyncio
@@ -12,11 +12,11 @@ T = TypeVar("T")
 
 
 class BusyError(RuntimeError):
-    """The warehouse did not answer in time, or so many wait for it already that there is no room."""
+    """The warehouse did not answer in time, or too many requests already wait for it."""
 
 
 class Lane:
-    """Runs work in `threads` threads, for `seconds` at most; no more than `places` wait or run at a time."""
+    """Runs work in `threads` threads. At most `places` calls wait or run at a time, each for at most `seconds`."""
 
     def __init__(self, threads: int, places: int, seconds: float) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="retailflow-page")
@@ -24,7 +24,7 @@ class Lane:
         self._taken = 0
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns. Raises: what it raises, and BusyError. Work that has begun is not broken off."""
+        """Return the result of `work`. Raises: its errors, and BusyError. Work that has started is not cancelled."""
         if self._taken >= self._places:
             raise BusyError("Too many requests wait for the SQL warehouse.")
         self._taken += 1

@@ -1,4 +1,4 @@
-"""What the jobs recorded of themselves, read through the SQL warehouse."""
+"""Reads the data that the jobs recorded about their runs, through the SQL warehouse."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -61,7 +61,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class RunLog:
-    """What was recorded of the last 400 days, by layer, name and ingestion date. The newest entry of each holds."""
+    """The records of the last 400 days, by layer, name and ingestion date; only the newest entry of each."""
 
     runs: dict[tuple[str, str, date], Row] = field(default_factory=dict)
     balances: dict[tuple[str, date], Row] = field(default_factory=dict)
@@ -72,15 +72,15 @@ class RunLog:
 
     @cached_property
     def days(self) -> tuple[date, date] | None:
-        """The first and the last ingestion date of any run."""
+        """The first and the last ingestion date of all runs; None without a run."""
         found = {day for _, _, day in self.runs}
         return (min(found), max(found)) if found else None
 
     @cached_property
     def outdated(self) -> dict[tuple[str, str], set[date]]:
-        """Per layer and feed, the dates that were built with another contract or code than what was built last.
+        """For each layer and feed, the dates that were built with another contract or code than the newest run.
 
-        GOLD is not among them: its next run builds it anew by itself.
+        GOLD is not included: its next run rebuilds it automatically.
         """
         newest: dict[tuple[str, str], Row] = {}
         for (layer, name, _), run in self.runs.items():
@@ -93,12 +93,12 @@ class RunLog:
         return dict(found)
 
     def silver(self, day: date) -> set[str]:
-        """The feeds whose SILVER some run made for the day."""
+        """Return the feeds whose SILVER any run made for the day."""
         return {contract.name for contract in entities() if ("silver", contract.name, day) in self.runs}
 
     @cached_property
     def trends(self) -> list[tuple[str, list[tuple[str, list[Day]]]]]:
-        """Revenue by currency and records by feed, each day judged."""
+        """Revenue by currency and records by feed, with the ordinary range of each day."""
         revenue: dict[str, dict[date, float]] = defaultdict(dict)
         for row in self.revenue:
             revenue[row["currency"]][row["business_date"]] = float(row["net_amount"])
@@ -110,7 +110,7 @@ class RunLog:
 
 
 def read_run_log() -> RunLog:
-    """Raises: WarehouseError and AirflowException, as `Warehouse.rows` does."""
+    """Return the records of the last 400 days. Raises: WarehouseError and AirflowException, like `Warehouse.rows`."""
     warehouse = Warehouse()
     drift, audits = defaultdict(list), defaultdict(list)
     for row in _rows(warehouse, DRIFT):
@@ -125,22 +125,29 @@ def read_run_log() -> RunLog:
         release=next(iter(_rows(warehouse, RELEASE)), None),
         revenue=list(_rows(warehouse, REVENUE)),
     )
-    run_log.trends, run_log.days, run_log.outdated  # noqa: B018 - found here, once, rather than by a request
+    run_log.trends, run_log.days, run_log.outdated  # noqa: B018 - computed here, once, and not by a request
     return run_log
 
 
 def quarantine_reasons(entity: str, day: date) -> list[Row]:
-    """`entity` is the name of a contract."""
+    """Return the reasons of the feed's quarantined records of the day: rows of `reason`, `record_count`.
+
+    `entity` must be the name of a contract, because it becomes part of the statement.
+    """
     return list(_rows(Warehouse(), REASONS.format(entity=entity), day=day))
 
 
 def quarantine_records(entity: str, day: date) -> list[Row]:
-    """With the text of the records, which may be personal data. `entity` is the name of a contract."""
+    """Return at most 20 quarantined records of the day, with their text, which may be personal data.
+
+    Rows have `_source_file`, `_position`, `reasons`, `record`. `entity` must be the name of a contract, because it
+    becomes part of the statement.
+    """
     return list(_rows(Warehouse(), RECORDS.format(entity=entity), day=day))
 
 
 def _rows(warehouse: Warehouse, statement: str, **parameters: date) -> Iterable[Row]:
-    """None where the table is not there yet: its first run makes it."""
+    """Return the rows of the query; none if the table does not exist yet, because its first run creates it."""
     try:
         return warehouse.rows(statement, **parameters)
     except WarehouseError as error:

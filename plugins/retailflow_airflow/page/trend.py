@@ -1,4 +1,4 @@
-"""A figure a day over time: which days are out of the ordinary, and a small drawing of it."""
+"""A daily figure over time: finds the unusual days, and draws a small chart."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import cached_property
 from statistics import median
 
 RULE = (
-    "A day is marked where it lies outside median ± 4 MAD of the same weekday in the 12 weeks before it (MAD, the "
+    "A day is marked if it lies outside median ± 4 MAD of the same weekday in the 12 weeks before it (MAD, the "
     "median distance from the median, is taken as at least 3 % of the median); at least 5 such days are needed."
 )
 _WEEKS, _LEAST, _WIDTH, _LEAST_SHARE = 12, 5, 4.0, 0.03
@@ -17,7 +17,7 @@ _TOP, _BOTTOM = 6, 90
 
 @dataclass(frozen=True)
 class Day:
-    """`low` and `high` bound what is ordinary; None where too few days are known to say."""
+    """The figure of a day. `low` and `high` are the limits of the ordinary range; None if too few days are known."""
 
     day: date
     value: float
@@ -30,7 +30,7 @@ class Day:
 
 
 def judged(values: Mapping[date, float]) -> list[Day]:
-    """The known days in order, each beside what its weekday was before."""
+    """Return the known days in order, each with the ordinary range that earlier days of its weekday give."""
     found = []
     for day in sorted(values):
         before = [values[then] for weeks in range(1, _WEEKS + 1) if (then := day - timedelta(weeks=weeks)) in values]
@@ -45,7 +45,7 @@ def judged(values: Mapping[date, float]) -> list[Day]:
 
 @dataclass(frozen=True)
 class Plot:
-    """What the template draws, in units of a box of WIDE by HIGH."""
+    """The chart that the template draws, in units of a box of WIDE by HIGH."""
 
     title: str
     known: Sequence[Day]
@@ -62,7 +62,7 @@ class Plot:
 
     @property
     def line(self) -> str:
-        """Broken where a day is missing."""
+        """The SVG path of the values, with a gap at each missing day."""
         parts = []
         for index, day in enumerate(self.days):
             follows = index and (day.day - self.days[index - 1].day).days == 1
@@ -90,7 +90,7 @@ class Plot:
 
 
 def short(value: float) -> str:
-    """`950`, `12.4 k`, `3.1 M`."""
+    """Return the number as short text, for example `950`, `12.4 k` or `3.1 M`."""
     for size, unit in ((1e9, "bn"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             return f"{value / (1e3 if unit == 'k' else size):,.1f} {unit}"

@@ -1,4 +1,4 @@
-{# Who is erased from GOLD leaves the next version, and a day later the files of those before. #}
+{# An erased customer disappears with the next build; a day later VACUUM removes the older files. #}
 {{ config(
   tblproperties={'delta.deletedFileRetentionDuration': 'interval 24 hours'},
   post_hook='VACUUM {{ this }}'

@@ -1,4 +1,4 @@
-{# The newest snapshot of each store: one that counts early or is late hides no other. #}
+{# The newest snapshot of each store, so that a store that counts early or late does not hide other stores. #}
 WITH recent AS (
   SELECT *, max(snapshot_date) OVER (PARTITION BY store_id) AS newest_date
   FROM {{ source('gold', 'fact_inventory_snapshot') }}

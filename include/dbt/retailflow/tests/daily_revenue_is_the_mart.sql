@@ -1,4 +1,4 @@
--- The Spark job's mart and dbt's sum the same sales by other ways: equal to the last digit.
+-- The Spark job's mart and dbt's mart sum the same sales in different ways. They must be equal to the last digit.
 {% set amounts = ['unit_count', 'gross_amount', 'discount_amount', 'net_amount', 'tax_amount'] %}
 WITH both_sides AS (
   SELECT business_date, channel, currency, {{ amounts | join(', ') }} FROM {{ source('gold', 'daily_revenue_mart') }}

@@ -1,6 +1,6 @@
 "use strict";
 
-// The theme is Airflow's: its UI keeps it here, and this page is of the same origin. Without one the system's holds.
+// Airflow's UI stores its theme here, and this page has the same origin. Without a theme the system's theme applies.
 const showTheme = () => {
   const theme = localStorage.getItem("theme");
   if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
@@ -43,7 +43,7 @@ addEventListener("DOMContentLoaded", () => {
     to?.focus();
   });
 
-  // What a part asked for last fills it: an older answer that comes later is dropped.
+  // A part shows the answer to its last request: an older answer that arrives later is dropped.
   const asked = new WeakMap();
   const fill = async (target, address) => {
     asked.get(target)?.abort();
@@ -100,7 +100,7 @@ addEventListener("DOMContentLoaded", () => {
     } else if (link?.dataset.loadOnClick) {
       fill(document.getElementById(link.dataset.into), link.dataset.loadOnClick);
     } else if (link && ("top" in link.dataset || "new" in link.dataset) && parent !== self) {
-      // Airflow shows this page in a frame that may neither leave itself nor open a window, but lets it use its parent.
+      // Airflow shows this page in a frame that may neither navigate away nor open a window, but may use its parent.
       event.preventDefault();
       const outside = parent.document.createElement("a");
       outside.href = link.href;
