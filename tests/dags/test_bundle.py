@@ -1,4 +1,4 @@
-"""The Databricks job has the tasks and arrows of the DAG, and the parameters that its scripts take."""
+"""The Databricks job has the tasks and dependencies of the DAG, and the parameters that its scripts accept."""
 
 import pytest
 import yaml
@@ -68,7 +68,7 @@ def test_it_runs_at_two_one_at_a_time_and_mails_its_failures():
 
 
 def test_the_job_publishes_beside_failures_and_is_no_success_then():
-    """Databricks judges a run by its last tasks."""
+    """Databricks derives the result of a run from its last tasks."""
     publish, complete = tasks("prod")["gold_publish"], tasks("prod")["complete"]
     gold = {f"gold_{table.name}" for table in gold_tables()}
     assert ({on["task_key"] for on in publish["depends_on"]}, publish["run_if"]) == (gold, "ALL_DONE")
@@ -155,7 +155,7 @@ def test_environments_that_differ_in_what_the_bundle_has_once_are_refused(monkey
 
 
 def with_compute(monkeypatch, of) -> dict[str, dict]:
-    """What the bundle's files hold where each environment has compute of its own."""
+    """Return the bundle's files by name, if each environment has the compute that `of` gives it."""
 
     def load(name):
         env = load_environment(name)
@@ -166,7 +166,7 @@ def with_compute(monkeypatch, of) -> dict[str, dict]:
 
 
 def test_each_target_has_the_budget_policy_of_its_environment(monkeypatch):
-    """Terraform makes one for each environment. The guide has its id written into the environment file."""
+    """Terraform makes one for each environment. The guide says to write its id into the environment file."""
     ids = {"dev": "policy-of-dev", "prod": "policy-of-prod"}
     files = with_compute(
         monkeypatch, lambda env: env.compute.model_copy(update={"budget_policy_id": ids.get(env.name)})

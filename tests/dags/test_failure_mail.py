@@ -1,4 +1,4 @@
-"""A failing task, run by Airflow itself with a real SMTP server; Databricks answers at the provider's hook."""
+"""A failing task, run by Airflow itself with a real SMTP server. The provider's hook stands in for Databricks."""
 
 import json
 import re
@@ -88,7 +88,7 @@ def test_a_form_that_makes_no_sense_sends_one_too(fail):
 
 @pytest.fixture
 def silent_warehouse(monkeypatch):
-    """Databricks takes the connection and never says a word."""
+    """Databricks accepts the connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         connection = {"conn_type": "databricks", "schema": "http", "host": "127.0.0.1", "password": "x"}
         connection["port"] = server.getsockname()[1]
@@ -104,7 +104,7 @@ def test_a_warehouse_that_does_not_answer_holds_no_mail_back(fail, silent_wareho
 
 
 def test_what_a_failed_task_waits_for_fits_into_airflow_s_overtime():
-    """Airflow ends the process after it, and then nobody mails: the card, three tries of the mail server, the log."""
+    """After the overtime Airflow ends the process. The card, three tries of the mail server and the log must fit."""
     tries, smtp_seconds, waits = 3, 30, 2 + 4
     needed = failure.CARD_SECONDS + tries * smtp_seconds + waits + remote_log.PATIENCE_SECONDS
     settings = airflow.environment(Path(), Path(), defaultdict(int), Secrets.generate(), "sqlite")
@@ -117,7 +117,7 @@ def _of_the_image() -> str:
 
 
 class TaskInstance:
-    """As the DAG processor makes it of a task whose worker was lost."""
+    """A task instance as the DAG processor makes it after the worker was lost."""
 
     dag_id, run_id, task_id, map_index, try_number = "retailflow_daily", "run", "silver.orders", -1, 2
     id = "01a2102c-4474-7e6d-ac97-74b65e5d2eca"
@@ -162,7 +162,7 @@ def variables(monkeypatch):
 
 @pytest.fixture
 def reported(dags_in, smtp, variables):
-    """`reported("retailflow_daily", "silver.orders", error)`: what a failed task mails; returns the new subjects."""
+    """`reported("retailflow_daily", "silver.orders", error)`: reports a failed task; returns the new subjects."""
     seen = len(smtp.numbers())
 
     def alone(dag_id, task_id, error, index=-1, run_id="run"):

@@ -1,4 +1,4 @@
-"""What Airflow tells of its tasks: lineage as OpenLineage events, metrics by StatsD. Databricks answers at the hook."""
+"""Airflow reports on its tasks: lineage as OpenLineage events, metrics by StatsD. The hook stands in for Databricks."""
 
 import json
 import os

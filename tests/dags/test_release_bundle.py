@@ -18,7 +18,7 @@ from retailflow_local.workspace import REPOSITORY
 
 @pytest.fixture
 def newest(tmp_path, monkeypatch):
-    """`newest("0.1.0+g1")`: what the file of new runs names from now on."""
+    """`newest("0.1.0+g1")`: writes the release of new runs into their file."""
     path = tmp_path / "release"
     monkeypatch.setenv("RETAILFLOW_RELEASE_FILE", str(path))
     monkeypatch.setenv("RETAILFLOW_RELEASE", "0.1.0+gbefore")
@@ -64,7 +64,7 @@ def test_the_box_that_people_are_to_tick_has_airflows_own_name():
 
 
 def test_whoever_deploys_a_mended_job_and_clears_its_task_is_told_to_take_the_new_release():
-    """Without the tick the task runs the code again that failed."""
+    """Without the tick the task runs the failed code again."""
     paragraphs = [
         (page.name, " ".join(found.split()))
         for page in sorted((REPOSITORY / "docs").rglob("*.md"))

@@ -1,4 +1,4 @@
-"""Which runs Airflow makes, asked of the DAG as the scheduler reads it: serialized and read back."""
+"""The runs that Airflow makes, from the DAG as the scheduler reads it: serialized and read back."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The watch run by Airflow itself: real task states, a real SMTP server; only the moment is given."""
+"""The watch, run by Airflow itself: real task states and a real SMTP server. Only the moment is given."""
 
 import re
 import shlex
@@ -27,7 +27,7 @@ EARLY = ("silver.products", "silver.stores", "silver.inventory")  # due at 03:30
 def look(dags_in, database, smtp, clock, monkeypatch):
     """`look("04:01")`: runs the watch at that time of the day after; returns the subjects of the new mails.
 
-    It has looked before: all days until the day before are done.
+    The watch has looked before: all days until the day before are done.
     """
     monkeypatch.setattr(watch, "datetime", clock)
     with create_session() as session:
@@ -54,9 +54,9 @@ def look(dags_in, database, smtp, clock, monkeypatch):
 
 @pytest.fixture
 def run_of_the_day(daily):
-    """`run_of_the_day("bronze.orders")`: the clock's run, all tasks succeeded but those; called again, it changes.
+    """`run_of_the_day("bronze.orders")`: the clock's run, in which all other tasks succeeded. Another call changes it.
 
-    `ended` is the state of a run that has ended; `states` are those of tasks by their names.
+    `ended` is the state of a run that has ended; `states` are the states of tasks by name.
     """
 
     def has_all_but(*others, state="deferred", day=DAY, ended=None, **states):
@@ -85,7 +85,7 @@ def _create(daily, run_id, logical_date, session):
 
 
 def others_due(clock):
-    """What the subject of a mail says of the other tables that are due then."""
+    """Return what the subject of a mail says about the other tables that are due then."""
     due = [one for one in watch.deadlines(date.fromisoformat(DAY)) if f"{one.at:%H:%M}" == clock]
     return f"and {len(due) - 1} more"
 
@@ -124,7 +124,7 @@ def test_a_late_feed_is_told_once_and_once_more_when_it_has_come(look, run_of_th
     run_of_the_day()
     assert look("04:12") == [f"RECOVERED silver.orders {DAY}"]
     assert look("04:17") == []
-    run_of_the_day(*waits)  # cleared: it has been there, so nothing is late
+    run_of_the_day(*waits)  # cleared: the table was there in time, so nothing is late
     assert look("05:30") == []
 
 
@@ -281,7 +281,7 @@ def test_all_mails_of_a_day_are_one_conversation_and_go_to_the_alert_addresses(l
 
 @pytest.fixture
 def note(run_of_the_day):
-    """`note("bronze.orders", is_mailed=True)`: what the process of that task left beside it."""
+    """`note("bronze.orders", is_mailed=True)`: writes the note that the process of that task left."""
 
     def left(task_id, dag_id="retailflow_daily", **said):
         (run,) = DagRun.find(dag_id=dag_id, run_id=f"scheduled__{DAY}")
@@ -359,7 +359,7 @@ def test_what_one_cause_makes_fail_is_one_mail_of_one_conversation_over_all_runs
 
 
 def test_tables_that_a_shared_cause_makes_late_are_in_its_mail_and_in_no_other(look, run_of_the_day, note):
-    """An outage of a whole night, seen only once all tables are overdue."""
+    """An outage of a whole night, noticed only when all tables are overdue."""
     look("03:00")
     held_up = {table: "upstream_failed" for table in ("silver.stores", "silver.products", "gold.dim_store")}
     run_of_the_day("bronze.stores", "bronze.products", state="failed", **held_up)
@@ -415,7 +415,7 @@ def test_days_that_nobody_ran_are_mailed_once_and_once_more_when_all_have_run(lo
 def test_yesterday_is_left_to_its_deadlines_until_the_last_is_over(look, run_log, run_of_the_day):
     look("03:00")
     run_of_the_day("bronze.orders", "silver.orders", state="failed", ended="failed")
-    assert look("05:14") == [f"FAILED bronze.orders {DAY} (and 1 more)"]  # the cause, and not again what it holds up
+    assert look("05:14") == [f"FAILED bronze.orders {DAY} (and 1 more)"]  # the cause, not what it holds up
     assert look("05:16") == [f"MISSED retailflow_daily {DAY}"]
 
 

@@ -47,7 +47,7 @@ def test_a_day_runs_whole_and_a_late_feed_holds_back_only_its_own(stack):
 
 
 def bad_of_the_evening_before(world, name: str) -> int:
-    """The bad records that the API shows again, in the hours before the day that the ingestion asks for too."""
+    """Count the bad records of the hours before the day: the ingestion asks the API for these hours too."""
     yesterday, midnight = DAY - timedelta(days=1), datetime.combine(DAY, datetime.min.time(), UTC)
     found = delivered(world, name, yesterday, Trouble.some())
     start = midnight - timedelta(hours=load_environment("local").sources[name].overlap_hours)
@@ -231,7 +231,7 @@ def test_a_job_that_raises_says_so_in_the_task_log_and_on_the_run_page(stack):
 
 
 def test_no_secret_is_in_logs_database_mails_or_lineage(stack):
-    """Law 9, on everything that the stack has written but the files that keep the secrets."""
+    """Law 9, on everything that the stack has written except the files that keep the secrets."""
     root = stack.workspace.root
     secrets = {name: value.encode() for name, value in asdict(stack.workspace.secrets).items()}
     files = [

@@ -1,4 +1,4 @@
-"""A late batch is found and replayed, held records are tried again, a customer is erased. One story, told in order."""
+"""A late batch is found and replayed, quarantine is retried, a customer is erased. One story, told in order."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ PAID = {
 
 
 def finished(stack, dag_id: str, run_id: str) -> dict[str, list[str]]:
-    """The states of the run's tasks, once it has succeeded; of a mapped task, those of its indices in order."""
+    """Return the states of the run's tasks, once it has succeeded; for a mapped task, those of its indices in order."""
     deadline = monotonic() + 2400
     while (state := stack.airflow.dag_run(dag_id, run_id)["state"]) != "success":
         assert state != "failed" and monotonic() < deadline, stack.airflow.task_instances(dag_id, run_id)

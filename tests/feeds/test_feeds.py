@@ -1,4 +1,4 @@
-"""Each feed with a pair of files: what arrives, and what SILVER then has of it. `new-feed` writes such a pair."""
+"""Each feed with a pair of files: the records that arrive and the rows of SILVER. `new-feed` writes such a pair."""
 
 import csv
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Law 2 on real Delta: every record is current, superseded, duplicate or quarantined. And the run log of runs."""
+"""Law 2 on real Delta: every record is current, superseded, duplicate or quarantined. Also the run log."""
 
 from datetime import UTC, date, datetime, timedelta
 from unittest.mock import Mock
@@ -109,7 +109,7 @@ def test_the_nightly_recount_finds_a_row_that_vanished_from_a_date_that_others_m
     tables.spark.sql(f"DELETE FROM {tables.path('silver.payments')} WHERE payment_event_id = 'E2'").collect()
     third = NEXT + timedelta(days=1)
     put(raw, "payments", third, PAID | {"payment_event_id": "E3"})
-    run_day(tables, raw, "payments", third)  # its moved numbers take the deletion for a loss to a newer row
+    run_day(tables, raw, "payments", third)  # its updated counts mistake the deletion for a loss to a newer row
     assert (newest_check(tables, DAY).superseded_count, newest_check(tables, DAY).is_closed) == (2, True)
     (sentence,) = recount(tables, "2")
     assert sentence.startswith("payments of 2026-01-15 does not balance: 2 records are 0 current, 1 superseded")

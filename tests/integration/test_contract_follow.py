@@ -1,4 +1,4 @@
-"""Tables follow their contracts and the code: what they say at once, their rows by a rebuild."""
+"""Tables follow their contracts and the code: their definitions at once, their rows by a rebuild."""
 
 from dataclasses import replace
 

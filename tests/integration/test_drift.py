@@ -1,4 +1,4 @@
-"""What bad files and changed feeds do to a day: drift is noticed, a file that breaks the contract publishes nothing."""
+"""Bad files and changed feeds: drift is recorded, and a file that breaks the contract fails its day."""
 
 import io
 from datetime import UTC, date, datetime

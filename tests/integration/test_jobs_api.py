@@ -1,4 +1,4 @@
-"""The local Databricks REST server as a real process, judged by the real clients. No Spark is needed."""
+"""The local Databricks REST server as a real process, tested with the real clients. No Spark is needed."""
 
 import asyncio
 import inspect
@@ -80,7 +80,7 @@ class Server:
         return self.request("GET", "/api/2.2/jobs/runs/get-output", params=parameters).json()
 
     def printed(self, run_id: int) -> str:
-        """What a running job has printed so far, once it has printed something."""
+        """Return what a running job has printed so far, once it has printed something."""
         run = self.run(run_id)
         wait_until(lambda: self.output(run)["logs"])
         return self.output(run)["logs"]
@@ -462,7 +462,7 @@ def test_an_older_file_of_runs_has_one_attempt_at_each_task(tmp_path: Path) -> N
 
 
 def wheel(server: Server, name: str, answer: int) -> dict[str, Any]:
-    """Write a wheel; returns the settings of a run whose environment has it."""
+    """Write a wheel; return the settings of a run whose environment has it."""
     with zipfile.ZipFile(server.files / name, "w") as file:
         file.writestr("answers.py", f"ANSWER = {answer}")
     return needing(f"/Workspace/retailflow/{name}")

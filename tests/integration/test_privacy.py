@@ -1,6 +1,6 @@
 """Restricted columns of GOLD on real Delta: NULL to readers outside the group, in the views and nowhere else.
 
-One customer, told in order: the last test changes them.
+The tests share one customer, and the last one changes it.
 """
 
 from datetime import date
@@ -42,7 +42,7 @@ def built(module_tables, module_raw) -> Tables:
 
 
 def seen(tables, columns, place: str = "gold") -> tuple:
-    """What a reader sees of the one customer."""
+    """Return what a reader sees of the one customer, as text."""
     query = (
         f"SELECT {', '.join(columns)} FROM spark_catalog.{place}.dim_customer WHERE customer_id = 'C1' AND is_current"
     )

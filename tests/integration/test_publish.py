@@ -1,4 +1,4 @@
-"""The engine of GOLD on real Delta: what changed is taken in once, whatever the order, and a crash loses nothing."""
+"""The engine of GOLD on real Delta: each change is applied once, whatever the order, and a crash loses nothing."""
 
 from datetime import date
 
@@ -19,7 +19,7 @@ NAME = "gold.payment_reconciliation"
 
 
 def put(tables, event: str, order: str, amount: str) -> None:
-    """A row of silver.payments, as its job would leave it."""
+    """Write a row of silver.payments as its job would."""
     silver = entity("payments").silver
     create(tables, [silver])
     at = "TIMESTAMP'2026-01-15 10:00:00'"
@@ -53,7 +53,7 @@ def test_only_what_changed_is_written_and_nothing_new_writes_nothing(tables):
 
 
 def die_before_the_record(monkeypatch, tables, contract) -> None:
-    """A run that writes its rows, and no more."""
+    """Run until the rows are written, and no further."""
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(run_log, "record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         refresh(tables, contract)
@@ -101,7 +101,7 @@ def test_a_constraint_of_the_contract_refuses_a_row_that_breaks_it(tables):
 
 
 def between_looking_and_writing(monkeypatch, act) -> None:
-    """The next run acts after it has found out what differs and before it writes that."""
+    """Let the next run call `act` after it has found the differences and before it writes them."""
     fetched = writer.fetched
 
     def then(frame, most):

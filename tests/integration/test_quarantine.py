@@ -34,7 +34,7 @@ def build(tables) -> None:
 
 
 class Airflow:
-    """Does what the DAG is to do; remembers what it was told."""
+    """Does what the DAG would do, and records what it was asked."""
 
     def __init__(self, tables) -> None:
         self.tables, self.told = tables, []

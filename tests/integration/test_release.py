@@ -60,7 +60,7 @@ def test_a_run_that_died_between_the_pointer_and_the_view_is_shown_by_the_next(s
 
 
 def test_the_one_view_is_changed_in_place_so_that_no_reader_finds_it_missing(shop):
-    """Open-source Spark drops and creates a view that is to be replaced."""
+    """Open-source Spark replaces a view by dropping and creating it."""
 
     def made() -> str:
         about = shop.tables.spark.sql("DESCRIBE TABLE EXTENDED spark_catalog.gold_build.released")
@@ -69,7 +69,7 @@ def test_the_one_view_is_changed_in_place_so_that_no_reader_finds_it_missing(sho
     before, number = made(), newest(shop.tables)[0]
     shop.sell("20")
     shop.build()
-    time.sleep(1)  # the catalog has whole seconds
+    time.sleep(1)  # the catalog stores whole seconds
     shop.publish()
     assert newest(shop.tables)[0] > number
     assert made() == before

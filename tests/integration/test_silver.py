@@ -29,7 +29,7 @@ ORDER = {
 
 
 def load(tables, raw, name: str, day: date, *records: dict) -> None:
-    """One more batch for the day, then its BRONZE and SILVER."""
+    """Deliver one more batch for the day, then load its BRONZE and SILVER."""
     put(raw, name, day, *records)
     run_day(tables, raw, name, day)
 
@@ -120,7 +120,7 @@ def test_a_receipt_that_names_no_store_is_a_row(spark):
 
 
 def judged(spark, name: str, record: dict) -> list[str]:
-    """The reasons for one record."""
+    """Return the reasons why one record is invalid."""
     listed = json.dumps(record) if name == "payments" else json.dumps([{name: [record]}])
     (found,) = reasons(spark, name, listed.encode(), 1)
     return found

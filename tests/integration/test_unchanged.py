@@ -1,4 +1,4 @@
-"""A task whose inputs, contract, code and tables are as its last run left them ends after one look; any other works."""
+"""A task ends after one look if inputs, contract, code and tables are as its last run left them. Else it works."""
 
 from datetime import date, timedelta
 
@@ -23,7 +23,7 @@ INVALID = KNOWN | {"customer_id": ""}
 
 
 def versions(tables) -> dict[str, int]:
-    """With the run log."""
+    """Return the versions of the feed's tables and of the run log."""
     return {name: tables.version(name) for name in (*TABLES, "ops.runs")}
 
 

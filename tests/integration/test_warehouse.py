@@ -121,7 +121,7 @@ def test_a_statement_is_waited_for_or_canceled(sql):
         LONG, ID, wait_timeout="5s", on_wait_timeout=ExecuteStatementRequestOnWaitTimeout.CANCEL
     )
     assert canceled.status.state is StatementState.CANCELED
-    # Spark has given up both: it is free for the next two at once.
+    # Spark has dropped both, so it is free at once.
     assert sql.execute_statement("SELECT 1", ID, wait_timeout="5s").status.state is StatementState.SUCCEEDED
 
 

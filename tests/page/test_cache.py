@@ -10,7 +10,7 @@ VERSIONS, ONE_VERSION = count(), repeat("one")
 
 
 def settled(cache: Cache, is_so, versions=VERSIONS):
-    """What is known once `is_so` of it."""
+    """Return the known value once `is_so` accepts it."""
     deadline = time.monotonic() + 10
     while not is_so(known := cache.get(next(versions))):
         assert time.monotonic() < deadline

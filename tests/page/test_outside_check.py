@@ -1,4 +1,4 @@
-"""The check from outside: on a real API server without a scheduler, and on answers written out for the rest."""
+"""The check from outside, on a real API server without a scheduler and, for the rest, on given answers."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ def answers(minutes=3, paused=False, errors=()):
 
 @pytest.fixture
 def said():
-    """`said(answers(…))`: what the check says of an Airflow that answers so."""
+    """`said(answers(…))`: what the check says about an Airflow with these answers."""
 
     def of(known):
         class Airflow(BaseHTTPRequestHandler):

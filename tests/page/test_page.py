@@ -240,7 +240,7 @@ def test_fifty_questions_to_a_warehouse_that_hangs_leave_airflow_as_it_is(tmp_pa
         )
         codes = Counter(one.result().status_code for one in answers)
     assert codes.keys() <= {200, 503}
-    assert codes[503] > 25, "those for whom there is no place hear it at once"
+    assert codes[503] > 25, "requests beyond the free places are refused at once"
 
 
 @pytest.mark.parametrize("wrong", ["", "0001-01-05", "9999-12-31", "0", "yesterday"])
@@ -261,7 +261,7 @@ def test_an_answer_that_comes_late_does_not_fill_the_panel_of_another_cell(visit
     details = page.get_by_role("complementary", name="Details")
     details.get_by_role("heading", name=f"silver.payments {LAST}").wait_for()
     for route in held:
-        with suppress(PlaywrightError):  # the page has broken it off
+        with suppress(PlaywrightError):  # the page has aborted it
             route.continue_()
     page.wait_for_timeout(500)
     assert details.get_by_role("heading", name=f"silver.payments {LAST}").is_visible()

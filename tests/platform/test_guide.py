@@ -1,4 +1,4 @@
-"""docs/DEPLOYMENT.md against the code that it speaks of."""
+"""docs/DEPLOYMENT.md agrees with the code that it describes."""
 
 import re
 
@@ -12,7 +12,7 @@ TERRAFORM = REPOSITORY / "terraform"
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of the first table below a heading, without its head."""
+    """Return the cells of the first table below a heading, without its head."""
     table = GUIDE.split(f"\n### {heading}\n")[1].split("\n|", 1)[1].split("\n\n")[0]
     return [line.strip("|").split("|") for line in table.splitlines()[2:]]
 

@@ -1,4 +1,4 @@
-"""The page of results says what the results say."""
+"""The page of benchmark results agrees with the results."""
 
 import json
 import runpy

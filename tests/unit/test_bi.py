@@ -1,4 +1,4 @@
-"""What BI tools have is whole and fits together. The tools cannot run here, so only structure is looked at."""
+"""The files for BI tools are complete and consistent. The tools cannot run here, so only the structure is checked."""
 
 import json
 import re

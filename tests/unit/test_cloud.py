@@ -1,4 +1,4 @@
-"""`doctor --env`, with stand-ins of Azure and Databricks that have the names and arguments of their SDKs."""
+"""`doctor --env`, with stand-ins for Azure and Databricks that have the names and arguments of their SDKs."""
 
 from dataclasses import replace
 from types import SimpleNamespace as Found
@@ -39,7 +39,7 @@ def assignments(kind: str, full_name: str) -> Found:
 
 
 def tagged_columns() -> list[list[str | None]]:
-    """What the information schema says after the first day."""
+    """Return the rows of the information schema after the first day: table, column and tag."""
     tables = {table.name: table for contract in entities() for table in contract.tables}
     return [[name, column, tag] for name, table in tables.items() for column, tag in classifications(table).items()]
 
@@ -50,7 +50,7 @@ def answer(rows: list[list[str | None]]) -> Found:
 
 @pytest.fixture
 def cloud() -> Cloud:
-    """An environment in which all is as it is to be."""
+    """An environment that is completely ready."""
     made = Cloud(ENV, create_autospec(FileSystemClient, instance=True), create_autospec(WorkspaceClient, instance=True))
     made.raw.get_paths.return_value = [Found(name=contract.name) for contract in entities()]
     workspace = made.workspace

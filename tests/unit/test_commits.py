@@ -1,4 +1,4 @@
-"""Which commits may have changed the rows of a date, by what the history of a table says of them."""
+"""Which commits may have changed the rows of a date, according to the history of the table."""
 
 from datetime import date
 

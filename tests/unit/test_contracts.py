@@ -1,4 +1,4 @@
-"""The contracts: valid by the standard, complete, and what derives from them."""
+"""The contracts: validity by the standard, completeness, and what derives from them."""
 
 import json
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""Manifests: the forms that are taken, those that fail a day by name, and the withdrawal of a batch."""
+"""Manifests: the forms that are accepted, the ones that fail a day and are named, and the withdrawal of a batch."""
 
 import json
 from datetime import UTC, date, datetime
@@ -22,14 +22,14 @@ def path(batch: str = BATCH) -> str:
 
 
 def said(**changed) -> dict:
-    """A manifest of one file with other values."""
+    """Return a manifest of one file with these values changed."""
     file = {"name": f"batch_{BATCH}.json", "bytes": 4, "sha256": "ab" * 32, "records": 1}
     manifest = {"batch_id": BATCH, "entity": "orders", "ingestion_date": "2026-01-15"}
     return {**manifest, "created_at": "2026-01-16T00:30:00Z", "files": [file | changed.pop("file", {})], **changed}
 
 
 def store_of(*manifests: dict | bytes) -> MemoryStore:
-    """RAW with these manifests of the day; one that is bytes is that of BATCH."""
+    """Return RAW with these manifests of the day. Bytes are the manifest of BATCH."""
     store = MemoryStore()
     for one in manifests:
         name, payload = (BATCH, one) if isinstance(one, bytes) else (one["batch_id"], json.dumps(one).encode())

@@ -44,7 +44,7 @@ def sample(tmp_path):
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """An empty repository, for which nothing is generated."""
+    """An empty repository, in which the commands that generate files do nothing."""
     root = tmp_path / "repository"
     (root / new_feed.CONTRACTS).mkdir(parents=True)
     monkeypatch.setattr(new_feed, "REPOSITORY", root)

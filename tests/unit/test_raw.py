@@ -1,4 +1,4 @@
-"""RAW: names that repeat, and batches that appear whole or not at all. Azurite itself: tests/integration."""
+"""RAW: repeatable names, and batches that appear whole or not at all. tests/integration uses Azurite itself."""
 
 import json
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Redaction of a file's bytes, without Spark: theirs goes or is blank, and all else keeps its text and its order."""
+"""Redaction of a file's bytes, without Spark: a person's values go or become null, the rest keeps text and order."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ BY_ID, MENTIONED = Found.BY_ID, Found.MENTIONED
 
 
 def feed(name: str) -> EntityContract:
-    """A contract that requires nothing, so that the records here may be short."""
+    """Return a contract without required columns, so that the records here can be short."""
     contract = entity(name)
     columns = tuple(replace(column, required=False) for column in contract.silver.columns)
     return replace(contract, silver=replace(contract.silver, columns=columns))

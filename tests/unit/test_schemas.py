@@ -1,4 +1,4 @@
-"""What producers validate with before they send takes a day's good records and refuses those that quarantine takes."""
+"""The JSON schemas for producers accept a day's valid records and refuse those that would be quarantined."""
 
 from collections import Counter
 from datetime import date
@@ -17,7 +17,7 @@ PLENTY = Trouble(duplicates=0.03, resends=0.02, late=0.04, corrections=0.03, bad
 
 
 def as_sent(name: str, record: dict) -> dict:
-    """A CSV field is text, and an empty one null; Parquet's dates and decimals are compared as text."""
+    """Return a record as it is sent: a CSV field as text or null, Parquet's dates and decimals as text."""
     if entity(name).format == "csv":
         return {field: None if value is None or value == "" else _cell(value) for field, value in record.items()}
     if entity(name).format == "parquet":
@@ -36,7 +36,7 @@ def _text(value) -> str:
 
 
 def verdicts(name: str, trouble: Trouble) -> Counter:
-    """How many records of each kind the schema takes and refuses. A line that is cut cannot be read at all."""
+    """Count the records by kind and by whether the schema accepts them. Cut lines cannot be read and are left out."""
     validator = Draft202012Validator(schema(entity(name)))
     records = [one for one in delivered(WORLD, name, DAY, trouble) if not isinstance(one[1], Cut)]
     return Counter((kind, validator.is_valid(as_sent(name, record))) for kind, record in records)

@@ -27,7 +27,7 @@ O1, O2 = {"order_id": "O1"}, {"order_id": "O2"}
 
 @pytest.fixture
 def waits(monkeypatch) -> list[float]:
-    """The waits between attempts, in seconds, which pass at once."""
+    """The waits between attempts, in seconds. They pass at once."""
     taken: list[float] = []
     monkeypatch.setattr(source_api, "sleep", taken.append)
     return taken
@@ -39,13 +39,13 @@ def fetch(store: MemoryStore, api: ScriptedApi, seconds_left: float = 1440, **se
 
 
 def files(store: MemoryStore) -> list[bytes]:
-    """The files of the one batch of the day, in order."""
+    """Return the files of the one batch of the day, in order."""
     (manifest,) = store.manifests("orders", DAY)
     return [store.read(f"orders/ingestion_date=2026-01-15/{file.name}") for file in manifest.files]
 
 
 def refusal(*answers: Answer | bytes, seconds_left: float = 1440) -> str:
-    """The message of an ingestion that fails and leaves nothing in RAW."""
+    """Return the message of an ingestion that fails and leaves nothing in RAW."""
     store = MemoryStore()
     with scripted_api(*answers) as api, pytest.raises(SourceError) as refused:
         fetch(store, api, seconds_left)

@@ -1,4 +1,4 @@
-"""The house: packages and folders import downward only, in no circle, and no file is too long to read."""
+"""The structure: packages and folders import only downward, in no circle, and no file is too long to read."""
 
 import pytest
 

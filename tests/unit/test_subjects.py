@@ -1,4 +1,4 @@
-"""Whose record it is: ids of any form are found, and nobody else is hit."""
+"""Whose record it is: ids of any form are found, and no other person's record is taken."""
 
 from datetime import UTC, datetime
 
@@ -52,7 +52,7 @@ def test_a_browser_is_theirs_only_where_no_customer_is_named_and_before_the_requ
 
 
 def test_a_short_number_is_no_word():
-    """An order of 12 pieces speaks of nobody."""
+    """An order of 12 pieces mentions no person."""
     subjects = of("12")
     assert subjects.fate(record(unreadable="R1,12,12.00")) is None
     assert subjects.fate(record(unreadable='{"id": "12"')) is Found.BY_TEXT

@@ -1,4 +1,4 @@
-"""docs/VERIFICATION.md says of a claim what was recorded, and no more."""
+"""docs/VERIFICATION.md shows for each claim what was recorded, and no more."""
 
 import json
 import subprocess

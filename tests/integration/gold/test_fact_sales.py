@@ -10,7 +10,7 @@ def product(updated_at: str, product_id: str = "P1", **more) -> dict:
 
 
 def names_at_sale(found) -> list[tuple]:
-    """Which version of its product each sale found, by name."""
+    """Return each sale with the name of the product version that it found."""
     facts, products = found["gold.fact_sales"], found["gold.dim_product"].select("product_sk", "name")
     rows = facts.join(products, "product_sk").orderBy("sale_id").select("sale_id", "name").collect()
     return [tuple(row) for row in rows]

@@ -107,7 +107,7 @@ def test_a_session_with_an_id_is_found_however_long_ago_it_began(world, recomput
 
 
 def test_events_that_come_go_and_move_give_the_sessions_of_a_rebuild(world, recompute):
-    """Each visitor is a case: some events over four days, dense around midnight, of which some come, go or move."""
+    """Each visitor is a case: events over four days, dense around midnight, some of which come, go or move."""
     dice = Random(8)
     before, after = [], []
     for visitor in range(200):
@@ -122,7 +122,7 @@ def test_events_that_come_go_and_move_give_the_sessions_of_a_rebuild(world, reco
 
 
 def _at(dice: Random, event_id: str, visitor: str, session_id: str | None) -> dict:
-    """An event at some of the steps of 10 minutes around a midnight, or of an hour elsewhere."""
+    """Return an event at a step of 10 minutes near a midnight, or at a full hour."""
     minutes = (
         dice.choice((0, 1440, 2880)) + 10 * dice.randrange(-6, 7) if dice.random() < 0.7 else 60 * dice.randrange(72)
     )

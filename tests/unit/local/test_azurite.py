@@ -1,4 +1,4 @@
-"""What identities may do in the emulator is what their roles in Azure allow."""
+"""The emulator allows each identity what its role in Azure allows."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The launcher and what it asks: run in a copy of the checkout's outline, with a uv and a Java of our own."""
+"""The launcher and what it requires, run in a minimal copy of the checkout with a fake uv and a fake Java."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def as_on_any_machine(monkeypatch):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A uv that writes its arguments to `calls` and makes a .venv whose Python says `started`."""
+    """A checkout whose uv writes its arguments to `calls` and makes a .venv whose Python prints `started`."""
     root = tmp_path / "check out"
     root.mkdir()
     shutil.copy(REPOSITORY / "retailflow", root)

@@ -59,7 +59,7 @@ def one_of(*allowed: str) -> Callable[[object], bool]:
 
 
 def record(**fields: Callable[[object], bool]) -> Callable[[object], bool]:
-    """A field whose name ends in `_` may be null."""
+    """Return a check of a record with these fields. A field whose name ends in `_` may be null."""
 
     def holds(value: object) -> bool:
         assert isinstance(value, dict)
