@@ -153,7 +153,7 @@ def test_a_triggerer_restart_and_a_dag_edit_repeat_no_mail_and_lose_none(stack):
     assert stack.run("retailflow_watch", ingestion_date=DAY) == []
 
 
-def test_a_watch_that_does_not_end_is_told_once_though_the_triggerer_died_and_its_dag_was_edited(stack):
+def test_a_watch_that_does_not_end_is_reported_once_though_the_triggerer_died_and_its_dag_was_edited(stack):
     stack.edit("retailflow_watch", "own_deadline(env)", "own_deadline(env, timedelta(seconds=15))")
     seen = len(stack.mailbox.numbers())
     stack.call("PATCH", "pools/default_pool?update_mask=slots", name="default_pool", slots=0, include_deferred=False)

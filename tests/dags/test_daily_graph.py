@@ -32,7 +32,7 @@ def test_customer_history_is_built_after_the_silver_customers(daily):
 
 
 @pytest.mark.parametrize("dag_id", ["retailflow_daily", "retailflow_replay", "retailflow_erase"])
-def test_only_the_last_task_tells_that_gold_is_whole_and_not_where_nothing_was_built(dags_in, dag_id):
+def test_only_the_last_task_reports_that_gold_is_whole_and_not_if_nothing_was_built(dags_in, dag_id):
     """With an event for each table, a partial run would leave events that start readers amid the next night."""
     dag = dags_in("prod")[dag_id]
     told = {task.task_id: [one.name for one in task.outlets if isinstance(one, Asset)] for task in dag.tasks}

@@ -164,7 +164,7 @@ def test_the_first_look_of_a_new_environment_finds_all_days_since_the_first_at_o
     assert airflow.asked < 60
 
 
-def test_what_is_remembered_can_be_written_as_json_and_read_back():
+def test_the_known_days_can_be_written_as_json_and_read_back():
     known = Known(DAY, frozenset(days(12, 13)), frozenset({january(13)}), 7, frozenset({january(16)}))
     assert known.kept == {
         "until": "2026-01-15", "missing": ["2026-01-12", "2026-01-13"], "idle": ["2026-01-13"], "ended": 7,

@@ -58,12 +58,12 @@ def test_the_image_and_a_laptop_have_the_same_bundle(tmp_path):
 LATEST = "Run with latest bundle version"
 
 
-def test_the_box_that_people_are_to_tick_has_airflows_own_name():
+def test_the_box_that_people_must_tick_has_airflows_own_name():
     texts = Path(airflow.__file__).parent / "ui" / "dist" / "i18n" / "locales" / "en" / "dags.json"
     assert f'"runOnLatestVersion": "{LATEST}"' in texts.read_text()
 
 
-def test_whoever_deploys_a_mended_job_and_clears_its_task_is_told_to_take_the_new_release():
+def test_each_guide_that_clears_the_task_of_a_repaired_job_says_to_take_the_new_release():
     """Without the tick the task runs the failed code again."""
     paragraphs = [
         (page.name, " ".join(found.split()))

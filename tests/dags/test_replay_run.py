@@ -142,7 +142,7 @@ def test_a_night_on_which_nobody_is_found_still_finishes_what_is_open(run):
 @pytest.mark.parametrize(
     "form", [{"customers": [PERSON]}, {"browsers": [PERSON]}, {"confirm": CODE}, {"settled_hours": 0}]
 )
-def test_only_who_answers_for_privacy_has_a_person_erased(dags_in, monkeypatch, user, form):
+def test_only_a_privacy_user_may_have_a_person_erased(dags_in, monkeypatch, user, form):
     dag = dags_in("prod")["retailflow_erase"]
     allowed = load_environment("prod").model_copy(update={"privacy_users": ("dpo",)})
     monkeypatch.setattr(erase, "load_environment", lambda: allowed)

@@ -33,7 +33,7 @@ ALL = [table.name for contract in (*entities(), *gold_tables()) for table in con
 
 
 @pytest.mark.timeout(900)
-def test_a_day_runs_whole_and_a_late_feed_holds_back_only_its_own(stack):
+def test_a_day_runs_whole_and_a_late_feed_delays_only_its_own_tables(stack):
     deliver_day(stack.workspace.raw_store(), stack.world, DAY, Trouble.some(), leave_open=["payments"])
     run_id = stack.trigger(DAY)
     others = [f"silver.{entity.name}" for entity in entities() if entity.name != "payments"]
@@ -126,7 +126,7 @@ def test_the_saved_queries_and_the_dashboard_s_run_and_say_what_the_marts_say(st
     }
 
 
-def test_the_run_log_tells_what_a_backfill_will_cost(stack):
+def test_the_cost_of_a_backfill_is_estimated_from_the_run_log(stack):
     paces = cost.known_paces(cost.local_client(stack.workspace), load_environment("local"))
     assert tuple(paces) == cost.TASKS
     with session(stack.workspace.spark_remote) as spark:

@@ -84,7 +84,7 @@ def test_upkeep_leaves_every_row_of_every_table(stack):
     assert stack.rows(ALL) == before
 
 
-def test_held_records_are_tried_again_by_the_command_and_what_is_still_bad_stays(stack, monkeypatch):
+def test_quarantined_records_are_retried_by_the_command_and_invalid_ones_stay(stack, monkeypatch):
     put(stack.workspace.raw_store(), "payments", DAY, PAID | {"payment_event_id": "bad-1", "currency": "euro"})
     run(stack, REPLAY, **RANGE, dry_run=False, entities=["payments"])
     before = stack.rows(ALL)

@@ -18,7 +18,7 @@ DAY = NOW.date() - timedelta(days=1)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
-def test_what_arrives_is_what_silver_has(tables, raw, pair):
+def test_silver_has_the_expected_rows_of_the_records_that_arrive(tables, raw, pair):
     contract = entity(pair.name)
     with (pair / "silver.csv").open(newline="") as file:
         header, *expected = csv.reader(file)

@@ -48,7 +48,7 @@ def test_a_later_day_that_wins_has_the_earlier_day_counted_again(tables, raw):
     assert (checked.current_count, checked.superseded_count, checked.is_closed) == (1, 1, True)
 
 
-def test_what_a_third_day_brings_does_not_change_what_the_first_was_told(tables, raw):
+def test_a_third_day_does_not_change_the_counts_of_the_first(tables, raw):
     newer = PAID | {"recorded_at": "2026-01-17T10:00:00Z"}
     for number, record in enumerate((PAID, PAID, newer)):
         put(raw, "payments", DAY + timedelta(days=number), record)

@@ -199,7 +199,7 @@ def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, job
     assert redact_day(module_tables, eraser, entity("orders"), DAYS[0], "5") == 0  # BRONZE is yet to be rebuilt
 
 
-def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
+def test_afterwards_no_file_has_the_person_and_everybody_else_is_as_before(
     module_tables, module_raw, jobs, eraser, workspace, before, monkeypatch
 ):
     vacuum, published = type(module_tables).vacuum, {}
@@ -233,7 +233,7 @@ def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, befor
     )
 
 
-def test_who_comes_again_is_found_again(module_tables, module_raw, jobs, eraser, workspace, before):
+def test_a_customer_who_comes_again_is_found_again(module_tables, module_raw, jobs, eraser, workspace, before):
     put(module_raw, "customers", DAYS[1], customer("C-CANARY", "Canaria", DAYS[1]))
     run_day(module_tables, jobs, "customers", DAYS[1])
     plan = find(module_tables, jobs)

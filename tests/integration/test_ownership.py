@@ -35,7 +35,7 @@ def test_one_identity_publishes_again_and_again(tables_of):
     assert {view.viewName for view in views if not view.isTemporary} == {"dim_date", "dim_store"}
 
 
-def test_what_another_identity_published_first_cannot_be_published_any_more(tables_of):
+def test_after_a_publication_by_another_identity_the_jobs_cannot_publish(tables_of):
     """A release that tried the deployed code under its own identity would cause this."""
     release_by(tables_of("deployer"), "dim_date")
     with pytest.raises(PySparkException, match=r"jobs is not the owner of spark_catalog\.gold_build\.released"):

@@ -113,7 +113,7 @@ def between_looking_and_writing(monkeypatch, act) -> None:
     monkeypatch.setattr(writer, "fetched", then)
 
 
-def test_of_two_runs_at_once_the_one_that_read_its_sources_earlier_undoes_nothing(tables, monkeypatch):
+def test_a_run_that_read_its_sources_earlier_than_a_concurrent_one_undoes_nothing(tables, monkeypatch):
     contract, other = gold_table("payment_reconciliation"), Tables(tables.spark, tables.catalog)
     put(tables, "E1", "O1", "1")
     refresh(tables, contract)
@@ -135,7 +135,7 @@ def test_a_run_that_found_nothing_to_write_mends_what_another_writes_meanwhile(t
     assert captured(tables) == {"O1": "1.0000"}
 
 
-def test_what_came_and_went_while_a_run_wrote_it_goes(tables, monkeypatch):
+def test_a_row_that_came_and_went_while_a_run_wrote_it_is_deleted(tables, monkeypatch):
     contract, other = gold_table("payment_reconciliation"), Tables(tables.spark, tables.catalog)
     put(tables, "E1", "O1", "1")
     refresh(tables, contract)
@@ -146,7 +146,7 @@ def test_what_came_and_went_while_a_run_wrote_it_goes(tables, monkeypatch):
     assert captured(tables) == {"O1": "1.0000"}
 
 
-def test_what_a_run_wrote_before_it_died_goes_when_its_source_has_gone_since(tables, monkeypatch):
+def test_a_row_that_a_dead_run_wrote_is_deleted_when_its_source_has_gone_since(tables, monkeypatch):
     contract = gold_table("payment_reconciliation")
     put(tables, "E1", "O1", "1")
     refresh(tables, contract)

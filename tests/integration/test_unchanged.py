@@ -88,7 +88,7 @@ def test_silver_by_itself_does_not_pass_over_rows_of_bronze_that_somebody_delete
 
 
 @pytest.mark.parametrize("name", ["retailflow_spark.bronze.load", "retailflow_spark.silver.known"])
-def test_other_code_works(day, raw, monkeypatch, name):
+def test_other_code_runs_the_day_again(day, raw, monkeypatch, name):
     monkeypatch.setattr(f"{name}.installed", lambda: "another")
     before = day.read("ops.task_attempts").count()
     run_day(day, raw, "customers", DAY)

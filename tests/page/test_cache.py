@@ -18,7 +18,7 @@ def settled(cache: Cache, is_so, versions=VERSIONS):
     return known
 
 
-def test_who_asks_gets_the_last_value_while_one_thread_reads_anew():
+def test_callers_get_the_last_value_while_one_thread_reads_again():
     gate, reads = threading.Event(), []
 
     def read():

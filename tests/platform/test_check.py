@@ -251,7 +251,7 @@ def test_what_no_module_sees_by_itself_is_found(plant, verdicts):
     ],
     ids=["no metastore", "no assignment", "no principals", "two endpoints at once", "data of Databricks"],
 )
-def test_what_the_first_apply_would_make_too_early_is_found(plant, verdicts, file, right, wrong, said):
+def test_a_resource_that_the_first_apply_would_make_too_early_is_found(plant, verdicts, file, right, wrong, said):
     plant(f"terraform/{file}", right, wrong)
     result = verdicts("terraform order")["terraform order"]
     assert result.verdict == "FAIL"
@@ -259,7 +259,7 @@ def test_what_the_first_apply_would_make_too_early_is_found(plant, verdicts, fil
 
 
 @pytest.mark.full
-def test_terraform_out_of_the_package_index_does_the_same(verdicts, monkeypatch):
+def test_terraform_from_the_package_index_passes_the_same_checks(verdicts, monkeypatch):
     monkeypatch.setenv(tools.BUNDLED_ONLY, "1")
     found = verdicts("terraform fmt", "terraform validate", "terraform test", "terraform plans")
     assert {name: result.verdict for name, result in found.items()} == dict.fromkeys(found, "pass"), found

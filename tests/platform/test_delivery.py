@@ -22,7 +22,7 @@ def verdict(checkout):
 
 
 @pytest.mark.parametrize("name", ["types", "schemas", "bundle", "actionlint", "zizmor", "hadolint", "compose"])
-def test_what_is_delivered_passes(verdict, name):
+def test_everything_delivered_passes_its_check(verdict, name):
     found = verdict(name)
     assert found.verdict == "pass", found.said
 

@@ -26,7 +26,7 @@ def test_every_identity_has_a_row():
     assert named >= {*ROLES, "ingestion", "eraser", "plan"}
 
 
-def test_where_an_identity_gets_its_rights_exists():
+def test_the_file_that_gives_an_identity_its_rights_exists():
     files = {path.relative_to(TERRAFORM).as_posix() for path in TERRAFORM.rglob("*") if path.is_file()}
     for identity, _, given in rows("Identities"):
         for name in quoted(given):
@@ -34,7 +34,7 @@ def test_where_an_identity_gets_its_rights_exists():
                 assert any(f"/{file}".endswith(f"/{name}") for file in files), f"{identity.strip()}: {name}"
 
 
-def test_every_secret_that_jobs_read_is_to_be_put_into_the_vault():
+def test_the_guide_puts_every_secret_that_jobs_read_into_the_vault():
     assert quoted(" ".join(row[0] for row in rows("4. Secrets, by hand"))) >= set(
         secret_names(load_environment("prod"))
     )

@@ -131,7 +131,7 @@ def rehearse(tmp_path, monkeypatch):
     return rehearsed
 
 
-def test_what_one_workflow_packs_another_one_unpacks_and_installs(rehearse):
+def test_the_pack_of_one_workflow_is_unpacked_and_installed_by_another(rehearse):
     done, folder, calls = rehearse()
     assert done.returncode == 0, done.stderr
     version = of_commit(COMMIT)
@@ -166,6 +166,6 @@ def test_each_long_test_is_in_a_part_of_the_night():
     assert './retailflow test --full "$PART"' in steps("nightly", "full")
 
 
-def test_the_counters_of_the_week_are_benchmarks_that_there_are():
+def test_the_weekly_counters_are_existing_benchmarks():
     names = WORKFLOWS["weekly"]["jobs"]["counters"]["strategy"]["matrix"]["name"]
     assert names and all((REPOSITORY / "benchmarks" / f"{name}.py").exists() for name in names)

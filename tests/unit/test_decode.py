@@ -427,7 +427,7 @@ def test_a_parquet_file_that_cannot_be_read_fails_with_a_sentence(payload):
         ("DECIMAL(18,4)", pa.array([0.1])),
     ],
 )
-def test_a_required_parquet_column_of_another_type_fails_and_an_optional_one_is_judged_by_its_text(asked, values):
+def test_a_required_parquet_column_of_another_type_fails_and_an_optional_one_is_validated_by_its_text(asked, values):
     with pytest.raises(BadFile, match=rf"has a as {values.type}".replace("[", r"\[") + "; the contract requires it as"):
         records(parquet(a=values), "parquet", Column("a", asked, "", required=True))
     assert [row["_corrupt_record"] for row in records(parquet(a=values), "parquet", Column("a", asked, ""))] == [None]

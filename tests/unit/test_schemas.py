@@ -49,7 +49,7 @@ def test_the_files_are_what_the_contracts_say_now():
 
 
 @pytest.mark.parametrize("name", ENTITIES)
-def test_the_schema_is_one(name):
+def test_the_schema_is_a_valid_json_schema(name):
     Draft202012Validator.check_schema(schema(entity(name)))
 
 
@@ -66,7 +66,7 @@ def test_exactly_the_bad_records_of_a_day_are_refused(name):
     assert {(kind, is_valid) for kind, is_valid in found if is_valid == kind.startswith("bad.")} == set()
 
 
-def test_a_rule_that_compares_fields_stands_in_words():
+def test_a_rule_that_compares_fields_is_described_in_words():
     assert schema(entity("store_sales"))["$comment"] == (
         "Refused too where discount_amount has not the sign of quantity; tax_amount has not the sign of quantity."
     )

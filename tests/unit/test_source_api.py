@@ -222,7 +222,7 @@ def test_retry_after_is_a_number_or_a_date(text, seconds):
     assert wait_asked_for(text, NOW) == seconds
 
 
-def test_what_retry_after_says_is_waited_however_often(waits):
+def test_the_client_waits_as_long_as_retry_after_says_however_often(waits):
     with scripted_api(*[Answer(status=429, headers={"Retry-After": "7.5"})] * 12, page(O1)) as api:
         assert fetch(MemoryStore(), api) == "orders 2026-01-15: 1 records in RAW"
     assert waits == [7.5] * 12

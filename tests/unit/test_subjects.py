@@ -60,7 +60,7 @@ def test_a_short_number_is_no_word():
     assert subjects.fate(record(unknown=("12",))) is Found.MENTIONED
 
 
-def test_of_nested_columns_only_the_texts_of_the_contract_are_read():
+def test_only_the_texts_that_the_contract_names_are_read_from_nested_columns():
     lines = next(column for column in entity("orders").feed_columns if column.name == "lines")
     text = '[{"line_number": 12, "product_id": "P1", "note": "x"}, null]'
     assert list(texts_in(text, lines.fields)) == ["P1"]
@@ -68,7 +68,7 @@ def test_of_nested_columns_only_the_texts_of_the_contract_are_read():
 
 
 @pytest.mark.parametrize("text", ["", " ", "0", "00000000-0000-0000-0000-000000000000", "Unknown", "NULL", "n/a"])
-def test_what_a_source_writes_for_no_browser_is_a_placeholder(text):
+def test_the_text_that_a_source_writes_for_no_browser_is_a_placeholder(text):
     assert is_placeholder(text, visitor_column(entity("clickstream")))
 
 

@@ -65,7 +65,7 @@ def test_a_session_counts_its_events_and_distinct_orders(world):
     assert world(clickstream=clickstream).tell("fact_web_sessions", *columns) == [("5", "1", "1", "3", "1", "true")]
 
 
-def test_ties_in_time_are_broken_by_event_id_and_untold_values_are_passed_over(world):
+def test_ties_in_time_are_broken_by_event_id_and_nulls_are_passed_over(world):
     clickstream = [
         event("E3", "10:00:00", page_url="/c", utm={"source": "mail", "campaign": None}, customer_id="C2"),
         event("E2", "10:00:00", page_url="/b", utm={"source": None}, device={"type": "phone"}, customer_id="C1"),
@@ -90,7 +90,7 @@ def test_a_late_event_joins_two_sessions_of_its_visitor_and_leaves_the_others(wo
     assert run.equals_a_rebuild()
 
 
-def test_of_a_visitor_only_the_sessions_near_a_changed_event_are_recomputed(world, recompute):
+def test_only_the_sessions_of_a_visitor_near_a_changed_event_are_recomputed(world, recompute):
     long_ago = [event("E1", "10:00:00", day="2025-01-01"), event("E2", "10:00:00", day="2025-01-01", session_id="V1")]
     before = world(clickstream=[*long_ago, event("E3", "23:50:00")])
     after = world(clickstream=[*long_ago, event("E3", "23:50:00"), event("E4", "00:10:00", day="2026-01-16")])

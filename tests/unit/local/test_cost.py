@@ -47,7 +47,7 @@ def test_machines_are_paid_for_where_they_are_ours(run, monkeypatch):
     assert f"At 3 DBU x 0.3 + 3 machines x 0.2 an hour: {price} to {price}." in said and "Never run" not in said
 
 
-def test_what_was_never_run_is_not_guessed(run):
+def test_tasks_that_never_ran_get_no_estimate(run):
     result = run({}, *MONTH)
     assert isinstance(result.exception, WorkspaceError) and "knows no run yet" in str(result.exception)
 

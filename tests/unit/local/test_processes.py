@@ -70,7 +70,7 @@ def test_a_stranger_who_was_given_the_recorded_id_is_neither_found_nor_stopped(p
 
 
 @pytest.mark.parametrize("boot", ["this", "another"])
-def test_after_a_reboot_a_session_of_the_recorded_id_is_a_stranger_s(processes, tmp_path, boot):
+def test_after_a_reboot_a_session_with_the_recorded_id_is_a_stranger(processes, tmp_path, boot):
     """A daemon's session has no leader. Until a reboot, a session with that id can only be ours."""
     leader = subprocess.Popen((sys.executable, "-c", LEAVES_ITS_LEADER), stdout=subprocess.PIPE, start_new_session=True)
     daemon = psutil.Process(int(leader.stdout.readline()))

@@ -95,7 +95,7 @@ def test_every_requirement_is_pinned_with_its_hash(checkout, tmp_path):
     assert {"azure-identity", "azure-storage-blob", "databricks-sdk", "msgspec", "pydantic", "requests"} <= pinned
 
 
-def test_a_release_that_is_there_is_never_touched(checkout, tmp_path):
+def test_an_existing_release_is_never_touched(checkout, tmp_path):
     release = releases.build(tmp_path / "releases")
     marked = tmp_path / "releases" / release.version / "spark_jobs" / "bronze.py"
     marked.write_text("as it was deployed")
@@ -132,7 +132,7 @@ def test_a_job_refuses_to_run_for_another_release():
         refuse_other("9.9.9+g0")
 
 
-def test_no_release_is_a_sentence(monkeypatch, tmp_path):
+def test_a_missing_release_is_reported_with_a_sentence(monkeypatch, tmp_path):
     monkeypatch.delenv("RETAILFLOW_RELEASE_FILE", raising=False)
     with pytest.raises(ReleaseError, match="RETAILFLOW_RELEASE_FILE is not set"):
         newest()

@@ -83,7 +83,7 @@ def test_parquet_has_values_of_its_types_and_json_has_texts(records):
     assert records("parquet")[0]["updated_at"].tzinfo is not None
 
 
-def test_damages_are_those_that_the_contract_refuses():
+def test_the_kinds_of_damage_follow_from_the_contract():
     kinds = {kind: field for kind, field, _ in any_feed.damages(contract())}
     assert kinds == {
         "missing": "lane",

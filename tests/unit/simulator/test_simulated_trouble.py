@@ -87,7 +87,7 @@ def count_from_bytes(entity: str, day: date, before: date) -> Counter:
 
 
 @pytest.mark.parametrize("entity", MODULES)
-def test_what_was_planted_is_what_the_bytes_hold(entity):
+def test_the_bytes_have_exactly_the_planted_trouble(entity):
     assert count_from_bytes(entity, DAY, BEFORE) == planted(WORLD, entity, DAY, ALL)
 
 
