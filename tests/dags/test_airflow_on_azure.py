@@ -229,7 +229,7 @@ def host() -> dict:
 
 def test_sign_in_finds_its_variables():
     read = re.findall(r"os\.environ\[['\"](\w+)['\"]\]", (ROOT / "include/image/webserver_config.py").read_text())
-    assert set(read) <= {*ENV, *(secret["envName"] for secret in VALUES["secret"])}
+    assert read and set(read) <= {*ENV, *(secret["envName"] for secret in VALUES["secret"])}
     assert f"https://{host()['name']}/auth/oauth-authorized/azure" in CHAPTER
 
 

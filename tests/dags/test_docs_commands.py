@@ -103,6 +103,15 @@ def _exists(words):
     return True
 
 
+def test_commands_are_found_in_blocks_and_in_sentences():
+    block = "```bash\n# first\n./retailflow up\nairflow dags trigger retailflow_daily \\\n    --conf '{\n}'\nls\n```\n"
+    assert list(commands(block)) == [
+        ["./retailflow", "up"],
+        ["airflow", "dags", "trigger", "retailflow_daily", "--conf", "{ }"],
+    ]
+    assert _INLINE.findall("Give `./retailflow status`, or `airflow info`.") == ["./retailflow status", "airflow info"]
+
+
 def test_every_setting_of_airflow_exists():
     known = {
         (section, option) for section, found in conf.configuration_description.items() for option in found["options"]

@@ -62,6 +62,7 @@ def test_runs_at_once_leave_what_they_leave_one_after_the_other(workspace, table
     with ThreadPoolExecutor(len(runs)) as pool:
         list(pool.map(alone, runs))
     at_once = {name: everything(tables, name) for name in NAMES}
+    assert all(at_once.values())
     shown = [repr(row) for row in tables.spark.sql("SELECT * FROM spark_catalog.gold.payment_reconciliation").collect()]
     _, versions = newest(tables)
 

@@ -99,7 +99,7 @@ def test_a_step_of_the_clock_hides_no_process(processes, monkeypatch):
 
 def test_a_damaged_record_stops_nobody(processes, stranger, tmp_path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "worker.json").write_text("{half")
+    (tmp_path / "run" / "worker.json").write_text(f'{{"pid": {stranger.pid}, "start')
     processes.stop(["worker"])
     assert stranger.status() != psutil.STATUS_ZOMBIE
 
