@@ -1,4 +1,4 @@
-"""What the tests stand on: one local workspace a run (real Spark Connect, Delta, Azurite, Jobs API), clean tables."""
+"""The base of the tests: one local workspace for a run (real Spark Connect, Delta, Azurite, Jobs API), clean tables."""
 
 import json
 import logging
@@ -17,29 +17,29 @@ from retailflow_local.spark_client import session
 from retailflow_local.workspace import REPOSITORY, Workspace
 from retailflow_spark.delta.writer import Tables
 
-os.environ["RETAILFLOW_ENV"] = "local"  # tests run on a laptop, whatever the shell that starts them is set to
+os.environ["RETAILFLOW_ENV"] = "local"  # tests use the local environment, whatever the shell sets
 collect_ignore = ["data"]  # they need live tables: the DAG retailflow_data_tests runs them
-_RUNNING = "RETAILFLOW_TEST_WORKSPACE"  # of a test that runs other tests
-_SECONDS = Path(__file__).with_name("seconds.json")  # that each file of the short suite took when it was last recorded
+_RUNNING = "RETAILFLOW_TEST_WORKSPACE"  # set by a test that runs other tests
+_SECONDS = Path(__file__).with_name("seconds.json")  # of each file of the short suite, as last recorded
 _outcomes: dict[str, Counter[str]] = defaultdict(Counter)
 _seconds: dict[str, float] = defaultdict(float)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, so that two processes end at about the same time. New files are taken for long ones."""
+    """Run the longest files first, so that two processes end at about the same time. New files count as long."""
     known = json.loads(_SECONDS.read_text())
     items.sort(key=lambda item: -known.get(_file(item.nodeid), float("inf")))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """A test counts once: by its call, or by the setup that skipped or failed it."""
+    """Count a test once: by its call, or by the setup that skipped or failed it."""
     _seconds[_file(report.nodeid)] += report.duration
     if report.when == "call" or not report.passed:
         _outcomes[_file(report.nodeid)][report.outcome] += 1
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Keep the results where that is asked for. A choice of some tests of a file says nothing of the file."""
+    """Record the results if recording is on. A run of only some tests of a file is not recorded."""
     options = session.config.option
     is_choice = options.keyword or any("::" in argument for argument in session.config.args)
     is_inner = hasattr(session.config, "workerinput") or _RUNNING in os.environ
@@ -76,25 +76,25 @@ def spark(workspace) -> Iterator[SparkSession]:
 
 @pytest.fixture
 def tables(spark) -> Tables:
-    """The catalog, empty."""
+    """The empty catalog."""
     return empty_catalog(spark)
 
 
 @pytest.fixture(scope="module")
 def module_tables(spark) -> Tables:
-    """The catalog, empty at first: for the tests of one file that tell a story in order."""
+    """The catalog, empty at first, for a file whose tests tell one story in order."""
     return empty_catalog(spark)
 
 
 @pytest.fixture
 def raw(workspace) -> RawStore:
-    """A RAW container of the test's own. Its Spark URI is the fixture `raw_root`."""
+    """A RAW container for one test. The fixture `raw_root` is its Spark URI."""
     return new_container(workspace)
 
 
 @pytest.fixture(scope="module")
 def module_raw(workspace) -> RawStore:
-    """A RAW container of the file's own."""
+    """A RAW container for one file of tests."""
     return new_container(workspace)
 
 

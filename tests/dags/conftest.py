@@ -1,4 +1,4 @@
-"""Real Airflow, its home in a temporary folder, no metadata database: DAGs are read from their files."""
+"""Real Airflow with its home in a temporary folder and no metadata database. DAGs are read from their files."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def smtp(tmp_path_factory):
 
 @pytest.fixture
 def clock() -> type[datetime]:
-    """A datetime whose now is what the test sets as `at`: it stands in for a module's own."""
+    """A datetime class whose `now` is the `at` that a test sets. It takes the place of a module's own."""
 
     class Clock(datetime):
         at: datetime

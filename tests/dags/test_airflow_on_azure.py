@@ -1,6 +1,6 @@
 """Airflow in an environment as docs/DEPLOYMENT.md and include/helm/airflow-values.yaml describe it.
 
-Airflow, its providers, azure-identity and the database drivers are real. Only Azure and Databricks are not there.
+Airflow, its providers, azure-identity and the database drivers are real. Only Azure and Databricks are missing.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ LATER = 2**40
 
 
 def documented(pattern: str) -> str:
-    """A value of the guide, with something in each place that the reader fills in."""
+    """Return a value of the guide, with something in each place that the reader fills in."""
     (found,) = re.findall(pattern, CHAPTER, re.MULTILINE)
     places = {"<client id>": "client-1", "<secret>": "secret-1", "<tenant id>": "tenant-1"}
     return re.sub("<[a-z ]+>", lambda place: places.get(place[0], place[0][1]), found)
@@ -56,7 +56,7 @@ SMTP = documented(r"^\| `airflow-connections-smtp-default` \| `(.+)` \|$")
 
 
 def recording(kind: type, asked: list[tuple]) -> type:
-    """A credential of azure-identity, sync or async, that answers with a token, and keeps what it was asked for."""
+    """Return a credential class of azure-identity, sync or async, that gives a token and records each request."""
 
     class Recording(kind):
         def __init__(self, *given, **named):
@@ -73,7 +73,7 @@ def recording(kind: type, asked: list[tuple]) -> type:
 
 @pytest.fixture
 def entra(monkeypatch) -> list[tuple]:
-    """What the credentials of an application were asked for: from which application, and for what."""
+    """The requests to the credentials of an application: which application asked, and for which scope."""
     asked: list[tuple] = []
     credential = recording(azure.identity.ClientSecretCredential, asked)
     async_credential = recording(azure.identity.aio.ClientSecretCredential, asked)
@@ -85,7 +85,7 @@ def entra(monkeypatch) -> list[tuple]:
 
 
 async def async_token(session: SimpleNamespace | None = None) -> str | None:
-    """As the triggerer gets it."""
+    """Return the token as the triggerer gets it."""
     hook = DatabricksHook()
     hook._session = session
     await hook._a_cache_databricks_conn()
@@ -139,7 +139,7 @@ def test_dbt_signs_in_with_the_same_connection(monkeypatch, dags_in):
 
 
 def clients() -> list:
-    """The client of the sensor's first look, and the one of the triggerer."""
+    """Return the client of the sensor's first look and the client of the triggerer."""
 
     async def async_client():
         client = await wasb.WasbAsyncHook().get_async_conn()
@@ -188,7 +188,7 @@ def test_mail_is_encrypted_before_the_password_is_sent(monkeypatch):
 
 
 def test_airflow_has_the_classes_that_the_settings_name(tmp_path):
-    """In a process of its own: the auth manager brings a web framework."""
+    """It needs its own process, because the auth manager imports a web framework."""
     script = (
         "from airflow.api_fastapi.app import get_auth_manager_cls\n"
         "from airflow.config_templates.airflow_local_settings import REMOTE_TASK_LOG as log\n"
@@ -229,7 +229,7 @@ def host() -> dict:
 
 def test_sign_in_finds_its_variables():
     read = re.findall(r"os\.environ\[['\"](\w+)['\"]\]", (ROOT / "include/image/webserver_config.py").read_text())
-    assert set(read) <= {*ENV, *(secret["envName"] for secret in VALUES["secret"])}
+    assert read and set(read) <= {*ENV, *(secret["envName"] for secret in VALUES["secret"])}
     assert f"https://{host()['name']}/auth/oauth-authorized/azure" in CHAPTER
 
 
@@ -237,7 +237,7 @@ def test_sign_in_finds_its_variables():
 
 
 def test_the_values_are_the_same_to_readers_of_yaml_1_1_and_1_2():
-    """Helm reads 1.2, PyYAML 1.1. Unquoted words must be strings, booleans or whole numbers to both."""
+    """Helm reads 1.2, PyYAML 1.1. Both must read unquoted words as the same strings, booleans or whole numbers."""
     only_in_1_2 = r"0o[0-7]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
     plain = {token.value for token in yaml.scan(FILE) if isinstance(token, yaml.ScalarToken) and token.plain}
     tags = {text: yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False)) for text in plain}
@@ -246,7 +246,7 @@ def test_the_values_are_the_same_to_readers_of_yaml_1_1_and_1_2():
 
 
 def test_all_pods_run_the_image_that_the_workflows_push():
-    """`images` would name another one for some of them: the pods of tasks take the default repository and tag."""
+    """`images` would give some pods another image: the pods of tasks take the default repository and tag."""
     name = VALUES["defaultAirflowRepository"].rpartition("/")[2]
     assert f'"$REGISTRY/{name}:$GITHUB_SHA"' in (ROOT / ".github/workflows/deploy-dev.yml").read_text()
     assert not {"images", "defaultAirflowTag"} & VALUES.keys()

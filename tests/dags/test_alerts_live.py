@@ -1,4 +1,4 @@
-"""Alerts through restarts: Airflow's four processes and a real SMTP server; no Databricks, which no test here needs."""
+"""Alerts across restarts: Airflow's four processes and a real SMTP server. No test here needs Databricks."""
 
 import os
 import shutil
@@ -64,17 +64,17 @@ class Stack:
         self.processes.wait(airflow.health(component, self._ports["airflow"], self.processes.find))
 
     def kill(self, component):
-        """Without a chance to tidy up, with all its children."""
+        """Kill a component and all its children, without a chance to tidy up."""
         for process in self.processes.members([airflow.process_name(component)]):
             os.kill(process.pid, signal.SIGKILL)
 
     def kill_worker(self):
-        """The worker and its task, not the scheduler that started them."""
+        """Kill the worker and its task, but not the scheduler that started them."""
         for process in self.processes.find("airflow-scheduler").children(recursive=True):
             os.kill(process.pid, signal.SIGKILL)
 
     def kill_task(self):
-        """The process of the task alone, as the kernel does where memory is short: its supervisor lives on."""
+        """Kill only the process of the task, as the kernel does when memory is short. Its supervisor lives on."""
         for worker in self.processes.find("airflow-scheduler").children():
             for task in worker.children(recursive=True):
                 os.kill(task.pid, signal.SIGKILL)
@@ -84,7 +84,7 @@ class Stack:
         return self.client._checked(answer)
 
     def run(self, dag_id, **conf):
-        """Triggers a run and waits for its end. Returns the subjects that were mailed meanwhile."""
+        """Trigger a run and wait for its end. Return the subjects that were mailed meanwhile."""
         seen = len(self.mailbox.numbers())
         run_id = self.trigger(dag_id, **conf)
         self.until(lambda: self.client.dag_run(dag_id, run_id)["state"] == "success")
@@ -95,7 +95,7 @@ class Stack:
         return self.client.trigger(dag_id, datetime.now(UTC), conf)
 
     def edit(self, name, old, new):
-        """Changes a DAG file and waits until Airflow knows."""
+        """Change a DAG file and wait until Airflow has read it."""
         path = self.dags / f"{name}.py"
         text = path.read_text()
         assert old in text
@@ -110,7 +110,7 @@ class Stack:
     def until(condition, seconds=150):
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, "it did not come about"
+            assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(0.5)
 
 
@@ -141,7 +141,7 @@ def test_a_triggerer_restart_and_a_dag_edit_repeat_no_mail_and_lose_none(stack):
     assert stack.run("retailflow_watch", ingestion_date=DAY) == []
 
     stack.client.wait_for_dag("retailflow_daily")
-    stack.call("PATCH", "dags/retailflow_daily", is_paused=True)  # its tasks are given their states here
+    stack.call("PATCH", "dags/retailflow_daily", is_paused=True)  # the test sets the states of its tasks
     run_id = stack.client.trigger("retailflow_daily", datetime.fromisoformat(f"{DAY}T02:00+00:00"))
     tasks = [one["task_id"] for one in stack.client.task_instances("retailflow_daily", run_id)]
     for task in tasks:
@@ -153,7 +153,7 @@ def test_a_triggerer_restart_and_a_dag_edit_repeat_no_mail_and_lose_none(stack):
     assert stack.run("retailflow_watch", ingestion_date=DAY) == []
 
 
-def test_a_watch_that_does_not_end_is_told_once_though_the_triggerer_died_and_its_dag_was_edited(stack):
+def test_a_watch_that_does_not_end_is_reported_once_though_the_triggerer_died_and_its_dag_was_edited(stack):
     stack.edit("retailflow_watch", "own_deadline(env)", "own_deadline(env, timedelta(seconds=15))")
     seen = len(stack.mailbox.numbers())
     stack.call("PATCH", "pools/default_pool?update_mask=slots", name="default_pool", slots=0, include_deferred=False)
@@ -184,7 +184,7 @@ def test_a_task_that_is_killed_alone_is_mailed_by_a_look_of_the_watch_once(stack
 
 
 def test_a_task_whose_worker_dies_sends_one_mail(stack):
-    """The last: Airflow's executor starts no worker in the place of one that was killed."""
+    """This test comes last: Airflow's executor starts no new worker in place of a killed one."""
     (stack.dags / "sleeper.py").write_text(SLEEPER)
     seen = len(stack.mailbox.numbers())
     run_id = stack.trigger("sleeper")

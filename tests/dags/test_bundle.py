@@ -1,4 +1,4 @@
-"""The Databricks job has the tasks and arrows of the DAG, and the parameters that its scripts take."""
+"""The Databricks job has the tasks and dependencies of the DAG, and the parameters that its scripts accept."""
 
 import pytest
 import yaml
@@ -28,18 +28,19 @@ def test_the_task_graph_is_that_of_the_dag(daily):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_each_task_runs_the_script_that_the_dag_submits_with_the_same_parameters(dags_in, target):
-    found = tasks(target)
-    for task in dags_in(target)["retailflow_daily"].tasks:
-        if task.task_type == "DatabricksSubmitRunOperator":
-            submitted = task.json["tasks"][0]["spark_python_task"]
-            given = found[task.task_id.replace(".", "_")]["spark_python_task"]
-            script, release = submitted["python_file"], submitted["parameters"][3]
-            assert given["python_file"] == script.replace(release, "${var.release}")
-            options = [given["parameters"][0::2], submitted["parameters"][0::2]]
-            assert options[0][:3] == options[1][:3], task.task_id
+    found, tasks_of_dag = tasks(target), dags_in(target)["retailflow_daily"].tasks
+    submitting = [task for task in tasks_of_dag if task.task_type == "DatabricksSubmitRunOperator"]
+    assert len(submitting) > len(gold_tables())
+    for task in submitting:
+        submitted = task.json["tasks"][0]["spark_python_task"]
+        given = found[task.task_id.replace(".", "_")]["spark_python_task"]
+        script, release = submitted["python_file"], submitted["parameters"][3]
+        assert given["python_file"] == script.replace(release, "${var.release}")
+        options = [given["parameters"][0::2], submitted["parameters"][0::2]]
+        assert options[0][:3] == options[1][:3], task.task_id
 
 
-def test_where_the_dag_has_a_sensor_the_job_looks_for_the_success_file_for_as_long(daily):
+def test_the_job_looks_for_the_success_file_as_long_as_the_sensor_of_the_dag(daily):
     sensors = [task for task in daily.tasks if task.task_type == "DeliverySensor"]
     found = tasks("local")
     assert len(sensors) == len(entities())
@@ -50,7 +51,7 @@ def test_where_the_dag_has_a_sensor_the_job_looks_for_the_success_file_for_as_lo
         assert task["max_retries"] == 40, "each look starts compute"
 
 
-def test_what_databricks_puts_in_for_the_references_is_what_the_scripts_take():
+def test_the_scripts_accept_what_databricks_puts_in_for_the_references():
     (parameter,) = job(load_environment("dev"))["parameters"]
     date = parameter["default"].replace("{{job.trigger.time.iso_date}}", "2026-01-16")
     given = tasks()["silver_orders"]["spark_python_task"]["parameters"]
@@ -67,8 +68,8 @@ def test_it_runs_at_two_one_at_a_time_and_mails_its_failures():
     assert made["email_notifications"]["on_failure"] == ["data-engineering@retailflow.example"]
 
 
-def test_the_job_publishes_beside_failures_and_is_no_success_then():
-    """Databricks judges a run by its last tasks."""
+def test_the_job_publishes_despite_failures_and_does_not_succeed_then():
+    """Databricks derives the result of a run from its last tasks."""
     publish, complete = tasks("prod")["gold_publish"], tasks("prod")["complete"]
     gold = {f"gold_{table.name}" for table in gold_tables()}
     assert ({on["task_key"] for on in publish["depends_on"]}, publish["run_if"]) == (gold, "ALL_DONE")
@@ -137,14 +138,14 @@ def test_the_pipeline_runs_files_that_are_there_with_the_code_and_raw_of_its_env
     ]
 
 
-def test_what_writes_tables_runs_as_the_jobs_whoever_deploys_it():
+def test_everything_that_writes_tables_runs_as_the_jobs_whoever_deploys_it():
     env = load_environment("prod")
     jobs = {"service_principal_name": "${var.jobs_principal}"}
     for made in (job(env), publish_job(env), smoke_job(env), pipeline(env)):
         assert made["run_as"] == jobs, made["name"]
 
 
-def test_environments_that_differ_in_what_the_bundle_has_once_are_refused(monkeypatch):
+def test_environments_that_differ_in_a_shared_setting_of_the_bundle_are_refused(monkeypatch):
     def load(name):
         env = load_environment(name)
         return env.model_copy(update={"run_timeout_minutes": 60}) if name == "prod" else env
@@ -155,7 +156,7 @@ def test_environments_that_differ_in_what_the_bundle_has_once_are_refused(monkey
 
 
 def with_compute(monkeypatch, of) -> dict[str, dict]:
-    """What the bundle's files hold where each environment has compute of its own."""
+    """Return the bundle's files by name, if each environment has the compute that `of` gives it."""
 
     def load(name):
         env = load_environment(name)
@@ -166,7 +167,7 @@ def with_compute(monkeypatch, of) -> dict[str, dict]:
 
 
 def test_each_target_has_the_budget_policy_of_its_environment(monkeypatch):
-    """Terraform makes one for each environment. The guide has its id written into the environment file."""
+    """Terraform makes one for each environment. The guide says to write its id into the environment file."""
     ids = {"dev": "policy-of-dev", "prod": "policy-of-prod"}
     files = with_compute(
         monkeypatch, lambda env: env.compute.model_copy(update={"budget_policy_id": ids.get(env.name)})

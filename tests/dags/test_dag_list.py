@@ -1,4 +1,4 @@
-"""What people filter DAGs by, and the list of them."""
+"""The tags by which people filter DAGs, and the list of DAGs."""
 
 from retailflow_airflow.impact import Impact, Triage
 from retailflow_delivery.dag_list import PAGE, page

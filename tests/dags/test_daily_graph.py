@@ -32,8 +32,8 @@ def test_customer_history_is_built_after_the_silver_customers(daily):
 
 
 @pytest.mark.parametrize("dag_id", ["retailflow_daily", "retailflow_replay", "retailflow_erase"])
-def test_only_the_last_task_tells_that_gold_is_whole_and_not_where_nothing_was_built(dags_in, dag_id):
-    """An event for each table would leave some of a partial run waiting, and start readers amid the next night."""
+def test_only_the_last_task_reports_that_gold_is_whole_and_not_if_nothing_was_built(dags_in, dag_id):
+    """With an event for each table, a partial run would leave events that start readers amid the next night."""
     dag = dags_in("prod")[dag_id]
     told = {task.task_id: [one.name for one in task.outlets if isinstance(one, Asset)] for task in dag.tasks}
     assert {name: found for name, found in told.items() if found} == {"complete": ["gold.day"]}
@@ -53,7 +53,7 @@ def test_readers_get_all_tables_at_once_when_the_last_is_done_whatever_became_of
 
 @pytest.mark.parametrize("dag_id", ["retailflow_daily", "retailflow_replay"])
 def test_a_run_is_no_success_where_any_task_has_failed(dags_in, dag_id):
-    """Airflow judges a run by its leaves."""
+    """Airflow derives the state of a run from its leaves."""
     complete = dags_in("local")[dag_id].get_task("complete")
     assert complete.upstream_task_ids == GOLD | {"gold.publish"}
     assert complete.downstream_task_ids == set()

@@ -1,4 +1,4 @@
-"""A task of data tests says which promise is broken; where it could not ask, it says why."""
+"""A task of data tests names the broken promise; if it cannot ask, it says why."""
 
 from uuid import uuid4
 

@@ -18,11 +18,11 @@ _BLOCK = re.compile(r"^( *)```(?:bash|sh|shell)\n(.*?)^\1```", re.DOTALL | re.MU
 _INLINE = re.compile(r"`(\./retailflow [^`\n]+|airflow [a-z][^`\n]+)`")
 _SETTING = re.compile(r"AIRFLOW__([A-Z_]+?)__([A-Z_]+)\b")
 _EXAMPLES = {"date": "2026-01-15", "feed": "orders", "entity": "orders", "commit": "HEAD", "batch": "01KF23B0T0"}
-_OF_OTHERS = {"cosmos"}  # sections of packages that tell Airflow nothing of their settings
+_OF_OTHERS = {"cosmos"}  # sections of packages that do not declare their settings to Airflow
 
 
 def commands(text):
-    """Those of the shell blocks, each as words: `airflow …` and `./retailflow …`."""
+    """Yield the `airflow …` and `./retailflow …` commands of the shell blocks, each as words."""
     for block in _BLOCK.finditer(text):
         for statement in _statements(block[2]):
             words = [word for word in shlex.split(statement, comments=True) if not word.startswith("AIRFLOW__")]
@@ -31,7 +31,7 @@ def commands(text):
 
 
 def _statements(block):
-    """Lines, those joined that a backslash or an open quote joins."""
+    """Yield the statements: lines, joined where a backslash or an open quote continues them."""
     waiting = ""
     for line in block.splitlines():
         waiting += line.strip().removesuffix("\\") + " "
@@ -47,7 +47,7 @@ def _statements(block):
 
 
 def refusal(words):
-    """Why Airflow's parser, or ours, does not take the command; empty where it does."""
+    """Return why Airflow's parser, or ours, refuses the command; empty if it accepts it."""
     if words[0] == "./retailflow" and words[1:2] != ["airflow"]:
         return _refusal_of_ours(words[1:])
     given = words[words.index("airflow") + 1 :]
@@ -69,7 +69,7 @@ def _refusal_of_ours(words):
                 return f"no command {name}"
             command = command.commands[name]
         command.make_context(command.name, list(words), parent=context)
-    except Exception as error:  # typer brings a click of its own
+    except Exception as error:  # typer has its own copy of click
         return str(error) or type(error).__name__
     return ""
 
@@ -101,6 +101,15 @@ def _exists(words):
             return False
         parser = choices[word]
     return True
+
+
+def test_commands_are_found_in_blocks_and_in_sentences():
+    block = "```bash\n# first\n./retailflow up\nairflow dags trigger retailflow_daily \\\n    --conf '{\n}'\nls\n```\n"
+    assert list(commands(block)) == [
+        ["./retailflow", "up"],
+        ["airflow", "dags", "trigger", "retailflow_daily", "--conf", "{ }"],
+    ]
+    assert _INLINE.findall("Give `./retailflow status`, or `airflow info`.") == ["./retailflow status", "airflow info"]
 
 
 def test_every_setting_of_airflow_exists():

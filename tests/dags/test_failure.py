@@ -1,4 +1,4 @@
-"""What on-call reads in the task's log when a job has raised."""
+"""The message for the engineer on call in the task's log, after a job has raised."""
 
 import asyncio
 

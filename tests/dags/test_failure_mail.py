@@ -1,4 +1,4 @@
-"""A failing task, run by Airflow itself with a real SMTP server; Databricks answers at the provider's hook."""
+"""A failing task, run by Airflow itself with a real SMTP server. The provider's hook stands in for Databricks."""
 
 import json
 import re
@@ -88,7 +88,7 @@ def test_a_form_that_makes_no_sense_sends_one_too(fail):
 
 @pytest.fixture
 def silent_warehouse(monkeypatch):
-    """Databricks takes the connection and never says a word."""
+    """Databricks accepts the connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         connection = {"conn_type": "databricks", "schema": "http", "host": "127.0.0.1", "password": "x"}
         connection["port"] = server.getsockname()[1]
@@ -96,15 +96,15 @@ def silent_warehouse(monkeypatch):
         yield
 
 
-def test_a_warehouse_that_does_not_answer_holds_no_mail_back(fail, silent_warehouse, monkeypatch):
+def test_a_warehouse_that_does_not_answer_stops_no_mail(fail, silent_warehouse, monkeypatch):
     monkeypatch.setattr(failure, "CARD_SECONDS", 1)
     (sent,) = fail("retailflow_daily", "silver.orders", "BalanceError: orders does not balance", ingestion_date=DAY)
     assert "The SQL warehouse did not answer" in body(sent, "plain")
     assert "unknown: no answer within" in body(sent, "plain")
 
 
-def test_what_a_failed_task_waits_for_fits_into_airflow_s_overtime():
-    """Airflow ends the process after it, and then nobody mails: the card, three tries of the mail server, the log."""
+def test_the_waits_of_a_failed_task_fit_into_airflow_s_overtime():
+    """After the overtime Airflow ends the process. The card, three tries of the mail server and the log must fit."""
     tries, smtp_seconds, waits = 3, 30, 2 + 4
     needed = failure.CARD_SECONDS + tries * smtp_seconds + waits + remote_log.PATIENCE_SECONDS
     settings = airflow.environment(Path(), Path(), defaultdict(int), Secrets.generate(), "sqlite")
@@ -117,7 +117,7 @@ def _of_the_image() -> str:
 
 
 class TaskInstance:
-    """As the DAG processor makes it of a task whose worker was lost."""
+    """A task instance as the DAG processor makes it after the worker was lost."""
 
     dag_id, run_id, task_id, map_index, try_number = "retailflow_daily", "run", "silver.orders", -1, 2
     id = "01a2102c-4474-7e6d-ac97-74b65e5d2eca"
@@ -129,7 +129,7 @@ class TaskInstance:
         return self._note if key == "incident" else None
 
 
-def test_where_a_worker_was_lost_the_dag_processor_sends_it_once_and_not_if_the_worker_had(daily, smtp, monkeypatch):
+def test_the_dag_processor_mails_for_a_lost_worker_once_and_not_if_the_worker_had_mailed(daily, smtp, monkeypatch):
     variables = {}
     monkeypatch.setattr(unmailed.Variable, "get", lambda key, default, **_: variables.get(key, default))
     monkeypatch.setattr(unmailed.Variable, "set", lambda key, value, **_: variables.update({key: value}))
@@ -162,7 +162,7 @@ def variables(monkeypatch):
 
 @pytest.fixture
 def reported(dags_in, smtp, variables):
-    """`reported("retailflow_daily", "silver.orders", error)`: what a failed task mails; returns the new subjects."""
+    """`reported("retailflow_daily", "silver.orders", error)`: reports a failed task; returns the new subjects."""
     seen = len(smtp.numbers())
 
     def alone(dag_id, task_id, error, index=-1, run_id="run"):
@@ -181,7 +181,7 @@ def reported(dags_in, smtp, variables):
     return alone
 
 
-def test_what_the_platform_s_outage_makes_fail_in_a_run_is_told_by_the_first_and_then_together(reported, variables):
+def test_failures_of_a_run_in_an_outage_are_reported_by_the_first_and_then_together(reported, variables):
     outage = ConnectionError("Databricks does not answer")
     assert reported("retailflow_daily", "bronze.orders", outage) == [f"FAILED bronze.orders {DAY}"]
     assert [reported("retailflow_daily", f"bronze.{name}", outage) for name in ("stores", "products")] == [[], []]
@@ -191,7 +191,7 @@ def test_what_the_platform_s_outage_makes_fail_in_a_run_is_told_by_the_first_and
     assert reported("retailflow_daily", "silver.orders", ValueError("x")) == [f"FAILED silver.orders {DAY}"]
 
 
-def test_an_outage_is_told_by_one_run_whatever_others_it_stops_and_again_when_it_comes_back(reported, monkeypatch):
+def test_an_outage_is_reported_by_one_run_whatever_others_it_stops_and_again_when_it_comes_back(reported, monkeypatch):
     outage = ConnectionError("Databricks does not answer")
     assert reported("retailflow_daily", "bronze.orders", outage) == [f"FAILED bronze.orders {DAY}"]
     others = [("retailflow_maintenance", "maintain.gold"), ("retailflow_reaper", "reap"), ("retailflow_erase", "find")]
@@ -201,12 +201,12 @@ def test_an_outage_is_told_by_one_run_whatever_others_it_stops_and_again_when_it
     assert reported("retailflow_erase", "find", outage, run_id="later") == ["FAILED retailflow_erase find"]
 
 
-def test_of_a_mapped_task_s_failures_one_is_mailed_at_once(reported):
+def test_only_one_failure_of_a_mapped_task_is_mailed_at_once(reported):
     mailed = [reported("retailflow_replay", "bronze.entity", ValueError("x"), index) for index in range(5)]
     assert mailed == [["FAILED retailflow_replay bronze.entity"], [], [], [], []]
 
 
-def test_a_dag_of_every_hour_tells_once_that_it_fails_and_once_that_it_works_again(reported, dags_in, smtp):
+def test_an_hourly_dag_reports_once_that_it_fails_and_once_that_it_works_again(reported, dags_in, smtp):
     hours = [reported("retailflow_reaper", "reap", ConnectionError("x"), run_id=f"run {hour}") for hour in range(3)]
     assert hours == [["FAILED retailflow_reaper reap"], [], []]
     for _ in range(2):
@@ -215,7 +215,7 @@ def test_a_dag_of_every_hour_tells_once_that_it_fails_and_once_that_it_works_aga
     assert "after 3 failed runs since" in recovered
 
 
-def test_a_wrong_form_is_told_by_one_task_of_those_that_it_fails(reported):
+def test_a_wrong_form_is_reported_by_only_one_of_the_tasks_that_it_fails(reported):
     wrong = AirflowFailException("2999-01-01 is not over in UTC: trigger again with an earlier ingestion_date.")
     roots = [task.task_id for task in reported.daily.roots]
     assert len(roots) > 5

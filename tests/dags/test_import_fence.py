@@ -1,4 +1,4 @@
-"""Airflow parses our DAGs without Spark and a server's web framework, and without asking a network or its database."""
+"""Airflow parses our DAGs without Spark, a server's web framework, or a call to a network or its database."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from airflow.sdk.configuration import conf
 
 DAGS = Path(__file__).parents[2] / "dags"
 
-AUTH_MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"  # of a server
+AUTH_MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"  # as a server has it
 
 FENCE = """
 import socket, sys

@@ -1,4 +1,4 @@
-"""The card: what it says of an incident, and what never stands in it. The warehouse is a fake with recorded rows."""
+"""The card: what it says about an incident and what it never contains. The warehouse is a fake with recorded rows."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ def run(layer, day, read, written, quarantined=0, code="0.1.0", contract="1.0.0"
 
 
 class Recorded:
-    """Answers by the table that is asked, in the order of asking."""
+    """A warehouse that gives its recorded answers in the order of the queries."""
 
     def __init__(self, runs=(), last_dates=(), published=()):
         self.answers = [list(runs), list(last_dates), list(published)]
@@ -50,10 +50,10 @@ def card(recorded=None, env=PROD, **changed):
     return collect(facts(**changed), env, RunLog(recorded or Recorded()))
 
 
-def test_the_rows_of_the_day_stand_beside_the_median_of_the_last_28_days():
+def test_the_rows_of_the_day_are_shown_beside_the_median_of_the_last_28_days():
     month = [run("bronze", DAY - timedelta(days=back), 100 + back, 100 + back, None) for back in range(40, 0, -1)]
     found = card(Recorded([*month, run("bronze", DAY, 17, 17, None)])).counts
-    # Days 1 to 28 back have 101 to 128 rows; the median of those is 114.5, to the even number 114.
+    # Days 1 to 28 back have 101 to 128 rows; their median, 114.5, is rounded half to even: 114.
     assert [(c.layer, c.what, c.today, c.usual) for c in found] == [
         ("bronze", "read", 17, 114),
         ("bronze", "written", 17, 114),
@@ -81,7 +81,7 @@ def test_the_last_change_of_code_and_contract_is_named_with_its_moment():
     )
 
 
-def test_what_is_built_from_it_is_named_with_the_last_that_readers_have():
+def test_downstream_tables_are_named_with_the_last_date_that_readers_have():
     published = datetime(2026, 1, 15, 5, 2, tzinfo=UTC)
     rows = [{"name": "gold.fact_orders", "last_date": DAY - timedelta(days=1)}]
     found = card(Recorded([], rows, [{"name": "gold.fact_orders", "published_at": published}])).downstream
@@ -100,7 +100,7 @@ def test_values_reach_sql_as_parameters_only():
     assert not [statement for statement, _ in recorded.asked if "orders" in statement or "2026" in statement]
 
 
-def test_a_warehouse_that_does_not_answer_is_said_and_asked_only_once():
+def test_a_warehouse_that_does_not_answer_is_reported_and_asked_only_once():
     class Asleep:
         asked = 0
 

@@ -1,4 +1,4 @@
-"""Connections from Airflow's Key Vault, by the documented settings. Azure's client is a stand-in."""
+"""Connections from Airflow's Key Vault, with the documented settings. Azure's client is a stand-in."""
 
 import json
 import re

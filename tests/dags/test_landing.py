@@ -1,4 +1,4 @@
-"""Until when a sensor waits for a delivery, whatever becomes of its tries."""
+"""How long a sensor waits for a delivery, whatever happens to its tries."""
 
 from copy import copy
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from retailflow_airflow import landing
 
 @pytest.fixture
 def left(daily, clock, monkeypatch):
-    """`left("2026-01-16T10:00", ask)`: the hours for which a try that asks then goes on waiting."""
+    """`left("2026-01-16T10:00", ask)`: the hours that a try at that moment goes on waiting."""
     sensor = copy(daily.get_task("raw.stores"))
     monkeypatch.setattr(landing, "datetime", clock)
     monkeypatch.setattr(sensor, "poke", lambda context: False)

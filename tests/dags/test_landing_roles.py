@@ -1,4 +1,4 @@
-"""A sensor and its trigger see a delivery with the right to read RAW alone, by the connection of Airflow.
+"""With only the right to read RAW, a sensor and its trigger see a delivery through Airflow's connection.
 
 A shared access signature of the emulator stands in for the role of Azure.
 """
@@ -47,7 +47,7 @@ def context():
 
 
 def deferred(sensor, context):
-    """The trigger that waits for the delivery."""
+    """Return the trigger that waits for the delivery."""
     with pytest.raises(TaskDeferred) as found:
         sensor.execute(context)
     return found.value.trigger

@@ -30,7 +30,7 @@ def test_the_form_wins_over_the_present_which_the_trigger_form_offers_as_logical
 
 @pytest.mark.parametrize("run_after", [datetime(2026, 1, 16, 2, tzinfo=UTC), datetime(2026, 11, 29, tzinfo=UTC)])
 def test_a_form_that_contradicts_a_past_logical_date_is_refused(run_after):
-    """The clock and backfills make the first run, a person who gives a logical date the second."""
+    """The clock or a backfill makes the first run, a person who gives a logical date the second."""
     chosen = run(datetime(2026, 1, 15, 2, tzinfo=UTC), run_after)
     with pytest.raises(AirflowFailException) as refusal:
         ingestion_date(chosen, {"ingestion_date": "2026-01-03"})

@@ -1,4 +1,4 @@
-"""Which scheduled days a look finds missing or filled, and how little it asks. Airflow and run log are stand-ins."""
+"""The scheduled days that a look finds missing or filled, and how little it asks. Airflow and run log are stand-ins."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -23,7 +23,7 @@ def days(first: int, last: int) -> list[date]:
 
 
 class Airflow:
-    """Answers as a task instance does: how many runs there are. `asked` counts the questions."""
+    """Counts runs as a task instance does. `asked` counts the questions."""
 
     def __init__(self, states: dict[date, str | None], at: time = time(2), replays: int = 0) -> None:
         self.states, self.replays, self.asked = states, replays, 0
@@ -40,7 +40,7 @@ class Airflow:
 
 
 class RunLog:
-    """The feeds of which SILVER was made, per day. `asked` has the first and the last day of each question."""
+    """The feeds whose SILVER was built, per day. `asked` has the first and the last day of each question."""
 
     def __init__(self, made: dict[date, list[str]] | None = None) -> None:
         self.made, self.asked = made or {}, []
@@ -54,14 +54,14 @@ def look(states, known=UNTIL_THEN, last=DAY, run_log=None, **airflow):
     return search(SCHEDULE, last, known, Airflow(states, **airflow), run_log or RunLog())
 
 
-@pytest.mark.parametrize("state", [None, "failed"])  # never started or deleted; left so by a cancelled backfill
+@pytest.mark.parametrize("state", [None, "failed"])  # never started, or deleted; failed by a cancelled backfill
 def test_a_day_without_a_successful_run_is_missing(state):
     found = look({DAY: state})
     assert (found.missing, found.filled) == ([DAY], [])
     assert look({DAY: state}, found.known).missing == []
 
 
-@pytest.mark.parametrize("at", [time(2), time(0)])  # of the clock or a backfill; of a trigger for that date
+@pytest.mark.parametrize("at", [time(2), time(0)])  # by the clock or a backfill; by a trigger for that date
 def test_a_day_with_a_successful_run_is_done(at):
     assert look({DAY: "success"}, at=at).missing == []
 
@@ -164,7 +164,7 @@ def test_the_first_look_of_a_new_environment_finds_all_days_since_the_first_at_o
     assert airflow.asked < 60
 
 
-def test_what_is_remembered_can_be_written_as_json_and_read_back():
+def test_the_known_days_can_be_written_as_json_and_read_back():
     known = Known(DAY, frozenset(days(12, 13)), frozenset({january(13)}), 7, frozenset({january(16)}))
     assert known.kept == {
         "until": "2026-01-15", "missing": ["2026-01-12", "2026-01-13"], "idle": ["2026-01-13"], "ended": 7,

@@ -1,4 +1,4 @@
-"""What Airflow tells of its tasks: lineage as OpenLineage events, metrics by StatsD. Databricks answers at the hook."""
+"""Airflow reports on its tasks: lineage as OpenLineage events, metrics by StatsD. The hook stands in for Databricks."""
 
 import json
 import os
@@ -23,7 +23,7 @@ assert dag.test(run_conf={"ingestion_date": "2026-01-15"}).state == "success"
 """
 
 
-def test_each_spark_task_tells_which_tables_it_reads_and_writes_and_is_counted(tmp_path):
+def test_each_spark_task_reports_which_tables_it_reads_and_writes_and_is_counted(tmp_path):
     log = tmp_path / "lineage.jsonl"
     transport = {"type": "file", "log_file_path": str(log), "append": True}
     metrics = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,4 +1,4 @@
-"""The e-mail, the page and the command line say the same of each state and error: kind, what is safe, command."""
+"""The e-mail, the page and the command line agree on each state and error: kind, safe action, command."""
 
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from retailflow_local import incident
 
 DAY, RUN = date(2026, 1, 15), "scheduled__2026-01-16T02:00:00+00:00"
 JOB = "Job run failed with terminal state: {'state_message': 'Workload failed'} and with the error: %s"
-# What Airflow says of the tasks before a table that is not there, the note of the one that failed, and the kind.
+# The missing table, Airflow's states of the tasks before it, the note of the failed task, and the kind.
 SITUATIONS = [
     ("silver.payments", {"raw.payments": "deferred"}, "", "late_feed"),
     ("bronze.payments", {"raw.payments": "failed"}, "AirflowSensorTimeout: payments is not there", "late_feed"),

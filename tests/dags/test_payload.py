@@ -1,4 +1,4 @@
-"""What is really sent to runs/submit, checked against databricks-sdk's own classes."""
+"""The body that is really sent to runs/submit, checked against databricks-sdk's own classes."""
 
 import json
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def context(ti):
 
 @pytest.fixture
 def submitted(dags_in, monkeypatch):
-    """The bodies that the operator sends; Databricks itself answers that the run has succeeded."""
+    """`submitted("dev", "bronze.orders")`: the body that the operator sends. The hook answers with a success."""
     bodies = []
     monkeypatch.setattr(macros, "Variable", SimpleNamespace(get=lambda *_, **__: "5e8f02a1"))
     run = {"run_id": 1, "job_id": 1, "run_page_url": "http://127.0.0.1/run/1", "tasks": []}
@@ -62,7 +62,7 @@ def submitted(dags_in, monkeypatch):
 
 
 def through_the_sdk(body: dict) -> dict:
-    """What databricks-sdk sends when it is given the same request in its own types."""
+    """Return what databricks-sdk sends for the same request in its own types."""
     sent = {}
 
     def do(method, path, body, **_):
@@ -128,7 +128,7 @@ def test_a_field_unknown_to_the_sdk_is_noticed():
 
 @pytest.mark.parametrize("environment", ["dev", "local", "prod", "stg"])
 def test_the_engineers_on_call_may_open_every_run_and_nobody_runs_as_another(dags_in, environment):
-    """A run has the rights of its submitter, the service principal of the jobs: it then owns what they create."""
+    """A run has the rights of its submitter, the service principal of the jobs, which then owns what they create."""
     operators = [
         task
         for dag in dags_in(environment).values()

@@ -1,4 +1,4 @@
-"""The reaper run by Airflow itself, which answers from its own database; Databricks is the provider's hook."""
+"""The reaper, run by Airflow itself with its own database. The provider's hook stands in for Databricks."""
 
 from airflow.models import DagRun, Variable
 

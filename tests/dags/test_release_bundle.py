@@ -18,7 +18,7 @@ from retailflow_local.workspace import REPOSITORY
 
 @pytest.fixture
 def newest(tmp_path, monkeypatch):
-    """`newest("0.1.0+g1")`: what the file of new runs names from now on."""
+    """`newest("0.1.0+g1")`: writes the release of new runs into their file."""
     path = tmp_path / "release"
     monkeypatch.setenv("RETAILFLOW_RELEASE_FILE", str(path))
     monkeypatch.setenv("RETAILFLOW_RELEASE", "0.1.0+gbefore")
@@ -58,13 +58,13 @@ def test_the_image_and_a_laptop_have_the_same_bundle(tmp_path):
 LATEST = "Run with latest bundle version"
 
 
-def test_the_box_that_people_are_to_tick_has_airflows_own_name():
+def test_the_box_that_people_must_tick_has_airflows_own_name():
     texts = Path(airflow.__file__).parent / "ui" / "dist" / "i18n" / "locales" / "en" / "dags.json"
     assert f'"runOnLatestVersion": "{LATEST}"' in texts.read_text()
 
 
-def test_whoever_deploys_a_mended_job_and_clears_its_task_is_told_to_take_the_new_release():
-    """Without the tick the task runs the code again that failed."""
+def test_each_guide_that_clears_the_task_of_a_repaired_job_says_to_take_the_new_release():
+    """Without the tick the task runs the failed code again."""
     paragraphs = [
         (page.name, " ".join(found.split()))
         for page in sorted((REPOSITORY / "docs").rglob("*.md"))

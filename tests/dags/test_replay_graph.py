@@ -1,4 +1,4 @@
-"""What the replay DAG asks of its form and what its tasks wait for."""
+"""The form that the replay DAG requires, and the tasks that its tasks wait for."""
 
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace

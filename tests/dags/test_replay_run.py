@@ -1,4 +1,4 @@
-"""The replay DAG run by Airflow itself, with its own database; Databricks answers at the provider's hook."""
+"""The replay DAG, run by Airflow itself with its own database. The provider's hook stands in for Databricks."""
 
 import json
 from collections import defaultdict
@@ -22,7 +22,7 @@ RANGE = {"date_from": "2026-01-15", "date_to": "2026-01-16"}
 
 @pytest.fixture
 def run(dags_in, database, monkeypatch):
-    """`run(dag_id, plan, **form)`: the tasks by state, a mapped one by its index's name, and what was submitted."""
+    """`run(dag_id, plan, **form)`: runs the DAG; returns the tasks by state, with their index, and the jobs."""
     asked = []
     answer = {"run_id": 1, "job_id": 1, "run_page_url": "http://127.0.0.1/run/1"}
     # Databricks repeated the task, and lists both attempts.
@@ -47,7 +47,7 @@ def run(dags_in, database, monkeypatch):
 
 
 def command(job):
-    """The job's name and what it is given, without the environment, the release and who asked."""
+    """Return the job's name and its parameters, without the environment, the release and the caller."""
     given = takewhile(lambda word: word not in ("--dag-run", "--run-id"), job["parameters"][4:])
     return " ".join([PurePath(job["python_file"]).stem, *given])
 
@@ -142,7 +142,7 @@ def test_a_night_on_which_nobody_is_found_still_finishes_what_is_open(run):
 @pytest.mark.parametrize(
     "form", [{"customers": [PERSON]}, {"browsers": [PERSON]}, {"confirm": CODE}, {"settled_hours": 0}]
 )
-def test_only_who_answers_for_privacy_has_a_person_erased(dags_in, monkeypatch, user, form):
+def test_only_a_privacy_user_may_have_a_person_erased(dags_in, monkeypatch, user, form):
     dag = dags_in("prod")["retailflow_erase"]
     allowed = load_environment("prod").model_copy(update={"privacy_users": ("dpo",)})
     monkeypatch.setattr(erase, "load_environment", lambda: allowed)

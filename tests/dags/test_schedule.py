@@ -1,4 +1,4 @@
-"""Which runs Airflow makes, asked of the DAG as the scheduler reads it: serialized and read back."""
+"""The runs that Airflow makes, from the DAG as the scheduler reads it: serialized and read back."""
 
 from datetime import UTC, datetime
 
@@ -38,7 +38,7 @@ def test_on_a_laptop_the_clock_starts_nothing(scheduled, dags_in):
     assert [dag.dag_id for dag in dags if dag.next_dagrun_info(last_automated_run_info=None)] == []
 
 
-def test_a_triggered_run_of_a_laptop_is_not_held_by_an_end_date(scheduled):
+def test_a_triggered_run_on_a_laptop_is_not_blocked_by_an_end_date(scheduled):
     dag = scheduled("local")
     assert dag.end_date is None
     assert [task.end_date for task in dag.tasks if task.end_date] == []

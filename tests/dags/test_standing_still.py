@@ -1,4 +1,4 @@
-"""What a day costs on which nothing is to do: questions to the SQL warehouse and starts of serverless compute.
+"""The cost of a day with nothing to do: queries to the SQL warehouse and starts of serverless compute.
 
 A simulated clock runs the watch every 5 minutes. Airflow, its Variables, the warehouse and the mail are stand-ins.
 """
@@ -33,12 +33,12 @@ def at(day: date, clock: str) -> datetime:
 
 
 def starts(day: date) -> datetime:
-    """When the clock starts the run for the ingestion date."""
+    """Return when the clock starts the run for the ingestion date."""
     return at(day + timedelta(days=1), "02:00")
 
 
 class Airflow:
-    """Answers as a task instance does. The clock's run of each day makes a task every 2 minutes."""
+    """Answers as a task instance does. The clock's run of each day completes a task every 2 minutes."""
 
     def __init__(self, clock) -> None:
         self.clock = clock
@@ -88,7 +88,7 @@ class Variables:
 
 
 class Warehouse:
-    """Knows the tables that other runs than the clock's made for Tuesday. `asked` has the moments of the questions."""
+    """Knows the tables that runs other than the clock's built for Tuesday. `asked` has the moments of the queries."""
 
     def __init__(self, clock) -> None:
         self.clock, self.asked = clock, []
@@ -147,7 +147,7 @@ def test_on_a_quiet_day_the_watch_never_asks_the_warehouse(watched):
 
 
 def test_while_a_feed_is_late_for_days_the_warehouse_is_asked_once_an_hour(airflow, watched):
-    """And at a deadline, and when a run of another day makes the same table: until then nobody knows for which day."""
+    """Also at a deadline, and when another run makes the same table: only the warehouse knows for which day."""
     airflow.ends[TUESDAY] |= dict.fromkeys(WAITING)
     first, mails, published = watched(WEDNESDAY)
     assert mails == ["04:00 missed silver.payments", "05:15 missed gold.payment_reconciliation"]
@@ -208,13 +208,13 @@ def test_a_warehouse_that_does_not_answer_is_asked_again_at_the_next_look(airflo
 
 
 def submitting(dags) -> dict[str, list[DatabricksSubmitRunOperator]]:
-    """By DAG, the tasks that start a Databricks run."""
+    """Return the tasks that start a Databricks run, by DAG."""
     found = {name: [t for t in dag.tasks if isinstance(t, DatabricksSubmitRunOperator)] for name, dag in dags.items()}
     return {name: tasks for name, tasks in found.items() if tasks}
 
 
 def runs_when_idle(task) -> bool:
-    """Whether a run that has nothing to do starts the task: a plan without items skips what follows it."""
+    """True if a run with nothing to do starts the task. A plan without items skips the tasks after it."""
     follows = any(isinstance(one, ShortCircuitOperator) for one in task.get_flat_relatives(upstream=True))
     return not follows or task.trigger_rule == "none_failed"
 

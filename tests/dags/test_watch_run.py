@@ -1,4 +1,4 @@
-"""The watch run by Airflow itself: real task states, a real SMTP server; only the moment is given."""
+"""The watch, run by Airflow itself: real task states and a real SMTP server. Only the moment is given."""
 
 import re
 import shlex
@@ -27,7 +27,7 @@ EARLY = ("silver.products", "silver.stores", "silver.inventory")  # due at 03:30
 def look(dags_in, database, smtp, clock, monkeypatch):
     """`look("04:01")`: runs the watch at that time of the day after; returns the subjects of the new mails.
 
-    It has looked before: all days until the day before are done.
+    The watch has looked before: all days until the day before are done.
     """
     monkeypatch.setattr(watch, "datetime", clock)
     with create_session() as session:
@@ -54,9 +54,9 @@ def look(dags_in, database, smtp, clock, monkeypatch):
 
 @pytest.fixture
 def run_of_the_day(daily):
-    """`run_of_the_day("bronze.orders")`: the clock's run, all tasks succeeded but those; called again, it changes.
+    """`run_of_the_day("bronze.orders")`: the clock's run, in which all other tasks succeeded. Another call changes it.
 
-    `ended` is the state of a run that has ended; `states` are those of tasks by their names.
+    `ended` is the state of a run that has ended; `states` are the states of tasks by name.
     """
 
     def has_all_but(*others, state="deferred", day=DAY, ended=None, **states):
@@ -85,7 +85,7 @@ def _create(daily, run_id, logical_date, session):
 
 
 def others_due(clock):
-    """What the subject of a mail says of the other tables that are due then."""
+    """Return what the subject of a mail says about the other tables that are due then."""
     due = [one for one in watch.deadlines(date.fromisoformat(DAY)) if f"{one.at:%H:%M}" == clock]
     return f"and {len(due) - 1} more"
 
@@ -94,7 +94,7 @@ def last(smtp):
     return body(smtp.messages()[-1], "plain")
 
 
-def test_a_run_that_never_started_is_told_once_for_each_deadline(look, smtp):
+def test_a_run_that_never_started_is_reported_once_for_each_deadline(look, smtp):
     assert look("03:29") == []
     assert look("03:31") == [f"MISSED silver.inventory {DAY}, due 03:30 UTC ({others_due('03:30')})"]
     assert look("03:36") == []
@@ -112,7 +112,7 @@ def test_the_command_on_the_card_makes_the_alert_stop_and_moves_what_is_due_late
     assert look("05:37")[0] == f"MISSED silver.customers {DAY}, due 04:00 UTC"
 
 
-def test_a_late_feed_is_told_once_and_once_more_when_it_has_come(look, run_of_the_day, smtp):
+def test_a_late_feed_is_reported_once_and_once_more_when_it_has_come(look, run_of_the_day, smtp):
     look("03:00")  # Airflow now knows the DAGs
     waits = ("raw.orders", "bronze.orders", "silver.orders")
     run_of_the_day(*waits)
@@ -124,11 +124,11 @@ def test_a_late_feed_is_told_once_and_once_more_when_it_has_come(look, run_of_th
     run_of_the_day()
     assert look("04:12") == [f"RECOVERED silver.orders {DAY}"]
     assert look("04:17") == []
-    run_of_the_day(*waits)  # cleared: it has been there, so nothing is late
+    run_of_the_day(*waits)  # cleared: the table was there in time, so nothing is late
     assert look("05:30") == []
 
 
-def test_a_table_that_recovers_the_day_after_next_is_still_told(look, run_of_the_day):
+def test_a_table_that_recovers_the_day_after_next_is_still_reported(look, run_of_the_day):
     look("03:00")
     run_of_the_day("silver.orders")
     assert look("23:55") == [f"MISSED silver.orders {DAY}, due 04:00 UTC"]
@@ -138,14 +138,14 @@ def test_a_table_that_recovers_the_day_after_next_is_still_told(look, run_of_the
     assert look("04:35", date="2026-01-17") == []
 
 
-def test_gold_that_waits_for_a_feed_is_told_with_the_feed_as_its_cause(look, run_of_the_day, smtp):
+def test_gold_that_waits_for_a_feed_is_reported_with_the_feed_as_its_cause(look, run_of_the_day, smtp):
     look("03:00")
     run_of_the_day("raw.payments", "bronze.payments", "silver.payments", "gold.payment_reconciliation")
     assert look("05:20") == [f"MISSED silver.payments {DAY}, due 04:00 UTC (and 1 more)"]
     assert "Also         gold.payment_reconciliation" in last(smtp)
 
 
-def test_what_is_built_while_feeds_are_late_is_published_once_and_once_more_for_each_that_comes(look, run_of_the_day):
+def test_tables_built_while_feeds_are_late_are_published_once_and_once_more_for_each_feed(look, run_of_the_day):
     def publications():
         return len(DagRun.find(dag_id="retailflow_publish"))
 
@@ -259,7 +259,7 @@ def test_a_worker_lost_between_mail_and_memory_sends_the_same_message_id(look, s
     assert sent[0]["Message-ID"] == sent[2]["Message-ID"] != sent[1]["Message-ID"]
 
 
-def test_who_deletes_the_variable_is_told_again_by_a_new_message(look, smtp):
+def test_after_the_variable_is_deleted_the_alert_comes_again_as_a_new_message(look, smtp):
     (subject,) = look("03:31")
     Variable.set("retailflow_watch", {"days": Known(until=date(2026, 1, 14)).kept}, serialize_json=True)
     assert look("03:36") == [subject]
@@ -281,7 +281,7 @@ def test_all_mails_of_a_day_are_one_conversation_and_go_to_the_alert_addresses(l
 
 @pytest.fixture
 def note(run_of_the_day):
-    """`note("bronze.orders", is_mailed=True)`: what the process of that task left beside it."""
+    """`note("bronze.orders", is_mailed=True)`: writes the note that the process of that task left."""
 
     def left(task_id, dag_id="retailflow_daily", **said):
         (run,) = DagRun.find(dag_id=dag_id, run_id=f"scheduled__{DAY}")
@@ -338,7 +338,7 @@ def failed_reaper(dags_in, look, monkeypatch):
         unmailed.remember({"dag": dag, "run_id": f"scheduled__{DAY}"})
 
 
-def test_what_one_cause_makes_fail_is_one_mail_of_one_conversation_over_all_runs(
+def test_failures_with_one_cause_are_one_mail_of_one_conversation_over_all_runs(
     look, failed_reaper, run_of_the_day, note, smtp
 ):
     run_of_the_day("bronze.orders", "bronze.stores", "bronze.products", state="failed")
@@ -359,7 +359,7 @@ def test_what_one_cause_makes_fail_is_one_mail_of_one_conversation_over_all_runs
 
 
 def test_tables_that_a_shared_cause_makes_late_are_in_its_mail_and_in_no_other(look, run_of_the_day, note):
-    """An outage of a whole night, seen only once all tables are overdue."""
+    """An outage of a whole night, noticed only when all tables are overdue."""
     look("03:00")
     held_up = {table: "upstream_failed" for table in ("silver.stores", "silver.products", "gold.dim_store")}
     run_of_the_day("bronze.stores", "bronze.products", state="failed", **held_up)
@@ -415,7 +415,7 @@ def test_days_that_nobody_ran_are_mailed_once_and_once_more_when_all_have_run(lo
 def test_yesterday_is_left_to_its_deadlines_until_the_last_is_over(look, run_log, run_of_the_day):
     look("03:00")
     run_of_the_day("bronze.orders", "silver.orders", state="failed", ended="failed")
-    assert look("05:14") == [f"FAILED bronze.orders {DAY} (and 1 more)"]  # the cause, and not again what it holds up
+    assert look("05:14") == [f"FAILED bronze.orders {DAY} (and 1 more)"]  # the cause, not what it holds up
     assert look("05:16") == [f"MISSED retailflow_daily {DAY}"]
 
 
@@ -428,7 +428,7 @@ def test_a_new_environment_mails_all_days_since_its_first_as_one_range(look, run
     assert "set schedule.first_date of the environment to a later date" in last(smtp)
 
 
-def test_where_the_clock_has_ended_no_day_is_missing(look, run_log):
+def test_no_day_is_missing_once_the_clock_has_ended(look, run_log):
     Variable.delete("retailflow_watch")
     assert look("06:00", date="2026-07-02") == []
 

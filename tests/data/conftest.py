@@ -1,4 +1,4 @@
-"""Checks of live tables, run by the DAG `retailflow_data_tests`. They read by the environment's SQL warehouse."""
+"""Checks of live tables, run by the DAG `retailflow_data_tests`. They read through the environment's SQL warehouse."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,8 +1,8 @@
-"""Where the records of the feeds are."""
+"""What became of the records of the feeds."""
 
 NEWEST = "ops.row_reconciliation_latest"
-# Far above usual: five times what the days before had, and more than a fiftieth of the records. Of the first days,
-# which have no usual yet, only a fifth of the records is far too many.
+# Far above usual: more than five times the mean of the days before, and more than a fiftieth of the records. On the
+# first days, which have no usual count yet, more than a fifth of the records.
 FAR_ABOVE = """
 quarantined_count >= 20 AND quarantined_count * 50 > record_count AND quarantined_count > 5 * coalesce(usual, 0)
 AND (days >= 3 OR quarantined_count * 5 > record_count)"""
@@ -20,7 +20,7 @@ def test_no_date_has_more_than_a_tenth_of_its_records_in_quarantine(rows):
 
 
 def test_no_feed_has_far_more_invalid_records_than_on_the_days_before(rows):
-    """Of each feed its newest date, beside the mean of up to 28 dates before."""
+    """Compare the newest date of each feed with the mean of up to 28 dates before."""
     many = rows(f"""
         SELECT name, ingestion_date, quarantined_count, record_count, usual FROM (
           SELECT name, ingestion_date, quarantined_count, record_count,

@@ -1,5 +1,5 @@
 def test_the_mart_has_the_revenue_of_its_facts_to_the_last_digit(rows):
-    """The mart's own audit says so of what a run changed; this asks it of every date."""
+    """The mart's own audit checks what a run changed; this checks every date."""
     total = "SELECT business_date, channel, store_id, currency, sum(net_amount) AS {} FROM gold.{} GROUP BY ALL"
     different = rows(f"""
         SELECT * FROM ({total.format("mart", "daily_revenue_mart")})

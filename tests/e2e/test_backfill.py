@@ -1,6 +1,6 @@
 """Backfills as people make them: three days at once, backwards, by the command line; then again by the REST API.
 
-And one that was cancelled, mended by what docs/runbooks/backfill_a_month.md says.
+Also a cancelled backfill, repaired as docs/runbooks/backfill_a_month.md says.
 """
 
 import re
@@ -45,7 +45,7 @@ def test_three_days_at_once_and_backwards_leave_what_the_same_days_in_order_leav
 
 
 def finished(stack, backfills: int) -> list[dict[str, Any]]:
-    """The days' runs, in order, once that many backfills have ended."""
+    """Return the runs of the days, in order, once that many backfills have ended."""
     until(lambda: [found["completed_at"] is None for found in stack.airflow.backfills(DAG)] == [False] * backfills)
     runs = stack.airflow.dag_runs(DAG, "backfill")
     assert [(run["logical_date"][:10], run["state"]) for run in runs] == [(str(day), "success") for day in DAYS]
@@ -82,14 +82,14 @@ def test_a_cancelled_backfill_is_mended_by_the_runbook_and_by_nothing_else(stack
 
 
 def command_of_the_runbook() -> list[str]:
-    """Its first command, for these days."""
+    """Return the first command of the runbook, for these days."""
     block = re.search(r"```bash\n\./retailflow airflow (.+?)```", RUNBOOK.read_text(), re.DOTALL)
     text = block[1].replace("\\\n", " ").replace("2026-01-01", str(FIRST)).replace("2026-01-31", str(SECOND))
     return shlex.split(text)
 
 
 def runs(stack) -> list[dict[str, Any]]:
-    """Those of the two days, in order."""
+    """Return the backfill runs of the two days, in order."""
     found = stack.airflow.dag_runs(DAG, "backfill")
     return [run for run in found if run["logical_date"][:10] in (str(FIRST), str(SECOND))]
 

@@ -1,6 +1,6 @@
 """docker-compose.yaml without containers: its commands and health checks, in its order, on a copy of the project.
 
-What is not shown: that the images build and that the containers share a network. No image registry is at hand here.
+It does not show that the images build and that the containers share a network. No image registry is available here.
 """
 
 import os

@@ -33,7 +33,7 @@ ALL = [table.name for contract in (*entities(), *gold_tables()) for table in con
 
 
 @pytest.mark.timeout(900)
-def test_a_day_runs_whole_and_a_late_feed_holds_back_only_its_own(stack):
+def test_a_day_runs_whole_and_a_late_feed_delays_only_its_own_tables(stack):
     deliver_day(stack.workspace.raw_store(), stack.world, DAY, Trouble.some(), leave_open=["payments"])
     run_id = stack.trigger(DAY)
     others = [f"silver.{entity.name}" for entity in entities() if entity.name != "payments"]
@@ -47,7 +47,7 @@ def test_a_day_runs_whole_and_a_late_feed_holds_back_only_its_own(stack):
 
 
 def bad_of_the_evening_before(world, name: str) -> int:
-    """The bad records that the API shows again, in the hours before the day that the ingestion asks for too."""
+    """Count the bad records of the hours before the day: the ingestion asks the API for these hours too."""
     yesterday, midnight = DAY - timedelta(days=1), datetime.combine(DAY, datetime.min.time(), UTC)
     found = delivered(world, name, yesterday, Trouble.some())
     start = midnight - timedelta(hours=load_environment("local").sources[name].overlap_hours)
@@ -126,7 +126,7 @@ def test_the_saved_queries_and_the_dashboard_s_run_and_say_what_the_marts_say(st
     }
 
 
-def test_the_run_log_tells_what_a_backfill_will_cost(stack):
+def test_the_cost_of_a_backfill_is_estimated_from_the_run_log(stack):
     paces = cost.known_paces(cost.local_client(stack.workspace), load_environment("local"))
     assert tuple(paces) == cost.TASKS
     with session(stack.workspace.spark_remote) as spark:
@@ -231,7 +231,7 @@ def test_a_job_that_raises_says_so_in_the_task_log_and_on_the_run_page(stack):
 
 
 def test_no_secret_is_in_logs_database_mails_or_lineage(stack):
-    """Law 9, on everything that the stack has written but the files that keep the secrets."""
+    """Law 9, on everything that the stack has written except the files that keep the secrets."""
     root = stack.workspace.root
     secrets = {name: value.encode() for name, value in asdict(stack.workspace.secrets).items()}
     files = [

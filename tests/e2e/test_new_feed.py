@@ -35,7 +35,7 @@ def copy(tmp_path) -> Path:
 
 @pytest.fixture
 def retailflow(copy):
-    """`retailflow("status")`: a command of the copy; what it printed."""
+    """`retailflow("status")`: runs a command of the copy; returns what it printed."""
     path = os.pathsep.join(str(copy / name) for name in PACKAGES)
     environment = os.environ | {"PYTHONPATH": path, "RETAILFLOW_HOME": str(copy), "COLUMNS": "160"}
 

@@ -19,7 +19,7 @@ SECOND = Release("0.1.0+gsecond")
 
 
 def deploy(stack, version: str) -> None:
-    """One command; then wait until Airflow gives the release to new runs."""
+    """Deploy by one command; then wait until Airflow gives the release to new runs."""
     releases.deploy(stack.workspace.root, version)
     deadline = time.monotonic() + 180
     while stack.airflow.dag(DAG)["bundle_version"] != version:
@@ -28,7 +28,7 @@ def deploy(stack, version: str) -> None:
 
 
 def code_of(stack, run_id: str) -> set[str]:
-    """The releases whose code has written rows for this run."""
+    """Return the releases whose code has written rows for this run."""
     query = f"SELECT DISTINCT code_version FROM spark_catalog.ops.task_attempts WHERE dag_run_id = '{run_id}'"
     with session(stack.workspace.spark_remote) as spark:
         return {row.code_version for row in spark.sql(query).collect()}

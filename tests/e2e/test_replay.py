@@ -1,4 +1,4 @@
-"""A late batch is found and replayed, held records are tried again, a customer is erased. One story, told in order."""
+"""A late batch is found and replayed, quarantine is retried, a customer is erased. One story, told in order."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ PAID = {
 
 
 def finished(stack, dag_id: str, run_id: str) -> dict[str, list[str]]:
-    """The states of the run's tasks, once it has succeeded; of a mapped task, those of its indices in order."""
+    """Return the states of the run's tasks, once it has succeeded; for a mapped task, those of its indices in order."""
     deadline = monotonic() + 2400
     while (state := stack.airflow.dag_run(dag_id, run_id)["state"]) != "success":
         assert state != "failed" and monotonic() < deadline, stack.airflow.task_instances(dag_id, run_id)
@@ -84,7 +84,7 @@ def test_upkeep_leaves_every_row_of_every_table(stack):
     assert stack.rows(ALL) == before
 
 
-def test_held_records_are_tried_again_by_the_command_and_what_is_still_bad_stays(stack, monkeypatch):
+def test_quarantined_records_are_retried_by_the_command_and_invalid_ones_stay(stack, monkeypatch):
     put(stack.workspace.raw_store(), "payments", DAY, PAID | {"payment_event_id": "bad-1", "currency": "euro"})
     run(stack, REPLAY, **RANGE, dry_run=False, entities=["payments"])
     before = stack.rows(ALL)

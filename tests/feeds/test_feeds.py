@@ -1,4 +1,4 @@
-"""Each feed with a pair of files: what arrives, and what SILVER then has of it. `new-feed` writes such a pair."""
+"""Each feed with a pair of files: the records that arrive and the rows of SILVER. `new-feed` writes such a pair."""
 
 import csv
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ DAY = NOW.date() - timedelta(days=1)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
-def test_what_arrives_is_what_silver_has(tables, raw, pair):
+def test_silver_has_the_expected_rows_of_the_records_that_arrive(tables, raw, pair):
     contract = entity(pair.name)
     with (pair / "silver.csv").open(newline="") as file:
         header, *expected = csv.reader(file)

@@ -1,4 +1,4 @@
-"""What bad input does, kind by kind (docs/bad-input.md): on real Spark, Delta and Azurite."""
+"""The effect of bad input, kind by kind (docs/bad-input.md), on real Spark, Delta and Azurite."""
 
 import gzip
 import io
@@ -45,7 +45,7 @@ def file_of(feed: str, records: list) -> bytes:
 
 @pytest.fixture(scope="module")
 def judged(spark) -> dict[int, dict]:
-    """What SILVER makes of each case, by the case's identity: all of a feed in one file."""
+    """The result of each case in SILVER, by the case's identity. All cases of a feed are in one file."""
     found = {}
     for feed in SOUND:
         cases = [case for case in CASES if case.feed == feed]
@@ -146,7 +146,7 @@ GOLD = (
 
 
 def test_a_day_of_hostile_records_is_built_and_published_with_what_is_right_in_it(tables, raw):
-    """Each record here stopped a table, or was counted wrongly, before its rule was there."""
+    """Each record here stopped a table, or was counted wrongly, before its rule existed."""
     order, paid, click = SOUND["orders"], SOUND["payments"], SOUND["clickstream"]
     put(raw, "customers", DAY, SOUND["customers"], {"customer_id": "unknown", "updated_at": "2026-01-15T10:00:00Z"})
     put(raw, "products", DAY, SOUND["products"], SOUND["products"] | {"updated_at": "9999-12-31T23:59:59Z"})

@@ -1,4 +1,4 @@
-"""Law 2 on real Delta: every record is current, superseded, duplicate or quarantined. And the run log of runs."""
+"""Law 2 on real Delta: every record is current, superseded, duplicate or quarantined. Also the run log."""
 
 from datetime import UTC, date, datetime, timedelta
 from unittest.mock import Mock
@@ -48,7 +48,7 @@ def test_a_later_day_that_wins_has_the_earlier_day_counted_again(tables, raw):
     assert (checked.current_count, checked.superseded_count, checked.is_closed) == (1, 1, True)
 
 
-def test_what_a_third_day_brings_does_not_change_what_the_first_was_told(tables, raw):
+def test_a_third_day_does_not_change_the_counts_of_the_first(tables, raw):
     newer = PAID | {"recorded_at": "2026-01-17T10:00:00Z"}
     for number, record in enumerate((PAID, PAID, newer)):
         put(raw, "payments", DAY + timedelta(days=number), record)
@@ -109,7 +109,7 @@ def test_the_nightly_recount_finds_a_row_that_vanished_from_a_date_that_others_m
     tables.spark.sql(f"DELETE FROM {tables.path('silver.payments')} WHERE payment_event_id = 'E2'").collect()
     third = NEXT + timedelta(days=1)
     put(raw, "payments", third, PAID | {"payment_event_id": "E3"})
-    run_day(tables, raw, "payments", third)  # its moved numbers take the deletion for a loss to a newer row
+    run_day(tables, raw, "payments", third)  # its updated counts mistake the deletion for a loss to a newer row
     assert (newest_check(tables, DAY).superseded_count, newest_check(tables, DAY).is_closed) == (2, True)
     (sentence,) = recount(tables, "2")
     assert sentence.startswith("payments of 2026-01-15 does not balance: 2 records are 0 current, 1 superseded")

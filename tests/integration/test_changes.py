@@ -1,4 +1,4 @@
-"""What commits changed of a table, as GOLD asks for it: the short way, of commits that only insert, and the other."""
+"""The changes that GOLD reads from the commits of a table: the fast way, if they only insert, and the other."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ VALUES = ["id", "amount"]
 
 @pytest.fixture
 def put(tables):
-    """`put(("A", 1, 10), …)`: merges these rows, all of them new where `new` says so; returns the commits since."""
+    """`put(("A", 1, 10), …)`: merges these rows, all of them new if `new` is true; returns the new commits."""
     create(tables, [COUNTED])
 
     def merge(*rows, new=False):

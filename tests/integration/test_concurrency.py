@@ -1,4 +1,4 @@
-"""Runs at once end in the tables that the same runs one after the other leave, on the same dates and on others."""
+"""Concurrent runs leave the same tables as the same runs in sequence, on the same dates and on different ones."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -22,7 +22,7 @@ def day(number: int) -> date:
 
 
 def deliver_days(raw, days: int) -> None:
-    """Each day corrects payments of the days before, sends some again, and has a bad one."""
+    """Deliver days. Each corrects payments of earlier days, resends one and has an invalid one."""
     for number in range(days):
         records = [
             {
@@ -36,7 +36,7 @@ def deliver_days(raw, days: int) -> None:
 
 
 def run(tables: Tables, raw: RawStore, days: list[date]) -> None:
-    """What a DAG run does, for each of these days."""
+    """Do what a DAG run does, for each of these days."""
     for moment in days:
         run_day(tables, raw, "payments", moment)
         refresh(tables, gold_table("payment_reconciliation"))
@@ -62,6 +62,7 @@ def test_runs_at_once_leave_what_they_leave_one_after_the_other(workspace, table
     with ThreadPoolExecutor(len(runs)) as pool:
         list(pool.map(alone, runs))
     at_once = {name: everything(tables, name) for name in NAMES}
+    assert all(at_once.values())
     shown = [repr(row) for row in tables.spark.sql("SELECT * FROM spark_catalog.gold.payment_reconciliation").collect()]
     _, versions = newest(tables)
 

@@ -1,4 +1,4 @@
-"""A date judged again after its contract changed ends in the tables of a clean rebuild under the new contract."""
+"""A date validated again after its contract changed has the tables of a clean rebuild under the new contract."""
 
 from dataclasses import replace
 from datetime import date, timedelta

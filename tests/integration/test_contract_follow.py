@@ -1,4 +1,4 @@
-"""Tables follow their contracts and the code: what they say at once, their rows by a rebuild."""
+"""Tables follow their contracts and the code: their definitions at once, their rows by a rebuild."""
 
 from dataclasses import replace
 
@@ -82,7 +82,7 @@ def test_a_check_that_old_rows_break_is_added_once_they_are_gone(tables, capsys)
         ({"partition": ("gone",)}, "is partitioned by"),
     ],
 )
-def test_what_needs_the_table_written_anew_says_so_and_changes_nothing(tables, change, said):
+def test_a_change_that_needs_a_new_table_says_so_and_changes_nothing(tables, change, said):
     create(tables, [OLD])
     with pytest.raises(TableError, match=rf"{said}.*Drop the table, and replay all dates of its feed"):
         create(tables, [replace(OLD, **change)])

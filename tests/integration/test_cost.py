@@ -1,6 +1,6 @@
-"""A day stays as cheap as it was measured: the counters of the second day of 10,000 records, and of the same again.
+"""A day costs no more than was measured: the counters of the second day of 10,000 records, and of its repetition.
 
-`docs/benchmarks/floor.json` has them. Where a day has to cost more, measure anew: `python benchmarks floor`.
+`docs/benchmarks/floor.json` has the measured ones. If a day has to cost more, measure again: `python benchmarks floor`.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the tests of live tables say of tables as the jobs write them."""
+"""The tests of live tables, run on tables that the jobs wrote."""
 
 import importlib.util
 from datetime import date, timedelta
@@ -18,7 +18,7 @@ HEADER = {
 
 @pytest.fixture
 def records(tables):
-    """The module tests/data/test_records.py and what it asks its questions of."""
+    """The module tests/data/test_records.py, and a function that runs its queries."""
     spec = importlib.util.spec_from_file_location("live_records", REPOSITORY / "tests/data/test_records.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

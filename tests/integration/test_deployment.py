@@ -1,4 +1,4 @@
-"""A deployment rehearsed on the local workspace by the Databricks SDK: what the workflow `release` does by the CLI.
+"""A deployment rehearsed on the local workspace with the Databricks SDK: what the workflow `release` does by the CLI.
 
 The CLI itself cannot run here. The test does its steps: import the release, create or replace the jobs, start the smoke
 test.
@@ -21,7 +21,7 @@ from retailflow_local import releases
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory) -> tuple[Path, Release]:
-    """The folder that the archive gives, and its release."""
+    """The folder of the unpacked archive, and its release."""
     packed, folder = tmp_path_factory.mktemp("pack") / "jobs", tmp_path_factory.mktemp("unpacked")
     releases.pack(packed)
     archive = packed.with_suffix(".tar.gz")
@@ -39,7 +39,7 @@ def client(workspace) -> WorkspaceClient:
 
 
 def import_release(client: WorkspaceClient, folder: Path, release: Release) -> None:
-    """As `databricks workspace import-dir` without --overwrite: what is there stays."""
+    """Import like `databricks workspace import-dir` without --overwrite: existing files stay."""
     source = folder / "releases" / release.version
     for path in (source, *sorted(source.rglob("*"))):
         target = f"{FOLDER}/{release.version}/{path.relative_to(source)}".removesuffix("/.")
@@ -54,7 +54,7 @@ def import_release(client: WorkspaceClient, folder: Path, release: Release) -> N
 
 
 def smoke_job(folder: Path, release: Release) -> dict:
-    """The settings of the bundle's smoke test with the variables of the local workspace."""
+    """Return the settings of the bundle's smoke test with the variables of the local workspace."""
     text = (folder / "resources" / "retailflow_main_pipeline.yml").read_text()
     settings = yaml.safe_load(text)["resources"]["jobs"]["retailflow_smoke"]
     values = {"${bundle.target}": "local", "${var.release}": release.version, "${var.jobs_principal}": "jobs"}

@@ -1,4 +1,4 @@
-"""What bad files and changed feeds do to a day: drift is noticed, a file that breaks the contract publishes nothing."""
+"""Bad files and changed feeds: drift is recorded, and a file that breaks the contract fails its day."""
 
 import io
 from datetime import UTC, date, datetime
@@ -78,7 +78,7 @@ def test_new_and_lost_fields_are_noticed_once_per_run_and_a_plain_day_leaves_no_
     assert "tier" not in said
 
 
-def test_an_optional_parquet_column_that_is_lost_stays_null_and_one_retyped_is_judged_value_by_value(tables, raw):
+def test_an_optional_parquet_column_that_is_lost_stays_null_and_a_retyped_one_is_validated_value_by_value(tables, raw):
     index = INVENTORY.get_field_index("quantity_on_hand")
     retyped = INVENTORY.set(index, pa.field("quantity_on_hand", pa.string()))
     retyped = retyped.remove(INVENTORY.get_field_index("reorder_point")).append(pa.field("shelf", pa.string()))

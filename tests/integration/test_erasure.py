@@ -30,7 +30,7 @@ GOLD = ("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales",
 TABLES = [table.name for name in FEEDS for table in entity(name).tables] + [f"gold.{name}" for name in GOLD]
 WORDS = ("C-CANARY", "Canaria", "canaria@example.com", "+49123456789", "1971-03-09", "Kanarienweg", "A-CANARY")
 RECEIPTS = (
-    # Of each day the batches that counted, then their old files, one of a withdrawn batch and one of no batch.
+    # For each day: the batches that counted, then their old files, one of a withdrawn batch and one without a batch.
     *(("clickstream", count) for count in (2, 2, 2, 2, 1)),
     *(("customers", 1), ("customers", 1), ("orders", 3), ("orders", 3), ("orders", 1)),
     *(("store_sales", 1), ("store_sales", 1)),
@@ -81,10 +81,10 @@ def deliver(raw, day: date) -> None:
     put(raw, "store_sales", day, receipt(f"R1{day}", "C-CANARY", day), receipt(f"R2{day}", "C-2", day))
     known = [event(f"E1{day}", "A-CANARY", "C-CANARY", day), event(f"E2{day}", "A-2", "C-2", day)]
     put(raw, "clickstream", day, *known, f'{{"event_id": "E3", "customer_id": "C-CANARY", "at": "{day}')
-    # Before they said who they are; and at a browser of two people, of which one stays.
+    # Before the person signed in; and at a browser of two people, one of whom stays.
     both = [event(f"E5{day}", "A-BOTH", "C-CANARY", day), event(f"E6{day}", "A-BOTH", "C-2", day)]
     put(raw, "clickstream", day, event(f"E4{day}", "A-CANARY", None, day), *both)
-    # Delivered by mistake and withdrawn; and what a delivery left that was killed before its manifest.
+    # Delivered by mistake and withdrawn; and a file left by a delivery that was killed before its manifest.
     batch = put(raw, "clickstream", day, event(f"E7{day}", "A-CANARY", "C-CANARY", day))
     withdraw(raw, "clickstream", day, batch.batch_id)
     raw.create(f"orders/ingestion_date={day}/batch_HALF.json", b'[{"orders": [{"customer_id": "C-CANARY"}]}]')
@@ -110,7 +110,7 @@ def revenue(tables) -> list:
 
 
 def of_others(tables) -> list[str]:
-    """What is known of C-2, without the places of the records in RAW, which may move."""
+    """Return the rows of C-2, without the places of the records in RAW, which may change."""
     rows = []
     for name in ("silver.customers", "silver.orders", "silver.store_sales", "silver.clickstream", "gold.dim_customer"):
         frame = tables.read(name).where("customer_id = 'C-2'")
@@ -119,7 +119,7 @@ def of_others(tables) -> list[str]:
 
 
 def texts(workspace, raw):
-    """Every file and what can be read in it."""
+    """Yield the name of every file and its text."""
     for path in workspace.root.rglob("*"):
         if (path.is_file() and "_delta_log" in path.parts) or path.suffix == ".parquet":
             is_parquet = path.suffix == ".parquet"
@@ -142,7 +142,7 @@ def deliveries_are_old(monkeypatch):
 
 @pytest.fixture(scope="module")
 def jobs(workspace, module_raw):
-    """RAW as all jobs but the erasure's reach it."""
+    """RAW with the rights of all jobs except those of the erasure."""
     return restricted(workspace, module_raw, DATA_ACTIONS["ingestion"])
 
 
@@ -190,7 +190,7 @@ def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table
 
 
 def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, jobs, eraser, before):
-    """Of the visits alone, nothing but the request tells whose browser it was."""
+    """For visits without a customer, only the request says whose browser it was."""
     redact_day(module_tables, eraser, entity("clickstream"), DAYS[0], "4")
     run_day(module_tables, jobs, "clickstream", DAYS[0])
     left = find(module_tables, jobs)
@@ -199,7 +199,7 @@ def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, job
     assert redact_day(module_tables, eraser, entity("orders"), DAYS[0], "5") == 0  # BRONZE is yet to be rebuilt
 
 
-def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
+def test_afterwards_no_file_has_the_person_and_everybody_else_is_as_before(
     module_tables, module_raw, jobs, eraser, workspace, before, monkeypatch
 ):
     vacuum, published = type(module_tables).vacuum, {}
@@ -217,7 +217,7 @@ def test_after_it_no_file_holds_the_person_and_everybody_else_is_as_before(
     said = finish(module_tables, lambda: eraser, 0, "7")
     assert said.startswith("2 requests closed")  # the customer and their browser
     assert found_in(workspace, module_raw) == {}
-    # Readers are at the newest version, which alone may be read while a table keeps no older one.
+    # Readers are at the newest version, the only one that they can read while a table keeps no older one.
     assert {name for name, is_newest in published.items() if is_newest} == {
         "gold.dim_customer", "gold.fact_orders", "gold.fact_sales", "gold.fact_web_sessions",
     }  # fmt: skip
@@ -233,7 +233,7 @@ def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, befor
     )
 
 
-def test_who_comes_again_is_found_again(module_tables, module_raw, jobs, eraser, workspace, before):
+def test_a_customer_who_comes_again_is_found_again(module_tables, module_raw, jobs, eraser, workspace, before):
     put(module_raw, "customers", DAYS[1], customer("C-CANARY", "Canaria", DAYS[1]))
     run_day(module_tables, jobs, "customers", DAYS[1])
     plan = find(module_tables, jobs)

@@ -1,4 +1,4 @@
-"""An erasure that may not delete in RAW still takes the person out of the tables, and reports what is left."""
+"""An erasure that may not delete in RAW still removes the person from the tables, and reports what is left."""
 
 import hashlib
 from datetime import date

@@ -1,4 +1,4 @@
-"""The questions of an incident card, asked of real tables over the local SQL warehouse."""
+"""The queries of an incident card, on real tables through the local SQL warehouse."""
 
 import json
 import os

@@ -92,7 +92,7 @@ def test_killed_at_any_write_no_half_batch_is_visible_and_the_next_try_completes
     assert {name: raw.read(name) for name in left} == left
 
 
-def test_a_delivery_that_stands_in_raw_is_never_overwritten(raw):
+def test_a_delivery_in_raw_is_never_overwritten(raw):
     assert [raw.create("stores/batch", payload) for payload in (b"first", b"second")] == [True, False]
     assert raw.read("stores/batch") == b"first"
 

@@ -1,4 +1,4 @@
-"""The local Databricks REST server as a real process, judged by the real clients. No Spark is needed."""
+"""The local Databricks REST server as a real process, tested with the real clients. No Spark is needed."""
 
 import asyncio
 import inspect
@@ -80,7 +80,7 @@ class Server:
         return self.request("GET", "/api/2.2/jobs/runs/get-output", params=parameters).json()
 
     def printed(self, run_id: int) -> str:
-        """What a running job has printed so far, once it has printed something."""
+        """Return what a running job has printed so far, once it has printed something."""
         run = self.run(run_id)
         wait_until(lambda: self.output(run)["logs"])
         return self.output(run)["logs"]
@@ -240,7 +240,7 @@ def test_cancel_ends_every_process_of_the_run_before_the_run_is_terminal(
     assert run.state.state_message == "Run canceled by the user"
 
 
-def test_what_a_script_leaves_running_ends_with_its_run(server: Server) -> None:
+def test_processes_that_a_script_leaves_running_end_with_its_run(server: Server) -> None:
     run = server.ended(server.submit("import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"))
     assert run["state"]["result_state"] == "SUCCESS"
     assert not is_alive(int(server.output(run)["logs"]))
@@ -441,7 +441,7 @@ def test_databricks_repeats_a_failed_serverless_task_once_and_lists_both_attempt
     ("settings", "attempts"),
     [({}, 2), ({"disable_auto_optimization": True}, 1), ({"new_cluster": {"num_workers": 1}}, 1)],
 )
-def test_what_fails_again_has_failed_and_only_serverless_tasks_are_repeated(
+def test_a_task_that_fails_again_has_failed_and_only_serverless_tasks_are_repeated(
     server: Server, settings: dict[str, Any], attempts: int
 ) -> None:
     task = server.task("raise SystemExit('broken')", **{"disable_auto_optimization": False} | settings)
@@ -462,7 +462,7 @@ def test_an_older_file_of_runs_has_one_attempt_at_each_task(tmp_path: Path) -> N
 
 
 def wheel(server: Server, name: str, answer: int) -> dict[str, Any]:
-    """Write a wheel; returns the settings of a run whose environment has it."""
+    """Write a wheel; return the settings of a run whose environment has it."""
     with zipfile.ZipFile(server.files / name, "w") as file:
         file.writestr("answers.py", f"ANSWER = {answer}")
     return needing(f"/Workspace/retailflow/{name}")

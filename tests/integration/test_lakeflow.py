@@ -1,4 +1,4 @@
-"""Orders by the declarative pipeline: open-source Spark runs it on real Delta, and its tables are those of the jobs."""
+"""Orders by the declarative pipeline: open-source Spark runs it on real Delta, with the same tables as the jobs."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -88,7 +88,7 @@ def test_a_bad_batch_stops_updates_until_it_is_withdrawn_and_all_is_refreshed(wo
 
 @pytest.mark.full
 def test_a_batch_waits_for_its_manifest_and_for_its_files(workspace, tables, raw, monkeypatch):
-    """Whatever part of a batch an update sees, the rest is read with it when it is there."""
+    """Whatever part of a batch an update sees, a later update reads the batch when it is whole."""
     whole = new_container(workspace)
     put(whole, "orders", DAY, ORDER)
     by_name = {name: whole.read(name) for name in whole.names("orders/")}

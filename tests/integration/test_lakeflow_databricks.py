@@ -1,7 +1,7 @@
-"""What only Databricks runs of the pipeline: recorded by a stand-in of its module, and applied to frames.
+"""The parts of the pipeline that only Databricks runs: a stand-in for its module records and applies them.
 
-The stand-in does what Databricks documents: an expectation keeps, drops or stops; AUTO CDC keeps of each key the row
-that is greatest by its sequence.
+The stand-in does what Databricks documents: an expectation keeps, drops or stops; AUTO CDC keeps for each key the row
+with the greatest sequence.
 """
 
 import runpy
@@ -45,7 +45,7 @@ BAD = (
 
 @dataclass
 class Databricks:
-    """`pyspark.pipelines` as Databricks has it; keeps what a pipeline declares."""
+    """`pyspark.pipelines` as Databricks has it. It records what a pipeline declares."""
 
     queries: dict[str, Callable[[], DataFrame]] = field(default_factory=dict)
     expected: dict[str, dict[str, str]] = field(default_factory=lambda: {"warn": {}, "drop": {}, "fail": {}})
@@ -69,7 +69,7 @@ class Databricks:
         return lambda query: self.queries.update({name: query})
 
     def table(self, *, name: str, comment: str, schema: str, partition_cols: list[str] | None):
-        """Without `spark_conf`: serverless compute takes few keys, and chooses the store of a state by itself."""
+        """Take no `spark_conf`: serverless compute accepts few keys, and chooses the state store by itself."""
         return lambda query: self.queries.update({name: query})
 
     def materialized_view(self, *, name: str, comment: str, schema: str, partition_cols: list[str] | None):
@@ -82,7 +82,7 @@ class Databricks:
         self.flow = flow
 
     def kept(self) -> DataFrame:
-        """The source of AUTO CDC without what is dropped. A condition that is null is missed."""
+        """Return the source of AUTO CDC without the dropped rows. A condition that is null drops its row."""
         whole = self.queries[self.flow["source"]]()
         return whole.where(" AND ".join(f"({condition}) IS TRUE" for condition in self.expected["drop"].values()))
 
@@ -93,7 +93,7 @@ class Databricks:
 
 @pytest.fixture
 def declared(workspace, raw_root, monkeypatch) -> Iterator[Callable[..., Databricks]]:
-    """Run a file that Databricks runs. A stream is read as a table, whole."""
+    """Run a file that Databricks runs. A stream is read as a whole table."""
 
     def run(name: str = "orders_databricks") -> Databricks:
         double = Databricks()
@@ -109,7 +109,7 @@ def declared(workspace, raw_root, monkeypatch) -> Iterator[Callable[..., Databri
 
 
 def deliver_and_run(tables, raw, *days_and_records) -> None:
-    """The days by the jobs; the pipeline's BRONZE is theirs."""
+    """Run the days by the jobs. The pipeline gets a copy of their BRONZE."""
     for day, *records in days_and_records:
         put(raw, "orders", day, *records)
     for day in {day for day, *_ in days_and_records}:
@@ -122,7 +122,7 @@ def test_auto_cdc_and_expectations_give_silver_and_quarantine_of_the_jobs(tables
     deliver_and_run(
         tables,
         raw,
-        (NEXT, newer, ORDER, ORDER | {"ordered_at": "2026-01-16T10:00:00Z"}),  # the last: an older one of another date
+        (NEXT, newer, ORDER, ORDER | {"ordered_at": "2026-01-16T10:00:00Z"}),  # the last is older, of another date
         (DAY, ORDER, ORDER | {"status": "placed"}, *(ORDER | change for change in BAD)),
         (DAY, ORDER | {"order_id": "O2"}, ORDER | {"order_id": "O2", "status": "cancelled"}),
         (DAY - timedelta(days=1), newer | {"status": "delivered"}, ORDER | {"order_id": "O2"}),

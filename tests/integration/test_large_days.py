@@ -1,5 +1,5 @@
-"""A day that is too large for the client leaves the rows that a small one leaves, whatever is in it; and so do tables
-with deletion vectors, which upkeep switches on for large ones.
+"""A day that is too large for the client gives the same rows as a small one, whatever is in it. So do tables with
+deletion vectors, which upkeep switches on for large tables.
 """
 
 from datetime import date, timedelta
@@ -26,7 +26,7 @@ GOLD = ("dim_customer", "fact_orders", "payment_reconciliation")
 
 
 def rows(lakehouse, name: str) -> list[str]:
-    """Without what tells one run from another."""
+    """Return the rows without the columns that differ between runs."""
     return sorted(map(repr, lakehouse.read(name).drop("databricks_run_id", "checked_at", "silver_version").collect()))
 
 

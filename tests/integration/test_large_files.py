@@ -1,6 +1,6 @@
-"""The largest file that BRONZE takes is decoded by a Python worker, which has 1 GB of memory, whatever is in it.
+"""A Python worker, which has 1 GB of memory, decodes the largest file that BRONZE takes, whatever is in it.
 
-Without the server: a JVM of the size of ours cannot send such a file.
+The test runs without the server: our JVM is too small to send such a file.
 """
 
 import gzip
@@ -31,7 +31,7 @@ FRAME = 1_000  # bytes around the records, at most
 
 
 def largest(contract: EntityContract, record_bytes: int) -> Part:
-    """As many records of about so many bytes as a file may have. Python takes four bytes for each character of them."""
+    """Return the largest file of records of about `record_bytes` bytes. Python needs four bytes for each character."""
     names = [column.name for column in contract.feed_columns if not column.is_nested]
     record = dict.fromkeys(names, "1") | {names[-1]: "\U0001f600"}
     short = len(json.dumps(record, ensure_ascii=False).encode())

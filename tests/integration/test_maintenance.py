@@ -33,7 +33,7 @@ def shop(module_tables, module_raw) -> Shop:
 
 
 def due(shop) -> str:
-    """What readers see."""
+    """Return the amount due that readers see."""
     return str(
         shop.tables.spark.sql("SELECT sum(due_amount) FROM spark_catalog.gold.payment_reconciliation").first()[0]
     )
@@ -44,7 +44,7 @@ def files(tables, name: str) -> Path:
 
 
 def rest(tables, days: int, *names: str) -> None:
-    """Make every commit of these tables so many days older."""
+    """Make every commit of these tables `days` days older."""
     for name in names:
         for commit in (files(tables, name) / "_delta_log").glob("*.json"):
             os.utime(commit, (commit.stat().st_mtime - days * 86400,) * 2)

@@ -34,7 +34,7 @@ STRICTER = replace(
 
 @pytest.fixture
 def catalog(spark) -> UnityCatalog:
-    """Empty schemas, after the release."""
+    """Empty schemas with their masks, as after the release."""
     empty_catalog(spark)
     catalog = UnityCatalog(spark)
     for statement in masks("spark_catalog", GROUP):

@@ -1,4 +1,4 @@
-"""What one identity has created, another one can write to and cannot redefine: all jobs must run as the same one."""
+"""An identity can write to what another one has created but not redefine it, so all jobs must run as the same one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,8 +35,8 @@ def test_one_identity_publishes_again_and_again(tables_of):
     assert {view.viewName for view in views if not view.isTemporary} == {"dim_date", "dim_store"}
 
 
-def test_what_another_identity_published_first_cannot_be_published_any_more(tables_of):
-    """As a release that tries the deployed code under its own identity would leave it."""
+def test_after_a_publication_by_another_identity_the_jobs_cannot_publish(tables_of):
+    """A release that tried the deployed code under its own identity would cause this."""
     release_by(tables_of("deployer"), "dim_date")
     with pytest.raises(PySparkException, match=r"jobs is not the owner of spark_catalog\.gold_build\.released"):
         release_by(tables_of("jobs"), "dim_store")

@@ -1,4 +1,4 @@
-"""What a replay would rebuild, on real Delta and Azurite, with a run log as the jobs leave it."""
+"""The dates that a replay would rebuild, on real Delta and Azurite, with a run log as the jobs leave it."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -34,7 +34,7 @@ def planned(tables, raw):
 
 @pytest.fixture
 def run(tables, raw):
-    """`run(entity, day)`: a date into BRONZE and the run log, as the job does it; then into SILVER, where asked."""
+    """`run(entity, day, "silver")`: loads a date into BRONZE as the job does, then into the other layers given."""
 
     def through(name: str, day: date, *layers: str, contract_version: str = entity("payments").version) -> None:
         contract = replace(entity(name), version=contract_version)

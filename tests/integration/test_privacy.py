@@ -1,6 +1,6 @@
 """Restricted columns of GOLD on real Delta: NULL to readers outside the group, in the views and nowhere else.
 
-One customer, told in order: the last test changes them.
+The tests share one customer, and the last one changes it.
 """
 
 from datetime import date
@@ -42,7 +42,7 @@ def built(module_tables, module_raw) -> Tables:
 
 
 def seen(tables, columns, place: str = "gold") -> tuple:
-    """What a reader sees of the one customer."""
+    """Return what a reader sees of the one customer, as text."""
     query = (
         f"SELECT {', '.join(columns)} FROM spark_catalog.{place}.dim_customer WHERE customer_id = 'C1' AND is_current"
     )
@@ -59,13 +59,13 @@ def release_for(built, group: str | None) -> Tables:
 
 
 @pytest.mark.parametrize("group", [None, "others"])
-def test_who_is_in_no_such_group_sees_all_but_what_is_restricted(built, group):
+def test_a_reader_outside_the_group_sees_all_but_the_restricted_columns(built, group):
     tables = release_for(built, group)
     assert seen(tables, RESTRICTED) == (None, None, None, None, None)
     assert seen(tables, OPEN) == ("C1", "DE", "BE", "Berlin", "10115", "loyal", "True")
 
 
-def test_a_member_sees_what_is_restricted(built):
+def test_a_member_of_the_group_sees_the_restricted_columns(built):
     tables = release_for(built, "readers")
     assert seen(tables, RESTRICTED) == ("Ada", "Byron", "ada@example.org", "+49 1", "1990-02-03")
     assert seen(tables, OPEN) == ("C1", "DE", "BE", "Berlin", "10115", "loyal", "True")
@@ -78,7 +78,7 @@ def test_the_jobs_see_it_in_the_table_and_the_view_has_the_table_s_types(built):
     assert types[0] == types[1]
 
 
-def test_no_reader_finds_out_what_is_restricted_by_a_condition(built):
+def test_no_reader_can_probe_a_restricted_column_by_a_condition(built):
     tables = release_for(built, None)
     found = tables.spark.sql("SELECT count(*) FROM spark_catalog.gold.dim_customer WHERE email = 'ada@example.org'")
     assert found.first()[0] == 0

@@ -1,4 +1,4 @@
-"""The engine of GOLD on real Delta: what changed is taken in once, whatever the order, and a crash loses nothing."""
+"""The engine of GOLD on real Delta: each change is applied once, whatever the order, and a crash loses nothing."""
 
 from datetime import date
 
@@ -19,7 +19,7 @@ NAME = "gold.payment_reconciliation"
 
 
 def put(tables, event: str, order: str, amount: str) -> None:
-    """A row of silver.payments, as its job would leave it."""
+    """Write a row of silver.payments as its job would."""
     silver = entity("payments").silver
     create(tables, [silver])
     at = "TIMESTAMP'2026-01-15 10:00:00'"
@@ -53,7 +53,7 @@ def test_only_what_changed_is_written_and_nothing_new_writes_nothing(tables):
 
 
 def die_before_the_record(monkeypatch, tables, contract) -> None:
-    """A run that writes its rows, and no more."""
+    """Run until the rows are written, and no further."""
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(run_log, "record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         refresh(tables, contract)
@@ -101,7 +101,7 @@ def test_a_constraint_of_the_contract_refuses_a_row_that_breaks_it(tables):
 
 
 def between_looking_and_writing(monkeypatch, act) -> None:
-    """The next run acts after it has found out what differs and before it writes that."""
+    """Let the next run call `act` after it has found the differences and before it writes them."""
     fetched = writer.fetched
 
     def then(frame, most):
@@ -113,7 +113,7 @@ def between_looking_and_writing(monkeypatch, act) -> None:
     monkeypatch.setattr(writer, "fetched", then)
 
 
-def test_of_two_runs_at_once_the_one_that_read_its_sources_earlier_undoes_nothing(tables, monkeypatch):
+def test_a_run_that_read_its_sources_earlier_than_a_concurrent_one_undoes_nothing(tables, monkeypatch):
     contract, other = gold_table("payment_reconciliation"), Tables(tables.spark, tables.catalog)
     put(tables, "E1", "O1", "1")
     refresh(tables, contract)
@@ -135,7 +135,7 @@ def test_a_run_that_found_nothing_to_write_mends_what_another_writes_meanwhile(t
     assert captured(tables) == {"O1": "1.0000"}
 
 
-def test_what_came_and_went_while_a_run_wrote_it_goes(tables, monkeypatch):
+def test_a_row_that_came_and_went_while_a_run_wrote_it_is_deleted(tables, monkeypatch):
     contract, other = gold_table("payment_reconciliation"), Tables(tables.spark, tables.catalog)
     put(tables, "E1", "O1", "1")
     refresh(tables, contract)
@@ -146,7 +146,7 @@ def test_what_came_and_went_while_a_run_wrote_it_goes(tables, monkeypatch):
     assert captured(tables) == {"O1": "1.0000"}
 
 
-def test_what_a_run_wrote_before_it_died_goes_when_its_source_has_gone_since(tables, monkeypatch):
+def test_a_row_that_a_dead_run_wrote_is_deleted_when_its_source_has_gone_since(tables, monkeypatch):
     contract = gold_table("payment_reconciliation")
     put(tables, "E1", "O1", "1")
     refresh(tables, contract)

@@ -34,7 +34,7 @@ def build(tables) -> None:
 
 
 class Airflow:
-    """Does what the DAG is to do; remembers what it was told."""
+    """Does what the DAG would do, and records what it was asked."""
 
     def __init__(self, tables) -> None:
         self.tables, self.told = tables, []
@@ -73,7 +73,7 @@ def command(workspace, tables, monkeypatch):
 
 
 @pytest.mark.full
-def test_what_a_strict_contract_held_back_is_shown_and_retried_and_ends_in_gold(tables, raw, command):
+def test_records_that_a_strict_contract_quarantined_are_shown_and_retried_and_end_in_gold(tables, raw, command):
     put(raw, "orders", DAY, order("O1", "EUR"), order("O2", "USD"))
     assert "0 records are in quarantine." in command("list")
     assert "Nothing there is in quarantine." in command("retry")

@@ -1,4 +1,4 @@
-"""What an identity does in RAW, it can do with the data actions of its role, and with none of them less.
+"""An identity can do its work in RAW with the data actions of its role, and not with one action less.
 
 A shared access signature of the emulator stands in for a role of Azure (`DATA_ACTIONS`). Airflow's sensors are in
 tests/dags/test_landing_roles.py.
@@ -32,7 +32,7 @@ def ingest(raw: RawStore, store: RawStore) -> str:
 
 
 def erase(raw: RawStore, store: RawStore) -> Kept | None:
-    """A batch written anew without a customer, and its old file deleted."""
+    """Write a batch again without a customer, and delete its old file."""
     old = put(raw, "customers", DAY, ADA, BEA)
     subjects = Subjects(frozenset({digest("C-ADA")}))
     redact(store, entity("customers"), old, {old.files[0].name: {0: Found.BY_ID}}, subjects)
@@ -61,7 +61,7 @@ def test_the_eraser_takes_a_customer_out_of_raw(workspace, raw):
     assert json.loads(left)[0]["customers"] == [BEA]
 
 
-# Azure and its emulator also let `write` create a blob, so `add/action` alone is missed by nobody.
+# Azure and its emulator also let `write` create a blob, so nothing fails without `add/action` alone.
 @pytest.mark.parametrize("action", ["read", "write"])
 @pytest.mark.parametrize(("role", "work"), [("ingestion", ingest), ("eraser", erase)])
 def test_without_one_action_of_its_role_an_identity_is_refused(

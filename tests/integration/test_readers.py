@@ -1,4 +1,4 @@
-"""Readers beside publications and failed audits: every statement sees one audited release."""
+"""Readers during publications and failed audits: every statement sees one audited release."""
 
 from itertools import count
 from threading import Event, Thread

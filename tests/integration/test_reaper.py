@@ -1,4 +1,4 @@
-"""The reaper on the real local Jobs API; Airflow's answer about the states of its tasks is written out."""
+"""The reaper on the real local Jobs API. Airflow's answers about the states of its tasks are given."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def server(tmp_path, monkeypatch):
 
 
 def airflow_knows(states: dict[str, str | None]) -> SimpleNamespace:
-    """A task instance that answers as Airflow does: per task of RUN its state."""
+    """Return a task instance that answers as Airflow does, with these states of the tasks of RUN."""
 
     def get_task_states(dag_id, run_ids, task_ids, map_index):
         assert dag_id == "retailflow_daily"

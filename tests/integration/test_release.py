@@ -22,13 +22,13 @@ def shop(module_tables, module_raw) -> Shop:
     return shop
 
 
-def test_what_breaks_a_warning_is_published_and_reported(shop):
+def test_a_table_that_breaks_a_warning_is_published_and_reported(shop):
     assert shop.seen() == ("10.0000", "10.0000")
     rows = shop.tables.read("ops.audits").where("name = 'payment_reconciliation'").collect()
     assert [(row.audit, row.is_blocking, row.broken_count) for row in rows] == [("reconciled", False, 1)]
 
 
-def test_the_views_carry_the_contract_s_comments(shop):
+def test_the_views_have_the_contract_s_comments(shop):
     described = shop.tables.spark.sql("DESCRIBE spark_catalog.gold.daily_revenue_mart").collect()
     columns = gold_table("daily_revenue_mart").table.columns
     assert {row.col_name: row.comment for row in described} == {column.name: column.description for column in columns}
@@ -60,7 +60,7 @@ def test_a_run_that_died_between_the_pointer_and_the_view_is_shown_by_the_next(s
 
 
 def test_the_one_view_is_changed_in_place_so_that_no_reader_finds_it_missing(shop):
-    """Open-source Spark drops and creates a view that is to be replaced."""
+    """Open-source Spark replaces a view by dropping and creating it."""
 
     def made() -> str:
         about = shop.tables.spark.sql("DESCRIBE TABLE EXTENDED spark_catalog.gold_build.released")
@@ -69,13 +69,13 @@ def test_the_one_view_is_changed_in_place_so_that_no_reader_finds_it_missing(sho
     before, number = made(), newest(shop.tables)[0]
     shop.sell("20")
     shop.build()
-    time.sleep(1)  # the catalog has whole seconds
+    time.sleep(1)  # the catalog stores whole seconds
     shop.publish()
     assert newest(shop.tables)[0] > number
     assert made() == before
 
 
-def test_a_mart_that_is_not_its_facts_is_held_back_with_them_and_the_others_move(shop, monkeypatch):
+def test_a_mart_that_differs_from_its_facts_is_blocked_with_them_and_the_others_move(shop, monkeypatch):
     shop.sell("30")
     shop.build()
     shop.spoil()
@@ -87,6 +87,6 @@ def test_a_mart_that_is_not_its_facts_is_held_back_with_them_and_the_others_move
     assert "gold.payment_reconciliation" in moved and MART not in moved
 
 
-def test_what_is_held_back_is_built_anew_by_the_publication_itself_though_no_source_has_changed(shop):
+def test_a_blocked_table_is_rebuilt_by_the_publication_itself_though_no_source_has_changed(shop):
     publish_or_fail(shop.tables)
     assert shop.seen() == ("30.0000", "30.0000")

@@ -160,7 +160,7 @@ def test_a_small_day_that_unpacks_to_many_bytes_is_decoded_by_workers(spark, raw
     assert "MapInArrow" in plan()
 
 
-def test_a_day_of_few_records_and_many_bytes_is_judged_by_a_query(spark, raw, monkeypatch):
+def test_a_day_of_few_records_and_many_bytes_is_validated_by_a_query(spark, raw, monkeypatch):
     put(raw, "payments", DAY, {"payment_id": "P1"})
     contract = entity("payments")
     records, _ = read_day(spark, raw, contract, DAY, raw.manifests("payments", DAY))

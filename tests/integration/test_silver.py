@@ -29,7 +29,7 @@ ORDER = {
 
 
 def load(tables, raw, name: str, day: date, *records: dict) -> None:
-    """One more batch for the day, then its BRONZE and SILVER."""
+    """Deliver one more batch for the day, then load its BRONZE and SILVER."""
     put(raw, name, day, *records)
     run_day(tables, raw, name, day)
 
@@ -62,7 +62,7 @@ def test_a_day_run_again_changes_no_row_of_any_table(tables, raw):
     assert {name: everything(tables, name) for name in names} == first
 
 
-def test_the_same_record_judged_by_mended_code_reaches_the_table(tables, raw):
+def test_the_same_record_validated_by_repaired_code_reaches_the_table(tables, raw):
     load(tables, raw, "payments", DAY, PAYMENT)
     tables.spark.sql("UPDATE spark_catalog.silver.payments SET amount = 0")
     run_day(tables, raw, "payments", DAY)
@@ -109,7 +109,7 @@ def test_a_record_that_breaks_the_contract_is_quarantined_with_its_reasons(spark
         ({"lines": [LINE | {"quantity": -1, "tax_amount": "-0.10", "discount_amount": "0"}]}, []),
     ],
 )  # fmt: skip
-def test_a_nested_field_is_judged_like_any_other(spark, change, expected):
+def test_a_nested_field_is_validated_like_any_other(spark, change, expected):
     assert judged(spark, "orders", ORDER | change) == expected
 
 
@@ -120,7 +120,7 @@ def test_a_receipt_that_names_no_store_is_a_row(spark):
 
 
 def judged(spark, name: str, record: dict) -> list[str]:
-    """The reasons for one record."""
+    """Return the reasons why one record is invalid."""
     listed = json.dumps(record) if name == "payments" else json.dumps([{name: [record]}])
     (found,) = reasons(spark, name, listed.encode(), 1)
     return found

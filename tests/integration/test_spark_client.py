@@ -1,4 +1,4 @@
-"""Sessions are closed by us, so that the garbage collector, which may run in any thread, has none to close."""
+"""We close sessions ourselves, so that the garbage collector, which may run in any thread, has none to close."""
 
 import gc
 import re
@@ -13,7 +13,7 @@ from pyspark.sql.connect.client.core import SparkConnectClient
 from retailflow_local.spark_client import close_session, open_session, session, with_parameters
 from retailflow_local.workspace import REPOSITORY
 
-# What creates a session: these two, and processes that have one for all of their life.
+# The files that may create a session: the two that open ours, and processes that keep one for their whole life.
 _CREATES = re.compile(r"SparkSession\.builder")
 _MAY_CREATE = {
     "delivery/checks/contracts.py",
@@ -26,7 +26,7 @@ _MAY_CREATE = {
 
 
 def test_the_collector_finds_nothing_to_close_after_a_session(workspace):
-    """pyspark closes what it collects: with requests of the same thread under way that waits for ever."""
+    """pyspark closes the sessions that it collects. With a request of the same thread open, that waits for ever."""
     with session(workspace.spark_remote) as spark:
         assert spark.range(3).count() == 3
     gone = weakref.ref(spark)
@@ -56,6 +56,6 @@ def test_no_other_code_creates_sessions():
 
 @pytest.mark.parametrize("given", [{}, {"token": "0" * 64}])
 def test_without_its_token_the_server_gives_nobody_a_session(workspace, given):
-    """Who has a session can run code as the user of the server."""
+    """Anyone with a session can run code as the user of the server."""
     with pytest.raises(PySparkException, match=r"(?i)unauthenticated|authentication|token"):
         open_session(with_parameters(workspace.spark_address, user_id="stranger", **given))

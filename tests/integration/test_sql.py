@@ -24,8 +24,8 @@ def test_rows_are_written_with_their_values(workspace, tmp_path, suffix):
 
 
 @pytest.mark.parametrize("statement", ["DROP SCHEMA gold CASCADE", "SELECT 1; DROP SCHEMA gold", "TRUNCATE TABLE x.y"])
-def test_what_is_no_query_is_refused(workspace, statement):
-    with pytest.raises(WorkspaceError):
+def test_a_statement_that_is_no_query_is_refused(workspace, statement):
+    with pytest.raises(WorkspaceError, match=r"Only a query is run here|PARSE_SYNTAX_ERROR"):
         sql.run(workspace, statement, None, as_csv=False)
 
 

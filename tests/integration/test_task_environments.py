@@ -1,4 +1,4 @@
-"""What a task imports is what its environment names: in its own process and in the Python workers of its session."""
+"""A task imports what its environment names, in its own process and in the Python workers of its session."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def in_worker(batches):
 
 
 def wheel(folder: Path, word: str) -> Path:
-    """A wheel of one module, which says a word."""
+    """Write a wheel of one module, which has a word; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "probe-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as file:

@@ -1,4 +1,4 @@
-"""A task whose inputs, contract, code and tables are as its last run left them ends after one look; any other works."""
+"""A task ends after one look if inputs, contract, code and tables are as its last run left them. Else it works."""
 
 from datetime import date, timedelta
 
@@ -23,7 +23,7 @@ INVALID = KNOWN | {"customer_id": ""}
 
 
 def versions(tables) -> dict[str, int]:
-    """With the run log."""
+    """Return the versions of the feed's tables and of the run log."""
     return {name: tables.version(name) for name in (*TABLES, "ops.runs")}
 
 
@@ -88,7 +88,7 @@ def test_silver_by_itself_does_not_pass_over_rows_of_bronze_that_somebody_delete
 
 
 @pytest.mark.parametrize("name", ["retailflow_spark.bronze.load", "retailflow_spark.silver.known"])
-def test_other_code_works(day, raw, monkeypatch, name):
+def test_other_code_runs_the_day_again(day, raw, monkeypatch, name):
     monkeypatch.setattr(f"{name}.installed", lambda: "another")
     before = day.read("ops.task_attempts").count()
     run_day(day, raw, "customers", DAY)

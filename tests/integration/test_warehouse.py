@@ -121,7 +121,7 @@ def test_a_statement_is_waited_for_or_canceled(sql):
         LONG, ID, wait_timeout="5s", on_wait_timeout=ExecuteStatementRequestOnWaitTimeout.CANCEL
     )
     assert canceled.status.state is StatementState.CANCELED
-    # Spark has given up both: it is free for the next two at once.
+    # Spark has dropped both, so it is free at once.
     assert sql.execute_statement("SELECT 1", ID, wait_timeout="5s").status.state is StatementState.SUCCEEDED
 
 
@@ -135,7 +135,7 @@ def test_a_statement_is_waited_for_or_canceled(sql):
         "",
     ],
 )
-def test_what_does_not_begin_like_a_query_is_refused(sql, statement):
+def test_a_statement_that_does_not_begin_like_a_query_is_refused(sql, statement):
     with pytest.raises(InvalidParameterValue, match=r"runs queries only|at least 1 character"):
         sql.execute_statement(statement, ID)
 
@@ -149,7 +149,7 @@ def test_what_does_not_begin_like_a_query_is_refused(sql, statement):
         "(SELECT 1) UNION (DELETE FROM ops.written)",
     ],
 )
-def test_nothing_is_written_by_what_only_begins_like_a_query(sql, spark, statement):
+def test_a_statement_that_only_begins_like_a_query_writes_nothing(sql, spark, statement):
     spark.sql("CREATE OR REPLACE TABLE ops.written USING delta AS SELECT 1 AS id")
     answer = sql.execute_statement(statement, ID)
     assert (answer.status.state, answer.status.error.error_code.value) == (StatementState.FAILED, "BAD_REQUEST")

@@ -1,6 +1,6 @@
-"""What Airflow's database would hold of the run for the fake run log's last day: `silver.orders` failed, twice.
+"""Rows of Airflow's database for the run of the fake run log's last day: `silver.orders` failed twice.
 
-Runs of two days before the fake run log's first are queued: that of STUCK by a backfill that was cancelled.
+The runs of two days before the fake run log's first are queued, that of STUCK by a cancelled backfill.
 """
 
 from datetime import UTC, date, datetime, time, timedelta

@@ -43,7 +43,7 @@ class Server:
         return requests.get(f"{self.url}/retailflow{path}", headers=headers, timeout=20)
 
     def settled(self, path: str, user: str) -> requests.Response:
-        """The page once the run log has been read, or could not be."""
+        """Return the page once the run log has been read, or the read has failed."""
         deadline = time.monotonic() + 30
         while "Refresh" in (answer := self.get(path, user)).headers:
             assert time.monotonic() < deadline, "the run log was not read"

@@ -1,7 +1,7 @@
-"""`python entra.py PASSWORD`: people sign in to Airflow as by Entra ID, and get that password for Airflow's API.
+"""`python entra.py PASSWORD`: people sign in to Airflow as with Entra ID, and get that password for Airflow's API.
 
-A key of this process signs their tokens in the place of Entra's. A person's object id is the name of their app role.
-Prints the roles that Airflow gives to each.
+A key of this process signs their tokens in place of Entra's. A person's object id is the name of their app role.
+It prints the roles that Airflow gives to each.
 """
 
 import json

@@ -1,9 +1,8 @@
-"""What the warehouse would answer for a shop of many days: written out by rule, without Spark.
+"""The answers of a warehouse for a shop of many days, made by rule and without Spark.
 
-The last day is the one before yesterday, so that all its deadlines have passed. In it `silver.orders` failed, and so
-`gold.fact_orders` was not run; clickstream is not delivered; `silver.payments` holds records in quarantine;
-`silver.store_sales` was late; an audit holds `gold.fact_sales` back. Older code built `silver.inventory` until
-`REBUILT`.
+The last day is the one before yesterday, so that all its deadlines have passed. On it `silver.orders` failed, so
+`gold.fact_orders` was not run; clickstream is not delivered; `silver.payments` has records in quarantine;
+`silver.store_sales` was late; an audit blocks `gold.fact_sales`. Older code built `silver.inventory` until `REBUILT`.
 """
 
 import hashlib
@@ -25,7 +24,7 @@ _SIZES = {contract.name: 400 * 3**index for index, contract in enumerate(entitie
 
 
 def warehouse(days: int):
-    """A stand-in for Warehouse.rows."""
+    """Return a stand-in for Warehouse.rows."""
     tables = _tables(days)
 
     def rows(_: Any, statement: str, **parameters: date) -> list[dict[str, Any]]:
@@ -143,5 +142,5 @@ def _revenue(day: date, index: int) -> float:
 
 
 def _at(day: date, clock: str) -> datetime:
-    """On the morning after the day."""
+    """Return that time on the morning after the day."""
     return datetime.combine(day + timedelta(days=1), time.fromisoformat(clock), UTC)

@@ -1,4 +1,4 @@
-"""Takes the pictures in docs/images of the page and of an e-mail anew: `python tests/page/pictures.py`."""
+"""Take the pictures of the page and of an e-mail for docs/images: `python tests/page/pictures.py`."""
 
 import sys
 import tempfile
@@ -28,7 +28,7 @@ def pictures_of_page(browser: Browser, server: Server) -> None:
     for name, (path, scheme, is_whole) in PAGES.items():
         context = signed_in(browser, server, "oncall", color_scheme=scheme)
         page = context.new_page()
-        server.settled(path.removeprefix("/retailflow"), "oncall")  # it reads the run log behind the first that asks
+        server.settled(path.removeprefix("/retailflow"), "oncall")  # the first request starts the read of the run log
         page.goto(server.url + path)
         page.get_by_role("heading", name="Trends").wait_for()
         page.wait_for_load_state("networkidle")
@@ -45,7 +45,7 @@ def pictures_of_mail(browser: Browser) -> None:
 
 
 def incident_mail() -> str:
-    """The e-mail of a day of orders whose records do not add up, the first since a release of code and contract."""
+    """Return the e-mail of a day of orders that does not balance, the first after a release of code and contract."""
     before = [DAY - timedelta(days=back) for back in range(28, 0, -1)]
     runs = [run("bronze", day, 2094, 2094, None) for day in before] + [
         run("silver", day, 2094, 1894, 12) for day in before

@@ -1,6 +1,6 @@
 """`python serve.py PORT DAYS`: Airflow's API server with the real plugin, its warehouse replaced by the fake one.
 
-DAYS 0 is a warehouse that says that it does not answer, DAYS -1 one that says nothing for ever.
+With DAYS 0 the warehouse reports that it does not answer; with DAYS -1 it never answers.
 """
 
 import sys

@@ -10,7 +10,7 @@ VERSIONS, ONE_VERSION = count(), repeat("one")
 
 
 def settled(cache: Cache, is_so, versions=VERSIONS):
-    """What is known once `is_so` of it."""
+    """Return the known value once `is_so` accepts it."""
     deadline = time.monotonic() + 10
     while not is_so(known := cache.get(next(versions))):
         assert time.monotonic() < deadline
@@ -18,7 +18,7 @@ def settled(cache: Cache, is_so, versions=VERSIONS):
     return known
 
 
-def test_who_asks_gets_the_last_value_while_one_thread_reads_anew():
+def test_callers_get_the_last_value_while_one_thread_reads_again():
     gate, reads = threading.Event(), []
 
     def read():

@@ -41,7 +41,7 @@ def test_done_by_the_deadline_is_done_and_later_is_late():
     assert state(**silver(ended="04:01")) is cells.LATE
 
 
-def test_what_the_clock_did_not_start_is_never_late():
+def test_a_run_that_the_clock_did_not_start_is_never_late():
     assert state(**silver(ended="23:00", first_dag_run_id="backfill__2026-01-16T02:00:00+00:00")) is cells.DONE
     assert state(**silver(ended="23:00", first_dag_run_id=None)) is cells.DONE
 
@@ -74,7 +74,7 @@ def test_a_balance_that_does_not_close_is_worse_than_late():
 
 
 @pytest.mark.parametrize(("released", "expected"), [(7, cells.DONE), (8, cells.DONE), (6, cells.HELD)])
-def test_a_table_that_readers_do_not_see_yet_is_held(released, expected):
+def test_a_table_that_readers_do_not_see_yet_is_shown_as_not_published(released, expected):
     built = {("gold", "fact_sales", DAY): run(versions_after={"gold.fact_sales": 7})}
     release = {"release": 3, "versions": {"gold.fact_sales": released}}
     assert state("gold", FACT_SALES, runs=built, release=release) is expected
@@ -95,13 +95,13 @@ def test_airflow_says_what_the_run_log_cannot(airflow, layer, expected):
     assert state(layer, task=Task(RUN, airflow, 1, at("02:20"))) is expected
 
 
-def test_a_later_success_such_as_a_replays_takes_a_failure_back():
+def test_a_later_success_as_of_a_replay_replaces_a_failure():
     failed = Task(RUN, "failed", 3, at("02:20"))
     assert state(task=failed, **silver(started_at=at("09:00"), ended="03:00")) is cells.DONE
     assert state(task=failed, **silver(started_at=at("02:10"))) is cells.FAILED
 
 
-def test_freshness_is_said_against_the_deadline():
+def test_freshness_is_relative_to_the_deadline():
     def freshness(**fields) -> str:
         board = Board(load_environment("prod"), RunLog(**silver(**fields)), {}, datetime.now(UTC))
         return board.cell("silver", ORDERS, DAY).freshness
@@ -111,19 +111,19 @@ def test_freshness_is_said_against_the_deadline():
     assert freshness(first_dag_run_id="manual__x") == "not by the clock"
 
 
-def test_the_worst_of_its_layers_stands_for_a_day():
+def test_a_day_is_represented_by_the_worst_of_its_layers():
     runs = {("bronze", "orders", DAY): run(), **silver(ended="05:00")["runs"]}
     board = Board(load_environment("prod"), RunLog(runs=runs), {}, at("12:00"))
     assert board.worst(ORDERS, DAY).task_id == "silver.orders"
 
 
-def test_only_layers_and_names_that_there_are_have_a_contract():
+def test_only_known_layers_and_names_have_a_contract():
     assert cells.contract_of("silver", "orders") is ORDERS
     assert [cells.contract_of(*wrong) for wrong in (("gold", "orders"), ("ops", "orders"), ("silver", "x"))] == [
         None
     ] * 3
 
 
-def test_spans_are_said_shortly():
+def test_spans_are_written_in_short_form():
     spans = (timedelta(seconds=38), timedelta(minutes=12), timedelta(hours=3, minutes=5), timedelta(days=9, hours=3))
     assert [spoken(span) for span in spans] == ["38 s", "12 min", "3 h 05", "9 d"]

@@ -1,4 +1,4 @@
-"""The check from outside: on a real API server without a scheduler, and on answers written out for the rest."""
+"""The check from outside, on a real API server without a scheduler and, for the rest, on given answers."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ def answers(minutes=3, paused=False, errors=()):
 
 @pytest.fixture
 def said():
-    """`said(answers(…))`: what the check says of an Airflow that answers so."""
+    """`said(answers(…))`: what the check says about an Airflow with these answers."""
 
     def of(known):
         class Airflow(BaseHTTPRequestHandler):
@@ -50,11 +50,11 @@ def said():
     return of
 
 
-def test_where_all_is_well_it_says_nothing(said):
+def test_a_healthy_airflow_gives_no_message(said):
     assert said(answers()) == []
 
 
-def test_it_names_what_airflow_cannot_tell_of_itself(said):
+def test_it_reports_what_airflow_cannot_report_about_itself(said):
     assert said(answers(errors=["retailflow_watch.py"])) == [
         "1 DAG files cannot be loaded, retailflow_watch.py among them: they start no run and send no mail."
     ]
@@ -62,12 +62,12 @@ def test_it_names_what_airflow_cannot_tell_of_itself(said):
     assert "retailflow_watch has had no success for 15 minutes" in said(answers(minutes=20))[0]
 
 
-def test_a_real_airflow_without_a_scheduler_is_told_of(server):
+def test_a_real_airflow_without_a_scheduler_is_reported(server):
     found = list(wrong(server.url, "viewer", PASSWORD, 15))
     assert "Airflow's scheduler is unhealthy." in found
     assert found[-1] == f"Airflow answers 404 to {server.url}/api/v2/dags/retailflow_watch."
 
 
-def test_nobody_there_is_told_of():
+def test_an_airflow_that_does_not_answer_is_reported():
     (found,) = wrong("http://127.0.0.1:9", "viewer", "x", 15)
     assert found.startswith("Airflow does not answer at http://127.0.0.1:9: ")

@@ -34,7 +34,7 @@ def test_the_anonymous_see_nothing(server, path):
     assert requests.get(f"{server.url}/retailflow{path}", headers=wrong, timeout=20).status_code in (401, 403)
 
 
-def test_only_who_may_change_runs_sees_the_text_of_records(server):
+def test_only_users_who_may_change_runs_see_the_text_of_records(server):
     assert server.get(f"{PAYMENTS}/records", "viewer").status_code == 403
     shown = server.get(f"{PAYMENTS}/records", "oncall")
     assert shown.status_code == 200
@@ -47,7 +47,7 @@ def test_only_who_may_change_runs_sees_the_text_of_records(server):
     assert f"{PAYMENTS[1:]}/records" in server.get(everything[1], "oncall").text
 
 
-def test_what_there_is_not_is_not_found(server):
+def test_an_unknown_cell_or_feed_is_not_found(server):
     for path in (f"/cell/silver/x/{LAST}", f"/cell/ops/orders/{LAST}", f"/quarantine/fact_sales/{LAST}"):
         assert server.get(path, "oncall").status_code == 404
     assert server.get("/cell/silver/orders/2026-13-01", "oncall").status_code == 422
@@ -92,7 +92,7 @@ def test_each_cell_says_what_became_of_it(visit, server):
     assert page.get_by_text("cost_center=retail-analytics").is_visible()
 
 
-def test_dates_that_older_code_built_are_said_with_the_command_that_says_what_they_cost(visit, server):
+def test_dates_that_older_code_built_are_shown_with_the_command_of_a_dry_run(visit, server):
     server.settled("/", "viewer")
     page = visit(f"/retailflow/?date={REBUILT - timedelta(days=1)}&cell=silver.inventory", user="viewer")
     banner = page.get_by_role("status", name="Outdated dates")
@@ -121,7 +121,7 @@ def found_missing(server):
     write([])
 
 
-def test_days_that_nobody_ran_are_said_with_the_commands_that_run_them(visit, server, found_missing):
+def test_days_that_nobody_ran_are_shown_with_the_commands_that_run_them(visit, server, found_missing):
     yesterday, before, done = LAST + timedelta(days=1), STUCK - timedelta(days=1), LAST - timedelta(days=9)
     assert "finished run" not in server.settled("/", "viewer").text
     found_missing([before, STUCK, WAITING, done, LAST, yesterday])
@@ -204,7 +204,7 @@ def test_in_airflows_frame_it_has_airflows_theme_and_its_links_lead_out(visit, s
     page.wait_for_url("**/dags/retailflow_daily/runs/**/tasks/silver.orders")
 
 
-def test_without_a_theme_of_airflows_the_systems_holds(visit, server):
+def test_without_a_theme_of_airflow_the_page_takes_that_of_the_system(visit, server):
     server.settled("/", "oncall")
     page = visit("/retailflow/", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 18, 20)"
@@ -217,7 +217,7 @@ def test_long_trends_mark_the_days_out_of_the_ordinary(server):
     assert "outside median ± 4 MAD of the same weekday" in shown
 
 
-def test_a_warehouse_that_does_not_answer_is_said_and_airflow_is_still_shown(tmp_path):
+def test_a_warehouse_that_does_not_answer_is_reported_and_airflow_is_still_shown(tmp_path):
     with serving(tmp_path, days=0) as server:
         shown = server.settled(f"/?date={LAST}", "oncall").text
         assert "The SQL warehouse does not answer." in shown and "Nothing of the run log is known yet" in shown
@@ -240,11 +240,11 @@ def test_fifty_questions_to_a_warehouse_that_hangs_leave_airflow_as_it_is(tmp_pa
         )
         codes = Counter(one.result().status_code for one in answers)
     assert codes.keys() <= {200, 503}
-    assert codes[503] > 25, "those for whom there is no place hear it at once"
+    assert codes[503] > 25, "requests beyond the free places are refused at once"
 
 
 @pytest.mark.parametrize("wrong", ["", "0001-01-05", "9999-12-31", "0", "yesterday"])
-def test_what_is_no_date_shows_the_newest_day_and_says_so(server, wrong):
+def test_an_invalid_date_shows_the_newest_day_and_says_so(server, wrong):
     server.settled("/", "viewer")
     answer = server.get(f"/?date={wrong}&days=90", "viewer")
     assert answer.status_code == 200
@@ -261,7 +261,7 @@ def test_an_answer_that_comes_late_does_not_fill_the_panel_of_another_cell(visit
     details = page.get_by_role("complementary", name="Details")
     details.get_by_role("heading", name=f"silver.payments {LAST}").wait_for()
     for route in held:
-        with suppress(PlaywrightError):  # the page has broken it off
+        with suppress(PlaywrightError):  # the page has aborted it
             route.continue_()
     page.wait_for_timeout(500)
     assert details.get_by_role("heading", name=f"silver.payments {LAST}").is_visible()

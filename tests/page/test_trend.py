@@ -6,7 +6,7 @@ SATURDAY = date(2026, 1, 17)
 
 
 def weeks(*values: float, last: date = SATURDAY) -> dict[date, float]:
-    """A value a week, the last one on `last`."""
+    """Return one value for each week, the last one on `last`."""
     return {last - timedelta(weeks=len(values) - 1 - index): value for index, value in enumerate(values)}
 
 

@@ -1,4 +1,4 @@
-"""A checkout of what `./retailflow check` reads, to plant mistakes in."""
+"""A copy of the files that `./retailflow check` reads, to plant mistakes in."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def checkout(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def plant(checkout) -> Callable[[str, str, str], None]:
-    """Replace a text, which a file of the checkout has, by a mistake."""
+    """`plant(file, right, wrong)`: replaces a text of a file in the checkout by a mistake."""
 
     def planted(file: str, right: str, wrong: str) -> None:
         text = (checkout / file).read_text()
@@ -41,7 +41,7 @@ def plant(checkout) -> Callable[[str, str, str], None]:
 
 @pytest.fixture
 def without_module_tests(checkout) -> None:
-    """The plans of the whole are enough, in a third of the time."""
+    """Keep only the tests of the root module: they are enough, in a third of the time."""
     for file in (checkout / "terraform" / "tests").glob("*.tftest.hcl"):
         if file.name != "root.tftest.hcl":
             file.unlink()
@@ -49,7 +49,7 @@ def without_module_tests(checkout) -> None:
 
 @pytest.fixture
 def verdicts(checkout, tmp_path) -> Callable[..., dict[str, Result]]:
-    """Make the checks of these names; without providers the test is skipped, saying so."""
+    """`verdicts(*names)`: runs these checks. Without providers the test is skipped with the reason."""
 
     def made(*names: str) -> dict[str, Result]:
         checks = Platform(checkout, tmp_path / "scratch").checks()

@@ -50,6 +50,7 @@ def test_without_providers_a_check_is_skipped_and_says_what_would_make_it(checko
         for c in Platform(checkout, tmp_path / "scratch").checks()
         if c.name in ("terraform validate", "terraform plans")
     ]
+    assert len(checks) == 2
     for result in results(checks):
         assert result.verdict == "SKIPPED"
         assert f"{tmp_path / 'nowhere'} does not exist" in result.said
@@ -85,8 +86,9 @@ def test_without_go_tflint_is_skipped(monkeypatch, tmp_path):
 
 def test_the_configuration_is_valid_and_nothing_of_the_check_stays_in_the_checkout(checkout, verdicts):
     before = sorted(checkout.rglob("*"))
-    found = verdicts("grants", "terraform fmt", "terraform validate", "terraform order")
-    assert {name: result.verdict for name, result in found.items()} == dict.fromkeys(found, "pass"), found
+    names = ("grants", "terraform fmt", "terraform validate", "terraform order")
+    found = verdicts(*names)
+    assert {name: result.verdict for name, result in found.items()} == dict.fromkeys(names, "pass"), found
     assert sorted(checkout.rglob("*")) == before
 
 
@@ -144,8 +146,9 @@ def test_a_reader_who_may_modify_is_found(checkout, verdicts):
     given = json.loads(path.read_text())
     given["grants"]["schema.gold"]["analytics"].append("MODIFY")
     path.write_text(json.dumps(given, indent=2) + "\n")
-    found = verdicts("grants", "terraform test", "terraform plans")
-    assert {name: result.verdict for name, result in found.items()} == dict.fromkeys(found, "FAIL")
+    names = ("grants", "terraform test", "terraform plans")
+    found = verdicts(*names)
+    assert {name: result.verdict for name, result in found.items()} == dict.fromkeys(names, "FAIL")
     assert "Run ./retailflow grants" in found["grants"].said
     assert "a reader has a privilege that is more than reading" in found["terraform test"].said
     assert "prod: grants on schema.gold are" in found["terraform plans"].said
@@ -251,7 +254,7 @@ def test_what_no_module_sees_by_itself_is_found(plant, verdicts):
     ],
     ids=["no metastore", "no assignment", "no principals", "two endpoints at once", "data of Databricks"],
 )
-def test_what_the_first_apply_would_make_too_early_is_found(plant, verdicts, file, right, wrong, said):
+def test_a_resource_that_the_first_apply_would_make_too_early_is_found(plant, verdicts, file, right, wrong, said):
     plant(f"terraform/{file}", right, wrong)
     result = verdicts("terraform order")["terraform order"]
     assert result.verdict == "FAIL"
@@ -259,7 +262,8 @@ def test_what_the_first_apply_would_make_too_early_is_found(plant, verdicts, fil
 
 
 @pytest.mark.full
-def test_terraform_out_of_the_package_index_does_the_same(verdicts, monkeypatch):
+def test_terraform_from_the_package_index_passes_the_same_checks(verdicts, monkeypatch):
     monkeypatch.setenv(tools.BUNDLED_ONLY, "1")
-    found = verdicts("terraform fmt", "terraform validate", "terraform test", "terraform plans")
-    assert {name: result.verdict for name, result in found.items()} == dict.fromkeys(found, "pass"), found
+    names = ("terraform fmt", "terraform validate", "terraform test", "terraform plans")
+    found = verdicts(*names)
+    assert {name: result.verdict for name, result in found.items()} == dict.fromkeys(names, "pass"), found

@@ -10,7 +10,7 @@ JOBS = "resources/retailflow_main_pipeline.yml"
 
 @pytest.fixture
 def verdict(checkout):
-    """Make one check; where its tool cannot be brought the test is skipped, saying so."""
+    """`verdict(name)`: runs one check. If its tool cannot be installed, the test is skipped with the reason."""
 
     def made(name: str):
         (found,) = results(check for check in Delivery(checkout).checks() if check.name == name)
@@ -22,7 +22,7 @@ def verdict(checkout):
 
 
 @pytest.mark.parametrize("name", ["types", "schemas", "bundle", "actionlint", "zizmor", "hadolint", "compose"])
-def test_what_is_delivered_passes(verdict, name):
+def test_everything_delivered_passes_its_check(verdict, name):
     found = verdict(name)
     assert found.verdict == "pass", found.said
 

@@ -1,4 +1,4 @@
-"""Who may do what, as the contracts and the one table beside them say it."""
+"""Who may do what, according to the contracts and the one table beside them."""
 
 from dataclasses import replace
 
@@ -15,12 +15,12 @@ CONTRACTS = (*entities(), *gold_tables())
 
 
 def held_by(role: str) -> dict[str, list[str]]:
-    """What a role holds below the catalog."""
+    """Return the privileges of a role below the catalog."""
     return {name: of_roles[role] for name, of_roles in grants().items() if role in of_roles and name != "catalog"}
 
 
 def with_roles(name: str, *roles: dict[str, str]):
-    """All contracts, one of them with other roles."""
+    """Return all contracts, one of them with other roles."""
     changed = replace(entity(name), document={**entity(name).document, "roles": list(roles)})
     return tuple(changed if contract.name == name else contract for contract in CONTRACTS)
 

@@ -1,4 +1,4 @@
-"""docs/DEPLOYMENT.md against the code that it speaks of."""
+"""docs/DEPLOYMENT.md agrees with the code that it describes."""
 
 import re
 
@@ -12,7 +12,7 @@ TERRAFORM = REPOSITORY / "terraform"
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of the first table below a heading, without its head."""
+    """Return the cells of the first table below a heading, without its head."""
     table = GUIDE.split(f"\n### {heading}\n")[1].split("\n|", 1)[1].split("\n\n")[0]
     return [line.strip("|").split("|") for line in table.splitlines()[2:]]
 
@@ -26,15 +26,14 @@ def test_every_identity_has_a_row():
     assert named >= {*ROLES, "ingestion", "eraser", "plan"}
 
 
-def test_where_an_identity_gets_its_rights_exists():
+def test_the_file_that_gives_an_identity_its_rights_exists():
     files = {path.relative_to(TERRAFORM).as_posix() for path in TERRAFORM.rglob("*") if path.is_file()}
-    for identity, _, given in rows("Identities"):
-        for name in quoted(given):
-            if name.endswith((".tf", ".json")):
-                assert any(f"/{file}".endswith(f"/{name}") for file in files), f"{identity.strip()}: {name}"
+    named = {name for _, _, given in rows("Identities") for name in quoted(given) if name.endswith((".tf", ".json"))}
+    assert named
+    assert {name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in files)} == set()
 
 
-def test_every_secret_that_jobs_read_is_to_be_put_into_the_vault():
+def test_the_guide_puts_every_secret_that_jobs_read_into_the_vault():
     assert quoted(" ".join(row[0] for row in rows("4. Secrets, by hand"))) >= set(
         secret_names(load_environment("prod"))
     )

@@ -17,12 +17,12 @@ WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in FOLDER.glob
 
 
 def steps(workflow: str, job: str) -> str:
-    """The shell lines of a job, in order."""
+    """Return the shell lines of a job, in order."""
     return "\n".join(step.get("run", "") for step in WORKFLOWS[workflow]["jobs"][job]["steps"])
 
 
 def step(workflow: str, job: str, name: str) -> str:
-    """The shell lines of one step."""
+    """Return the shell lines of one step."""
     (found,) = [step for step in WORKFLOWS[workflow]["jobs"][job]["steps"] if step.get("name") == name]
     return found["run"]
 
@@ -54,7 +54,7 @@ def test_a_plan_reads_the_recorded_state_alone():
 
 
 def test_the_plan_of_a_pull_request_reads_no_state_of_another_environment():
-    """The role is on the container, so all environments in one container would be read."""
+    """The role applies to the container: with all environments in one container, the plan could read them all."""
     guide = (REPOSITORY / "docs" / "DEPLOYMENT.md").read_text()
     container = "tfstate-$ENVIRONMENT"
     assert f"container_name={container}" in steps("terraform-plan", "plan")
@@ -87,7 +87,7 @@ def test_every_output_of_terraform_that_a_file_names_exists():
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-# In the place of what reaches GitHub and Databricks, and of the build, whose outcome is given.
+# Stand-ins for the commands that reach GitHub and Databricks, and for the build, whose result is given.
 STAND_INS = {
     "retailflow": 'test "$1" = pack && cp -r "$PACKED" "$2"',
     "git": "echo 1767225600",
@@ -131,7 +131,7 @@ def rehearse(tmp_path, monkeypatch):
     return rehearsed
 
 
-def test_what_one_workflow_packs_another_one_unpacks_and_installs(rehearse):
+def test_the_pack_of_one_workflow_is_unpacked_and_installed_by_another(rehearse):
     done, folder, calls = rehearse()
     assert done.returncode == 0, done.stderr
     version = of_commit(COMMIT)
@@ -148,7 +148,7 @@ def test_what_one_workflow_packs_another_one_unpacks_and_installs(rehearse):
 
 
 def test_a_release_of_another_commit_than_the_image_is_not_installed(rehearse):
-    """The image names the release of its commit: its DAGs would submit what is not there."""
+    """The image names the release of its commit: its DAGs would submit a release that is not there."""
     done, _, calls = rehearse("f" * 40)
     assert (done.returncode, calls) == (1, [])
     assert "::error::" in done.stdout
@@ -166,6 +166,6 @@ def test_each_long_test_is_in_a_part_of_the_night():
     assert './retailflow test --full "$PART"' in steps("nightly", "full")
 
 
-def test_the_counters_of_the_week_are_benchmarks_that_there_are():
+def test_the_weekly_counters_are_existing_benchmarks():
     names = WORKFLOWS["weekly"]["jobs"]["counters"]["strategy"]["matrix"]["name"]
     assert names and all((REPOSITORY / "benchmarks" / f"{name}.py").exists() for name in names)

@@ -102,7 +102,7 @@ MUTATIONS = [
         1,
         "RAW is created conditionally",
         _replaced("retailflow.raw.RawStore.create", _overwriting),
-        f"{INTEGRATION}/test_ingest.py::test_a_delivery_that_stands_in_raw_is_never_overwritten",
+        f"{INTEGRATION}/test_ingest.py::test_a_delivery_in_raw_is_never_overwritten",
     ),
     Mutation(
         2,

@@ -1,4 +1,4 @@
-"""What BI tools have is whole and fits together. The tools cannot run here, so only structure is looked at."""
+"""The files for BI tools are complete and consistent. The tools cannot run here, so only the structure is checked."""
 
 import json
 import re
@@ -17,14 +17,14 @@ TMDL = {path: text for path, text in power_bi.files().items() if path.endswith("
 RESTRICTED = {"first_name", "last_name", "email", "phone", "birth_date"}
 
 
-def test_what_is_written_is_current_and_nothing_is_left_over():
+def test_the_generated_files_are_current_and_none_is_left_over():
     wanted = outputs(REPOSITORY)
     there = {path for path in (REPOSITORY / FOLDER).rglob("*") if path.is_file()}
     assert {path.suffix for path in there - set(wanted)} == {".sql"}  # saved queries that are written by hand
     assert [str(path) for path, text in wanted.items() if path.read_text() != text] == []
 
 
-def test_the_star_holds_no_restricted_column_and_its_keys_are_there():
+def test_the_star_has_no_restricted_column_and_all_its_keys():
     assert not RESTRICTED & set().union(*COLUMNS.values())
     for key, table, found in RELATIONS:
         assert key in COLUMNS[FACTS] and found in COLUMNS[table]
@@ -49,7 +49,7 @@ def test_each_metric_has_its_counterpart_everywhere():
         assert field.find("desc/formatted-text/run").text == metric.description
 
 
-def test_measures_and_fields_name_columns_that_there_are():
+def test_measures_and_fields_name_existing_columns():
     for text in TMDL.values():
         assert {name for name in re.findall(r"sales\[(\w+)\]", text)} <= COLUMNS[FACTS]
     source = xml.fromstring(tableau.files()["tableau/RetailFlow.tds"])

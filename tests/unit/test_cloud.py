@@ -1,4 +1,4 @@
-"""`doctor --env`, with stand-ins of Azure and Databricks that have the names and arguments of their SDKs."""
+"""`doctor --env`, with stand-ins for Azure and Databricks that have the names and arguments of their SDKs."""
 
 from dataclasses import replace
 from types import SimpleNamespace as Found
@@ -39,7 +39,7 @@ def assignments(kind: str, full_name: str) -> Found:
 
 
 def tagged_columns() -> list[list[str | None]]:
-    """What the information schema says after the first day."""
+    """Return the rows of the information schema after the first day: table, column and tag."""
     tables = {table.name: table for contract in entities() for table in contract.tables}
     return [[name, column, tag] for name, table in tables.items() for column, tag in classifications(table).items()]
 
@@ -50,7 +50,7 @@ def answer(rows: list[list[str | None]]) -> Found:
 
 @pytest.fixture
 def cloud() -> Cloud:
-    """An environment in which all is as it is to be."""
+    """An environment that is completely ready."""
     made = Cloud(ENV, create_autospec(FileSystemClient, instance=True), create_autospec(WorkspaceClient, instance=True))
     made.raw.get_paths.return_value = [Found(name=contract.name) for contract in entities()]
     workspace = made.workspace
@@ -73,7 +73,7 @@ def broken(cloud: Cloud) -> dict[str, str]:
     return {check.name: check.finding for check in diagnose(cloud) if check.verdict != "ok"}
 
 
-def test_all_is_well(cloud):
+def test_a_ready_environment_passes_every_check(cloud):
     checks = list(diagnose(cloud))
     assert [check.name for check in checks if check.verdict == "ok"] == [check.name for check in checks]
     assert len(checks) == 10
@@ -94,7 +94,7 @@ def test_each_thing_that_is_missing_is_named(cloud):
     assert "silver" in found["Schemas"]
 
 
-def test_without_an_eraser_its_secrets_are_not_asked_for_and_that_is_said(cloud):
+def test_without_an_eraser_its_secrets_are_not_required_and_the_check_says_so(cloud):
     (found,) = (check for check in diagnose(cloud) if check.name == "Secrets")
     assert (found.verdict, found.finding) == ("ok", "the scope retailflow-keyvault has all 8 that jobs read")
     raw = ENV.raw.model_copy(update={"eraser": None})
@@ -144,7 +144,7 @@ def test_columns_whose_tag_is_not_that_of_their_contract_are_named_with_the_fix(
     assert "UNSET TBLPROPERTIES ('retailflow.tagged')" in check.fix
 
 
-def test_what_does_not_answer_is_said_and_the_rest_is_still_looked_at(cloud):
+def test_a_service_that_does_not_answer_is_reported_and_the_other_checks_still_run(cloud):
     cloud.raw.get_paths.side_effect = HttpResponseError("This request is not authorized\nRequestId:1")
     cloud.workspace.current_user.me.side_effect = PermissionDenied("no such token")
     cloud.workspace.schemas.list.side_effect = TimeoutError("Timed out after 0:00:10")
@@ -164,7 +164,7 @@ def test_raw_is_ready_before_the_first_delivery(cloud):
     assert (raw.verdict, raw.finding) == ("ok", f"{ENV.raw.root} answers; 1 of {len(entities())} feeds have delivered")
 
 
-def test_a_laptop_is_no_cloud():
+def test_the_local_environment_is_not_in_azure():
     for by in (connect, raw_store):
         with pytest.raises(WorkspaceError, match="local is not in Azure"):
             by(load_environment("local"))

@@ -1,4 +1,4 @@
-"""Which commits may have changed the rows of a date, by what the history of a table says of them."""
+"""Which commits may have changed the rows of a date, according to the history of the table."""
 
 from datetime import date
 
@@ -35,7 +35,7 @@ def test_the_slice_of_another_date_does_not_concern_it(predicate):
         "other_date = DATE '2026-01-16'",
     ],
 )
-def test_whatever_else_was_replaced_may_concern_it(predicate):
+def test_any_other_replacement_may_concern_it(predicate):
     assert replaced(predicate).may_concern(DAY)
 
 

@@ -1,4 +1,4 @@
-"""What a change of a contract means: whom it breaks, which tables it hits, which dates are to be filled anew."""
+"""What a contract change means: whom it breaks, which tables it affects and which dates need a backfill."""
 
 import copy
 import subprocess
@@ -22,7 +22,7 @@ def column(document, name):
 
 
 def changed(name, change):
-    """The contracts after `change` was made to the document of one of them."""
+    """Return the contracts after `change` to the document of one of them."""
     document = copy.deepcopy(NOW[name].document)
     change(document)
     return NOW | {name: parse(document, name)}

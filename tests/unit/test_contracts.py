@@ -1,4 +1,4 @@
-"""The contracts: valid by the standard, complete, and what derives from them."""
+"""The contracts: validity by the standard, completeness, and what derives from them."""
 
 import json
 from importlib.resources import files
@@ -53,7 +53,7 @@ def test_sources_of_gold_are_tables_that_a_contract_describes():
             assert contracts.table(source).name == source
 
 
-def test_ddl_carries_types_comments_keys_partitions_and_required_columns():
+def test_ddl_has_types_comments_keys_partitions_and_required_columns():
     ddl = create_table(contracts.entity("payments").silver, "retailflow_dev.silver.payments")
     assert ddl.startswith("CREATE TABLE IF NOT EXISTS retailflow_dev.silver.payments (\n  payment_event_id STRING NOT")
     assert "amount DECIMAL(18,4) NOT NULL COMMENT 'Amount, always positive.'" in ddl
@@ -73,7 +73,7 @@ def test_a_contract_that_lacks_something_says_which_file_and_what():
         parse(document, "orders.odcs.yaml")
 
 
-def test_ddl_has_how_long_files_of_older_versions_stay_and_a_contract_may_say_another_time_but_no_short_one():
+def test_ddl_has_the_retention_of_older_files_and_a_contract_may_change_it_but_not_below_seven_days():
     kept = "'delta.deletedFileRetentionDuration' = 'interval {} days'"
     assert kept.format(30) in create_table(contracts.gold_table("dim_date").table, "x")
     for table in contracts.entity("clickstream").tables:

@@ -1,4 +1,4 @@
-"""What of dbt can be said without running it."""
+"""What can be checked of dbt without running it."""
 
 import re
 
@@ -31,14 +31,14 @@ def test_every_model_says_what_its_rows_are_and_has_a_key():
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_no_mart_has_a_restricted_column(name):
-    """The jobs, as which dbt runs, see them; who reads the marts need not."""
+    """dbt runs as the jobs, which see these columns. Readers of the marts must not see them."""
     restricted = {
         column.name for contract in gold_tables() for column in contract.table.columns
         if column.classification == "restricted"
     }  # fmt: skip
     assert len(restricted) > 3
     assert restricted & set(re.findall(r"\w+", MODELS[name])) == set()
-    assert not re.search(r"dim_customer'\)", MODELS[name]), "it would bring them by SELECT *"
+    assert not re.search(r"dim_customer'\)", MODELS[name]), "SELECT * would bring them"
 
 
 def test_marts_look_back_from_the_data_and_not_from_the_clock():

@@ -26,14 +26,14 @@ def records(payload: bytes, form: str, *columns: Column | str) -> list[dict]:
 
 
 def read(payload: bytes, form: str, *columns: Column | str) -> list[dict]:
-    """The columns of the records that could be read."""
+    """Return these columns of the readable records."""
     names = [column if isinstance(column, str) else column.name for column in columns]
     found = records(payload, form, *columns)
     return [{name: row[name] for name in names} for row in found if row["_corrupt_record"] is None]
 
 
 def corrupt(payload: bytes, form: str, *columns: Column | str) -> list[tuple[str, str]]:
-    """The texts of those that could not, and why."""
+    """Return the text of each unreadable record, and the reason."""
     found = records(payload, form, *columns)
     return [(row["_corrupt_record"], row["_corrupt_reason"]) for row in found if row["_corrupt_record"] is not None]
 
@@ -45,7 +45,7 @@ def parquet(**columns: pa.Array) -> bytes:
 
 
 def file_of(form: str, *names: str, count: int = 2) -> bytes:
-    """So many records in which each of these fields is 1."""
+    """Return a file of `count` records in which each of these fields is 1."""
     line = "{" + ", ".join(f'"{name}": 1' for name in names) + "}"
     listed = ", ".join([line] * (count - 1))
     return {
@@ -274,7 +274,7 @@ def test_a_small_file_that_holds_too_much_text_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("start", [100, 2**20 - 4, 2**20 - 3, 2**20 - 1, 2**20])
 def test_a_byte_that_is_not_utf_8_is_named_by_its_place_wherever_it_stands(start):
-    """A file is looked at in parts of 1 MiB; a character of four bytes may lie across two of them."""
+    """A file is checked in parts of 1 MiB, and a character of four bytes may span two of them."""
     head = b'{"orders": [], "x": "'
     whole = head + b"x" * (start - len(head)) + "\U0001f600".encode()
     assert records(whole + b'"}', "json_document", "a") == []
@@ -283,7 +283,7 @@ def test_a_byte_that_is_not_utf_8_is_named_by_its_place_wherever_it_stands(start
 
 
 def test_records_of_much_text_are_put_into_columns_a_few_at_a_time(monkeypatch):
-    """Python takes four times the bytes for a text with a character such as this one."""
+    """Python needs four times the bytes for a text with a character like this one."""
     monkeypatch.setattr("retailflow_spark.bronze.rows.CHARACTERS_PER_BATCH", 100)
     batches = decode(('{"a":"\U0001f600' + "x" * 60 + '"}\n').encode() * 5, "ndjson", "orders", (OPTIONAL_A,))
     assert [batch.num_rows for batch in batches] == [2, 2, 1]
@@ -427,7 +427,7 @@ def test_a_parquet_file_that_cannot_be_read_fails_with_a_sentence(payload):
         ("DECIMAL(18,4)", pa.array([0.1])),
     ],
 )
-def test_a_required_parquet_column_of_another_type_fails_and_an_optional_one_is_judged_by_its_text(asked, values):
+def test_a_required_parquet_column_of_another_type_fails_and_an_optional_one_is_validated_by_its_text(asked, values):
     with pytest.raises(BadFile, match=rf"has a as {values.type}".replace("[", r"\[") + "; the contract requires it as"):
         records(parquet(a=values), "parquet", Column("a", asked, "", required=True))
     assert [row["_corrupt_record"] for row in records(parquet(a=values), "parquet", Column("a", asked, ""))] == [None]

@@ -1,4 +1,4 @@
-"""Who opens RAW with the right to delete: the erasure's jobs alone. `find` fails where an environment has nobody."""
+"""Only the jobs of the erasure open RAW with the right to delete. `find` fails in an environment without an eraser."""
 
 import runpy
 from contextlib import nullcontext

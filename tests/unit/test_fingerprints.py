@@ -1,4 +1,4 @@
-"""What decides rows changes the digest; words do not."""
+"""A change that can affect rows changes the digest; a change of prose does not."""
 
 import shutil
 from dataclasses import replace

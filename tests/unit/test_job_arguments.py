@@ -14,7 +14,7 @@ def test_good_arguments_are_taken():
     assert (run.environment.name, run.name, run.date) == ("local", "orders", date(2026, 1, 15))
 
 
-def test_who_asks_is_remembered_for_the_run_log():
+def test_the_dag_run_and_the_try_are_kept_for_the_run_log():
     asked = ["--dag-run", "scheduled__2026-01-16T02:00:00+00:00", "--try", "2", "--run-id", "4711"]
     run = arguments("silver", "entity", ["orders"], GOOD + asked)
     assert (run.dag_run_id, run.try_number, run.databricks_run_id) == (asked[1], 2, "4711")
@@ -41,7 +41,7 @@ def test_a_wrong_value_ends_the_job_with_a_sentence_that_names_it(option, value,
     assert sentence in str(ended.value.code)
 
 
-def test_a_date_is_only_what_a_calendar_has():
+def test_a_date_must_be_in_the_calendar():
     assert ingestion_date("2024-02-29") == date(2024, 2, 29)
     with pytest.raises(ValueError, match="is not a date"):
         ingestion_date("2025-02-29")

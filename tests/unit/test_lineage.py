@@ -73,6 +73,6 @@ Project [CASE WHEN StartsWith(ltrim(text#1, None), [) THEN upper(text#1) ELSE co
     assert found == {"shout": ["bronze.orders.text"], "other": ["bronze.orders.other"]}
 
 
-def test_a_node_that_is_not_understood_is_said():
+def test_an_unknown_node_is_reported():
     with pytest.raises(ValueError, match="not understood: MapInArrow"):
         sources("MapInArrow f(x#1), [y#2]")

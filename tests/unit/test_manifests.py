@@ -1,4 +1,4 @@
-"""Manifests: the forms that are taken, those that fail a day by name, and the withdrawal of a batch."""
+"""Manifests: the forms that are accepted, the ones that fail a day and are named, and the withdrawal of a batch."""
 
 import json
 from datetime import UTC, date, datetime
@@ -22,14 +22,14 @@ def path(batch: str = BATCH) -> str:
 
 
 def said(**changed) -> dict:
-    """A manifest of one file with other values."""
+    """Return a manifest of one file with these values changed."""
     file = {"name": f"batch_{BATCH}.json", "bytes": 4, "sha256": "ab" * 32, "records": 1}
     manifest = {"batch_id": BATCH, "entity": "orders", "ingestion_date": "2026-01-15"}
     return {**manifest, "created_at": "2026-01-16T00:30:00Z", "files": [file | changed.pop("file", {})], **changed}
 
 
 def store_of(*manifests: dict | bytes) -> MemoryStore:
-    """RAW with these manifests of the day; one that is bytes is that of BATCH."""
+    """Return RAW with these manifests of the day. Bytes are the manifest of BATCH."""
     store = MemoryStore()
     for one in manifests:
         name, payload = (BATCH, one) if isinstance(one, bytes) else (one["batch_id"], json.dumps(one).encode())
@@ -172,7 +172,7 @@ def test_a_withdrawal_is_made_once_however_often_it_is_asked_for():
     assert store.blobs == before
 
 
-def test_of_a_redacted_batch_what_stands_for_it_is_withdrawn():
+def test_the_withdrawal_of_a_redacted_batch_withdraws_its_replacement():
     store = MemoryStore()
     (old,) = delivered(store, b"with her")
     redacted = supersede(store, old, [RawFile(name="batch_r.json", bytes=1, sha256="0" * 64, records=0)])
@@ -192,7 +192,7 @@ def test_a_neighbour_that_is_a_batch_of_its_own_is_left_alone():
     assert counted(store.manifests("orders", DAY)) == [withdrawal, other]
 
 
-def test_what_contradicts_others_or_cannot_be_read_is_mended_by_its_withdrawal():
+def test_the_withdrawal_of_a_contradictory_or_unreadable_manifest_repairs_the_day():
     same = said(batch_id=OTHER)
     for bad, batch in ((b"", BATCH), (json.dumps(said(entity="payments")).encode(), BATCH), (same, OTHER)):
         store = store_of(said(), same) if batch == OTHER else store_of(bad)

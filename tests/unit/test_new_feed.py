@@ -44,7 +44,7 @@ def sample(tmp_path):
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """An empty repository, for which nothing is generated."""
+    """An empty repository, in which the commands that generate files do nothing."""
     root = tmp_path / "repository"
     (root / new_feed.CONTRACTS).mkdir(parents=True)
     monkeypatch.setattr(new_feed, "REPOSITORY", root)
@@ -150,7 +150,7 @@ def test_the_test_has_records_of_different_keys_and_what_silver_makes_of_them(sa
         ({}, b"\xff\xfe", "suppliers.csv cannot be read as csv"),
     ],
 )
-def test_what_cannot_be_a_feed_is_refused_and_nothing_is_written(sample, repository, arguments, content, said):
+def test_an_impossible_feed_is_refused_and_nothing_is_written(sample, repository, arguments, content, said):
     usual = {"name": "suppliers", "sample": sample("suppliers.csv", content), "key": ["supplier_id"]}
     with pytest.raises(WorkspaceError) as error:
         new_feed.new_feed(**{**usual, "version": "updated_at", **arguments})

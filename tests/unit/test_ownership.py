@@ -1,4 +1,4 @@
-"""The statements of the jobs that only the owner of a table or view may issue: the list is complete."""
+"""The list of the jobs' statements that only the owner of a table or view may issue is complete."""
 
 import ast
 import re
@@ -9,13 +9,13 @@ from ownership import needs_ownership
 
 from retailflow_local.workspace import REPOSITORY
 
-# Functions and policies of privacy.py belong to the deployer, as whom govern.py runs. A job tags its own tables.
+# The deployer, as which govern.py runs, owns the functions and policies of privacy.py. A job tags its own tables.
 CONTRACTS = REPOSITORY / "include" / "retailflow" / "contracts"
 FILES = [*(REPOSITORY / "spark_jobs").rglob("*.py"), CONTRACTS / "ddl.py", CONTRACTS / "privacy.py"]
 
 
 def statements(path: Path) -> Iterator[str]:
-    """The texts of a module that begin like a statement, with `…` in place of each value."""
+    """Yield the string literals of a module, with `…` in place of each value."""
     tree = ast.parse(path.read_text())
     parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):

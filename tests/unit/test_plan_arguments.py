@@ -1,4 +1,4 @@
-"""What the planning job is asked is refused with a sentence before anything is read."""
+"""Wrong parameters of the planning job are refused with a sentence before anything is read."""
 
 from datetime import date
 

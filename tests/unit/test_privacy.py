@@ -1,4 +1,4 @@
-"""Masks of BRONZE, SILVER and quarantine. Databricks alone can run them: a stand-in answers here."""
+"""Masks of BRONZE, SILVER and quarantine. Only Databricks can run them, so a stand-in answers here."""
 
 import ast
 import runpy
@@ -101,7 +101,7 @@ def test_a_restricted_column_with_fields_is_refused(change):
 
 
 def govern(monkeypatch, environment: str) -> UnityCatalog:
-    """The catalog after `govern.py` ran on an empty one."""
+    """Return the catalog after `govern.py` has run on an empty one."""
     catalog = UnityCatalog()
 
     @contextmanager

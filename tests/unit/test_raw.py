@@ -1,4 +1,4 @@
-"""RAW: names that repeat, and batches that appear whole or not at all. Azurite itself: tests/integration."""
+"""RAW: repeatable names, and batches that appear whole or not at all. tests/integration uses Azurite itself."""
 
 import json
 from datetime import UTC, date, datetime
@@ -28,7 +28,7 @@ def test_the_first_manifest_of_a_batch_stays():
     assert deliver(store, "orders", DAY, batch, NOW, [Part(".b.json", b"[1]", 1)]) == first
 
 
-def test_other_bytes_under_a_name_that_stands_in_raw_are_refused():
+def test_other_bytes_under_a_name_that_exists_in_raw_are_refused():
     store = MemoryStore()
     batch = ulid(NOW, "x")
     deliver(store, "orders", DAY, batch, NOW, [Part(".json", b"one", 1)])

@@ -1,4 +1,4 @@
-"""Redaction of a file's bytes, without Spark: theirs goes or is blank, and all else keeps its text and its order."""
+"""Redaction of a file's bytes, without Spark: a person's values go or become null, the rest keeps text and order."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ BY_ID, MENTIONED = Found.BY_ID, Found.MENTIONED
 
 
 def feed(name: str) -> EntityContract:
-    """A contract that requires nothing, so that the records here may be short."""
+    """Return a contract without required columns, so that the records here can be short."""
     contract = entity(name)
     columns = tuple(replace(column, required=False) for column in contract.silver.columns)
     return replace(contract, silver=replace(contract.silver, columns=columns))
@@ -83,7 +83,7 @@ def test_a_line_that_cannot_be_read_is_removed_and_the_others_keep_their_bytes()
     assert (gzip.decompress(text), count) == (b'{"event_id": "E1"}\n{"event_id":  "E2"}\n', 2)
 
 
-def test_a_file_of_theirs_alone_is_empty_and_still_a_file():
+def test_a_file_of_only_their_records_becomes_empty_and_stays_readable():
     text, count = rewrite(gzip.compress(b'{"event_id": "E1"}\n'), feed("clickstream"), {0: BY_ID}, ADA)
     assert (gzip.decompress(text), count) == (b"", 0)
 
@@ -99,14 +99,14 @@ def test_a_receipt_keeps_its_goods_and_other_lines_their_quotes():
     assert count == 2
 
 
-def test_a_rewriting_that_would_touch_others_is_refused(monkeypatch):
+def test_a_rewrite_that_would_touch_others_is_refused(monkeypatch):
     kept = redaction._kept
     monkeypatch.setattr(redaction, "_kept", lambda *asked: list(kept(*asked))[:-1])
     with pytest.raises(RedactionError, match="customers cannot be redacted"):
         rewrite(b'[{"customers": [{"customer_id": "C1"}, {"customer_id": "C2"}]}]', feed("customers"), {0: BY_ID}, ADA)
 
 
-def test_the_redacted_batch_stands_in_the_place_of_the_old_one_whose_file_goes_last():
+def test_the_redacted_batch_replaces_the_old_one_whose_file_goes_last():
     store, contract = MemoryStore(), feed("clickstream")
     parts = [Part(f".h{hour:02}.ndjson.gz", gzip.compress(b'{"event_id": "E%d"}\n' % hour), 1) for hour in range(3)]
     old = deliver(store, contract.name, DAY, ulid(MOMENT, "a"), MOMENT, parts)
@@ -154,7 +154,7 @@ def test_each_feed_that_names_a_customer_says_what_becomes_of_their_records():
         assert contract.erasure is None or contract.format in redaction._ENDING
 
 
-def test_what_is_to_be_removed_is_never_only_blank():
+def test_a_record_to_remove_is_never_only_blanked():
     contract = replace(feed("orders"), erasure="remove")
     text, count = rewrite(b'[{"orders": [%s]}]' % ORDER, contract, {0: BY_ID}, ADA)
     assert (text, count) == (b'[{"orders":[]}]', 0)

@@ -1,4 +1,4 @@
-"""What producers validate with before they send takes a day's good records and refuses those that quarantine takes."""
+"""The JSON schemas for producers accept a day's valid records and refuse those that would be quarantined."""
 
 from collections import Counter
 from datetime import date
@@ -17,7 +17,7 @@ PLENTY = Trouble(duplicates=0.03, resends=0.02, late=0.04, corrections=0.03, bad
 
 
 def as_sent(name: str, record: dict) -> dict:
-    """A CSV field is text, and an empty one null; Parquet's dates and decimals are compared as text."""
+    """Return a record as it is sent: a CSV field as text or null, Parquet's dates and decimals as text."""
     if entity(name).format == "csv":
         return {field: None if value is None or value == "" else _cell(value) for field, value in record.items()}
     if entity(name).format == "parquet":
@@ -36,7 +36,7 @@ def _text(value) -> str:
 
 
 def verdicts(name: str, trouble: Trouble) -> Counter:
-    """How many records of each kind the schema takes and refuses. A line that is cut cannot be read at all."""
+    """Count the records by kind and by whether the schema accepts them. Cut lines cannot be read and are left out."""
     validator = Draft202012Validator(schema(entity(name)))
     records = [one for one in delivered(WORLD, name, DAY, trouble) if not isinstance(one[1], Cut)]
     return Counter((kind, validator.is_valid(as_sent(name, record))) for kind, record in records)
@@ -49,7 +49,7 @@ def test_the_files_are_what_the_contracts_say_now():
 
 
 @pytest.mark.parametrize("name", ENTITIES)
-def test_the_schema_is_one(name):
+def test_the_schema_is_a_valid_json_schema(name):
     Draft202012Validator.check_schema(schema(entity(name)))
 
 
@@ -66,7 +66,7 @@ def test_exactly_the_bad_records_of_a_day_are_refused(name):
     assert {(kind, is_valid) for kind, is_valid in found if is_valid == kind.startswith("bad.")} == set()
 
 
-def test_a_rule_that_compares_fields_stands_in_words():
+def test_a_rule_that_compares_fields_is_described_in_words():
     assert schema(entity("store_sales"))["$comment"] == (
         "Refused too where discount_amount has not the sign of quantity; tax_amount has not the sign of quantity."
     )

@@ -27,7 +27,7 @@ O1, O2 = {"order_id": "O1"}, {"order_id": "O2"}
 
 @pytest.fixture
 def waits(monkeypatch) -> list[float]:
-    """The waits between attempts, in seconds, which pass at once."""
+    """The waits between attempts, in seconds. They pass at once."""
     taken: list[float] = []
     monkeypatch.setattr(source_api, "sleep", taken.append)
     return taken
@@ -39,13 +39,13 @@ def fetch(store: MemoryStore, api: ScriptedApi, seconds_left: float = 1440, **se
 
 
 def files(store: MemoryStore) -> list[bytes]:
-    """The files of the one batch of the day, in order."""
+    """Return the files of the one batch of the day, in order."""
     (manifest,) = store.manifests("orders", DAY)
     return [store.read(f"orders/ingestion_date=2026-01-15/{file.name}") for file in manifest.files]
 
 
 def refusal(*answers: Answer | bytes, seconds_left: float = 1440) -> str:
-    """The message of an ingestion that fails and leaves nothing in RAW."""
+    """Return the message of an ingestion that fails and leaves nothing in RAW."""
     store = MemoryStore()
     with scripted_api(*answers) as api, pytest.raises(SourceError) as refused:
         fetch(store, api, seconds_left)
@@ -137,7 +137,7 @@ def test_trouble_that_passes_is_waited_out(waits):
     with scripted_api(*troubles, *cut, page(O1)) as api:
         assert fetch(store, api) == "orders 2026-01-15: 1 records in RAW"
     assert files(store) == [join_pages([page(O1)])]
-    assert len(api.asked) == 9
+    assert (len(api.asked), len(waits)) == (9, 8)
     assert all(min(2 ** (n - 2), 30) <= wait <= 2 ** (n - 1) for n, wait in enumerate(waits)), waits
 
 
@@ -222,7 +222,7 @@ def test_retry_after_is_a_number_or_a_date(text, seconds):
     assert wait_asked_for(text, NOW) == seconds
 
 
-def test_what_retry_after_says_is_waited_however_often(waits):
+def test_the_client_waits_as_long_as_retry_after_says_however_often(waits):
     with scripted_api(*[Answer(status=429, headers={"Retry-After": "7.5"})] * 12, page(O1)) as api:
         assert fetch(MemoryStore(), api) == "orders 2026-01-15: 1 records in RAW"
     assert waits == [7.5] * 12

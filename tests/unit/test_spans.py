@@ -5,7 +5,7 @@ def test_spans_that_overlap_are_one_and_few_stay_as_they_are():
     assert merged([("d", "f"), ("a", "c"), ("b", "b"), (None, None)]) == [("a", "c"), ("d", "f")]
 
 
-def test_of_too_many_spans_those_with_the_smallest_gaps_are_taken_together():
+def test_too_many_spans_are_merged_across_the_smallest_gaps():
     days = ["O20260101", "O20260102", "O20260103", "O20260301", "O20260302", "P1"]
     assert merged([(day, day) for day in days], most=3) == [
         ("O20260101", "O20260103"),

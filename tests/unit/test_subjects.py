@@ -1,4 +1,4 @@
-"""Whose record it is: ids of any form are found, and nobody else is hit."""
+"""Whose record it is: ids of any form are found, and no other person's record is taken."""
 
 from datetime import UTC, datetime
 
@@ -52,7 +52,7 @@ def test_a_browser_is_theirs_only_where_no_customer_is_named_and_before_the_requ
 
 
 def test_a_short_number_is_no_word():
-    """An order of 12 pieces speaks of nobody."""
+    """An order of 12 pieces mentions no person."""
     subjects = of("12")
     assert subjects.fate(record(unreadable="R1,12,12.00")) is None
     assert subjects.fate(record(unreadable='{"id": "12"')) is Found.BY_TEXT
@@ -60,7 +60,7 @@ def test_a_short_number_is_no_word():
     assert subjects.fate(record(unknown=("12",))) is Found.MENTIONED
 
 
-def test_of_nested_columns_only_the_texts_of_the_contract_are_read():
+def test_only_the_texts_that_the_contract_names_are_read_from_nested_columns():
     lines = next(column for column in entity("orders").feed_columns if column.name == "lines")
     text = '[{"line_number": 12, "product_id": "P1", "note": "x"}, null]'
     assert list(texts_in(text, lines.fields)) == ["P1"]
@@ -68,7 +68,7 @@ def test_of_nested_columns_only_the_texts_of_the_contract_are_read():
 
 
 @pytest.mark.parametrize("text", ["", " ", "0", "00000000-0000-0000-0000-000000000000", "Unknown", "NULL", "n/a"])
-def test_what_a_source_writes_for_no_browser_is_a_placeholder(text):
+def test_the_text_that_a_source_writes_for_no_browser_is_a_placeholder(text):
     assert is_placeholder(text, visitor_column(entity("clickstream")))
 
 

@@ -1,4 +1,4 @@
-"""docs/VERIFICATION.md says of a claim what was recorded, and no more."""
+"""docs/VERIFICATION.md shows for each claim what was recorded, and no more."""
 
 import json
 import subprocess
@@ -66,7 +66,7 @@ def test_a_proof_that_was_changed_after_its_run_is_marked(root):
     assert "**changed since**" in row(root, "it rains")
 
 
-def test_what_was_not_run_says_why(root):
+def test_a_claim_that_was_not_run_says_why(root):
     assert row(root, "it snows") == "| it snows | **not yet run in Azure** | it is summer |"
 
 

@@ -18,7 +18,7 @@ from retailflow_spark.gold.transform import Transform, transform_of
 Told = list[tuple[str | None, ...]]
 Literals = tuple[pa.Table, StructType]
 
-# What a row is where its test does not say otherwise.
+# The values of a row unless its test says otherwise.
 MOMENT = "2026-01-15T10:00:00Z"
 USUAL = {
     "orders": {
@@ -43,7 +43,7 @@ USUAL = {
 
 
 class World:
-    """The tables that follow from some SILVER rows, each built when it is first asked for, and then literals again."""
+    """The tables that follow from some SILVER rows. Each is built when first read, and then kept as literals."""
 
     def __init__(self, spark: SparkSession, silver: dict[str, list[dict]]) -> None:
         self.spark = spark
@@ -60,7 +60,7 @@ class World:
         return self._built[name]
 
     def tell(self, name: str, *columns: str) -> Told:
-        """The rows of a GOLD table, every value as text, sorted."""
+        """Return the rows of a GOLD table, every value as text, sorted."""
         return tell(self[f"gold.{name}"].select(*columns))
 
     def sources(self, name: str) -> dict[str, DataFrame]:
@@ -95,7 +95,7 @@ def _ddl(table: str) -> str:
 
 
 class Recompute:
-    """An incremental run after `before` became `after`, as the engine does it. `keys` are those that it recomputed."""
+    """An incremental run after `before` became `after`, as the engine does it. `keys` are the recomputed keys."""
 
     def __init__(self, name: str, before: World, after: World) -> None:
         self._target, self._transform = f"gold.{name}", _transform(name)
@@ -124,12 +124,12 @@ class Recompute:
 
 
 def _broken(table: str) -> str:
-    """The rows that break a check: Delta refuses a null as it refuses false."""
+    """Return the condition of rows that break a check. Delta refuses null like false."""
     return " or ".join(f"not coalesce({check.expression}, false)" for check in contracts.table(table).checks) or "false"
 
 
 def _images(before: World, after: World, table: str) -> DataFrame:
-    """The rows that are only in one of the worlds: what `Reader.value_changes` returns for one commit between them."""
+    """Return the rows that are in only one of the worlds, as `Reader.value_changes` returns them for one commit."""
     (old, schema), (new, _) = before.literals(table), after.literals(table)
     gone = [{**row, "_net": -1} for row in old.to_pylist() if row not in new.to_pylist()]
     come = [{**row, "_net": 1} for row in new.to_pylist() if row not in old.to_pylist()]
@@ -156,7 +156,7 @@ def recompute() -> type[Recompute]:
 
 @pytest.fixture
 def follows_its_contract(world) -> Callable[[str], bool]:
-    """Whether a table's rows have its contract's columns, in order and type, and all its checks can be evaluated."""
+    """Check that a table has its contract's columns, in order and type, and that all its checks can be evaluated."""
 
     def follows(name: str) -> bool:
         nothing, contract = world(), contracts.gold_table(name)

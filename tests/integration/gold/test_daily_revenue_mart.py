@@ -30,7 +30,7 @@ def test_an_order_counts_in_each_category_where_it_has_a_positive_line(world):
     ]
 
 
-def test_returns_are_subtracted_and_told_as_positive_numbers(world):
+def test_returns_are_subtracted_and_reported_as_positive_numbers(world):
     orders = [
         {"lines": [line(quantity=3, unit_price="0.1"), line(quantity=-2, unit_price="0.1", discount_amount="-0.05")]}
     ]

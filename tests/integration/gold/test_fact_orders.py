@@ -6,7 +6,7 @@ def test_it_has_the_columns_of_its_contract(follows_its_contract):
     assert follows_its_contract("fact_orders")
 
 
-def test_what_is_due_is_net_and_tax_and_shipping(world):
+def test_the_due_amount_is_net_and_tax_and_shipping(world):
     lines = [
         line(3, "0.1", tax_amount="0.0600"),
         line(1, "0.2", discount_amount="0.0501", tax_amount="0.0299"),
@@ -19,7 +19,7 @@ def test_what_is_due_is_net_and_tax_and_shipping(world):
     ]
 
 
-def test_amounts_not_told_count_as_0_and_other_columns_stay_null(world):
+def test_missing_amounts_count_as_0_and_other_columns_stay_null(world):
     columns = (
         "due_amount",
         "shipping_amount",

@@ -10,7 +10,7 @@ def product(updated_at: str, product_id: str = "P1", **more) -> dict:
 
 
 def names_at_sale(found) -> list[tuple]:
-    """Which version of its product each sale found, by name."""
+    """Return each sale with the name of the product version that it found."""
     facts, products = found["gold.fact_sales"], found["gold.dim_product"].select("product_sk", "name")
     rows = facts.join(products, "product_sk").orderBy("sale_id").select("sale_id", "name").collect()
     return [tuple(row) for row in rows]
@@ -90,7 +90,7 @@ def test_the_business_date_is_local_in_a_store_and_utc_online(world):
     ]
 
 
-def test_a_sale_finds_the_one_version_that_holds_at_its_moment(world):
+def test_a_sale_finds_the_one_version_that_is_valid_at_its_moment(world):
     products = [product("2026-01-01T00:00:00Z", name="old"), product("2026-01-15T10:00:00Z", name="new")]
     sales = [
         {"receipt_id": "R1", "sold_at_local": "2020-01-01T00:00:00"},
@@ -101,7 +101,7 @@ def test_a_sale_finds_the_one_version_that_holds_at_its_moment(world):
     assert names_at_sale(found) == [("R1", "old"), ("R2", "old"), ("R3", "new")]
 
 
-def test_an_absent_or_untold_member_is_the_unknown_one(world):
+def test_a_missing_id_or_dimension_row_gives_the_unknown_member(world):
     sales = [
         {"receipt_id": "R1", "customer_id": "C9"},
         {"receipt_id": "R2", "customer_id": None, "product_id": "unknown"},

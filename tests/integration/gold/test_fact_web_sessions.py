@@ -65,7 +65,7 @@ def test_a_session_counts_its_events_and_distinct_orders(world):
     assert world(clickstream=clickstream).tell("fact_web_sessions", *columns) == [("5", "1", "1", "3", "1", "true")]
 
 
-def test_ties_in_time_are_broken_by_event_id_and_untold_values_are_passed_over(world):
+def test_ties_in_time_are_broken_by_event_id_and_nulls_are_passed_over(world):
     clickstream = [
         event("E3", "10:00:00", page_url="/c", utm={"source": "mail", "campaign": None}, customer_id="C2"),
         event("E2", "10:00:00", page_url="/b", utm={"source": None}, device={"type": "phone"}, customer_id="C1"),
@@ -90,7 +90,7 @@ def test_a_late_event_joins_two_sessions_of_its_visitor_and_leaves_the_others(wo
     assert run.equals_a_rebuild()
 
 
-def test_of_a_visitor_only_the_sessions_near_a_changed_event_are_recomputed(world, recompute):
+def test_only_the_sessions_of_a_visitor_near_a_changed_event_are_recomputed(world, recompute):
     long_ago = [event("E1", "10:00:00", day="2025-01-01"), event("E2", "10:00:00", day="2025-01-01", session_id="V1")]
     before = world(clickstream=[*long_ago, event("E3", "23:50:00")])
     after = world(clickstream=[*long_ago, event("E3", "23:50:00"), event("E4", "00:10:00", day="2026-01-16")])
@@ -107,7 +107,7 @@ def test_a_session_with_an_id_is_found_however_long_ago_it_began(world, recomput
 
 
 def test_events_that_come_go_and_move_give_the_sessions_of_a_rebuild(world, recompute):
-    """Each visitor is a case: some events over four days, dense around midnight, of which some come, go or move."""
+    """Each visitor is a case: events over four days, dense around midnight, some of which come, go or move."""
     dice = Random(8)
     before, after = [], []
     for visitor in range(200):
@@ -122,7 +122,7 @@ def test_events_that_come_go_and_move_give_the_sessions_of_a_rebuild(world, reco
 
 
 def _at(dice: Random, event_id: str, visitor: str, session_id: str | None) -> dict:
-    """An event at some of the steps of 10 minutes around a midnight, or of an hour elsewhere."""
+    """Return an event at a step of 10 minutes near a midnight, or at a full hour."""
     minutes = (
         dice.choice((0, 1440, 2880)) + 10 * dice.randrange(-6, 7) if dice.random() < 0.7 else 60 * dice.randrange(72)
     )

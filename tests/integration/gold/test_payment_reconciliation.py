@@ -45,7 +45,7 @@ def test_a_positive_difference_is_owed_by_the_customer_and_a_negative_one_to_the
     ]
 
 
-def test_payments_in_another_currency_or_without_their_order_stand_alone(world):
+def test_payments_in_another_currency_or_without_their_order_have_their_own_rows(world):
     payments = [
         *(payment("captured", "5"), payment("captured", "1", currency="USD")),
         *(payment("captured", "7", order_id="O9"), payment("captured", "2", order_id=None)),
@@ -59,7 +59,7 @@ def test_payments_in_another_currency_or_without_their_order_stand_alone(world):
     ]
 
 
-def test_the_first_and_last_payment_event_are_told(world):
+def test_a_row_has_the_moments_of_its_first_and_last_payment_event(world):
     payments = [payment("captured", "1", occurred_at=f"2026-01-1{day}T00:00:00Z") for day in (7, 5, 6)]
     assert world(payments=payments).tell("payment_reconciliation", "first_occurred_at", "last_occurred_at") == [
         ("2026-01-15 00:00:00", "2026-01-17 00:00:00")

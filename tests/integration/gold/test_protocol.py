@@ -15,7 +15,7 @@ EACH = pytest.mark.parametrize("contract", gold_tables(), ids=lambda contract: c
 
 
 class Asked(dict[str, DataFrame]):
-    """Tables by name, which remember those that were asked for."""
+    """Tables by name that record which ones were read."""
 
     def __init__(self, tables: dict[str, DataFrame]) -> None:
         super().__init__(tables)
@@ -91,5 +91,5 @@ def test_a_transform_reads_the_sources_of_its_contract_and_makes_its_columns(con
 
 
 def with_sign(frame: DataFrame) -> DataFrame:
-    """The rows as changes: each was inserted by commit 1."""
+    """Return the rows as changes, each inserted by commit 1."""
     return frame.selectExpr("*", "1L AS _net", "1L AS _commit_version")

@@ -12,7 +12,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture(scope="session")
 def real_folder() -> Path:
-    """The public data set, which is no part of this repository."""
+    """The public data set, which is not part of this repository."""
     default = Path(__file__).parents[3].parent / "shared" / "data"
     folder = Path(os.environ.get("RETAILFLOW_SAMPLE_DATA", default)) / "adventureworks_sales"
     if not folder.is_dir():
@@ -22,7 +22,7 @@ def real_folder() -> Path:
 
 @pytest.fixture
 def small_folder(tmp_path: Path) -> Path:
-    """A data set of two orders without siblings, one of them broken: a price of no product, a quantity of no number."""
+    """A data set of two orders without sibling folders. One is invalid: an unknown product and the quantity `many`."""
     folder = tmp_path / "adventureworks_sales"
     folder.mkdir()
     (folder / "AdventureWorks_Sales_2017.csv").write_text(

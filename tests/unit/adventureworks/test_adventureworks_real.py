@@ -43,7 +43,7 @@ def orders_of(store, day):
         (date(2019, 6, 2), 58, 137, 208, "34559.3766"),
     ],
 )
-def test_a_days_orders_are_the_files_to_the_last_digit(converter, real_folder, store, day, orders, lines, units, net):
+def test_a_days_orders_equal_the_files_to_the_last_digit(converter, real_folder, store, day, orders, lines, units, net):
     converter.deliver_day(store, day, first=False)
     records = orders_of(store, day)
     sold = [line for order in records for line in order["lines"]]
@@ -54,7 +54,7 @@ def test_a_days_orders_are_the_files_to_the_last_digit(converter, real_folder, s
     assert (source.total.unit_count, source.total.net_amount) == (units, Decimal(net))
 
 
-def test_the_whole_source_is_what_the_oracle_says(real_folder):
+def test_the_oracle_adds_up_the_whole_source(real_folder):
     source = source_totals(real_folder, date(2017, 1, 1), date(2019, 6, 30))
     assert (source.order_count, source.line_count) == (25_164, 56_046)
     assert source.total == Amounts(37_888, 84_174, Decimal("24914586.8193"))

@@ -42,7 +42,7 @@ def test_only_dags_test_keeps_its_runs_apart_from_the_running_scheduler(argument
     assert said_by(PRINT_DATABASE, *arguments) == database
 
 
-def test_on_sqlite_who_makes_a_backfill_is_not_refused_where_another_process_writes_meanwhile(tmp_path):
+def test_a_backfill_on_sqlite_is_not_refused_while_another_process_writes(tmp_path):
     path = tmp_path / "airflow.db"
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA journal_mode=WAL")

@@ -35,7 +35,7 @@ def test_a_malformed_port_is_refused(run, wish):
     assert f"{wish!r} is not SERVICE=PORT" in result.output
 
 
-def test_the_status_of_a_stopped_workspace_is_one(run):
+def test_the_exit_code_of_status_is_one_for_a_stopped_workspace(run):
     assert run("status").exit_code == 1
 
 

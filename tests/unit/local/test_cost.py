@@ -1,4 +1,4 @@
-"""The estimate of a backfill: what is added up, and what it says where it cannot."""
+"""The cost estimate of a backfill: what it adds up, and what it says if it cannot estimate."""
 
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +15,7 @@ MONTH = ("cost", "--from", "2026-01-01", "--to", "2026-01-31")
 
 @pytest.fixture
 def run(monkeypatch):
-    """The command, beside a warehouse that says what a test gives: a workspace has no past of its own to be known."""
+    """Run the command with the paces that a test gives, since a new workspace has no past runs."""
 
     def invoke(known, *arguments):
         monkeypatch.setattr(cost, "client_of", lambda env: None)
@@ -47,7 +47,7 @@ def test_machines_are_paid_for_where_they_are_ours(run, monkeypatch):
     assert f"At 3 DBU x 0.3 + 3 machines x 0.2 an hour: {price} to {price}." in said and "Never run" not in said
 
 
-def test_what_was_never_run_is_not_guessed(run):
+def test_tasks_that_never_ran_get_no_estimate(run):
     result = run({}, *MONTH)
     assert isinstance(result.exception, WorkspaceError) and "knows no run yet" in str(result.exception)
 

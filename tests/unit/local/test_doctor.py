@@ -30,7 +30,7 @@ def test_too_little_disk_is_broken_with_a_fix(monkeypatch, tmp_path):
     assert check.fix.startswith("Free 1000000 GiB")
 
 
-def test_a_missing_tool_is_said_with_its_own_sentence():
+def test_a_missing_tool_is_reported_with_its_own_sentence():
     def find():
         raise WorkspaceError("Java 17 or 21 is missing.")
 

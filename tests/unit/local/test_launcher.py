@@ -1,4 +1,4 @@
-"""The launcher and what it asks: run in a copy of the checkout's outline, with a uv and a Java of our own."""
+"""The launcher and what it requires, run in a minimal copy of the checkout with a fake uv and a fake Java."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def as_on_any_machine(monkeypatch):
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A uv that writes its arguments to `calls` and makes a .venv whose Python says `started`."""
+    """A checkout whose uv writes its arguments to `calls` and makes a .venv whose Python prints `started`."""
     root = tmp_path / "check out"
     root.mkdir()
     shutil.copy(REPOSITORY / "retailflow", root)
@@ -80,7 +80,7 @@ def test_a_changed_lock_prepares_the_environment_again(checkout):
     assert len(calls(checkout)) == 2
 
 
-def test_a_failed_preparation_is_said_and_tried_again(checkout):
+def test_a_failed_preparation_is_reported_and_tried_again(checkout):
     launch(checkout)
     (checkout / "uv.lock").write_text("changed")
     (checkout / "broken").touch()
@@ -160,7 +160,7 @@ def test_two_shells_with_different_tools_share_one_environment(checkout):
         ("uname", "echo Darwin", "runs on Linux, also in WSL 2. Elsewhere use docker compose up"),
     ],
 )
-def test_what_it_cannot_run_on_is_said_before_anything_is_done(checkout, tool, says, sentence):
+def test_an_unsuitable_machine_is_refused_before_anything_is_done(checkout, tool, says, sentence):
     executable(checkout / "bin" / tool, says)
     answer = launch(checkout)
     assert (answer.returncode, (checkout / "calls").exists()) == (1, False)

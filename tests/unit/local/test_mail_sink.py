@@ -62,7 +62,7 @@ def test_the_pages_list_the_newest_first_and_show_one(send, browser):
     assert browser.get("/messages/3").status_code == 404
 
 
-def test_what_a_message_holds_runs_nothing(send, browser):
+def test_nothing_in_a_message_is_executed(send, browser):
     send("bad", "<script>alert(1)</script>")
     answer = browser.get("/messages/1/html")
     assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")

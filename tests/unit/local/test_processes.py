@@ -70,8 +70,8 @@ def test_a_stranger_who_was_given_the_recorded_id_is_neither_found_nor_stopped(p
 
 
 @pytest.mark.parametrize("boot", ["this", "another"])
-def test_after_a_reboot_a_session_of_the_recorded_id_is_a_stranger_s(processes, tmp_path, boot):
-    """A daemon's session has no leader. Before a reboot one of that id can only be ours."""
+def test_after_a_reboot_a_session_with_the_recorded_id_is_a_stranger(processes, tmp_path, boot):
+    """A daemon's session has no leader. Until a reboot, a session with that id can only be ours."""
     leader = subprocess.Popen((sys.executable, "-c", LEAVES_ITS_LEADER), stdout=subprocess.PIPE, start_new_session=True)
     daemon = psutil.Process(int(leader.stdout.readline()))
     start = Start.of(leader.pid)
@@ -99,7 +99,7 @@ def test_a_step_of_the_clock_hides_no_process(processes, monkeypatch):
 
 def test_a_damaged_record_stops_nobody(processes, stranger, tmp_path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "worker.json").write_text("{half")
+    (tmp_path / "run" / "worker.json").write_text(f'{{"pid": {stranger.pid}, "start')
     processes.stop(["worker"])
     assert stranger.status() != psutil.STATUS_ZOMBIE
 
@@ -162,7 +162,7 @@ def test_a_service_that_never_gets_ready_is_given_up(processes):
 
 
 def test_a_chosen_port_is_none_that_the_system_gives_away():
-    """A server's own inner port once had the number that was chosen for it, and all that needed it failed."""
+    """An internal port of a server once took a number that we had chosen, and everything that needed it failed."""
     given_away = Path("/proc/sys/net/ipv4/ip_local_port_range")
     first = int(given_away.read_text().split()[0]) if given_away.exists() else 49_152
     assert all(any_free_port() < first for _ in range(200))

@@ -18,12 +18,12 @@ def test_a_daemon_ends_when_it_has_no_worker(has_a_worker, ends):
     code = START + (WORKS if has_a_worker else "") + "daemon.run()"
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        assert len(process.stdout.read(4)) == 4  # its port: it serves
+        assert len(process.stdout.read(4)) == 4  # its port, so it serves
         try:
             process.wait(15 if ends else 3)
             assert ends and process.returncode == 0
         except subprocess.TimeoutExpired:
             assert not ends
     finally:
-        process.stdin.close()  # Spark's way to end one
+        process.stdin.close()  # as Spark ends a daemon
         process.wait(15)

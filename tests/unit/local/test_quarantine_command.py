@@ -30,5 +30,5 @@ def test_a_wrong_argument_is_refused_with_a_sentence(run, arguments, said):
 @pytest.mark.parametrize(
     "arguments", [["list"], ["show", "--entity", "orders", "--date", "2026-01-15"], ["retry", "--entity", "orders"]]
 )
-def test_a_workspace_that_does_not_run_is_said_with_how_to_start_it(run, arguments):
+def test_a_stopped_workspace_is_refused_with_the_command_that_starts_it(run, arguments):
     assert "./retailflow up" in str(run(*arguments).exception)

@@ -1,4 +1,4 @@
-"""Releases of the jobs: named by their commit, built the same twice, never changed, chosen by a file."""
+"""Releases of the jobs: named by their commit, reproducible, never changed, chosen by a file."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch) -> Path:
-    """A repository of one commit with what a release is made of."""
+    """A repository with one commit and the files that make up a release."""
     root = tmp_path / "checkout"
     for part in PARTS:
         shutil.copytree(REPOSITORY / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "dbt"))
@@ -95,7 +95,7 @@ def test_every_requirement_is_pinned_with_its_hash(checkout, tmp_path):
     assert {"azure-identity", "azure-storage-blob", "databricks-sdk", "msgspec", "pydantic", "requests"} <= pinned
 
 
-def test_a_release_that_is_there_is_never_touched(checkout, tmp_path):
+def test_an_existing_release_is_never_touched(checkout, tmp_path):
     release = releases.build(tmp_path / "releases")
     marked = tmp_path / "releases" / release.version / "spark_jobs" / "bronze.py"
     marked.write_text("as it was deployed")
@@ -132,7 +132,7 @@ def test_a_job_refuses_to_run_for_another_release():
         refuse_other("9.9.9+g0")
 
 
-def test_no_release_is_a_sentence(monkeypatch, tmp_path):
+def test_a_missing_release_is_reported_with_a_sentence(monkeypatch, tmp_path):
     monkeypatch.delenv("RETAILFLOW_RELEASE_FILE", raising=False)
     with pytest.raises(ReleaseError, match="RETAILFLOW_RELEASE_FILE is not set"):
         newest()
@@ -142,7 +142,7 @@ def test_no_release_is_a_sentence(monkeypatch, tmp_path):
 
 
 def test_a_pack_has_every_file_that_the_bundle_names(checkout, tmp_path):
-    """Unpacked into an empty folder, as a deployment does."""
+    """The pack lies in an empty folder, as in a deployment."""
     release = releases.pack(tmp_path / "jobs")
     documents = [yaml.safe_load(path.read_text()) for path in (tmp_path / "jobs" / "resources").glob("*.yml")]
     named = {Release("${var.release}").requirements} | set(_paths(documents))
@@ -154,7 +154,7 @@ def test_a_pack_has_every_file_that_the_bundle_names(checkout, tmp_path):
 
 
 def _paths(value):
-    """The files that resources name."""
+    """Yield the files that the resources name."""
     if isinstance(value, list):
         for item in value:
             yield from _paths(item)

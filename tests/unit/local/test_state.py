@@ -94,7 +94,7 @@ def test_the_key_vault_has_the_names_that_the_local_environment_reads(tmp_path):
     assert len(keys) == 4
 
 
-def test_where_a_file_system_keeps_no_rights_no_secret_is_written(tmp_path, monkeypatch):
+def test_no_secret_is_written_where_the_file_system_keeps_no_access_rights(tmp_path, monkeypatch):
     found = os.stat_result((0o100777, *[0] * 9))
     monkeypatch.setattr(os, "fstat", lambda descriptor: found)
     with pytest.raises(WorkspaceError, match="keeps no access rights"):

@@ -65,7 +65,7 @@ def test_applied_the_batch_does_not_count_any_more_and_again_changes_nothing(sto
     assert store.blobs == before
 
 
-def test_a_batch_of_an_api_is_to_be_fetched_again(store):
+def test_a_withdrawn_batch_of_an_api_must_be_fetched_again(store):
     deliver(store, "orders", DAY, BAD, NOW, [])
     code, said = run("orders", "2026-01-15", BAD, "--env", "dev")
     assert code == 0
@@ -90,7 +90,7 @@ def test_many_files_are_not_all_shown(store):
 @pytest.mark.parametrize(
     ("beginning", "why"), [("01KF", "several batches whose ids begin"), ("01KF25", "no batch whose id begins")]
 )
-def test_no_batch_or_several_are_refused_with_those_that_there_are(store, beginning, why):
+def test_an_unknown_or_ambiguous_batch_is_refused_with_the_list_of_batches(store, beginning, why):
     run("payments", "2026-01-15", BAD, "--apply")
     before = dict(store.blobs)
     code, said = run("payments", "2026-01-15", beginning, "--apply")
@@ -116,12 +116,12 @@ def test_a_wrong_argument_is_refused_with_a_sentence(store, arguments, said):
     assert (code, said in output) == (2, True)
 
 
-def test_a_workspace_that_does_not_run_is_said_with_how_to_start_it(monkeypatch, tmp_path):
+def test_a_stopped_workspace_is_refused_with_the_command_that_starts_it(monkeypatch, tmp_path):
     monkeypatch.setattr(withdrawal, "Workspace", lambda: Workspace(tmp_path))
     assert "./retailflow up" in run("payments", "2026-01-15", BAD)[1]
 
 
-def test_in_azure_who_may_not_is_told_what_it_takes(monkeypatch, store):
+def test_a_refusal_in_azure_names_the_role_that_is_needed(monkeypatch, store):
     def refused(entity: str, day: date) -> list:
         raise ClientAuthenticationError("no credential\nmore")
 

@@ -1,4 +1,4 @@
-"""Reads delivered bytes back without the simulator's own encoders."""
+"""Read delivered bytes back without the simulator's own encoders."""
 
 import csv
 import gzip
@@ -22,7 +22,7 @@ KEYS = {
 
 
 def read_records(entity: str, part: Part) -> list[dict | None]:
-    """The records in a part; None for one that cannot be read at all. An empty CSV field is null."""
+    """Return the records of a part, None for one that cannot be read at all. An empty CSV field is null."""
     payload = gzip.decompress(part.payload) if part.suffix.endswith(".gz") else part.payload
     if part.suffix == ".parquet":
         return pq.read_table(io.BytesIO(payload)).to_pylist()

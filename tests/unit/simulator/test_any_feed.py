@@ -1,4 +1,4 @@
-"""A feed without a module of its own is simulated from its contract: what comes is what the contract allows."""
+"""A feed without its own module is simulated from its contract, with values that the contract allows."""
 
 import json
 from datetime import date
@@ -50,7 +50,7 @@ def contract(form: str = "ndjson"):
 
 @pytest.fixture
 def records(monkeypatch):
-    """`records("csv", DAY)`: of the feed `returns` in that format."""
+    """`records("csv", DAY)`: the records of the feed `returns` in that format."""
 
     def of(form: str = "ndjson", day: date = DAY, stores=("S1", "S2")) -> list[dict]:
         monkeypatch.setattr(any_feed, "entity", lambda name: contract(form))
@@ -83,7 +83,7 @@ def test_parquet_has_values_of_its_types_and_json_has_texts(records):
     assert records("parquet")[0]["updated_at"].tzinfo is not None
 
 
-def test_damages_are_those_that_the_contract_refuses():
+def test_the_kinds_of_damage_follow_from_the_contract():
     kinds = {kind: field for kind, field, _ in any_feed.damages(contract())}
     assert kinds == {
         "missing": "lane",

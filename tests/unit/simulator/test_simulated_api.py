@@ -67,7 +67,7 @@ def test_every_third_request_of_an_api_is_throttled_and_says_when_to_come_again(
     responses = [get(api, "orders") for _ in range(7)]
     assert [response.status_code for response in responses] == [200, 200, 429, 200, 200, 429, 200]
     assert responses[2].headers["Retry-After"] == "1"
-    assert get(api, "customers").status_code == 200  # counted by itself
+    assert get(api, "customers").status_code == 200  # each API counts its own requests
 
 
 def test_every_second_request_fails_when_it_is_asked_to():

@@ -59,7 +59,7 @@ def one_of(*allowed: str) -> Callable[[object], bool]:
 
 
 def record(**fields: Callable[[object], bool]) -> Callable[[object], bool]:
-    """A field whose name ends in `_` may be null."""
+    """Return a check of a record with these fields. A field whose name ends in `_` may be null."""
 
     def holds(value: object) -> bool:
         assert isinstance(value, dict)
@@ -198,7 +198,7 @@ def test_a_delivery_is_made_in_the_half_hour_after_midnight_once_all_its_records
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_a_late_batch_stands_beside_the_first_and_brings_resent_and_new_records(entity):
+def test_a_late_batch_is_stored_beside_the_first_and_has_resent_and_new_records(entity):
     store = MemoryStore()
     deliver_day(store, WORLD, DAY, entities=[entity])
     first = read_all(entity, parts(WORLD, entity, DAY, NONE))

@@ -26,7 +26,7 @@ KINDS = {"orders": "status", "payments": "event_type", "clickstream": "event_typ
 
 
 def faults(entity: str, record: dict | None) -> list[str]:
-    """What is wrong with a record, judged from its bytes alone."""
+    """Return what is wrong with a record, from its bytes alone."""
     if record is None:
         return ["bad.cut"]
     found = []
@@ -56,7 +56,7 @@ def comparable(record: dict) -> str:
 
 
 def count_from_bytes(entity: str, day: date, before: date) -> Counter:
-    """Each record of the day is of one kind: bad, seen twice, of the day before, a correction, or sound."""
+    """Count the records of the day by kind: bad, duplicate, correction, resend, late from the day before, or sound."""
     counts: Counter[str] = Counter()
     delivered = read_all(entity, parts(WORLD, entity, day, ALL))
     today = {comparable(record) for record in read_all(entity, parts(WORLD, entity, day, NONE))}
@@ -87,7 +87,7 @@ def count_from_bytes(entity: str, day: date, before: date) -> Counter:
 
 
 @pytest.mark.parametrize("entity", MODULES)
-def test_what_was_planted_is_what_the_bytes_hold(entity):
+def test_the_bytes_have_exactly_the_planted_trouble(entity):
     assert count_from_bytes(entity, DAY, BEFORE) == planted(WORLD, entity, DAY, ALL)
 
 

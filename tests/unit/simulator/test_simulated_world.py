@@ -94,7 +94,7 @@ def test_a_returned_order_comes_again_whole_with_negative_lines_added():
         assert [line["line_number"] for line in order["lines"]] == list(range(1, len(order["lines"]) + 1))
 
 
-def test_who_orders_is_in_the_crm_feed_of_the_day():
+def test_every_buyer_of_the_day_is_in_the_crm_feed():
     customers = {customer["customer_id"] for customer in WORLD.customers_of(DAY)}
     placed = [order for order in WORLD.orders_of(DAY) if order["ordered_at"].startswith("2026-01-15")]
     buyers = {order["customer_id"] for order in placed}
@@ -153,7 +153,7 @@ def amount_due(order: dict) -> Decimal:
     return total
 
 
-def test_discount_and_tax_carry_the_sign_of_the_quantity_and_at_most_four_decimals():
+def test_discount_and_tax_have_the_sign_of_the_quantity_and_at_most_four_decimals():
     world = World(7, 0.2)
     lines = [line for order in world.orders_of(DAY) for line in order["lines"]] + world.records("store_sales", DAY)
     seen = set()
