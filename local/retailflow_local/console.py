@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from retailflow_local.downloads import Progress
 
-# For a file or a pipe Rich assumes 80 columns and would cut off what is longer.
+# For a file or a pipe Rich assumes 80 columns and would cut off longer lines.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
 

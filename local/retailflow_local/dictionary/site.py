@@ -28,7 +28,7 @@ _SHOWN = 60  # characters of an example
 def run(workspace: Workspace, on_step: Progress) -> Path:
     """Write the site to `docs/` under the workspace's root and return its first page.
 
-    Processes that it needs run only meanwhile.
+    It starts the processes that it needs, and stops them at the end.
 
     Raises:
         WorkspaceError: there are no tables yet, or dbt fails.

@@ -50,7 +50,7 @@ def clicks_of(dice: Dice, day: date) -> list[dict]:
 
 
 def browsing(dice: Dice, day: date, index: int) -> list[dict]:
-    """Return a visit without a purchase. Visits begin in the order of their index, so one beyond the count is late."""
+    """Return a visit without a purchase. Visits begin in the order of their index, so an extra one begins late."""
     rng = dice.rng("visit", day, index)
     at = moment(day, min((index + rng.random()) / dice.count(VISITS), 0.9999))
     customer_id = people.someone(dice, rng, day) if rng.random() < 0.25 else None
