@@ -1,9 +1,9 @@
 # syntax=docker/dockerfile:1
-# airflow: what production runs, from requirements.txt. workspace: the same with what stands in for Azure and Databricks.
-# No image registry was at hand when this was written, so the base is pinned by tag; put the digest behind it
-# (python:3.11-slim-bookworm@sha256:…) where you build.
+# Targets: `airflow` is the image of production, from requirements.txt; `workspace` is the local workspace with Airflow
+# and the services that replace Azure and Databricks. The base is pinned by tag, because no image registry was available
+# when this was written. Add the digest where you build (python:3.11-slim-bookworm@sha256:…).
 FROM python:3.11-slim-bookworm AS packages
-# The release of the jobs that this image's DAGs submit; new DAG runs take it, and keep it to their end.
+# The release of the jobs that this image's DAGs submit. New DAG runs use it until their end.
 ARG RELEASE
 WORKDIR /src
 COPY pyproject.toml README.md ./
@@ -17,7 +17,7 @@ RUN useradd --uid 50000 --create-home retailflow && install -d -o 50000 /opt/ret
 WORKDIR /opt/retailflow
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.txt
-# dbt in an environment of its own
+# dbt has an environment of its own.
 COPY include/dbt/pyproject.toml include/dbt/uv.lock /opt/dbt/
 RUN pip install --no-cache-dir uv==0.13.9 \
     && UV_PROJECT_ENVIRONMENT=/opt/dbt uv sync --frozen --no-cache --group databricks --project /opt/dbt --python python3.11
@@ -28,7 +28,7 @@ COPY include/dbt include/dbt
 COPY tests/data tests/data
 COPY include/image/webserver_config.py /opt/airflow/
 COPY --chmod=755 include/image/entrypoint.sh /entrypoint
-# RETAILFLOW_ENV has no default here: each environment sets it (docs/DEPLOYMENT.md, Airflow in an environment).
+# RETAILFLOW_ENV has no default: each environment sets it (docs/DEPLOYMENT.md, Airflow in an environment).
 ENV AIRFLOW_HOME=/opt/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/retailflow/dags \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \

@@ -1,7 +1,7 @@
-"""Airflow imports this when it starts: a database of its own for `airflow dags test`, warm tasks, backfills on SQLite.
+"""Airflow imports this at its start: a database for `airflow dags test`, faster tasks, and backfills on SQLite.
 
-`dags test` runs the tasks itself. In the common database the workspace's scheduler and triggerer would take the same
-tasks up, and each would change the other's task instances under its hands.
+`dags test` runs the tasks itself. In the common database the workspace's scheduler and triggerer would pick up the same
+tasks, and both sides would change the same task instances.
 """
 
 import os
@@ -14,10 +14,10 @@ __all__ = []
 
 @event.listens_for(Engine, "savepoint")
 def _write_first(connection: Connection, _name: str | None) -> None:
-    """Airflow makes each run of a backfill in a savepoint, and reads before it writes there.
+    """Begin as a writer where Airflow creates a run of a backfill: in a savepoint, in which it reads before it writes.
 
-    SQLite refuses the first write after a read, at once, where another process wrote between the two. Who begins as a
-    writer waits for its turn instead; and as the runs are one transaction now, they all come to be, or none.
+    If another process wrote between the read and the write, SQLite refuses the write at once. A transaction that begins
+    as a writer waits for its turn instead. All runs are then one transaction, so Airflow creates all of them or none.
     """
     if connection.dialect.name == "sqlite" and not connection.connection.driver_connection.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -29,7 +29,7 @@ if sys.argv[1:3] == ["dags", "test"]:
     __all__ = ["SQL_ALCHEMY_CONN", "SQL_ALCHEMY_CONN_ASYNC"]
 
 if sys.argv[1:2] == ["scheduler"]:
-    # Tasks are forks of it. What each would import, 2 seconds of CPU, twice for a deferrable task, is here once.
+    # Tasks are forks of the scheduler. Each would import these itself: 2 seconds of CPU, twice for a deferrable task.
     import airflow.providers.databricks.operators.databricks
     import airflow.providers.microsoft.azure.sensors.wasb
     import airflow.providers.smtp.hooks.smtp  # noqa: F401

@@ -28,16 +28,17 @@ from retailflow_local.processes import HOST, Health
 from retailflow_local.state import Secrets, as_json, release_file, write_private
 
 USER = "admin"
-# Of the Simple auth manager: a viewer reads, a user also triggers, clears and marks, an admin may do everything.
+# Roles of the Simple auth manager: a viewer reads, a user also triggers, clears and marks, an admin may do everything.
 ROLES = {USER: "admin", "oncall": "user", "viewer": "viewer"}
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 PATIENCE_SECONDS = 180
-# Until a writer of SQLite gives up. 5 are few on a busy machine; in a minute clients of the API give up too.
+# How long a writer waits for SQLite. The default of 5 s is short on a busy machine; after a minute, clients of the API
+# give up too.
 _WRITER_SECONDS = 15
 
 
 def environment(root: Path, repository: Path, ports: dict[str, int], own: Secrets, database: str) -> dict[str, str]:
-    """What makes any `airflow` command work on this workspace. `database` is sqlite or postgres."""
+    """Return the variables that make any `airflow` command work on this workspace. `database` is sqlite or postgres."""
     home = root / "airflow"
     lineage = {"type": "file", "log_file_path": str(home / "lineage.jsonl"), "append": True}
     url = f"http://{HOST}:{ports['airflow']}"
@@ -48,7 +49,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "port": ports["jobs"],
         "password": own.databricks_token,
     }
-    # The name that Airflow itself gives to the DAGs folder: runs of before keep their bundle.
+    # The name that Airflow itself gives to the DAGs folder, so that older runs keep their bundle.
     bundle = {"name": "dags-folder", "classpath": "retailflow_airflow.release_bundle.ReleaseBundle", "kwargs": {}}
     as_airflow = restricted_connection_string(ports["azurite"], DATA_ACTIONS["airflow"])
     wasb = {"conn_type": "wasb", "extra": {"connection_string": as_airflow}}
@@ -75,7 +76,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(root)),
-        # So long a failed task may take to mail itself: see failure.py.
+        # How long a failed task may take to send its e-mail, in seconds: see failure.py.
         "AIRFLOW__CORE__TASK_SUCCESS_OVERTIME": "180",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in ROLES.items()),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": as_json([bundle]),
@@ -83,15 +84,15 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new release is seen
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _database(database, home, ports, own, "airflow"),
-        # With its events a deferring task's process ends 5 seconds late. A job that is done by then has the task queued
-        # again, and the scheduler takes that for a lost worker. Take the line out for a look at the events.
+        # OpenLineage delays the end of a deferring task's process by 5 seconds. If the job is done by then, the task is
+        # queued again, and the scheduler takes that for a lost worker. Remove this line to look at the events.
         "AIRFLOW__OPENLINEAGE__DISABLED": "True",
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "retailflow",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": as_json(lineage),
-        # The supervisor of a task may see its end one interval late. By then a short job is done and its task queued
-        # again, and the scheduler takes the late end for that of the second half: a lost worker.
+        # The supervisor of a task may notice its end one interval late. By then a short job is done and its task queued
+        # again. The scheduler takes the late end for that of the resumed task, and so for a lost worker.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-        "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "15",  # the same patience in seconds
+        "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "15",  # 15 seconds in all, as by default
         "AIRFLOW_CONN_DATABRICKS_DEFAULT": as_json(databricks),
         "AIRFLOW_CONN_SMTP_DEFAULT": as_json(smtp),
         "AIRFLOW_CONN_WASB_DEFAULT": as_json(wasb),
@@ -102,7 +103,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
 
 
 def _with_settings(folder: Path) -> str:
-    """The path on which Airflow finds `airflow_local_settings`, before that of the caller."""
+    """Return PYTHONPATH with the folder of `airflow_local_settings` before the caller's own."""
     return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
 
 
@@ -115,7 +116,7 @@ def _database(kind: str, home: Path, ports: dict[str, int], own: Secrets, name: 
 
 
 def passwords(own: Secrets) -> dict[str, str]:
-    """Of each user."""
+    """Return the password of each user."""
     return {
         USER: own.airflow_password,
         "oncall": own.airflow_oncall_password,
@@ -134,7 +135,7 @@ def command(*arguments: str) -> tuple[str, ...]:
 def prepare(
     root: Path, own: Secrets, settings: dict[str, str], database: str, postgres_port: int, log: Path, on_step: Progress
 ) -> None:
-    """The user and the metadata database, once per Airflow version; a first migration that was killed starts afresh."""
+    """Create the users and the metadata database, once per Airflow version. A killed first migration starts over."""
     write_private(_passwords(root), as_json(passwords(own)))
     home = root / "airflow"
     marker = home / f"migrated.{database}"
@@ -156,19 +157,19 @@ def prepare(
     else:
         shutil.copyfile(home / "airflow.db", home / "dags_test.db")
         with closing(sqlite3.connect(home / "airflow.db")) as metadata:
-            # By default readers and a writer lock each other out, and Airflow is both all the time: its API
-            # did not answer for a minute to one who marked a run.
+            # By default readers and a writer block each other, and Airflow does both all the time: a request to
+            # mark a run once got no answer from the API for a minute.
             metadata.execute("PRAGMA journal_mode=WAL")
     marker.write_text(version("apache-airflow"))
 
 
 def component_command(component: str) -> tuple[str, ...]:
-    """Logs are read from disk, so no component serves any, which it would do to the whole network."""
+    """Return the command of a component. It serves no logs to the network, because we read them from disk."""
     return command(component, *(("--skip-serve-logs",) if component in ("scheduler", "triggerer") else ()))
 
 
 def health(component: str, port: int, find: Callable[[str], psutil.Process | None]) -> Health:
-    """The API server is healthy when it answers, the others when it knows a heartbeat of this very process."""
+    """Return the check of a component: the API server must answer, and report a heartbeat of each other process."""
     name, key = process_name(component), component.replace("-", "_")
     if component == "api-server":
         return Health(name, port, lambda: bool(_monitored(port)), PATIENCE_SECONDS)
@@ -187,7 +188,7 @@ def process_name(component: str) -> str:
 
 
 def _monitored(port: int) -> dict[str, Any]:
-    """Per component its status and latest heartbeat; empty where nothing answers."""
+    """Return the status and the latest heartbeat of each component; empty if nothing answers."""
     try:
         answer = requests.get(f"http://{HOST}:{port}/api/v2/monitor/health", timeout=5)
         return answer.json() if answer.ok else {}
@@ -196,12 +197,12 @@ def _monitored(port: int) -> dict[str, Any]:
 
 
 class AirflowClient:
-    """The REST calls that a run from the command line needs. Every method raises WorkspaceError on a refusal."""
+    """The calls of Airflow's REST API that the commands need. Every method raises WorkspaceError if Airflow refuses."""
 
     def __init__(self, url: str, password: str, user: str = USER) -> None:
         self._url = url
         self._session = requests.Session()
-        # What only asks is asked again: a machine that does much at once can let Airflow's server wait for a minute.
+        # Requests that only read are repeated: on a busy machine Airflow's server may not answer for a minute.
         self._session.mount(url, HTTPAdapter(max_retries=Retry(total=4, allowed_methods=["GET"], backoff_factor=1)))
         answer = self._session.post(f"{url}/auth/token", json={"username": user, "password": password}, timeout=30)
         if not answer.ok:
@@ -209,7 +210,7 @@ class AirflowClient:
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def wait_for_dag(self, dag_id: str, seconds: float = 120) -> None:
-        """Until the DAG has been parsed; an import error of any DAG ends the wait."""
+        """Wait until the DAG has been parsed. Raises: WorkspaceError also for an import error of any DAG."""
         deadline = time.monotonic() + seconds
         while True:
             answer = self._session.get(f"{self._url}/api/v2/dags/{quote(dag_id)}", timeout=30)
@@ -222,30 +223,30 @@ class AirflowClient:
             time.sleep(0.5)
 
     def trigger(self, dag_id: str, logical_date: datetime, conf: dict[str, Any] | None = None) -> str:
-        """Start a run; returns its id. A run of that logical date, if there is one, is refused by Airflow."""
+        """Start a run and return its id. Airflow refuses a second run with the same logical date."""
         body = {"logical_date": logical_date.isoformat(), "conf": conf or {}}
         return self._changed("POST", self._runs(dag_id), body)["dag_run_id"]
 
     def dag(self, dag_id: str) -> dict[str, Any]:
-        """What Airflow knows of a DAG, such as the `bundle_version` of its next run."""
+        """Return Airflow's description of a DAG, which includes the `bundle_version` of its next run."""
         return self._get(f"dags/{quote(dag_id)}")
 
     def dag_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """With `state` (queued, running, success, failed), `start_date` and `end_date`."""
+        """Return a run, with `state` (queued, running, success, failed), `start_date` and `end_date`."""
         return self._checked(self._session.get(f"{self._runs(dag_id)}/{quote(run_id)}", timeout=60))
 
     def dag_runs(self, dag_id: str, run_type: str) -> list[dict[str, Any]]:
-        """The runs of a type (scheduled, manual, backfill, asset_triggered), in the order of their logical dates."""
+        """Return the runs of a type (scheduled, manual, backfill, asset_triggered), by logical date."""
         parameters = {"run_type": run_type, "order_by": "logical_date", "limit": 1000}
         return self._checked(self._session.get(self._runs(dag_id), params=parameters, timeout=60))["dag_runs"]
 
     def newest_runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """At most 100, newest first, each with `dag_run_id`, `state`, `conf`, `logical_date` and `run_after`."""
+        """Return at most 100 runs, newest first, with `dag_run_id`, `state`, `conf`, `logical_date`, `run_after`."""
         parameters = {"order_by": "-run_after", "limit": 100}
         return self._checked(self._session.get(self._runs(dag_id), params=parameters, timeout=60))["dag_runs"]
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
-        """What a task left under that key; None where it left nothing."""
+        """Return the value that a task stored under that key, or None if there is none."""
         url = f"{self._runs(dag_id)}/{quote(run_id)}/taskInstances/{quote(task_id)}/xcomEntries/{quote(key)}"
         answer = self._session.get(url, params={"deserialize": True}, timeout=60)
         return None if answer.status_code == 404 else self._checked(answer)["value"]
@@ -256,45 +257,45 @@ class AirflowClient:
         self._changed("POST", f"{self._url}/api/v2/backfills", body)
 
     def backfills(self, dag_id: str) -> list[dict[str, Any]]:
-        """Each with `id` and `completed_at`, null until its last run has ended or it was cancelled."""
+        """Return the backfills, with `id` and `completed_at`, which is null while a backfill is active."""
         return self._get(f"backfills?dag_id={quote(dag_id)}")["backfills"]
 
     def cancel_backfill(self, number: int) -> None:
-        """Start no more of its runs, for ever: the button of that name."""
+        """Cancel a backfill, as the button of that name does: none of its remaining runs will start."""
         self._changed("PUT", f"{self._url}/api/v2/backfills/{number}/cancel")
 
     def mark_failed(self, dag_id: str, run_id: str) -> None:
-        """End a run as failed: *Mark Dag Run as…*."""
+        """End a run as failed, as *Mark Dag Run as…* does."""
         self._changed("PATCH", f"{self._runs(dag_id)}/{quote(run_id)}", {"state": "failed"})
 
     def clear_run(self, dag_id: str, run_id: str) -> None:
-        """Run all tasks of a run again: the button *Clear* of a run."""
+        """Run all tasks of a run again, as the button *Clear* of a run does."""
         url = f"{self._runs(dag_id)}/{quote(run_id)}/clear"
         self._changed("POST", url, {"dry_run": False})
 
     def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Run the task again, and what comes after it: the button of that name."""
+        """Run a task and all tasks after it again, as the button of that name does."""
         body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "include_downstream": True}
         body |= {"only_failed": False, "reset_dag_runs": True}
         url = f"{self._url}/api/v2/dags/{quote(dag_id)}/clearTaskInstances"
         self._changed("POST", url, body)
 
     def clear_failed(self, dag_id: str, run_id: str) -> None:
-        """Run again what has failed, and what comes after it: *Clear only failed tasks* of a run."""
+        """Run the failed tasks and all tasks after them again, as *Clear only failed tasks* of a run does."""
         body = {"dry_run": False, "dag_run_id": run_id, "include_downstream": True, "only_failed": True}
         self._changed("POST", f"{self._url}/api/v2/dags/{quote(dag_id)}/clearTaskInstances", body)
 
     def tasks(self, dag_id: str) -> list[dict[str, Any]]:
-        """Each with `task_id` and `downstream_task_ids`."""
+        """Return the tasks, with `task_id` and `downstream_task_ids`."""
         return self._get(f"dags/{quote(dag_id)}/tasks")["tasks"]
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Each with `task_id`, `state`, `start_date`, `end_date`, `try_number`, `map_index`, `note`."""
+        """Return a run's tasks: `task_id`, `state`, `start_date`, `end_date`, `try_number`, `map_index`, `note`."""
         url = f"{self._runs(dag_id)}/{quote(run_id)}/taskInstances"
         return self._checked(self._session.get(url, params={"limit": 1000}, timeout=60))["task_instances"]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
-        """The log of one try, a line an event; an exception's own message follows its event, as the UI shows it."""
+        """Return the log of one try, one line per event. An exception's message follows its event, as in the UI."""
         url = f"{self._runs(dag_id)}/{quote(run_id)}/taskInstances/{quote(task_id)}/logs/{try_number}"
         parameters = {"map_index": map_index, "full_content": True}
         content = self._checked(self._session.get(url, params=parameters, timeout=60))["content"]
@@ -304,10 +305,10 @@ class AirflowClient:
         return f"{self._url}/api/v2/dags/{quote(dag_id)}/dagRuns"
 
     def _changed(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The answer to a request that changes something.
+        """Send a request that changes something, and return the answer.
 
-        On SQLite a request may stop Airflow's server until it gives up: it writes to the audit log in the event loop
-        that a task needs to end its own transaction. Nothing of it is kept then, and it is sent again.
+        On SQLite the request may block Airflow's server until the database times out: it writes to the audit log in the
+        event loop that a task needs to end its own transaction. Airflow then keeps nothing of it, so it is sent again.
         """
         for _ in range(3):
             answer = self._session.request(method, url, json=body, timeout=60)

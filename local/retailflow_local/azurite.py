@@ -1,4 +1,4 @@
-"""The Blob emulator: its public development account, how it is started, and the container RAW stands in."""
+"""The Blob emulator: its public development account, its command line, and the container of RAW."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 CONTAINER = "raw"
 
-# The account every Azure Storage emulator has; its key is published by Microsoft and guards nothing.
+# The account of every Azure Storage emulator. Microsoft publishes its key, so it protects nothing.
 ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -22,13 +22,13 @@ DATA_ACTIONS = {
     "ingestion": ("read", "write", "add/action"),
     "eraser": ("read", "write", "add/action", "delete"),
 }
-# The permissions of a shared access signature that let through what a data action does, in the order that it asks for.
+# The permissions of a shared access signature, each with the data action that allows it, in the order Azure requires.
 _PERMISSIONS = {"r": "read", "a": "add/action", "c": "write", "w": "write", "d": "delete", "l": "read"}
 _EXPIRY = "2099-12-31T00:00:00Z"
 
 
 def connection_string(port: int) -> str:
-    """May do everything, as the owner of the account."""
+    """Return a connection string with all rights, those of the owner of the account."""
     return (
         f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY};"
         f"BlobEndpoint=http://{HOST}:{port}/{ACCOUNT};"
@@ -36,7 +36,7 @@ def connection_string(port: int) -> str:
 
 
 def restricted_connection_string(port: int, actions: Collection[str], name: str = CONTAINER) -> str:
-    """May do in one container what these data actions allow, and nothing else."""
+    """Return a connection string that allows only these data actions, in one container."""
     from azure.storage.blob import generate_container_sas
 
     permissions = "".join(letter for letter, action in _PERMISSIONS.items() if action in actions)
@@ -45,13 +45,13 @@ def restricted_connection_string(port: int, actions: Collection[str], name: str 
 
 
 def command(node: Path, script: Path, folder: Path, port: int) -> tuple[str, ...]:
-    """`--skipApiVersionCheck`: the Azure SDK speaks newer versions of the API than the emulator knows of."""
+    """Return the command. `--skipApiVersionCheck`: the Azure SDK uses newer API versions than the emulator knows."""
     options = ("--blobHost", HOST, "--blobPort", str(port), "--location", str(folder))
     return (str(node), str(script), *options, "--skipApiVersionCheck", "--silent", "--disableTelemetry")
 
 
 def container(port: int, name: str = CONTAINER) -> "ContainerClient":
-    """A container, RAW's unless named, made where it is missing."""
+    """Return a container, by default that of RAW, and create it if it is missing."""
     from azure.core.exceptions import ResourceExistsError
     from azure.storage.blob import ContainerClient
 

@@ -1,7 +1,7 @@
-"""What the launcher asks before the environment exists: which groups to install, and does the environment still fit.
+"""Print the stamp of the environment that fits this checkout and machine.
 
-Prints the stamp of the environment that fits this checkout and machine; its first word is the groups, joined by commas.
-Standard library only.
+The launcher compares it with that of the installed environment. Its first word is the dependency groups to install,
+joined by commas. The environment may not exist yet, so this module imports only the standard library.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ from retailflow_local.toolchain import missing_groups
 
 
 def stamp(root: Path, groups: list[str], python_version: str) -> str:
-    """Differs when the lock, the project file, the Python, the groups or the place of the checkout differ.
+    """Return a text that depends on the lock, the project file, the Python, the groups and the path of the checkout.
 
-    The place counts because the scripts of a virtual environment name it.
+    The path counts because the scripts of a virtual environment contain it.
     """
     files = [(root / name).read_bytes() for name in ("pyproject.toml", "uv.lock")]
     digest = hashlib.sha256()
@@ -25,7 +25,7 @@ def stamp(root: Path, groups: list[str], python_version: str) -> str:
 
 
 def groups(installed: str) -> list[str]:
-    """Those that are needed, with those that are there: another shell may need what this one has by itself."""
+    """Return the needed groups and the installed ones: another shell may lack a tool that this one has by itself."""
     return sorted({*missing_groups(), *installed.split(",")} - {"", "none"})
 
 

@@ -1,4 +1,4 @@
-"""The command line behind ./retailflow. Errors are sentences, exit codes are honest."""
+"""The command line behind ./retailflow. Errors are sentences, and the exit code says whether a command succeeded."""
 
 import os
 import shlex
@@ -44,8 +44,8 @@ def up(
         list[str] | None,
         typer.Option(metavar="SERVICE=PORT", help=f"A port of your own, for {', '.join(PREFERRED_PORTS)}. Repeatable."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the simulated world.")] = None,
-    scale: Annotated[float | None, typer.Option(help="Of the simulated world; 1 is 2,000 orders a day.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the simulated world.")] = None,
+    scale: Annotated[float | None, typer.Option(help="Size of the world; 1 is 2,000 orders a day.")] = None,
     trouble: Annotated[Literal["some", "none"] | None, typer.Option(help="Bad, late and repeated records.")] = None,
     postgres: Annotated[
         bool | None, typer.Option("--postgres/--sqlite", help="Airflow's own database; the last choice stays.")
@@ -75,10 +75,10 @@ def up(
 @app.command(rich_help_panel=RUN)
 def deploy(
     version: Annotated[
-        str | None, typer.Argument(help="One that is there; without it, the one of this checkout.")
+        str | None, typer.Argument(help="An existing release; by default, that of this checkout.")
     ] = None,
 ) -> None:
-    """Make new DAG runs take a release of the jobs: this checkout's, or an older one. Runs that began keep theirs."""
+    """Make new DAG runs use a release of the jobs: this checkout's, or an older one. Active runs keep their release."""
     release = releases.deploy(Workspace().root, version)
     console.print(f"New runs take the release {release.version}, which a running Airflow sees within 30 s.")
 
@@ -87,13 +87,13 @@ def deploy(
 def demo(
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first ingestion date.")] = "2026-01-15",
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 1,
-    scale: Annotated[float, typer.Option(min=0.001, help="Of the simulated world; 1 is 2,000 orders a day.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of the simulated world.")] = 7,
+    scale: Annotated[float, typer.Option(min=0.001, help="Size of the world; 1 is 2,000 orders a day.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated world.")] = 7,
     source: Annotated[
         Path | None, typer.Option(help="A public data set instead: the folder adventureworks_sales.")
     ] = None,
 ) -> None:
-    """Run whole days from the source systems to GOLD and show what came of it."""
+    """Run whole days from the source systems to GOLD and show the result."""
     from retailflow_local.demo import Demo
 
     is_right = Demo(calendar_date(first), days, Simulation(seed, scale), source).run(Workspace())
@@ -106,7 +106,7 @@ def sql(
     output: Annotated[Path | None, typer.Option(help="A file that ends in .csv or .parquet.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
 ) -> None:
-    """Look at any table of the local lakehouse. Nothing but a query is run."""
+    """Query any table of the local lakehouse. Only queries are allowed."""
     from retailflow_local.sql import run
 
     run(Workspace(), query, output, as_csv=as_csv)
@@ -114,7 +114,7 @@ def sql(
 
 @app.command(rich_help_panel=LOOK)
 def report() -> None:
-    """Build the marts and write the report of the local lakehouse: one HTML file, which opens without a network."""
+    """Build the marts and write the report of the local lakehouse: one HTML file that opens without a network."""
     from retailflow_local.analytics import run
 
     with steps() as on_step:
@@ -124,7 +124,7 @@ def report() -> None:
 
 @app.command(rich_help_panel=LOOK)
 def docs() -> None:
-    """Write a site of all tables and columns: what each means and what it is made from. It opens without a network."""
+    """Write a site with the meaning and the sources of every table and column. It opens without a network."""
     from retailflow_local.dictionary import run
 
     with steps() as on_step:
@@ -134,7 +134,7 @@ def docs() -> None:
 
 @app.command(rich_help_panel=RUN)
 def drill() -> None:
-    """Break things in fourteen ways and mend each by what its e-mail says. Some 40 minutes, in its own workspace."""
+    """Break things in fourteen ways and repair each as its e-mail says. Takes some 40 minutes, in its own workspace."""
     from retailflow_local.drill import run
     from retailflow_local.drill_cases import CASES
     from retailflow_local.drill_outages import OUTAGES
@@ -144,20 +144,20 @@ def drill() -> None:
 
 @app.command("run", hidden=True)
 def run_process(name: Annotated[str, typer.Argument(help=f"One of {', '.join(PROCESSES)}.")]) -> None:
-    """Become one process of the workspace, as a container of docker-compose.yaml does."""
+    """Replace this process with one of the workspace, as a container of docker-compose.yaml does."""
     Workspace().become(_known(name))
 
 
 @app.command("healthy", hidden=True)
 def is_healthy(name: Annotated[str, typer.Argument(help=f"One of {', '.join(PROCESSES)}.")]) -> None:
-    """Exit code 0 when that process of this container is healthy."""
+    """Check a process of this container. Exit code 0 if it is healthy, else 1."""
     workspace = Workspace()
     raise typer.Exit(0 if workspace.processes.is_healthy(workspace.health(_known(name))) else 1)
 
 
 @app.command("furnish", hidden=True)
 def furnish() -> None:
-    """Container, schemas, Airflow's database and user, for containers that have just been started."""
+    """Create the container, the schemas and Airflow's database and users, once the containers have started."""
     with steps() as on_step:
         Workspace().furnish(on_step)
 
@@ -180,7 +180,7 @@ def down() -> None:
 
 @app.command(rich_help_panel=RUN)
 def status() -> None:
-    """Show every process. Exit code 0 when all are healthy, else 1."""
+    """Show every process. Exit code 0 if all are healthy, else 1."""
     workspace = Workspace()
     table = Table("Process", "PID", "Port", "Health", "MiB")
     total, is_whole = 0, True
@@ -208,9 +208,9 @@ def deliver(
     day: Annotated[str, typer.Argument(metavar="DATE", help="The ingestion date, as YYYY-MM-DD.")],
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days, from DATE on.")] = 1,
     entity: Annotated[list[str] | None, typer.Option(help="Only this file feed. Repeatable.")] = None,
-    late: Annotated[bool, typer.Option("--late", help="A second batch, which comes after _SUCCESS.")] = False,
+    late: Annotated[bool, typer.Option("--late", help="Deliver a second batch, after _SUCCESS.")] = False,
 ) -> None:
-    """Deliver the simulated file feeds of a day into RAW. Orders and customers come by API: the DAG fetches them."""
+    """Deliver the simulated file feeds of a day to RAW. The DAG fetches orders and customers from their APIs."""
     from retailflow_local.simulator.files import FILE_ENTITIES, deliver_day, deliver_late
     from retailflow_local.simulator.trouble import Trouble
     from retailflow_local.simulator.world import World
@@ -276,7 +276,7 @@ def print_environment() -> None:
 @app.command(context_settings=_PASSED_ON, rich_help_panel=RUN)
 def test(
     context: typer.Context,
-    full: Annotated[bool, typer.Option("--full", help="The long tests instead of the short ones.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Run the long tests instead of the short ones.")] = False,
 ) -> None:
     """Run the tests. Further arguments go to pytest."""
     os.chdir(REPOSITORY)
@@ -286,7 +286,7 @@ def test(
 
 
 def _spread() -> tuple[str, ...]:
-    """The whole short suite in two processes, each with a Spark of its own, where there is room for both."""
+    """Return pytest's options for two processes, each with its own Spark, if there are enough cores and memory."""
     has_room = (os.cpu_count() or 1) > 1 and psutil.virtual_memory().available > 10 * 2**30
     return ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder") if has_room else ()
 
@@ -294,7 +294,7 @@ def _spread() -> tuple[str, ...]:
 app.add_typer(quarantine, name="quarantine", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(incident)
 app.command(rich_help_panel=RUN)(lakeflow)
-for found in entry_points(group="retailflow.commands"):  # those of the other packages of this repository
+for found in entry_points(group="retailflow.commands"):  # commands of the other packages of this repository
     found.load()(app)
 
 
@@ -311,7 +311,7 @@ def _ports(wishes: list[str]) -> dict[str, int]:
 
 
 def _memory_mib(process: psutil.Process) -> int:
-    """Shared pages counted once where the system can say so, as Linux can."""
+    """Return the memory of a process in MiB. Shared pages count once where the system reports that, as Linux does."""
     try:
         memory = process.memory_full_info()
         return getattr(memory, "pss", memory.uss) // 2**20
@@ -320,11 +320,11 @@ def _memory_mib(process: psutil.Process) -> int:
 
 
 def _end(number: int, _: object) -> None:
-    raise SystemExit(128 + number)  # unwinds, so that what was started is stopped
+    raise SystemExit(128 + number)  # unwinds the stack, so that started processes are stopped
 
 
 def main() -> None:
-    truststore.inject_into_ssl()  # downloads trust what the system trusts, a proxy's certificate among it
+    truststore.inject_into_ssl()  # downloads trust the system's certificates, including a proxy's
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:

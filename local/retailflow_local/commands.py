@@ -1,4 +1,4 @@
-"""How each process of a workspace is run: its command line and its environment."""
+"""The command line and the environment of each process of a workspace."""
 
 import os
 import sys
@@ -26,7 +26,7 @@ def inherited() -> dict[str, str]:
 
 
 def command_of(space: "Workspace", name: str, on_step: Progress) -> Command:
-    """Fetches and prepares what the process needs. Raises WorkspaceError where that fails."""
+    """Fetch and prepare what the process needs, and return its command. Raises: WorkspaceError if that fails."""
     if name.startswith("airflow-"):
         return airflow.component_command(name.removeprefix("airflow-")), space.environment()
     if name in ("spark", "azurite"):

@@ -1,4 +1,4 @@
-"""What a person sees while it works: one line per step, with its seconds."""
+"""The output for a person at the terminal: one line per step, with its duration in seconds."""
 
 import sys
 import time
@@ -10,24 +10,24 @@ from rich.markup import escape
 
 from retailflow_local.downloads import Progress
 
-# In a file or a pipe nothing may be cut off at the 80 columns that Rich assumes there.
+# For a file or a pipe Rich assumes 80 columns and would cut off longer lines.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
 
 
-# Bidirectional overrides too: they show a text in another order.
+# Control characters, and bidirectional overrides, which show a text in another order.
 _HIDDEN = [*range(0x20), *range(0x7F, 0xA0), 0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _SHOWN = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _HIDDEN}
 
 
 def visible(text: str) -> str:
-    """Text from outside as it may be shown: what a terminal would obey is spelled out."""
+    """Return a text from outside in a form that is safe to show: control characters are escaped."""
     return text.translate(_SHOWN)
 
 
 @contextmanager
 def steps() -> Iterator[Progress]:
-    """A callback `(step, detail)`: a new step ends the one before; the same step with another detail goes on."""
+    """Yield a callback `(step, detail)`. A new step ends the previous one; a new detail alone does not."""
     current, began = "", time.monotonic()
 
     def finish(mark: str) -> None:

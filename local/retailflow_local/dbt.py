@@ -17,19 +17,19 @@ from retailflow_local.workspace import Workspace
 ENVIRONMENTS = REPOSITORY / "include" / "dbt"
 PROJECT = ENVIRONMENTS / "retailflow"
 PROPERTIES = PROJECT / "properties"
-_QUIET = {"PYTHONWARNINGS": "ignore:Failed to set spark.sql.catalogImplementation"}  # it is asked for at each query
+_QUIET = {"PYTHONWARNINGS": "ignore:Failed to set spark.sql.catalogImplementation"}  # dbt causes it at each query
 
 
 def properties(name: str) -> dict[str, Any]:
-    """A file of what dbt is told of the models, such as `models.yml`."""
+    """Return the content of a properties file of dbt, such as `models.yml`."""
     return yaml.safe_load((PROPERTIES / name).read_text())
 
 
 def run(workspace: Workspace, arguments: Sequence[str]) -> int:
-    """One command of dbt, whose output goes to the workspace. Returns its exit code.
+    """Run one command of dbt, which writes its files to the workspace. Returns its exit code.
 
     Raises:
-        WorkspaceError: the Spark server does not run, or dbt could not be brought.
+        WorkspaceError: the Spark server does not run, or dbt could not be installed.
     """
     workspace.require_spark()
     folder = workspace.root / "dbt"
@@ -44,7 +44,7 @@ def run(workspace: Workspace, arguments: Sequence[str]) -> int:
 
 
 def build(workspace: Workspace, command: str) -> None:
-    """`run` or `build` of all models. Raises: WorkspaceError where dbt fails, which it then has said itself."""
+    """Run dbt's `run` or `build` for all models. Raises: WorkspaceError if dbt fails; dbt has then printed why."""
     if code := run(workspace, (command, "--quiet")):
         raise WorkspaceError(f"dbt ended with {code}: see above. Is there any data yet? ./retailflow demo")
 
@@ -54,5 +54,5 @@ def _program() -> Path:
 
 
 def main() -> None:
-    """The program `retailflow-dbt`: dbt as Airflow's tasks call it. It brings dbt's environment when first needed."""
+    """Run `retailflow-dbt`, the dbt that Airflow's tasks call. It installs dbt's environment when first needed."""
     os.execve(program := _program(), [str(program), *sys.argv[1:]], os.environ | _QUIET)

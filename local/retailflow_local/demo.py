@@ -1,4 +1,4 @@
-"""`./retailflow demo`: whole days from the source systems to GOLD, by the production DAG on real Airflow and Spark."""
+"""`./retailflow demo`: run whole days from the source systems to GOLD, with the production DAG, Airflow and Spark."""
 
 import time
 from collections import Counter
@@ -31,7 +31,7 @@ _SAMPLE_SECONDS = 3
 
 @dataclass
 class Footprint:
-    """What the whole stack took: memory in MiB (shared pages counted once) and the Java machines that were seen."""
+    """The resources of the whole stack: its peak memory in MiB (shared pages count once) and the ids of its JVMs."""
 
     peak_mib: int = 0
     jvms: set[int] = field(default_factory=set)
@@ -53,14 +53,14 @@ class Footprint:
 
 
 def _processor_time(workspace: Workspace) -> Counter[str]:
-    """CPU seconds of each process of the stack so far, with its children, also those that have ended."""
+    """Return the CPU seconds of each process of the stack so far, including its children, ended ones too."""
     members = workspace.processes.members
     return Counter({name: cpu_seconds(*members([name])) for name in PROCESSES})
 
 
 @dataclass(frozen=True)
 class Demo:
-    """Days to run, and where their files come from: the simulator, or the public data set in `source`."""
+    """The days to run, and the origin of their files: the simulator, or the public data set in `source`."""
 
     first: date
     days: int
@@ -68,7 +68,7 @@ class Demo:
     source: Path | None = None
 
     def run(self, workspace: Workspace) -> bool:
-        """Start what does not run, do the days, print what came of it. False where a day failed or a total differs."""
+        """Start the workspace, run the days and print the result. Returns False if a day failed or a total differs."""
         began, footprint = time.monotonic(), Footprint()
         deliver = self._delivery()
         with steps() as on_step:
@@ -134,7 +134,7 @@ def _run_day(
         notes = deliver(workspace.raw_store(), day, first)
     for note in notes:
         console.print(f"  [dim]{note}[/dim]")
-    # Airflow takes one run a logical date; the moment of the day tells a repetition from the run before.
+    # Airflow allows one run per logical date. The current time of day keeps a repeated run apart from the earlier one.
     run_id = client.trigger(DAG_ID, datetime.combine(day, datetime.now(UTC).time(), UTC))
     run = _watch(workspace, client, day, run_id, footprint)
     for task in run.tasks:
@@ -163,7 +163,7 @@ def _watch(workspace: Workspace, client: AirflowClient, day: date, run_id: str, 
                 return DayRun(day, state, tasks)
             if not workspace.processes.find("spark"):
                 raise WorkspaceError(f"The Spark server ended; its log is {workspace.processes.log('spark')}.")
-            time.sleep(3)  # each look costs the API server a tenth of a second of CPU
+            time.sleep(3)  # each request costs the API server a tenth of a second of CPU
 
 
 def _last_lines(log: str) -> Iterable[str]:

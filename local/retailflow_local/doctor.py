@@ -1,4 +1,4 @@
-"""What is missing or broken on this machine, and the fix. Changes nothing."""
+"""Find what is missing or broken on this machine, and the fix. This changes nothing."""
 
 import platform
 import shutil
@@ -24,7 +24,7 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class Check:
-    """`missing` is brought by the next start; `broken` needs the fix."""
+    """One finding. The next start installs what is `missing`; what is `broken` needs the fix."""
 
     name: str
     verdict: Literal["ok", "missing", "broken"]
@@ -49,7 +49,7 @@ def diagnose(workspace: Workspace) -> Iterator[Check]:
 
 def _uv() -> Check:
     found = find_uv()
-    return Check("uv", "ok", found) if found else Check("uv", "missing", "none found", "The launcher brings it.")
+    return Check("uv", "ok", found) if found else Check("uv", "missing", "none found", "The launcher installs it.")
 
 
 def _lock() -> Check:
@@ -64,7 +64,7 @@ def _lock() -> Check:
 
 
 def _environment() -> Check:
-    """The launcher keeps it right, so only one who goes round the launcher can find it broken."""
+    """Check .venv. The launcher keeps it current, so it is broken only if somebody bypasses the launcher."""
     file = REPOSITORY / ".venv" / ".retailflow"
     wanted = stamp(REPOSITORY, missing_groups(), platform.python_version())
     if file.exists() and file.read_text().strip() == wanted:
@@ -77,7 +77,7 @@ def _tool(name: str, find: Callable[[], Tool]) -> Check:
         tool = find()
     except WorkspaceError as error:
         return Check(name, "missing", "none that fits", str(error))
-    return Check(name, "ok", f"{tool.version}, {'brought along' if tool.bundled else tool.path}")
+    return Check(name, "ok", f"{tool.version}, {'bundled' if tool.bundled else tool.path}")
 
 
 def _jars() -> Check:

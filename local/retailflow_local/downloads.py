@@ -1,6 +1,6 @@
-"""What is fetched once and kept outside the checkout: Spark's jars from Maven Central, packages from npm.
+"""Downloads that are kept outside the checkout: Spark's jars from Maven Central, packages from npm.
 
-Both are pinned by digest and appear in the cache only when whole, so a killed download leaves nothing behind.
+Both are pinned by digest and appear in the cache only when complete, so a killed download leaves nothing behind.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from retailflow_local.errors import WorkspaceError
 from retailflow_local.toolchain import Tool
 
 Progress = Callable[[str, str], None]
-"""Called with the step and a detail of it; the same step with another detail is the same step, further on."""
+"""Called with a step and a detail of it. The same step with another detail reports progress of that step."""
 
 MAVEN = "https://repo1.maven.org/maven2"
 AZURITE = Path(__file__).parents[1] / "azurite"
@@ -48,24 +48,24 @@ def cache() -> Path:
 
 
 def find_uv() -> str | None:
-    """The machine's uv, else the one that the launcher brought."""
+    """Return the machine's uv, else the one that the launcher installed."""
     own = sorted((cache() / "uv").glob("*/bin/uv"))
     return shutil.which("uv") or (str(own[-1]) if own else None)
 
 
 def locked_jars() -> list[Jar]:
-    """Delta, and the Azure file system of the Hadoop that this Spark ships."""
+    """Return the jars of Delta, and of the Azure file system for the Hadoop that Spark includes."""
     return [Jar(**jar) for jar in json.loads(files("retailflow_local").joinpath("jars.lock.json").read_text())]
 
 
 def jars_folder() -> Path:
-    """Its name follows the lock, so that another version of the lock never finds jars that are not its own."""
+    """Return the folder of the jars. Its name depends on the lock, so each version of the lock has its own jars."""
     digest = hashlib.sha256("".join(jar.sha256 for jar in locked_jars()).encode()).hexdigest()
     return cache() / "jars" / digest[:16]
 
 
 def npm_folder(project: Path, node: Tool) -> Path:
-    """One per lock and Node major: packages may hold code built for one Node."""
+    """Return the folder per lock and major version of Node: packages may contain code that was built for one Node."""
     digest = hashlib.sha256((project / "package-lock.json").read_bytes()).hexdigest()
     return cache() / project.name / f"{digest[:16]}-node{node.version.split('.')[0]}"
 
@@ -75,10 +75,10 @@ def azurite_script(node: Tool) -> Path:
 
 
 def fetch_jars(progress: Progress) -> Path:
-    """The folder with every locked jar, fetched where it is missing.
+    """Fetch the missing jars of the lock, and return the folder of all.
 
     Raises:
-        WorkspaceError: a jar cannot be had, or its bytes are not the locked ones; it is not kept.
+        WorkspaceError: a jar cannot be fetched, or its digest differs from the lock; the jar is not kept.
     """
     folder = jars_folder()
     missing = [jar for jar in locked_jars() if not is_whole(folder / jar.name, jar)]
@@ -125,7 +125,7 @@ def _place(path: Path, content: bytes) -> None:
 
 
 def fetch_azurite(node: Tool, progress: Progress) -> Path:
-    """The script that starts Azurite's Blob service, installed where it is missing."""
+    """Return the script that starts Azurite's Blob service, and install Azurite if it is missing."""
     if not azurite_script(node).is_file():
         progress("Azurite", "npm ci")
         fetch_packages(AZURITE, node)
@@ -133,7 +133,7 @@ def fetch_azurite(node: Tool, progress: Progress) -> Path:
 
 
 def fetch_packages(project: Path, node: Tool) -> None:
-    """Install what the project's lock names, by `npm ci`. Raises: WorkspaceError."""
+    """Install the packages of the project's lock with `npm ci`. Raises: WorkspaceError."""
     with fresh_folder(npm_folder(project, node)) as fresh:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(project / name, fresh)
@@ -149,7 +149,7 @@ def fetch_packages(project: Path, node: Tool) -> None:
 
 @contextmanager
 def fresh_folder(final: Path) -> Iterator[Path]:
-    """A folder that takes its final name when the block ends well, and vanishes when it does not."""
+    """Yield a temporary folder. It gets its final name if the block succeeds, and is removed if it fails."""
     final.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=final.parent, prefix="."))
     try:
@@ -157,7 +157,7 @@ def fresh_folder(final: Path) -> Iterator[Path]:
         try:
             fresh.rename(final)
         except OSError:
-            if not final.is_dir():  # another start may have been first; then its copy serves
+            if not final.is_dir():  # another start may have been faster; use its copy
                 raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""`./retailflow drill`: things break in fourteen ways, one after the other; each is found by its e-mail and mended by
-what the e-mail says, and by nothing else.
+"""`./retailflow drill`: break things in fourteen ways, one after the other. An e-mail reports each failure, and the
+drill repairs it by what the e-mail says, and by nothing else.
 
-The drill plays two parts: the source, which delivers again when it is asked to, and on-call, who reads the card, runs
-its command or presses the button that it names. It has a workspace and a small world of its own.
+The drill plays two parts: the source, which delivers again on request, and on-call, who reads the card and runs its
+command or presses the button that it names. It has a workspace and a small world of its own.
 """
 
 import re
@@ -37,7 +37,7 @@ _OPEN_DATES = "SELECT name, ingestion_date FROM spark_catalog.ops.row_reconcilia
 
 @dataclass(frozen=True)
 class Card:
-    """What on-call reads in the e-mail's text: what is safe now, the command if there is one, and the task's link."""
+    """The parts of the e-mail that on-call reads: the safe action, its command if there is one, and the task's link."""
 
     subject: str
     action: str
@@ -59,9 +59,9 @@ class Card:
 
 @dataclass(frozen=True)
 class Case:
-    """One way to break. `mails` are what the subjects begin with; `source` is the source's part of the repair.
+    """One failure. `mails` are the beginnings of the subjects; `source` is the source's part of the repair.
 
-    `is_well` says whether the tables are right again. `most_mails` is how many on-call may get of it.
+    `is_well` returns whether the tables are right again. On-call may get at most `most_mails` e-mails about it.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Case:
 
 @dataclass
 class Drill:
-    """What the cases work with: the workspace, the world of the sources, and the mailbox of on-call."""
+    """The tools of the cases: the workspace, the world of the sources, and the mailbox of on-call."""
 
     workspace: Workspace
     world: World = field(default_factory=lambda: World(SEED, SCALE))
@@ -88,22 +88,22 @@ class Drill:
         self.mailbox = Mailbox(self.workspace.root / "mail")
 
     def trigger_day(self, day: date) -> str:
-        """For that logical date, as somebody would who wants the watch to know the run."""
+        """Trigger the daily run of that logical date, by which the watch finds it. Returns the run's id."""
         return self.client.trigger(DAILY, datetime.combine(day, datetime.min.time(), UTC))
 
     def watch(self, day: date) -> None:
-        """What the clock does every five minutes where history is not simulated."""
+        """Run the watch for a day. Where history is not simulated, the schedule does this every five minutes."""
         run_id = self.client.trigger(WATCH, datetime.now(UTC), {"ingestion_date": str(day)})
         self.wait(lambda: self.client.dag_run(WATCH, run_id)["state"] == "success", f"{WATCH} for {day}")
 
     def run_of(self, day: date) -> str:
-        """The newest daily run for the date, of whatever kind."""
+        """Return the id of the newest daily run for the date, which is in its conf or its logical date."""
         runs = self.client.dag_runs(DAILY, "manual")
         own = [run for run in runs if str(day) in (run["conf"].get("ingestion_date"), (run["logical_date"] or "")[:10])]
         return max(own, key=lambda run: run["queued_at"])["dag_run_id"]
 
     def tasks(self, day: date) -> list[dict]:
-        """Airflow's task instances of the day's run."""
+        """Return Airflow's task instances of the day's run."""
         return self.client.task_instances(DAILY, self.run_of(day))
 
     def task(self, day: date, task_id: str) -> dict:
@@ -123,7 +123,7 @@ class Drill:
             time.sleep(2)
 
     def mail(self, beginning: str) -> Card:
-        """The next unread e-mail whose subject begins so, after the name of the environment."""
+        """Wait for the next unread e-mail whose subject, after the environment's name, begins like that."""
         found: list[int] = []
 
         def came() -> bool:
@@ -149,7 +149,7 @@ class Drill:
             if done.returncode:
                 raise WorkspaceError(f"The card's command failed: {card.command}\n{done.stderr[-2000:]}")
         elif "clear what has failed" in card.action and card.run_id:
-            # A person is slower than the scheduler, which goes on to mark what comes after a failed task.
+            # A person is slower than the scheduler, which still has to mark the tasks after a failed one.
             run = card.dag_id, card.run_id
             self.wait(lambda: self.client.dag_run(*run)["state"] == "failed", f"{card.run_id} to end")
             self.client.clear_failed(*run)
@@ -163,7 +163,7 @@ class Drill:
                 self.client.clear(card.dag_id, card.run_id, card.task_id)
 
     def play(self, case: Case) -> tuple[float, float]:
-        """Seconds to the first e-mail, and from there until all is well."""
+        """Run a case. Returns the seconds to the first e-mail, and from there to the end of the repair."""
         began, before = time.monotonic(), len(self.mailbox.numbers())
         case.strike(self)
         cards = [self.mail(beginning) for beginning in case.mails[:1]]
@@ -181,7 +181,7 @@ class Drill:
         return mailed - began, time.monotonic() - mailed
 
     def open_dates(self) -> list[str]:
-        """Dates whose records are not all accounted for."""
+        """Return the feeds and dates whose balance is not closed."""
         with session(self.workspace.spark_remote) as spark:
             return [f"{row.name} {row.ingestion_date}" for row in spark.sql(_OPEN_DATES).collect()]
 
@@ -191,10 +191,10 @@ def day(number: int) -> date:
 
 
 def run(root: Path, cases: Iterable[Case]) -> bool:
-    """All cases, then the tests of the live tables. False where the tables do not end right."""
+    """Run all cases, then the tests of the live tables. Returns False if a test fails or a balance is not closed."""
     workspace, table = Workspace(root), Table("what broke", "to e-mail", "to repair")
     with steps() as on_step:
-        if root.exists():  # the last drill leaves its logs and tables to look at; its runs would be refused as doubles
+        if root.exists():  # the last drill kept its logs and tables; Airflow would refuse new runs as duplicates
             on_step("Removing the last drill's workspace", "")
             workspace.stop()
             shutil.rmtree(root)

@@ -1,4 +1,4 @@
-"""Eight ways to break: deliveries, jobs and tables, in an order in which each finds the days that it needs."""
+"""Eight failures of deliveries, jobs and tables. A case may need the days that earlier cases have run."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def _succeeded(date, *task_ids):
 
 
 def all_but(date, *names):
-    """Until everything of the day is done that does not need these feeds."""
+    """Return an action that waits until SILVER of all other feeds of the day is done."""
     wanted = SILVER - {f"silver.{name}" for name in names}
     return lambda drill: drill.wait(lambda: _succeeded(date, *wanted)(drill), f"the other feeds of {date}")
 
@@ -49,7 +49,7 @@ def deliver_batch(drill: Drill, entity: str, date, name: str, part: Part) -> str
 
 
 def withdraw(drill: Drill, feed: str, date, batch_id: str) -> None:
-    """What `./retailflow withdraw --apply` does."""
+    """Withdraw a batch, as `./retailflow withdraw --apply` does."""
     done = raw.withdraw(drill.raw, feed, date, batch_id)
     console.print(f"  [dim]{feed} of {date}: withdrawn by {done.batch_id}[/dim]", soft_wrap=True)
 
@@ -83,7 +83,7 @@ def file_again(drill: Drill, date=LATE) -> None:
 
 
 def renamed_column(drill: Drill) -> None:
-    """Of a feed with a hundred records: fewer would be bad records, each by itself."""
+    """Rename a column of a feed with a hundred records. With fewer, each record would be invalid by itself."""
     records = drill.world.records("store_sales", LATE)
     renamed = csv("store_sales", records, new_column=False).replace(b"currency", b"currency_code", 1)
     drill.bad = deliver_batch(drill, "store_sales", LATE, "renamed", Part(".csv", renamed, len(records)))
@@ -124,7 +124,7 @@ def jobs_api(drill: Drill, method: str, path: str, **arguments):
 
 
 def compute_lost(drill: Drill) -> None:
-    """Every try of the task loses its compute, which to us looks as if somebody had cancelled its run."""
+    """Let every try of the task lose its compute. To a client it looks as if somebody had cancelled the run."""
 
     def cancel() -> None:
         for run in jobs_api(drill, "GET", "list", active_only=True).get("runs", []):
@@ -139,7 +139,7 @@ def compute_lost(drill: Drill) -> None:
 
 @contextmanager
 def repeatedly(act: Callable[[], None], seconds: float = 0.1) -> Iterator[None]:
-    """Acts many times a second meanwhile: a job of a small day ends within a second or two."""
+    """Call `act` again and again during the block, at short intervals: a small job ends within a second or two."""
     is_over = Event()
 
     def go_on() -> None:
@@ -156,7 +156,7 @@ def repeatedly(act: Callable[[], None], seconds: float = 0.1) -> Iterator[None]:
 
 
 def hung_job(drill: Drill) -> None:
-    """The process of the job stands still: it neither ends nor fails."""
+    """Freeze the process of the job, so that it neither ends nor fails."""
     deliver_day(drill.raw, drill.world, STUCK, leave_open=["payments"])
     drill.trigger_day(STUCK)
     left = lambda: {task for task, state in drill.states(STUCK).items() if state != "success"}  # noqa: E731
@@ -167,7 +167,7 @@ def hung_job(drill: Drill) -> None:
     def freeze() -> None:
         for process in members(["jobs"]):
             with suppress(psutil.Error, OSError):
-                # Only once it leads its own session: before that the server waits for it to name itself.
+                # Only once it leads its own session: before that the server waits for it to report its id.
                 if process.pid not in before and os.getsid(process.pid) == process.pid:
                     process.send_signal(signal.SIGSTOP)
                     frozen.add(process.pid)
@@ -180,7 +180,7 @@ def hung_job(drill: Drill) -> None:
 
 
 def rows_deleted(drill: Drill) -> None:
-    """Somebody deletes rows of BRONZE by hand, and the next run of the day counts its records."""
+    """Delete rows of BRONZE by hand. The next run of the day counts its records."""
     with session(drill.workspace.spark_remote) as spark:
         spark.sql(f"DELETE FROM spark_catalog.bronze.payments WHERE ingestion_date = '{STUCK}' AND _position < 3")
     drill.clear(STUCK, "silver.payments")

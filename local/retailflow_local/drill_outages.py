@@ -1,4 +1,4 @@
-"""Six more ways to break: what fails around the jobs, and what a mail, a clear or a replay must not bring about."""
+"""Six more failures: outages around the jobs, and effects that an e-mail, a clear or a replay must not have."""
 
 import base64
 import os
@@ -28,8 +28,8 @@ from retailflow_local.errors import WorkspaceError
 from retailflow_local.simulator.files import deliver_day
 
 WAITING, OUT, NIGHT = day(4), day(5), day(6)
-_READERS = ["retailflow_data_tests"]  # of whole days; dbt's marts start by hand on a laptop
-_STARTED_SECONDS = 1  # after it a task's process has told Airflow that it runs
+_READERS = ["retailflow_data_tests"]  # started after whole days; on a laptop dbt's marts are started by hand
+_STARTED_SECONDS = 1  # by then a task's process has reported to Airflow that it runs
 
 
 def _signal(processes: Iterable[psutil.Process], number: int) -> None:
@@ -39,7 +39,7 @@ def _signal(processes: Iterable[psutil.Process], number: int) -> None:
 
 
 def warehouse_hangs(drill: Drill) -> None:
-    """Spark stands still from the moment at which the last try of the job has failed: the card asks it in vain."""
+    """Freeze Spark as soon as the last try of the job has failed, so that the card's queries get no answer."""
 
     def freeze() -> None:
         task = drill.task(UNSTARTED, "bronze.clickstream")
@@ -60,7 +60,7 @@ def warehouse_answers(drill: Drill) -> None:
 
 
 def task_killed(drill: Drill) -> None:
-    """The process of each try alone, as the kernel does where memory is short: nobody is left to mail.
+    """Kill only the process of each try, as the kernel does if memory is short. No process is left to send an e-mail.
 
     Databricks does not answer meanwhile, so that a process lives until it is killed.
     """
@@ -88,7 +88,7 @@ def _has_started(task: psutil.Process) -> bool:
 
 
 def beside_a_waiting_day(drill: Drill) -> None:
-    """One day waits for a feed while another is mended."""
+    """Let one day wait for a feed while another is repaired."""
     deliver_day(drill.raw, drill.world, WAITING, leave_open=["payments"])
     drill.trigger_day(WAITING)
     all_but(WAITING, "payments")(drill)
@@ -96,7 +96,7 @@ def beside_a_waiting_day(drill: Drill) -> None:
 
 
 def credential_expired(drill: Drill) -> None:
-    """Storage has another key than we have, while a day waits for a feed."""
+    """Give storage another key than ours, while a day waits for a feed."""
     space = drill.workspace
     command, environment = space.command("azurite")
     space.stop(["azurite"])
@@ -112,9 +112,9 @@ def credential_renewed(drill: Drill) -> None:
 
 
 def databricks_out(drill: Drill) -> None:
-    """Until every task of the night has failed for good and all tables are overdue.
+    """Stop Databricks until every task of the night has failed for good and all tables are overdue.
 
-    Nothing else runs then: each run is a conversation of its own.
+    Nothing else runs meanwhile, because each run has an e-mail thread of its own.
     """
     drill.wait(lambda: _reads_have_ended(drill), "the readers of the day before")
     deliver_day(drill.raw, drill.world, OUT)
@@ -130,7 +130,7 @@ def databricks_back(drill: Drill) -> None:
 
 
 def replay_before_the_night(drill: Drill) -> None:
-    """Some tables of GOLD are written by a replay; then comes a night like any other."""
+    """Write some tables of GOLD by a replay, then start a normal night."""
     form = {"date_from": str(LATE), "date_to": str(LATE), "entities": ["payments"], "dry_run": False}
     replay = drill.client.trigger("retailflow_replay", datetime.now(UTC), form)
     ended = lambda: drill.client.dag_run("retailflow_replay", replay)["state"] == "success"  # noqa: E731
@@ -142,7 +142,7 @@ def replay_before_the_night(drill: Drill) -> None:
 
 
 def _reads(drill: Drill) -> list[dict]:
-    """What whole days have started."""
+    """Return the runs that whole days have started."""
     return [run for dag in _READERS for run in drill.client.dag_runs(dag, "asset_triggered")]
 
 
@@ -151,7 +151,10 @@ def _reads_have_ended(drill: Drill) -> bool:
 
 
 def read_once_and_whole(drill: Drill) -> bool:
-    """Raises: WorkspaceError where a reader of GOLD started before the night's last table was there."""
+    """Return whether each reader of GOLD started once, after the whole night.
+
+    Raises: WorkspaceError if a reader started before the night's last table was built.
+    """
     if not whole(drill, NIGHT):
         return False
     built = max(datetime.fromisoformat(task["end_date"]) for task in drill.tasks(NIGHT))

@@ -1,4 +1,4 @@
-"""The one exception the local commands show to a person: a sentence that says what, where, and what to do."""
+"""The one exception that the local commands show to a person. It says what failed, where, and what to do."""
 
 
 class WorkspaceError(Exception):

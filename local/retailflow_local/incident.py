@@ -1,4 +1,4 @@
-"""`./retailflow incident`: the card that the e-mail shows, for a task of `retailflow_daily`, in the terminal."""
+"""`./retailflow incident`: show the e-mail's card for a task of `retailflow_daily` in the terminal."""
 
 import os
 from dataclasses import replace
@@ -26,7 +26,7 @@ def incident(
 ) -> None:
     """Show what failed and what is safe to do now: the card of each failed task, or of one task in any state.
 
-    Without a date, that of the newest run. Exit code 1 where something has failed.
+    The default date is that of the newest run. Exit code 1 if something has failed.
     """
     names = [f"{layer}.{one.name}" for layer in _LAYERS for one in entities()]
     names += [*(one.table.name for one in gold_tables()), "gold.publish"]
@@ -47,7 +47,7 @@ def incident(
 
 
 def _run(client: AirflowClient, day: date | None) -> dict[str, Any]:
-    """The newest run, of that ingestion date where one is given. Raises: WorkspaceError where there is none."""
+    """Return the newest run, for the ingestion date if one is given. Raises: WorkspaceError if there is none."""
     for run in client.newest_runs(DAG_ID):
         if day in (None, _day(run)):
             return run
@@ -65,7 +65,7 @@ def _day(run: dict[str, Any]) -> date:
 def _card(
     workspace: Workspace, client: AirflowClient, run: dict[str, Any], ti: dict[str, Any], all_: list[dict[str, Any]]
 ) -> str:
-    os.environ.update(workspace.settings())  # the connections, which Airflow reads when it is imported
+    os.environ.update(workspace.settings())  # the connections, which Airflow reads at its import
     from retailflow_airflow.incident import Event, RunLog, collect, facts_of, text
     from retailflow_airflow.warehouse import Warehouse
 

@@ -22,14 +22,14 @@ def lakeflow(
         bool, typer.Option("--full-refresh", help="Forget what was read; rebuild from RAW.")
     ] = False,
 ) -> None:
-    """Update the tables `orders_lakeflow` from RAW by a declarative pipeline, beside those of the jobs."""
+    """Update the tables `orders_lakeflow` from RAW with a declarative pipeline, beside the tables of the jobs."""
     workspace = Workspace()
     workspace.require_spark()
     raise typer.Exit(update(workspace, load_environment("local").raw.root, full_refresh))
 
 
 def update(workspace: Workspace, raw_root: str, full_refresh: bool = False) -> int:
-    """One update, which prints its events. Returns the exit code of Spark's own command line."""
+    """Run one update, which prints its events. Returns the exit code of Spark's own command line."""
     folder = workspace.root / "lakeflow"
     folder.mkdir(exist_ok=True)
     release = workspace_files(workspace.root) / "releases" / workspace.release.version

@@ -1,8 +1,8 @@
-"""Which columns a column is made from: read from the plan that Spark makes of the code that runs.
+"""Find the columns that a column is made from, in Spark's plan of the code that runs.
 
-Spark gives each attribute of a plan a number, `net_amount#33`, and says where a number comes from: in a list of a node,
-as `… AS net_amount#12`; in a relation, as a column of a table; in a generator, from what it takes apart. Filters and
-keys of joins choose rows and are no part of it.
+Spark gives each attribute of a plan a number, `net_amount#33`. The plan shows where a number comes from: in a list of a
+node, as `… AS net_amount#12`; in a relation, as a column of a table; in a generator, from the value that it expands.
+Filters and keys of joins choose rows and are not part of the lineage.
 """
 
 import re
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from retailflow_spark.delta.writer import Tables
 
-_NODE = re.compile(r"\n(?=(?:[ :] {2})*[:+]- )")  # begins below another; a text inside a node may have line breaks
+_NODE = re.compile(r"\n(?=(?:[ :] {2})*[:+]- )")  # where a child node begins; the text of a node may have line breaks
 _ATTRIBUTE = re.compile(r"(lambda )?\b(\w+)#(\d+)L?((?:\.\w+)*)")
 _NAMED = re.compile(r"(?P<expression>.*) AS (?P<name>\S+)#(?P<id>\d+)L?", re.DOTALL)
 _PLAIN = re.compile(r"(?P<name>\w+)#(?P<id>\d+)L?")
@@ -32,14 +32,14 @@ Source = tuple[str, str]  # number of an attribute, and the path below it, such 
 
 
 def of_gold(tables: "Tables", contract: GoldContract) -> dict[str, list[str]]:
-    """Per column, the columns (or fields, as `silver.orders.lines.unit_price`) of the tables it is built from."""
+    """Return, for each column, the source columns, or fields such as `silver.orders.lines.unit_price`."""
     inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
     rows = import_module(f"retailflow_spark.gold.{contract.name}").rows(inputs, None)
     return of(rows.select(*contract.table.column_names))
 
 
 def of_silver(tables: "Tables", contract: EntityContract) -> dict[str, list[str]]:
-    """Per column, the columns of BRONZE. A nested one is text there, so a field is found by its column."""
+    """Return, for each column, its columns of BRONZE. A nested column is text there, so a field becomes its column."""
     from retailflow_spark.silver.validate import valid, validate
 
     rows = valid(validate(tables.read(contract.bronze.name), contract), contract)
@@ -53,9 +53,9 @@ def of(frame: "DataFrame") -> dict[str, list[str]]:
 
 
 def read(plan: str) -> dict[str, list[str]]:
-    """Per column of the result, where it comes from; from `explain(extended=True)`. A count of rows comes from tables.
+    """Return the sources of each column of the result, from the text of `explain(extended=True)`.
 
-    Raises: ValueError for a node that is not understood.
+    The sources of a count of rows are tables. Raises: ValueError for an unknown node.
     """
     text = plan.partition("== Analyzed Logical Plan ==\n")[2].partition("\n== Optimized")[0]
     tree = _Plan([node for line in _NODE.split(text.partition("\n")[2]) if (node := _node(line))])
@@ -63,7 +63,7 @@ def read(plan: str) -> dict[str, list[str]]:
 
 
 def _node(line: str) -> "tuple[int, str] | None":
-    """Its depth and its text; None for an empty line."""
+    """Return the depth and the text of a node; None for an empty line."""
     match = re.match(r"(?P<branches>(?:[ :] {2}|[:+]- )*)(?P<text>\S.*)", line, re.DOTALL)
     return (len(match["branches"]) // 3, match["text"]) if match else None
 
@@ -73,7 +73,7 @@ class _Plan:
     nodes: list[tuple[int, str]]
 
     def outputs(self, place: int) -> list[tuple[str, str]]:
-        """Name and number of each column that the node gives."""
+        """Return the name and the number of each column that the node returns."""
         _, text = self.nodes[place]
         kind = text.split(" ")[0]
         if kind in ("Project", "Aggregate"):
@@ -95,7 +95,7 @@ class _Plan:
                 yield other
 
     def tables(self) -> set[str]:
-        """What the plan reads. What is below a view is the view's own."""
+        """Return the tables and views that the plan reads, without the tables below a view."""
         found, hidden_below = set(), -1
         for depth, text in self.nodes:
             if 0 <= hidden_below < depth:
@@ -107,7 +107,7 @@ class _Plan:
 
     @cached_property
     def _columns(self) -> dict[str, str]:
-        """Per number, the column of a table that it is."""
+        """The table's column for each number that has one."""
         found = {}
         for _, text in self.nodes:
             if match := _RELATION.match(text) or _VIEW.match(text):
@@ -117,7 +117,7 @@ class _Plan:
 
     @cached_property
     def _made(self) -> dict[str, set[Source]]:
-        """Per number, the numbers that it is made from."""
+        """The numbers that each number is made from."""
         made: dict[str, set[Source]] = defaultdict(set)
         for place, (_, text) in enumerate(self.nodes):
             if match := _GENERATE.match(text):
@@ -145,7 +145,7 @@ class _Plan:
 
 
 def _table(match: "re.Match[str]") -> str:
-    """GOLD is built in `gold_build` and read by the same names in `gold`."""
+    """Return the name for readers: GOLD is built in `gold_build` and read under the same name in `gold`."""
     return f"{match['schema'].removesuffix('_build')}.{match['table']}"
 
 
@@ -158,9 +158,9 @@ def _used(expression: str) -> set[Source]:
 
 
 def _lists(text: str) -> list[list[str]]:
-    """The items of each list in brackets that is not inside another.
+    """Return the items of each list in brackets that is not inside another.
 
-    Spark quotes no text, so that a bracket may be one of a message. Parentheses then tell which to pass over.
+    Spark does not quote texts, so a bracket may belong to a message. Parentheses then show which brackets to skip.
     """
     found, open_, begin, items = [], "", 0, []
     for place, character in enumerate(text):

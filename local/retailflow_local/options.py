@@ -6,7 +6,7 @@ import typer
 
 
 def calendar_date(text: str) -> date:
-    """Raises: typer.BadParameter saying the form a date has."""
+    """Parse a date as YYYY-MM-DD. Raises: typer.BadParameter with the expected form."""
     try:
         day = date.fromisoformat(text)
     except ValueError:

@@ -20,7 +20,7 @@ _SETTINGS = {
     "shared_buffers": "64MB",
     "max_connections": "100",
 }
-_ACCOUNT = "postgres"  # the server refuses to run as root; Debian's package brings this account
+_ACCOUNT = "postgres"  # the server refuses to run as root; Debian's package creates this account
 
 
 def url(port: int, password: str, database: str = USER) -> str:
@@ -28,9 +28,10 @@ def url(port: int, password: str, database: str = USER) -> str:
 
 
 def folder(root: Path, password: str) -> Path:
-    """Where the cluster stands: in the workspace, or for root, whose files the account cannot reach, in its home.
+    """Return the folder of the cluster: in the workspace or, for root, in the home of the PostgreSQL account.
 
-    There its name follows the password too: a workspace that was deleted and made anew has another.
+    The account cannot read root's files. In its home the folder's name depends on the password too, so that a workspace
+    that was deleted and created again gets a new folder.
     """
     return root / "postgres" if os.geteuid() else _home() / f"{_prefix(root)}{_digest(password)}"
 
@@ -50,12 +51,12 @@ def command(root: Path, port: int, password: str) -> tuple[str, ...]:
 
 
 def prepare(root: Path, password: str) -> None:
-    """A new cluster, once. Raises WorkspaceError where PostgreSQL is missing or refuses."""
+    """Create the cluster, once. Raises: WorkspaceError if PostgreSQL is missing or fails."""
     place = folder(root, password)
     if (place / "PG_VERSION").exists():
         return
-    shutil.rmtree(place, ignore_errors=True)  # a first time that was killed
-    for old in place.parent.glob(f"{_prefix(root)}*"):  # of a workspace that was deleted
+    shutil.rmtree(place, ignore_errors=True)  # from a first start that was killed
+    for old in place.parent.glob(f"{_prefix(root)}*"):  # from a deleted workspace
         shutil.rmtree(old, ignore_errors=True)
     secret = place.with_suffix(".password")
     write_private(secret, password)
@@ -80,7 +81,7 @@ def answers(port: int, password: str) -> bool:
 
 
 def create_database(port: int, password: str, name: str, like: str = "template1") -> None:
-    """That database, a copy of another, unless it is there. Nobody may be connected to the other."""
+    """Create a database as a copy of another, unless it exists. The other one must have no connections."""
     with closing(_connection(port, password)) as connection:
         connection.autocommit = True
         cursor = connection.cursor()
@@ -96,14 +97,14 @@ def _connection(port: int, password: str):
 
 
 def server(version: str = "*") -> Path | None:
-    """The newest that is installed, or that version; None where there is none. Debian keeps them off the PATH."""
+    """Return the newest installed server, or that version; None if there is none. On Debian it is not on the PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"{version}/bin/postgres"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("postgres")
     return found[-1] if found else Path(on_path) if on_path else None
 
 
 def _programs(cluster: Path) -> Path:
-    """Those of the version that made the cluster, where they are still installed: others refuse it."""
+    """Return the folder of the programs. Prefer the version that created the cluster, because others refuse it."""
     made_by = cluster / "PG_VERSION"
     version = made_by.read_text().strip() if made_by.exists() else "*"
     if (found := server(version) or server()) is None:

@@ -1,7 +1,7 @@
-"""The workspace's processes: each in a session of its own, with a log and a record of who it is.
+"""The workspace's processes: each has a session of its own, a log and a record.
 
-A record holds the process id and its start (starts.py), so that `down` never ends a stranger who was given an old id.
-Every process also carries a mark in its environment, by which those are found who left their parent and their session.
+A record contains the process id and its start (starts.py), so that `down` never ends a foreign process with an old id.
+Every process also has a mark in its environment, which finds processes that left their parent and their session.
 """
 
 import json
@@ -27,13 +27,13 @@ MARK = "RETAILFLOW_PROCESS"
 HOST = "127.0.0.1"
 GRACE_SECONDS = 15
 LOG_LINES_SHOWN = 15
-_PORTS = 20_000, 32_768  # Linux gives away those from 32,768, others from 49,152
-_random = SystemRandom()  # tests seed the usual one, and two processes would draw the same
+_PORTS = 20_000, 32_768  # Linux assigns ports from 32,768 on by itself, other systems from 49,152
+_random = SystemRandom()  # tests seed the usual generator, and two processes would draw the same
 
 
 @dataclass(frozen=True)
 class Health:
-    """When the process of that name is healthy: it listens on its port itself, and the probe agrees."""
+    """The health check of a process: it is healthy if it listens on its port itself and the probe succeeds."""
 
     name: str
     port: int | None = None
@@ -42,7 +42,7 @@ class Health:
 
 
 class Processes:
-    """The processes of one workspace, by name. Records stand in `run/`, logs in `logs/`."""
+    """The processes of one workspace, by name. Records are in `run/`, logs in `logs/`."""
 
     def __init__(self, root: Path) -> None:
         self._run = root / "run"
@@ -69,19 +69,19 @@ class Processes:
                 start_new_session=True,
             )
         self._children[name] = child
-        with suppress(psutil.NoSuchProcess):  # it ended at once: wait() says so
+        with suppress(psutil.NoSuchProcess):  # it ended at once: wait() reports it
             self._remember(name, psutil.Process(child.pid))
 
     def become(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-        """Turn the present process into that one."""
+        """Replace the current process with that one."""
         self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._remember(name, psutil.Process())
         os.execvpe(command[0], command, {**environment, **self._mark(name)})
 
     def find(self, name: str) -> psutil.Process | None:
-        """The process of that name if it lives and is the one we started."""
+        """Return the process with that name if it is alive and we started it."""
         if child := self._children.get(name):
-            child.poll()  # a dead child stays a zombie until it is asked
+            child.poll()  # a dead child stays a zombie until it is polled
         record = self._read(name)
         with suppress(psutil.Error):
             if record and record[1].is_of(record[0]):
@@ -94,10 +94,10 @@ class Processes:
         return leader is not None and (health.port is None or _listens(leader, health.port)) and health.probe()
 
     def wait(self, health: Health) -> None:
-        """Until it is healthy.
+        """Wait until a process is healthy.
 
         Raises:
-            WorkspaceError: it ended, or is not healthy in time; with the last lines of its log.
+            WorkspaceError: it ended, or is not healthy in time. The message has the last lines of its log.
         """
         deadline = time.monotonic() + health.patience_seconds
         while not self.is_healthy(health):
@@ -110,7 +110,7 @@ class Processes:
             time.sleep(0.1)
 
     def stop(self, names: Iterable[str]) -> None:
-        """End these processes and all they started: asked first, killed after a grace. Strangers are never touched."""
+        """End these processes and all that they started, with SIGTERM, then SIGKILL. Never end foreign processes."""
         names = list(names)
         with _uninterrupted():
             for send, patience in ((psutil.Process.terminate, GRACE_SECONDS), (psutil.Process.kill, 5)):
@@ -124,12 +124,12 @@ class Processes:
                 self._children.pop(name, None)
 
     def members(self, names: Iterable[str]) -> list[psutil.Process]:
-        """These processes, their descendants, their sessions, and whoever carries their mark."""
+        """Return these processes, their descendants, their sessions, and every process with their mark."""
         names = list(names)
         marks = {str(self._record(name)) for name in names}
         leaders = [leader for name in names if (leader := self.find(name))]
-        # An id is not given away while its session lives, so one without its leader is still ours; but not after a
-        # reboot, when a stranger may have made a session of that id.
+        # The system does not reuse an id while its session lives, so a session without its leader is still ours. After
+        # a reboot it may not be: a foreign process may have created a session with that id.
         records = [record for name in names if (record := self._read(name))]
         living = {leader.pid for leader in leaders}
         sessions = {pid: start for pid, start in records if pid in living or not psutil.pid_exists(pid)}
@@ -153,7 +153,7 @@ class Processes:
         return self._run / f"{name}.json"
 
     def _read(self, name: str) -> tuple[int, Start] | None:
-        """Process id and start; None where there is no record."""
+        """Return process id and start, or None if there is no record."""
         try:
             record = json.loads(self._record(name).read_text())
             return int(record["pid"]), Start.parse(record["start"])
@@ -179,13 +179,13 @@ done"""
 
 
 def restarted(command: Sequence[str]) -> tuple[str, ...]:
-    """That command, and again when it fails: after 1, 4, 9 and 16 seconds, and no more where it cannot start."""
+    """Return a command that repeats this one when it fails, after 1, 4, 9 and 16 s. It gives up if it cannot start."""
     return ("/bin/sh", "-c", _AGAIN, "sh", *command)
 
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port just left counts as free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port just released is free
         try:
             probe.bind((HOST, port))
         except OSError:
@@ -194,14 +194,14 @@ def is_free(port: int) -> bool:
 
 
 def any_free_port(taken: Iterable[int] = ()) -> int:
-    """One that the system gives to nobody who asks for any, as a server's inner ports do: it is bound later."""
+    """Return a free port that the system does not assign by itself: it must still be free when it is bound later."""
     while (port := _random.randrange(*_PORTS)) in taken or not is_free(port):
         pass
     return port
 
 
 def _listens(leader: psutil.Process, port: int) -> bool:
-    """Whether the process or a child of it listens there: that something answers does not say who."""
+    """Return whether the process or a child of it listens on the port. An answer could come from another process."""
     for process in (leader, *_descendants(leader)):
         with suppress(psutil.Error):
             for connection in process.net_connections(kind="tcp"):
@@ -226,7 +226,7 @@ def _is_alive(process: psutil.Process) -> bool:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait until the block, which ends by itself, has ended: half a stop leaves processes behind."""
+    """Ignore Ctrl-C and SIGTERM during the block, which ends by itself: half a stop would leave processes behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -240,7 +240,7 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def cpu_seconds(*processes: psutil.Process) -> float:
-    """Of these processes and the children that they have waited for."""
+    """Return the CPU seconds of these processes and of the children that they have waited for."""
     seconds = 0.0
     for process in processes:
         with suppress(psutil.NoSuchProcess):

@@ -1,8 +1,8 @@
 """The Spark server's Python side: pyspark's own daemon, whose workers have as much memory as on serverless compute.
 
-It ends when it has had no worker for a while. Every Spark Connect session has one, and Spark 4.1 lets it live on when
-the session has ended (SPARK-54055): a process of 50 MB for each job that ran Python. One that a session misses is
-started again by Spark.
+The daemon ends when it has had no worker for a while. Every Spark Connect session has a daemon, and Spark 4.1 does not
+end it with the session (SPARK-54055): it leaves a process of 50 MB for each job that ran Python. If a session needs its
+daemon again, Spark starts a new one.
 """
 
 import os
@@ -13,9 +13,9 @@ import psutil
 from pyspark import daemon
 
 IDLE_SECONDS = 60
-# Of a worker: "custom code in UDFs cannot exceed 1 GB memory" (learn.microsoft.com, limitations of serverless compute).
-# RLIMIT_DATA counts what a process may write and shares with nobody, which is what it can fill. RLIMIT_AS would count
-# 240 MB of libraries that are only mapped; Linux ignores RLIMIT_RSS.
+# A worker: "custom code in UDFs cannot exceed 1 GB memory" (learn.microsoft.com, limitations of serverless compute).
+# RLIMIT_DATA counts private writable memory, which is the memory that code can fill. RLIMIT_AS would also count 240 MB
+# of libraries that are only mapped; Linux ignores RLIMIT_RSS.
 WORKER_BYTES = 2**30
 
 
@@ -26,7 +26,7 @@ def _end_if_idle(*_: object) -> None:
 
 
 def limit_memory() -> None:
-    """Of this process, and so of its forks, the workers."""
+    """Limit the memory of this process, and so of its forks, the workers."""
     resource.setrlimit(resource.RLIMIT_DATA, (WORKER_BYTES, WORKER_BYTES))
 
 

@@ -1,4 +1,4 @@
-"""`./retailflow quarantine`: what is held back and why, and judging it again under the present contracts."""
+"""`./retailflow quarantine`: list and show quarantined records, and validate them again by the current contracts."""
 
 import time
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _Entity = Annotated[str | None, typer.Option("--entity", help="Only this feed.")
 
 @dataclass(frozen=True)
 class Held:
-    """What quarantine holds of one feed: how many records, and the first and the last of their dates."""
+    """The quarantined records of one feed: their count, and their first and last ingestion date."""
 
     entity: str
     count: int
@@ -44,7 +44,7 @@ def list_reasons(
     name: _Entity = None,
     day: Annotated[str | None, typer.Option("--date", metavar="DATE", help="Only this ingestion date.")] = None,
 ) -> None:
-    """Count what is held, by entity, ingestion date and reason. A record with two reasons counts under each."""
+    """Count quarantined records by feed, ingestion date and reason. A record with two reasons counts under each."""
     names, when = _names(name), _between(day and calendar_date(day), day and calendar_date(day))
     with session(_running(Workspace()).spark_remote) as spark:
         held = _held(spark, names, when)
@@ -62,10 +62,10 @@ def list_reasons(
 def show(
     name: Annotated[str, typer.Option("--entity", help="The feed.")],
     day: Annotated[str, typer.Option("--date", metavar="DATE", help="The ingestion date.")],
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many records.")] = 20,
-    raw: Annotated[bool, typer.Option("--raw", help="Their text too. It may be personal data.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many records.")] = 20,
+    raw: Annotated[bool, typer.Option("--raw", help="Show their text too. It may be personal data.")] = False,
 ) -> None:
-    """Show held records: file, position from 0, and reasons."""
+    """Show quarantined records: file, position from 0, and reasons."""
     names, moment = _names(name), calendar_date(day)
     when = _between(moment, moment)
     with session(_running(Workspace()).spark_remote) as spark:
@@ -87,9 +87,9 @@ def retry(
     first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="The first ingestion date.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="The last ingestion date.")] = None,
 ) -> None:
-    """Judge held records again under the present contracts, and take those that now pass into SILVER and GOLD.
+    """Validate quarantined records again by the current contracts, and take the valid ones into SILVER and GOLD.
 
-    Without options that is all there are. Exit code 1 when the run fails.
+    Without options it covers all of them. Exit code 1 if the run fails.
     """
     names = _names(name)
     start, end = (text and calendar_date(text) for text in (first, last))
@@ -119,7 +119,7 @@ def retry(
 
 
 def _replay(client: AirflowClient, conf: dict) -> bool:
-    """Run the DAG and wait for its end; whether it succeeded."""
+    """Run the DAG and wait for its end. Returns whether it succeeded."""
     client.wait_for_dag(DAG_ID, seconds=30)
     run_id = client.trigger(DAG_ID, datetime.now(UTC), conf)
     with steps() as on_step:
@@ -158,7 +158,7 @@ def _between(first: date | None, last: date | None) -> str:
 
 
 def _held(spark: "SparkSession", names: Sequence[str], when: str) -> list[Held]:
-    """Per feed that has any. A feed that never ran has no quarantine yet."""
+    """Return one item per feed with quarantined records. A feed that never ran has no quarantine table yet."""
     found = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.quarantine").collect()}
     parts = _union([name for name in names if name in found], f"ingestion_date FROM {{table}} WHERE {when}")
     if not parts:
@@ -174,6 +174,6 @@ def _reasons(spark: "SparkSession", names: Sequence[str], when: str) -> list["Ro
 
 
 def _union(names: Sequence[str], rest: str) -> str:
-    """A SELECT of `entity` and the rest over these feeds' quarantine tables; empty where there are no names."""
+    """Return a SELECT of `entity` and the rest over these feeds' quarantine tables; empty if there are no names."""
     selects = (f"SELECT '{name}' entity, {rest.format(table=f'{CATALOG}.quarantine.{name}')}" for name in names)
     return " UNION ALL ".join(selects)

@@ -1,4 +1,4 @@
-"""Releases of the jobs: built from the checkout, and deployed to the local workspace as to any other."""
+"""Releases of the jobs. They are built from the checkout and deployed to the local workspace as to any other."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ _SOURCES = ("include/retailflow", "spark_jobs", "pyproject.toml", "uv.lock", "RE
 
 
 def version_of_checkout() -> str:
-    """`0.1.0+g<commit>`; with a digest of the sources where they differ from the commit, or where there is no Git."""
+    """Return `0.1.0+g<commit>`, with a digest of the sources if they differ from the commit or there is no Git."""
     commit = _git("rev-parse", "HEAD")
     if commit and _git("status", "--porcelain", "--", *_SOURCES) == "":
         return of_commit(commit)
@@ -29,9 +29,9 @@ def version_of_checkout() -> str:
 
 
 def build(folder: Path, release: Release | None = None) -> Release:
-    """Make a release of the checkout as a new folder named by its version below `folder`, unless it is there.
+    """Build a release of the checkout in a new folder below `folder`, named by its version, unless it exists.
 
-    The same commit gives the same bytes. Raises: WorkspaceError where a program fails; nothing is left then.
+    The same commit gives the same bytes. Raises: WorkspaceError if a program fails; no files are left then.
     """
     release = release or Release(version_of_checkout())
     place = folder / release.version
@@ -52,9 +52,9 @@ def build(folder: Path, release: Release | None = None) -> Release:
 
 
 def deploy(root: Path, version: str | None = None) -> Release:
-    """Make new DAG runs take the checkout's release, built where it is missing, or another one that is there.
+    """Make new DAG runs use the checkout's release, which is built if it is missing, or another existing release.
 
-    Raises: WorkspaceError where the release cannot be built, or is not there.
+    Raises: WorkspaceError if the release cannot be built or does not exist.
     """
     folder = workspace_files(root) / "releases"
     release = Release(version) if version else build(folder)
@@ -68,7 +68,7 @@ def deploy(root: Path, version: str | None = None) -> Release:
 
 
 def pack(folder: Path) -> Release:
-    """Put into a new folder what a deployment needs: the release, and the bundle with all that its files name."""
+    """Create a folder with all that a deployment needs: the release, and the bundle with the files that it names."""
     if folder.exists():
         raise WorkspaceError(f"{folder} is there already. Remove it, or name another folder.")
     release = build(folder / "releases")
@@ -79,12 +79,12 @@ def pack(folder: Path) -> Release:
 
 
 def _no_script(folder: str, names: list[str]) -> list[str]:
-    """Of spark_jobs all but the scripts themselves: the package is in the wheel."""
+    """Return the names in spark_jobs to leave out, all but the scripts: the package is in the wheel."""
     return [name for name in names if name in ("retailflow_spark", "__pycache__")]
 
 
 def _wheel(release: Release, folder: Path) -> Path:
-    commit_time = _git("log", "-1", "--format=%ct") or "315532800"  # the first moment that a ZIP file can hold
+    commit_time = _git("log", "-1", "--format=%ct") or "315532800"  # the first moment that a ZIP file can store
     _run("build", "--wheel", "--out-dir", str(folder), SOURCE_DATE_EPOCH=commit_time, **{VARIABLE: release.version})
     (folder / ".gitignore").unlink(missing_ok=True)
     return folder / Path(release.wheel).name
@@ -94,7 +94,7 @@ def _place(fresh: Path, place: Path) -> None:
     try:
         fresh.rename(place)
     except OSError:
-        if not place.exists():  # else another build of the same release was quicker
+        if not place.exists():  # else another build of the same release was faster
             raise
 
 
@@ -106,10 +106,10 @@ def _files() -> Iterator[Path]:
 
 
 def _run(*arguments: str, **settings: str) -> str:
-    """The output of a uv command on the checkout, from uv's cache if it has all that is needed."""
+    """Return the output of a uv command on the checkout. It uses only uv's cache if that has everything."""
     uv = find_uv()
     if not uv:
-        raise WorkspaceError("There is no uv: start by ./retailflow, which brings it.")
+        raise WorkspaceError("There is no uv: start by ./retailflow, which installs it.")
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE} | settings
     for offline in (["--offline"], []):
         command = [uv, *arguments, "--quiet", *offline]
@@ -121,7 +121,7 @@ def _run(*arguments: str, **settings: str) -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """Its output without the last line end; None where there is no Git, or no repository of its own."""
+    """Return Git's output without the last line end; None if there is no Git or the checkout is no repository."""
     if not (REPOSITORY / ".git").exists():
         return None
     command = ["git", "-C", str(REPOSITORY), *arguments]

@@ -1,4 +1,4 @@
-"""What a demo leaves behind, read back from the tables: rows per layer, quarantine and its reasons, revenue."""
+"""The result of a demo, read back from the tables: rows per layer, quarantine and its reasons, revenue."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ def processor_time(seconds: Mapping[str, float]) -> Table:
 
 
 def tables(spark_remote: str, days: Sequence[date], source: Path | None) -> bool:
-    """Print what the tables hold. False where a public data set's total differs."""
+    """Print the contents of the tables. Returns False if a public data set's total differs."""
     with session(spark_remote) as spark:
         console.print(_rows(spark, days), _gold(spark), _quarantine(spark, days), _revenue(spark, days))
         return _against_source(spark, days, source) if source else True
@@ -115,7 +115,7 @@ def _quarantine(spark: "SparkSession", days: Sequence[date]) -> Table:
 def _revenue(spark: "SparkSession", days: Sequence[date]) -> Table:
     table = Table(title=f"Revenue per channel, business dates of {_span(days)}", title_justify="left")
     for heading in ("channel", "currency", "orders", "units", "gross", "discount", "net", "tax", "returned"):
-        # A number too wide for its column goes on in the next line; it is never cut off.
+        # A number that is too wide for its column continues in the next line; it is never cut off.
         table.add_column(heading, justify="left" if heading in ("channel", "currency") else "right", overflow="fold")
     rows = spark.sql(
         f"""SELECT channel, currency, count(DISTINCT CASE WHEN quantity > 0 THEN sale_id END) orders,
@@ -130,7 +130,7 @@ def _revenue(spark: "SparkSession", days: Sequence[date]) -> Table:
 
 
 def _against_source(spark: "SparkSession", days: Sequence[date], source: Path) -> bool:
-    """The mart and what quarantine holds beside DuckDB's own reading of the CSV files."""
+    """Compare mart and quarantine with DuckDB's own reading of the CSV files. Returns whether they match exactly."""
     mart = spark.sql(
         f"""SELECT business_date, category, sum(order_count) order_count, sum(unit_count) unit_count,
                    sum(net_amount) net_amount

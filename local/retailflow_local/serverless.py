@@ -1,7 +1,7 @@
-"""What serverless compute refuses, refused here: settings, caches, and views that all sessions share.
+"""The rules of serverless compute, which refuses settings, caches, and views that all sessions share.
 
-Databricks refuses it on the server. Here the session's own client does. Open-source Spark takes such rules only as Java
-classes, and a proxy in front of the server would copy every row. A job cannot leave the rules out by accident: its
+Databricks enforces them on the server. Here the session's own client does. Open-source Spark accepts such rules only as
+Java classes, and a proxy in front of the server would copy every row. A job cannot bypass the rules by accident: its
 process has them before its script starts, for every session that it opens (docs/adr/0017).
 """
 
@@ -24,7 +24,7 @@ SETTINGS = frozenset(
         "spark.sql.shuffle.partitions",
     }
 )
-# What pyspark's client reads for itself, as it does on Databricks: how to send rows, show a frame, report an error.
+# Settings that pyspark's client itself reads, as on Databricks: how to send rows, show a frame, report an error.
 _READ_BY_THE_CLIENT = re.compile(
     r"spark\.sql\.(timestampType|session\.localRelation\w+|connect\.serverStacktrace\.enabled)"
     r"|spark\.sql\.(execution\.(arrow|pandas|pyspark|pythonUDT?F)|pyspark|repl\.eagerEval)\..+"
@@ -42,7 +42,7 @@ _STATEMENTS = {
         (r"CREATE\s+(OR\s+REPLACE\s+)?GLOBAL\s+TEMP(ORARY)?\s+VIEW", "GLOBAL TEMPORARY VIEW"),
     )
 }
-# Spark Connect's names of requests, and what Databricks calls them.
+# The names of requests in Spark Connect, and those in Databricks' messages.
 _REQUESTS = {
     "persist": "PERSIST TABLE",
     "unpersist": "UNPERSIST TABLE",
@@ -113,7 +113,7 @@ def _check_plan(request: Any) -> None:
 
 
 def check_statement(query: str) -> None:
-    """Raises: AnalysisException for a statement of SQL that serverless compute refuses."""
+    """Check an SQL statement. Raises: AnalysisException if serverless compute refuses it."""
     if (found := _SETS.match(query)) and found[1] not in SETTINGS:
         raise _unavailable(found[1] or "*")
     for pattern, name in _STATEMENTS.items():

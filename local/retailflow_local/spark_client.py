@@ -1,8 +1,8 @@
-"""Sessions on the workspace's Spark Connect server, opened and closed here and nowhere else.
+"""Open and close sessions on the workspace's Spark Connect server. No other module does.
 
-pyspark closes a session once more when the garbage collector finds it, also one that was stopped. That may happen in
-any thread. In the thread that serves a gRPC channel it deadlocks: closing waits for requests that only this thread can
-answer, and every query of the process waits with them. So nothing is left for the collector to close.
+pyspark closes a session again when the garbage collector finds it, even if it was stopped. That may happen in any
+thread. In the thread that serves a gRPC channel it deadlocks: closing waits for requests that only this thread can
+answer, and every query of the process waits with them. So this module leaves nothing for the collector to close.
 """
 
 from collections.abc import Iterator
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 def with_parameters(remote: str, **parameters: str) -> str:
-    """The address `sc://host:port`, which may have parameters already, with these."""
+    """Return the address `sc://host:port`, which may already have parameters, with these added."""
     given = (f"{name}={value}" for name, value in parameters.items())
     return ";".join([remote if "/;" in remote else f"{remote}/", *given])
 
 
 def open_session(remote: str, *, is_serverless: bool = True) -> "SparkSession":
-    """A new session in UTC. Its client gives up after seconds where the server is gone; pyspark's own would wait for
-    ten minutes, and hold up Ctrl-C and the exit of Python.
+    """Open a session in UTC. If the server is gone, its client gives up after seconds; pyspark's own would wait for ten
+    minutes, and delay Ctrl-C and the exit of Python.
 
     Args:
-        is_serverless: whether it keeps the rules of serverless compute. Only a tool that is no job may go without them.
+        is_serverless: whether the rules of serverless compute apply. Only a tool that is not a job may bypass them.
     """
     from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import DefaultPolicy
@@ -45,7 +45,7 @@ def open_session(remote: str, *, is_serverless: bool = True) -> "SparkSession":
 
 
 def close_session(spark: "SparkSession", *, is_server_gone: bool = False) -> None:
-    """Release the session on the server, unless that is gone, and close its channel, for good."""
+    """Release the session on the server, unless the server is gone, and close its channel for good."""
     spark.release_session_on_close = not is_server_gone
     spark.stop()
     spark.client.close = lambda: None  # what the collector would call
@@ -53,9 +53,9 @@ def close_session(spark: "SparkSession", *, is_server_gone: bool = False) -> Non
 
 @contextmanager
 def session(remote: str, *, is_serverless: bool = True) -> Iterator["SparkSession"]:
-    """A session, as of `open_session`, that is closed at the end of the block, while the server still runs.
+    """Open a session as `open_session` does, and close it at the end of the block, while the server still runs.
 
-    Raises: WorkspaceError with Spark's sentence where it refuses a query.
+    Raises: WorkspaceError with Spark's message if it refuses a query.
     """
     from pyspark.errors import PySparkException
 

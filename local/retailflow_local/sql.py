@@ -1,4 +1,4 @@
-"""`./retailflow sql "SELECT …"`: a look at any table of the local lakehouse, as a table, CSV or Parquet."""
+"""`./retailflow sql "SELECT …"`: query any table of the local lakehouse, with a table, CSV or Parquet as the result."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,7 @@ def run(workspace: Workspace, statement: str, output: Path | None, *, as_csv: bo
     """Print the rows, or write them to a file that ends in .csv or .parquet. Tables are named `schema.table`.
 
     Raises:
-        WorkspaceError: it is no query, Spark refuses it, the file ends otherwise, or the workspace does not run.
+        WorkspaceError: it is not a query, Spark refuses it, the file has another ending, or the workspace does not run.
     """
     if output and output.suffix not in (".csv", ".parquet"):
         raise WorkspaceError(f"{output}: the name of the file must end in .csv or .parquet.")

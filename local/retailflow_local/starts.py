@@ -1,6 +1,6 @@
-"""When a process started, so that a later one that is given its id is not taken for it.
+"""When a process started, so that a later process with the same id is not taken for it.
 
-The clock cannot tell: time servers set it, and it stands still while a machine sleeps. The kernel counts ticks since it
+The clock is no proof: time servers set it, and it stops while a machine sleeps. The kernel counts ticks since it
 booted, and names each boot.
 """
 
@@ -15,14 +15,14 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True)
 class Start:
-    """A boot of the machine, and ticks since then."""
+    """The start of a process: a boot of the machine, and ticks since then."""
 
     boot: str
     ticks: int
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
-        """None where there is no such process."""
+        """Return the start of a process, or None if there is no such process."""
         try:
             if _BOOT.exists():
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -33,7 +33,7 @@ class Start:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """What `str` made. Raises: ValueError."""
+        """Parse the text that `str` returned. Raises: ValueError."""
         boot, ticks = text.split()
         return cls(boot, int(ticks))
 
@@ -41,10 +41,10 @@ class Start:
         return f"{self.boot} {self.ticks}"
 
     def is_of(self, pid: int) -> bool:
-        """Whether the process of that id is the one that started then."""
+        """Return whether the process with that id is the one that started then."""
         return Start.of(pid) == self
 
     def may_have_started(self, pid: int) -> bool:
-        """Whether the process of that id is not older: none of an earlier boot, or of before, was started by it."""
+        """Return whether this process may have started the other: it has the same boot and is not older."""
         other = Start.of(pid)
         return other is not None and other.boot == self.boot and other.ticks >= self.ticks

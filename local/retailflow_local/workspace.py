@@ -1,6 +1,6 @@
-"""The local workspace: what stands in for Azure and Databricks on one machine, started and stopped as one.
+"""The local workspace: the services that replace Azure and Databricks on one machine, started and stopped together.
 
-Everything it keeps is under its root; a second workspace with another root runs beside it.
+All its data is under its root. A second workspace with another root can run beside it.
 """
 
 import fcntl
@@ -37,7 +37,7 @@ _SEPARATORS = ",;:?#"
 DEFAULT_ROOT = Path(os.environ.get("RETAILFLOW_HOME") or REPOSITORY) / ".local"
 CORE = ("spark", "azurite", "sources", "jobs", "mail")  # in the order of starting: the slowest first
 AIRFLOW = tuple(airflow.process_name(component) for component in airflow.COMPONENTS)
-DATABASE = "postgres"  # of Airflow, where it was asked for
+DATABASE = "postgres"  # of Airflow, if requested
 PROCESSES = (*CORE, DATABASE, *AIRFLOW)
 TITLES = {
     "spark": "Spark Connect server",
@@ -60,7 +60,7 @@ def _quiet(step: str, detail: str) -> None:
 class Workspace:
     """`with Workspace(root).running(): …` for tests, `start()` and `stop()` for commands.
 
-    Addresses hold once it has been started.
+    Addresses are valid once it has been started.
     """
 
     def __init__(self, root: Path = DEFAULT_ROOT) -> None:
@@ -69,7 +69,7 @@ class Workspace:
 
     @contextmanager
     def running(self, *, airflow: bool = False, on_step: Progress = _quiet, **wishes: Any) -> Iterator["Workspace"]:
-        """Started for the block, as by `start`; what ran before goes on after it."""
+        """Start the workspace for the block, as `start` does. What ran before keeps running after it."""
         started = self.start(airflow=airflow, on_step=on_step, **wishes)
         try:
             yield self
@@ -85,12 +85,12 @@ class Workspace:
         database: str | None = None,
         on_step: Progress = _quiet,
     ) -> list[str]:
-        """Start what does not run yet and wait until all is healthy. Returns the names of what it started.
+        """Start the processes that do not run, and wait until all are healthy. Returns the names of the started ones.
 
-        `database` is sqlite or postgres; without it that of the last time.
+        `database` is sqlite or postgres; by default, that of the last start.
 
         Raises:
-            WorkspaceError: something is missing or does not get healthy; what was started is stopped again.
+            WorkspaceError: something is missing or does not become healthy; the started processes are stopped again.
         """
         self._refuse_path()
         with self._alone():
@@ -108,7 +108,7 @@ class Workspace:
             return missing
 
     def stop(self, names: list[str] | None = None) -> list[str]:
-        """Stop these, or all that runs: Airflow first, so that nothing is submitted to what is going away."""
+        """Stop these processes, or all. Airflow stops first, so that it submits nothing to services that stop."""
         with self._alone(wait=True):
             wanted = PROCESSES if names is None else names
             found = [name for name in wanted if self.processes.members([name])]
@@ -122,7 +122,7 @@ class Workspace:
         return PROCESSES if read_state(self.root).database == "postgres" else CORE + AIRFLOW
 
     def health(self, name: str) -> Health:
-        """When that process is healthy. Raises KeyError for a name that is none of PROCESSES."""
+        """Return a process's health check. Raises: KeyError for a name that is not in PROCESSES."""
         ports = self.ports
         if name in AIRFLOW:
             return airflow.health(name.removeprefix("airflow-"), ports["airflow"], self.processes.find)
@@ -138,18 +138,18 @@ class Workspace:
         }[name]
 
     def environment(self) -> dict[str, str]:
-        """For Airflow's processes and for people's own `airflow` commands: the caller's, with this workspace's."""
+        """Return the caller's environment with `settings`, for Airflow's processes and people's `airflow` commands."""
         return inherited() | self.settings()
 
     def settings(self) -> dict[str, str]:
-        """The variables that make Airflow, and what loads an environment, work on this workspace. They hold secrets."""
+        """Return the variables that connect Airflow and our code to this workspace. They contain secrets."""
         return {
             **airflow.environment(self.root, REPOSITORY, self.ports, self.secrets, read_state(self.root).database),
             "RETAILFLOW_DBT": str(Path(sys.executable).parent / "retailflow-dbt"),
             "RETAILFLOW_ENV": "local",
             "RETAILFLOW_REPORT": str(self.root / "report" / "index.html"),
             "RETAILFLOW_SOURCES_URL": self.sources_url,
-            "SPARK_REMOTE": self.spark_remote,  # dbt's; Airflow itself has no Spark
+            "SPARK_REMOTE": self.spark_remote,  # for dbt; Airflow itself has no Spark
         }
 
     @property
@@ -160,7 +160,7 @@ class Workspace:
 
     @property
     def release(self) -> Release:
-        """The one that new DAG runs take."""
+        """The release that new DAG runs use."""
         return Release(release_file(self.root).read_text().strip())
 
     @property
@@ -173,12 +173,12 @@ class Workspace:
 
     @property
     def spark_address(self) -> str:
-        """By name: without TLS a client sends its token to no other host."""
+        """The server's address by name: without TLS a client sends its token only to localhost."""
         return f"sc://localhost:{self.ports['spark']}"
 
     @property
     def spark_remote(self) -> str:
-        """With the token that the server asks for."""
+        """The server's address with the token that it requires."""
         return with_parameters(self.spark_address, token=self.secrets.spark_token)
 
     @property
@@ -206,7 +206,7 @@ class Workspace:
         return self.secrets.airflow_password
 
     def require_spark(self) -> None:
-        """Raises: WorkspaceError where the Spark server does not run."""
+        """Raises: WorkspaceError if the Spark server does not run."""
         if not self.processes.find("spark"):
             raise WorkspaceError("The Spark server does not run. Start the workspace with ./retailflow up.")
 
@@ -217,11 +217,11 @@ class Workspace:
         return airflow.AirflowClient(self.airflow_url, self.airflow_password)
 
     def command(self, name: str, on_step: Progress = _quiet) -> commands.Command:
-        """What runs that process, with its environment; what it needs is fetched and prepared."""
+        """Return the command of a process and its environment, after what it needs was fetched and prepared."""
         return commands.command_of(self, name, on_step)
 
     def become(self, name: str) -> NoReturn:
-        """Turn this process into that one, which is how a container runs it. Airflow is then on PostgreSQL."""
+        """Replace this process with that one, as a container does. Airflow then uses PostgreSQL."""
         with self._alone(wait=True):
             if not read_state(self.root).ports:
                 self._remember({}, None, "postgres")
@@ -230,13 +230,13 @@ class Workspace:
         self.processes.become(name, command, environment)
 
     def furnish(self, on_step: Progress = _quiet) -> None:
-        """What the processes need of each other, once those of CORE and the database run: container, schemas, user."""
+        """Create what the processes need of each other, once CORE and the database run: container, schemas, users."""
         azurite.container(self.ports["azurite"])
         spark_server.create_schemas(self.spark_remote)
         self._prepare_airflow(on_step)
 
     def _refuse_path(self) -> None:
-        """Raises: WorkspaceError where a path holds what some part of the stack takes for the end of one."""
+        """Raises: WorkspaceError if a path has a character that some part of the stack takes for the end of a path."""
         for path in (self.root, REPOSITORY):
             if found := sorted(set(str(path)) & set(_SEPARATORS)):
                 raise WorkspaceError(
@@ -245,7 +245,7 @@ class Workspace:
                 )
 
     def _remember(self, wished: dict[str, int], simulation: Simulation | None, database: str | None) -> None:
-        """Ports, world, database. While anything runs its ports stay: whoever runs was told those of the others."""
+        """Store ports, world and database. The ports stay while a process runs, because it knows the others' ports."""
         state = read_state(self.root)
         runs = [name for name in PROCESSES if self.processes.find(name)]
         if set(runs) & set(AIRFLOW) and database not in (None, state.database):
@@ -256,7 +256,7 @@ class Workspace:
         write_state(self.root, State(ports, simulation or state.simulation, database or state.database))
 
     def _start_all(self, missing: list[str], on_step: Progress) -> None:
-        """Everything gets ready side by side, but nothing of Airflow that runs tasks starts before what they need."""
+        """Start everything side by side, but start Airflow's processes that run tasks only after what tasks need."""
         core = [name for name in CORE if name in missing]
         self._start(core, on_step)
         server, *runners = AIRFLOW
@@ -279,10 +279,10 @@ class Workspace:
         airflow.prepare(self.root, self.secrets, self.environment(), kind, self.ports["postgres"], log, on_step)
 
     def _start(self, names: Iterable[str], on_step: Progress = _quiet) -> None:
-        """Starts them without waiting: they get ready side by side."""
+        """Start processes without waiting, so that they get ready side by side."""
         for name in names:
             command, environment = self.command(name, on_step)
-            # On SQLite, which locks no rows, Airflow's scheduler can end when somebody clears what it works on.
+            # On SQLite, which locks no rows, Airflow's scheduler can fail when somebody clears a task that it works on.
             again = name == airflow.process_name("scheduler")
             self.processes.start(name, restarted(command) if again else command, environment)
 
@@ -293,7 +293,7 @@ class Workspace:
 
     @contextmanager
     def _alone(self, *, wait: bool = False) -> Iterator[None]:
-        """One start or stop at a time for this root. Raises WorkspaceError rather than wait, unless asked to."""
+        """Allow one start or stop at a time for this root. Raises: WorkspaceError if another runs, unless `wait`."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.root / "lock").open("w") as file:
             try:

@@ -73,7 +73,7 @@ def test_a_tool_that_cannot_be_brought_is_skipped_with_the_reason(monkeypatch, t
     uv.chmod(0o755)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(virtual_environments, "find_uv", lambda: str(uv))
-    with pytest.raises(Skipped, match="checkov could not be brought: error: no route to host"):
+    with pytest.raises(Skipped, match="checkov could not be installed: error: no route to host"):
         tools.checkov()
 
 

@@ -1,4 +1,4 @@
-"""The public AdventureWorks data set as RetailFlow's feeds, and an independent count of what it holds."""
+"""The public AdventureWorks data set as RetailFlow's feeds, and an independent computation of its revenue."""
 
 from retailflow_local.adventureworks.converter import AdventureWorks
 

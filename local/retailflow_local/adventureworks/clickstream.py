@@ -1,4 +1,4 @@
-"""The public web events of `clickstream_ecom`: another shop's, in the spring of 2024, so no other feed meets them."""
+"""The public web events of `clickstream_ecom`. They are another shop's, from spring 2024, so no other feed matches."""
 
 import csv
 import gzip
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from retailflow.raw import Part
 
-# Pages of the source that the feed knows under another name. What is not here and is no event type of the feed
-# (wishlist_add, compare, support_chat, checkout_bug) is passed on as it stands and ends in quarantine.
+# Pages of the source that have another name in the feed. Other events that the feed does not know (wishlist_add,
+# compare, support_chat, checkout_bug) are passed on unchanged and end in quarantine.
 _PAGES = {
     "page_view": "home catalog promo_page filter_results cart account_page review_page error_page",
     "checkout": "shipping_details payment_details",
@@ -18,9 +18,9 @@ _EVENT_TYPES = {page: event_type for event_type, pages in _PAGES.items() for pag
 
 
 def clickstream(path: Path, day: date) -> list[Part]:
-    """The day's events, one gzip file of NDJSON an hour. Empty where the file is absent or has no such day.
+    """Return the day's events, one gzip file of NDJSON per hour. Empty if the file is absent or has no such day.
 
-    The source has no event id: it is the number of the row. Its times name no zone and are taken for UTC.
+    The source has no event id, so the row number is the id. Its times have no zone and are read as UTC.
     """
     if not path.is_file():
         return []

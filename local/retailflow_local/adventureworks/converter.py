@@ -1,4 +1,4 @@
-"""A day of the public AdventureWorks data as deliveries in RAW, as its source systems would have made them."""
+"""Convert a day of the public AdventureWorks data to deliveries in RAW, as its source systems would have made them."""
 
 import csv
 import hashlib
@@ -25,11 +25,11 @@ from retailflow_local.simulator.encode import schema_of
 
 class AdventureWorks:
     """The data set at `folder` (`adventureworks_sales`), with its siblings `adventureworks_oltp` and
-    `clickstream_ecom` where they are present. Files are read once, when first needed.
+    `clickstream_ecom` if they are present. Each file is read once, when it is first needed.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Raises WorkspaceError where `folder` does not hold the data set whole."""
+        """Raises: WorkspaceError if the data set at `folder` is incomplete."""
         self._folder = folder.resolve()
         self._sales: Sales = read_sales(self._folder)
 
@@ -42,10 +42,10 @@ class AdventureWorks:
         """Deliver every feed of a day, each complete with `_SUCCESS`. Repeating it changes nothing.
 
         Args:
-            first: whether this is the first day that is loaded; it brings all customers, later days bring none.
+            first: whether this is the first day loaded. It delivers all customers; later days deliver none.
 
         Returns:
-            A sentence per entity, on what was delivered and what the data set lacks.
+            One sentence per feed, which says what was delivered or why the delivery is empty.
         """
         clicks = self._folder.parent / "clickstream_ecom" / "clickstream.csv.gz"
         feeds: dict[str, tuple[list[Part], str]] = {
@@ -91,7 +91,7 @@ class AdventureWorks:
         return [Part(".csv", text.getvalue().encode(), len(rows))]
 
     def _inventory(self, day: date) -> list[Part]:
-        """The one undated state of stock that the source has, as every day's snapshot."""
+        """Return the stock levels as the day's snapshot. The source has them only once, without a date."""
         if not self._oltp:
             return []
         rows = []
@@ -108,16 +108,16 @@ class AdventureWorks:
         return {row["ProductSKU"]: key for key, row in self._sales.products.items()}
 
     def _key_of(self, oltp_product: Row) -> str | None:
-        """The ProductKey of a product of the second data set: both write the same article number."""
+        """Return the ProductKey of a product of the second data set. Both sets have the same article numbers."""
         return self._keys.get(oltp_product["ProductNumber"])
 
 
 def _deliver(store: raw.RawStore, entity: str, day: date, parts: list[Part], why_empty: str) -> str:
     moment = datetime.combine(day, time(23), UTC)
-    # The content is part of the name: a day first loaded without its customers can be given them later.
+    # The batch id depends on the content, so a day that was loaded without its customers can get them later.
     digests = [hashlib.sha256(part.payload).hexdigest() for part in parts]
     raw.deliver(store, entity, day, ulid(moment, "adventureworks", entity, *digests), moment, parts)
-    if contract(entity).delivery == "api":  # the ingestion then finds that its source has nothing for this day
+    if contract(entity).delivery == "api":  # the ingestion then finds its own batch, empty, and fetches nothing
         raw.deliver(store, entity, day, next(raw.ingested_batch_ids(entity, day)), moment, [])
     raw.complete(store, entity, day)
     count = sum(part.records for part in parts)
@@ -125,7 +125,7 @@ def _deliver(store: raw.RawStore, entity: str, day: date, parts: list[Part], why
 
 
 def _page(entity: str, items: list[records.Record]) -> list[Part]:
-    """The records as the one page of an API that has no more to give."""
+    """Return the records as the only page of an API's answer; no file if there are no records."""
     if not items:
         return []
     return [Part(".json", raw.join_pages([_json({entity: items, "next_cursor": None})]), len(items))]

@@ -1,6 +1,6 @@
-"""What the public files say the revenue is, computed by DuckDB from the CSV alone, and how the mart compares to it.
+"""Compute the revenue of the public files with DuckDB, from the CSV alone, and compare the mart with it.
 
-This shares no code with the converter or the jobs: it is the second opinion.
+This module shares no code with the converter or the jobs, so it is an independent second opinion.
 """
 
 import json
@@ -65,7 +65,7 @@ Key = tuple[date, str]  # business_date, category
 
 @dataclass(frozen=True)
 class Source:
-    """The source's truth. A line without a readable quantity and price counts as a line and amounts to nothing."""
+    """The totals of the source. A line without a readable quantity and price counts as a line, with amount zero."""
 
     amounts: dict[Key, Amounts]
     order_count: int
@@ -89,7 +89,7 @@ class Compared:
 
     @property
     def difference(self) -> Amounts:
-        """What is neither in the mart nor in quarantine: zero in every measure, or something is wrong."""
+        """The amounts that are neither in the mart nor in quarantine. Each of them must be zero."""
         return self.source - self.mart - self.quarantined
 
 
@@ -104,12 +104,13 @@ class Comparison:
 
 
 def source_totals(folder: Path, start: date, end: date) -> Source:
-    """Revenue of `adventureworks_sales` by date and category, both dates included, exact to the last digit.
+    """Return the revenue of `adventureworks_sales` by date and category, exact to the last digit.
 
-    Categories come from the sibling `adventureworks_oltp`; what has none is `unknown`, as in the mart.
+    Both dates are included. Categories come from the sibling `adventureworks_oltp`; a product without a category is
+    `unknown`, as in the mart.
 
     Raises:
-        duckdb.Error: a file is missing, or an OrderDate is no date.
+        duckdb.Error: a file is missing, or an OrderDate is not a date.
     """
     oltp = folder.resolve().parent / "adventureworks_oltp"
     with duckdb.connect() as db:
@@ -133,12 +134,12 @@ def source_totals(folder: Path, start: date, end: date) -> Source:
 def compare(
     mart_rows: Iterable[Mapping[str, Any]], quarantined_orders: Iterable[Mapping[str, Any]], source: Source
 ) -> Comparison:
-    """Mart and quarantine beside the source, by date and category and in total.
+    """Compare mart and quarantine with the source, by date and category and in total.
 
     Args:
         mart_rows: business_date, category, order_count, unit_count, net_amount of `daily_revenue_mart`.
-        quarantined_orders: the orders in quarantine, each once, as RAW has them or with `lines` as JSON text, which is
-            how the column `record` of `quarantine.orders` keeps them.
+        quarantined_orders: the orders in quarantine, each once. `lines` is a list, as in RAW, or JSON text, as in the
+            column `record` of `quarantine.orders`.
     """
     mart: dict[Key, Amounts] = defaultdict(Amounts)
     for row in mart_rows:
@@ -170,7 +171,7 @@ def compare(
 
 
 def _short(amount: Decimal) -> Decimal:
-    """The same amount with four decimals, or with more where it has more."""
+    """Return the amount with four decimals, or with more if it needs more."""
     four = amount.quantize(Decimal("0.0001"))
     return four if four == amount else amount
 

@@ -1,7 +1,7 @@
-"""One source row to one record of a feed. A value the contract will refuse is passed on as it stands.
+"""Convert source rows to records of a feed. A value that breaks the contract is passed on unchanged.
 
-Nothing is invented: what the source does not say is null. What it says elsewhere than in its files is fixed by the
-publisher's notes: a line's price is its product's `ProductPrice`, there is no discount and no tax, all in USD.
+Nothing is invented: a value that the source lacks is null. The publisher's notes add some facts to the files: a line's
+price is its product's `ProductPrice`, there is no discount and no tax, and all amounts are in USD.
 """
 
 import re
@@ -12,10 +12,10 @@ from typing import Any
 from retailflow_local.adventureworks.source import Oltp, Row, Sales, us_date
 from retailflow_local.adventureworks.zones import zone_of
 
-# The source dates no master data, so it all holds since before the first order (2017-01-01).
+# The source has no dates for master data, so all of it is valid from before the first order (2017-01-01).
 SINCE = "2016-12-31T00:00:00Z"
-# The source knows completed sales only and says nothing of their progress. Every status but `cancelled` carries
-# revenue; `delivered` is the one nothing follows.
+# The source contains completed sales only, without a status. Every status but `cancelled` counts as revenue;
+# `delivered` is the final one.
 STATUS = "delivered"
 CURRENCY = "USD"
 
@@ -23,9 +23,9 @@ Record = dict[str, Any]
 
 
 def order(lines: list[Row], day: date, sales: Sales, oltp: Oltp) -> Record:
-    """The order that a day's rows of one OrderNumber and CustomerKey make up.
+    """Return the order that consists of a day's rows with one OrderNumber and CustomerKey.
 
-    OrderNumber alone is no key: SO62019 and SO72019 are each used by two customers.
+    OrderNumber alone is not a key: two customers share SO62019, and two share SO72019.
     """
     head = lines[0]
     number, customer = _text(head["OrderNumber"]), _text(head["CustomerKey"])
@@ -55,7 +55,7 @@ def _line(row: Row, sales: Sales) -> Record:
 
 
 def customer(row: Row, oltp: Oltp) -> Record:
-    """A customer; phone and home address come from the second data set, where both keys, number and email, agree."""
+    """Return a customer. Phone and home address come from the second data set, if number and email agree there."""
     email, phone, home = oltp.contacts.get(row["CustomerKey"], ("", "", {}))
     if email.lower() != row["EmailAddress"].lower():
         phone, home = "", {}
@@ -77,7 +77,7 @@ def customer(row: Row, oltp: Oltp) -> Record:
 
 
 def product(row: Row, oltp: Oltp) -> Record:
-    """A product that is sold: its id is ProductKey, the one that order lines use."""
+    """Return a product that is sold. Its id is ProductKey, as in order lines."""
     return _product(row["ProductKey"], row["ProductName"], row["ProductSubcategoryKey"], oltp) | {
         "list_price": _decimal(row["ProductPrice"]),
         "unit_cost": _decimal(row["ProductCost"]),
@@ -85,7 +85,7 @@ def product(row: Row, oltp: Oltp) -> Record:
 
 
 def component(row: Row, oltp: Oltp) -> Record:
-    """A product that only the second data set knows: parts, and models that these years do not sell."""
+    """Return a product that only the second data set has: a part, or a model that is not sold in these years."""
     return _product(oltp_product_id(row), row["Name"], row["ProductSubcategoryID"], oltp) | {
         "list_price": _decimal(row["ListPrice"]),
         "unit_cost": _decimal(row["StandardCost"]),
@@ -93,7 +93,7 @@ def component(row: Row, oltp: Oltp) -> Record:
 
 
 def oltp_product_id(row: Row) -> str:
-    """ProductID and ProductKey are different numbers for different things, so this one has a prefix."""
+    """Return ProductID with a prefix, because the same number as a ProductKey names another product."""
     return f"oltp-{row['ProductID']}"
 
 
@@ -112,14 +112,14 @@ def _product(product_id: str, name: str, subcategory_key: str, oltp: Oltp) -> Re
 
 
 def shop(row: Row, address: Row) -> Record:
-    """One of the bike shops that resell AdventureWorks' goods, at its main office. It has no till of ours."""
+    """Return a bike shop that resells AdventureWorks' goods, at its main office. It has none of our tills."""
     place = _address_of(address)
     zone = zone_of(place["country"], place["region"])
     return _store(f"shop-{row['BusinessEntityID']}", "shop", row["Name"], place, zone)
 
 
 def warehouse(row: Row) -> Record:
-    """A stock location. The source does not say where it stands, so its country is `ZZ` and its clock UTC."""
+    """Return a stock location. The source does not say where it is, so its country is `ZZ` and its zone UTC."""
     return _store(f"location-{row['LocationID']}", "warehouse", row["Name"], _address("ZZ"), "UTC")
 
 
@@ -137,9 +137,9 @@ def _store(store_id: str, store_type: str, name: str, place: Record, zone: str |
 
 
 def stock(row: Row, day: date, product_id: str, unit_cost: str) -> Record:
-    """The stock of one product at one location, typed as the Parquet feed is.
+    """Return the stock of one product at one location, with the types of the Parquet feed.
 
-    `reorder_point` stays null: the source has one for a product, not for a product at a location.
+    `reorder_point` is null: the source has one per product, not per product and location.
     """
     return {
         "store_id": f"location-{row['LocationID']}",
@@ -179,7 +179,7 @@ def _integer(text: str) -> int | str | None:
 
 
 def _decimal(text: str) -> str | None:
-    """The same number with a digit before the point: the second data set writes `.0000`."""
+    """Return the number with a digit before the point: the second data set writes `.0000`."""
     return f"0{text}" if re.fullmatch(r"\.[0-9]+", text) else _text(text)
 
 

@@ -23,7 +23,7 @@ class Sales:
 
 @dataclass(frozen=True)
 class Oltp:
-    """The folder `adventureworks_oltp`, joined as far as its own keys allow. Empty where the folder is absent."""
+    """The folder `adventureworks_oltp`, joined as far as its own keys allow. Empty if the folder is absent."""
 
     country_of_territory: dict[str, str] = field(default_factory=dict)
     subcategories: dict[str, tuple[str, str]] = field(default_factory=dict)  # id: (category, subcategory)
@@ -35,10 +35,10 @@ class Oltp:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of one CSV file with a header, UTF-8 with or without a byte order mark.
+    """Return the rows of a CSV file with a header, in UTF-8 with or without a byte order mark.
 
     Raises:
-        WorkspaceError: there is no such file, or a row has more or fewer fields than the header: no one can say which.
+        WorkspaceError: the file is missing, or a row has more or fewer fields than the header.
     """
     if not path.is_file():
         raise WorkspaceError(f"{path} is missing: point --source at a whole copy of the data set")
@@ -54,10 +54,10 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def us_date(text: str) -> date:
-    """A date written month/day/year, with or without leading zeros.
+    """Parse a date written as month/day/year, with or without leading zeros.
 
     Raises:
-        ValueError: the text is no such date.
+        ValueError: the text is not such a date.
     """
     month, day, year = text.split("/")
     return date(int(year), int(month), int(day))
@@ -94,7 +94,7 @@ def read_sales(folder: Path) -> Sales:
 
 
 def read_oltp(folder: Path) -> Oltp:
-    """Read `adventureworks_oltp`. Addresses carry their state's code, name, country and territory."""
+    """Read `adventureworks_oltp`. Each address includes its state's code, name, country and territory."""
 
     def table(name: str) -> list[Row]:
         return read_rows(folder / f"{name}.csv")

@@ -1,6 +1,6 @@
-"""The time zone of an address. The data set has none, so it is read off country and state.
+"""The time zone of an address. The data set has none, so it is derived from country and state.
 
-Where a state has two zones, the one most of its people live in stands for it.
+A state with two zones gets the zone in which most of its people live.
 """
 
 _BY_COUNTRY = {"DE": "Europe/Berlin", "FR": "Europe/Paris", "GB": "Europe/London"}
@@ -45,5 +45,5 @@ _ZONES = {
 
 
 def zone_of(country: str | None, state: str | None) -> str | None:
-    """The IANA zone, or None where it is not known: the row then ends in quarantine instead of in a guessed zone."""
+    """Return the IANA zone, or None if it is not known. The row then ends in quarantine, without a guessed zone."""
     return _BY_COUNTRY.get(country or "") or _ZONES.get((country or "", state or ""))

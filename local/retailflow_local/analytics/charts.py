@@ -1,4 +1,4 @@
-"""The charts, as Plotly's figures."""
+"""The charts of the report, as Plotly figures."""
 
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ _LAYOUT = {
 
 
 def revenue(rows: "pandas.DataFrame", currency: str) -> "Figure":
-    """Bars a day, the channels on each other."""
+    """Return stacked bars per day. `rows` has one row per date and channel: business_date, channel, net_amount."""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=_LAYOUT | {"barmode": "relative", "yaxis_title": f"net, {currency}"})
@@ -31,6 +31,7 @@ def revenue(rows: "pandas.DataFrame", currency: str) -> "Figure":
 
 
 def categories(rows: "pandas.DataFrame", currency: str) -> "Figure":
+    """Return stacked bars per category. `rows` has one row per category and channel: category, channel, net_amount."""
     import plotly.graph_objects as go
 
     layout = {"barmode": "relative", "xaxis_title": f"net, {currency}", "yaxis_categoryorder": "total ascending"}
@@ -42,6 +43,7 @@ def categories(rows: "pandas.DataFrame", currency: str) -> "Figure":
 
 
 def stock(rows: "pandas.DataFrame") -> "Figure":
+    """Return stacked bars per store. `rows` has one row per store: store_name, and a count of products per STOCK."""
     import plotly.graph_objects as go
 
     layout = {"barmode": "stack", "xaxis_title": "products", "margin": _LAYOUT["margin"] | {"l": 180}}
@@ -53,6 +55,7 @@ def stock(rows: "pandas.DataFrame") -> "Figure":
 
 
 def funnel(rows: "pandas.DataFrame") -> "Figure":
+    """Return the funnel of web sessions. `rows` has one row, with a count of sessions per step of STEPS."""
     import plotly.graph_objects as go
 
     counts = [int(rows.iloc[0][step] or 0) for step in STEPS]

@@ -1,4 +1,4 @@
-"""Asks the lakehouse and writes the page."""
+"""Query the lakehouse and write the page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def run(workspace: Workspace, on_step: Progress) -> Path:
-    """Build the marts anew and write `report/index.html` under the workspace's root. Starts what is needed meanwhile.
+    """Rebuild the marts, write `report/index.html` under the workspace's root, and return its path.
+
+    It starts the processes that it needs, and stops them at the end.
 
     Raises:
         WorkspaceError: dbt fails, or there is no GOLD yet.
@@ -35,7 +37,7 @@ def run(workspace: Workspace, on_step: Progress) -> Path:
 
 
 def render(spark: Any) -> str:
-    """The page, whole: style, script and figures are inside."""
+    """Return the page as one HTML document, with style, script and figures inside."""
     totals = queries.ask(spark, queries.TOTALS)
     if totals.empty:
         raise WorkspaceError("GOLD has no sales yet. Run a day first: ./retailflow demo")

@@ -1,4 +1,4 @@
-"""What the report asks: the marts of dbt where they have the figure, so that revenue is defined once."""
+"""The queries of the report. They read dbt's marts where these have the figure, so that revenue is defined once."""
 
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,6 @@ SELECT (SELECT max(published_at) FROM ops.releases) AS published_at,
 
 
 def ask(spark: "SparkSession", query: str, currency: str | None = None) -> "pandas.DataFrame":
-    """The rows; amounts are decimals."""
-    # With arguments, Delta's views fail over Spark Connect (Delta 4.3.1): the currency is one that a query gave.
+    """Run a query and return its rows. Amounts are decimals."""
+    # Delta's views fail over Spark Connect if the query has arguments (Delta 4.3.1). The currency comes from a query.
     return spark.sql(query.replace(":currency", f"'{currency}'")).toPandas()

@@ -1,4 +1,4 @@
-"""`./retailflow docs`: every table and column, its meaning and what it is made from, as pages that need no network."""
+"""`./retailflow docs`: pages on the meaning and the sources of every table and column. They need no network."""
 
 from retailflow_local.dictionary.site import run
 

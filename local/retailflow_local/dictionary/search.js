@@ -1,4 +1,4 @@
-// Words anywhere in a column's name or meaning; those in the name come first.
+// Find the words anywhere in a column's name or meaning. Matches in the name come first.
 const box = document.getElementById("search"), list = document.getElementById("found");
 box.addEventListener("input", () => {
   const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);

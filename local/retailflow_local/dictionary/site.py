@@ -1,4 +1,4 @@
-"""The pages, written from what `tables.py` says: a page a table, and one that finds any column."""
+"""Write the pages from the descriptions of `tables.py`: one page per table, and an index that finds any column."""
 
 import json
 import shutil
@@ -26,7 +26,9 @@ _SHOWN = 60  # characters of an example
 
 
 def run(workspace: Workspace, on_step: Progress) -> Path:
-    """Write the site to `docs/` under the workspace's root; returns its first page. Starts what is needed meanwhile.
+    """Write the site to `docs/` under the workspace's root and return its first page.
+
+    It starts the processes that it needs, and stops them at the end.
 
     Raises:
         WorkspaceError: there are no tables yet, or dbt fails.
@@ -36,14 +38,14 @@ def run(workspace: Workspace, on_step: Progress) -> Path:
         dbt.build(workspace, "run")
         on_step("Lineage", "")
         compiled = workspace.root / "dbt" / "target" / "compiled" / "retailflow" / "models"
-        with session(workspace.spark_remote, is_serverless=False) as spark:  # lineage asks for whole plans
+        with session(workspace.spark_remote, is_serverless=False) as spark:  # lineage sets maxToStringFields
             found = [_with_examples(spark, page) for page in pages(Tables(spark, "spark_catalog"), compiled)]
     on_step("Pages", "")
     return write(found, workspace.root / "docs")
 
 
 def write(found: list[Page], folder: Path) -> Path:
-    """All pages, in place of what was there."""
+    """Write all pages, in place of the existing ones, and return the first."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     templates = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -65,7 +67,7 @@ def write(found: list[Page], folder: Path) -> Path:
 
 
 def _address(source: str, known: dict[str, set[str]]) -> str:
-    """Where a column is described: its table's page, at the field if it is described, else at the column around it."""
+    """Return the link to a column's description: to the field if its page has it, else to the column around it."""
     schema, table, *path = source.split(".")
     while path and ".".join(path) not in known.get(f"{schema}.{table}", ()):
         path.pop()
@@ -73,7 +75,7 @@ def _address(source: str, known: dict[str, set[str]]) -> str:
 
 
 def _users(found: Iterable[Page], known: dict[str, set[str]]) -> dict[str, list[str]]:
-    """Per address of a column, the columns that are made from it."""
+    """Return, for each link to a column, the columns that are made from this column."""
     users: dict[str, list[str]] = defaultdict(list)
     for page in found:
         for field in page.fields:
@@ -83,7 +85,7 @@ def _users(found: Iterable[Page], known: dict[str, set[str]]) -> dict[str, list[
 
 
 def _with_examples(spark: "SparkSession", page: Page) -> Page:
-    """A value of each column that is not classified, of the local tables."""
+    """Return the page with an example from the local tables for each column that is not classified."""
     if page.layer not in ("silver", "gold", "marts"):
         return page
     chosen = [field for field in page.fields if _may_show(field)]

@@ -1,4 +1,4 @@
-"""What there is to say of each table: from the contracts, from dbt's models, and from the code by its lineage."""
+"""The description of each table, from the contracts, from dbt's models and from the lineage of the code."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ LAYERS = ("raw", "bronze", "silver", "quarantine", "gold", "marts")
 
 @dataclass(frozen=True)
 class Field:
-    """A column, or a field inside one (`lines.unit_price`). `sources` are full names; what is made up has none."""
+    """A column, or a field in one (`lines.unit_price`). `sources` are full names; a generated column has none."""
 
     name: str
     type: str
@@ -48,7 +48,7 @@ class Page:
 
 
 def pages(tables: "Tables", compiled: Path) -> Iterator[Page]:
-    """All of them. `compiled` is the folder with dbt's compiled models; the tables may be empty."""
+    """Yield all pages. `compiled` is the folder with dbt's compiled models; the tables may be empty."""
     for contract in entities():
         yield from _of_feed(contract, lineage.of_silver(tables, contract))
     for contract in gold_tables():
@@ -60,7 +60,7 @@ def pages(tables: "Tables", compiled: Path) -> Iterator[Page]:
 def _of_feed(contract: EntityContract, made: dict[str, list[str]]) -> Iterator[Page]:
     raw = f"raw.{contract.name}"
     sent = tuple(field for column in contract.feed_columns for field in _fields(column, ()))
-    made_of_feed = {name: [raw] for name in contract.bronze.column_names}  # what the jobs add is of no field
+    made_of_feed = {name: [raw] for name in contract.bronze.column_names}  # the jobs add columns that are no field
     made_of_feed |= {column.name: [f"{raw}.{column.name}"] for column in contract.feed_columns}
     yield replace(_page(contract, contract.bronze, {}), name=raw, key=contract.silver.key, fields=sent)
     yield _page(contract, contract.bronze, made_of_feed)
@@ -79,7 +79,7 @@ def _page(contract: EntityContract | GoldContract, table: Table, made: dict[str,
 
 
 def _fields(column: Column, sources: tuple[str, ...], within: str = "") -> Iterator[Field]:
-    """The column, and after it the fields inside."""
+    """Yield the column, and after it the fields in it."""
     name = f"{within}{column.name}"
     rules = (
         "required" if column.required else "",
@@ -106,4 +106,4 @@ def _of_model(model: dict[str, Any], compiled: Path, spark: "SparkSession") -> P
 
 
 def _fresh(contract: EntityContract | GoldContract) -> str:
-    return f"The day before is there by {contract.available_by:%H:%M} UTC."
+    return f"The previous day is available by {contract.available_by:%H:%M} UTC."

@@ -1,4 +1,4 @@
-"""The REST endpoints of runs, secrets and what else a client asks; those of SQL statements are in statements.py."""
+"""The REST endpoints for runs, secrets and tests of a connection. Those for SQL statements are in statements.py."""
 
 import hmac
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _OPEN_PATHS = ("/healthz", "/.well-known/databricks-config")
 
 @dataclass(frozen=True)
 class Service:
-    """What the endpoints work with. `log` names the file with a task run's output."""
+    """The parts that the endpoints use. `log` returns the path of the file with a task run's output."""
 
     token: str
     base_url: str
@@ -133,7 +133,7 @@ def jobs_router(service: Service) -> APIRouter:
 
 
 def workspace_router(service: Service) -> APIRouter:
-    """Secrets, and what clients ask to test a connection."""
+    """Return the endpoints for secrets, and those that clients call to test a connection."""
     router, vault = APIRouter(), service.vault
 
     def text(arguments: dict[str, Any], name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a request gives: a client may send its arguments in the query or as a JSON body, on GET too."""
+"""The arguments of a request. A client may send them in the query or as a JSON body, on GET too."""
 
 import json
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ Arguments = Annotated[dict[str, Any], Depends(_arguments)]
 
 
 def integer(arguments: dict[str, Any], name: str) -> int | None:
-    """The argument as a number, which templates and query strings bring as text; None where it is not given."""
+    """Return an argument as a number, or None if it is missing. Templates and query strings send numbers as text."""
     value = arguments.get(name)
     if value is None:
         return None

@@ -1,6 +1,6 @@
-"""What runs inside a task's own process, forked from a server that has the slow imports behind it.
+"""The code that runs in a task's own process, which is forked from a server that has done the slow imports.
 
-Only the standard library at import. Spark is imported by the job's rules, or where a session must be ended.
+This module imports only the standard library. Its functions import Spark, for the job's rules or to end a session.
 """
 
 import json
@@ -20,10 +20,10 @@ _CONNECT_TIMEOUT_SECONDS = 2.0
 def run_script(
     script: str, parameters: list[str], log: str, error_file: str, environment: dict[str, str], imports: str | None
 ) -> None:
-    """Run a Python file as `python file parameters…` would, its output in `log`.
+    """Run a Python file as `python file parameters…` would, with its output in `log`.
 
-    What it imports comes from the folder `imports` first, here and in the Python workers of its Spark session. An
-    uncaught exception leaves `{"error", "error_trace"}` in `error_file` and exit code 1.
+    It imports from the folder `imports` first, here and in the Python workers of its Spark session. An uncaught
+    exception writes `{"error", "error_trace"}` to `error_file` and ends the process with exit code 1.
     """
     os.setsid()
     _redirect_output(log)
@@ -39,7 +39,7 @@ def run_script(
     except Exception as error:
         frames = error.__traceback__
         while frames and frames.tb_frame.f_code.co_filename != script:
-            frames = frames.tb_next  # ours and runpy's say nothing about the job
+            frames = frames.tb_next  # our frames and runpy's say nothing about the job
         trace = "".join(traceback.format_exception(error.with_traceback(frames)))
         print(trace, end="", file=sys.stderr, flush=True)
         report = {"error": _first_line(error), "error_trace": trace}
@@ -48,7 +48,7 @@ def run_script(
 
 
 def _import_from(folder: str) -> None:
-    """Let this process, and the workers of its session, import what is in a folder rather than what the server has."""
+    """Make this process, and the workers of its session, import from a folder before they import from the server."""
     ours = {path.name for path in Path(folder).iterdir()}
     for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
         del sys.modules[name]
@@ -73,24 +73,24 @@ def _redirect_output(log: str) -> None:
         os.dup2(target, descriptor)
     os.close(target)
     for stream in (sys.stdout, sys.stderr):
-        # Lines, not blocks: whoever watches the run page sees them as they are printed.
+        # Write each line at once, not in blocks, so that the run page shows it as soon as it is printed.
         stream.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
 
 
 def _first_line(error: Exception) -> str:
-    """`ValueError: message`, the message cut at its first line."""
+    """Return `ValueError: message`, with the first line of the message."""
     message = str(error).strip()
     return f"{type(error).__name__}: {message.splitlines()[0]}" if message else type(error).__name__
 
 
 def interrupt_session(remote: str) -> None:
-    """End what a killed client left running on the Spark Connect server, and its session.
+    """End the queries that a killed client left on the Spark Connect server, and its session.
 
     `remote` names the session: `sc://host:port/;user_id=…;session_id=…`.
     """
     address = urlsplit(remote)
     try:
-        # The client itself would retry for minutes where nothing listens.
+        # If no server listens, the client itself would retry for minutes.
         socket.create_connection((address.hostname, address.port), _CONNECT_TIMEOUT_SECONDS).close()
     except OSError:
         return  # no Spark server, no query

@@ -61,7 +61,7 @@ def files_router(service: "Service") -> APIRouter:
 
 
 def named_jobs_router(service: "Service") -> APIRouter:
-    """Jobs of one task, such as the smoke test: the local workspace does not order tasks."""
+    """Return the endpoints for jobs of one task, such as the smoke test: the local workspace does not order tasks."""
     router, store = APIRouter(), service.store
 
     def settings_of(arguments: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -108,7 +108,7 @@ def named_jobs_router(service: "Service") -> APIRouter:
 
 
 def _with_values(tasks: list[dict[str, Any]], values: dict[str, str]) -> list[dict[str, Any]]:
-    """The tasks with the values of the job's parameters in the place of their references."""
+    """Return the tasks with the values of the job's parameters in place of the references."""
     filled = []
     for task in tasks:
         python_task = dict(task["spark_python_task"])

@@ -1,6 +1,6 @@
-"""Environments of tasks: what their dependencies name, installed once and kept by the text of the dependencies.
+"""Environments of tasks: their dependencies, installed once and cached by the text of the dependencies.
 
-Databricks keeps them so, too: other bytes under the same text are never seen.
+Databricks caches them in the same way, so it never sees other bytes under the same text.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ class NotInstalled(Exception):
 
 
 class Environments:
-    """`folder` keeps the environments; `files` is what the workspace's paths name."""
+    """The environments of the workspace: `folder` contains them; the workspace's paths name files in `files`."""
 
     def __init__(self, folder: Path, files: Path) -> None:
         self._folder, self._files = folder, files
 
     def of(self, submission: dict[str, Any], task: dict[str, Any]) -> Path | None:
-        """The folder to import from for a task, made where it is missing; None where it names no dependency.
+        """Return the folder that a task imports from, and create it if it is missing; None without dependencies.
 
-        Beside it is the same as a ZIP file. Raises: NotInstalled.
+        A ZIP file beside it has the same content. Raises: NotInstalled.
         """
         dependencies = _dependencies(submission, task)
         if not dependencies:
@@ -47,7 +47,7 @@ class Environments:
                 Path(archive).replace(f"{place}.zip")
                 fresh.rename(place)
             except OSError as error:
-                if not place.exists():  # else another task was quicker
+                if not place.exists():  # else another task was faster
                     raise NotInstalled(f"The environment cannot be made: {error}") from error
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -85,14 +85,14 @@ def _dependencies(submission: dict[str, Any], task: dict[str, Any]) -> Sequence[
 
 
 def _lines(text: str) -> Iterator[str]:
-    """The requirements of a file, each on one line, without comments."""
+    """Yield the requirements of a file, each on one line, without comments."""
     for line in text.replace("\\\n", " ").splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             yield line.strip()
 
 
 def _see_that_it_is_installed(requirement: str) -> None:
-    """The index of the local workspace is this machine's own environment, which has the same lock."""
+    """Look a requirement up in this machine's own environment, which has the same lock, instead of an index."""
     wanted = Requirement(requirement)
     if wanted.marker and not wanted.marker.evaluate():
         return

@@ -2,7 +2,7 @@
 
 
 class ApiError(Exception):
-    """Answered as `status` with `{"error_code", "message"}`; the clients choose their exception by the code."""
+    """An answer with `status` and `{"error_code", "message"}`. The clients choose their exception by the code."""
 
     def __init__(self, status: int, error_code: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Failures on request, so that a test sees how a client bears them."""
+"""Failures on request, so that a test can check how a client handles them."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

@@ -27,7 +27,10 @@ _REFRESH = '<meta http-equiv="refresh" content="3">'
 
 
 def render_page(run: RunRow, view: dict[str, Any], tails: dict[int, tuple[str, bool]]) -> str:
-    """`view` is the run as runs/get gives it, `tails` each task run's output and whether its beginning is cut off."""
+    """Return a run's page in HTML.
+
+    `view` is the run as runs/get returns it. `tails` has the output of each task run, and whether its beginning is cut.
+    """
     name, state = escape(view["run_name"]), _state(view)
     tasks = "".join(_task(row, shown, *tails[row.run_id]) for row, shown in zip(run.tasks, view["tasks"], strict=True))
     facts = {"Run": view["run_id"], "Submitted": _time(view["start_time"]), "Ended": _time(view["end_time"])}

@@ -1,4 +1,4 @@
-"""A task's processes: everything in the session that its first process leads."""
+"""A task's processes: all processes in the session that its first process leads."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ _GONE = (psutil.NoSuchProcess, ProcessLookupError, PermissionError)
 
 @dataclass(frozen=True)
 class Leader:
-    """A process id and its start, which tells it from a later one of the same id; None where it was gone at once."""
+    """A process id and its start, which a later process with the same id does not have; None if it ended at once."""
 
     pid: int
     start: Start | None
@@ -26,13 +26,13 @@ class Leader:
         return cls(pid, Start.of(pid))
 
     def processes(self) -> list[psutil.Process]:
-        """The living ones, the leader's children included when it is gone itself. None where the id is reused."""
+        """Return the living processes, also those that outlive the leader. Empty if another process has its id."""
         if self.start is None:
             return []
         members = []
         for pid in psutil.pids():
             with suppress(*_GONE):
-                # The leader itself by id: just forked, it is not yet in its own session.
+                # Find the leader by its id: just after the fork it is not yet in its own session.
                 if pid != self.pid and os.getsid(pid) != self.pid:
                     continue
                 process = psutil.Process(pid)
@@ -46,7 +46,7 @@ class Leader:
 
 
 def terminate(leader: Leader) -> None:
-    """End the whole session: SIGTERM, after 2 s SIGKILL. Returns when nothing of it is left."""
+    """End the whole session with SIGTERM, and after 2 s with SIGKILL. Returns when none of its processes is left."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     asked: set[int] = set()
     while members := leader.processes():

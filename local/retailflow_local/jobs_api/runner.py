@@ -1,4 +1,4 @@
-"""Carries out tasks: one process each, a few at a time, the rest waiting in the order they came."""
+"""Run tasks, each in a process of its own, a few at a time. The others wait in the order of their arrival."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ _FAILURE, _FAILED = "RUN_EXECUTION_ERROR", "Workload failed, see run output for 
 
 @dataclass
 class _Live:
-    """A task that a worker has in hand."""
+    """A task that a worker is running."""
 
     leader: Leader | None = None
     cancel_message: str | None = None
@@ -38,7 +38,7 @@ class _Live:
 
 @dataclass(frozen=True)
 class Workspace:
-    """What a task meets: where files lie, what it may import, what its environment holds, which Spark it may use."""
+    """The surroundings of a task: its files, its imports, its environment variables and its Spark server."""
 
     files: Path
     environments: Environments
@@ -55,7 +55,7 @@ class Workspace:
 
 
 class Runner:
-    """`redact` is applied to every text a job left before it is stored; a task waits `start_seconds` for compute."""
+    """Runs the tasks. A text of a job is stored after `redact`; a task waits `start_seconds` for compute."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Runner:
         forkserver.ensure_running()
 
     def recover(self) -> None:
-        """Begin to end what a server that died left running; a task is terminal once nothing of it is left."""
+        """Start to end the tasks of a server that died. A task is terminal once none of its processes is left."""
         for run in self._store.runs(active=True):
             for task in run.tasks:
                 if not task.is_terminal:
@@ -85,7 +85,7 @@ class Runner:
 
     def _end_orphan(self, task: TaskRow) -> None:
         if task.pid and task.pid_started:
-            with suppress(ValueError):  # of a version that wrote the time
+            with suppress(ValueError):  # an older version wrote the time
                 terminate(Leader(task.pid, Start.parse(str(task.pid_started))))
         if task.session_id:
             self._interrupt(task.session_id)
@@ -101,15 +101,15 @@ class Runner:
             self._submit_now(run_id, task_id)
             return
         later = threading.Timer(self._start_seconds, self._submit_now, (run_id, task_id))
-        later.daemon = True  # it does not hold up the server's end
+        later.daemon = True  # it does not delay the server's end
         later.start()
 
     def _submit_now(self, run_id: int, task_id: int) -> None:
-        with suppress(RuntimeError):  # the server has closed meanwhile, and canceled it
+        with suppress(RuntimeError):  # the server has closed meanwhile and canceled the run
             self._pool.submit(self._carry_out, run_id, task_id)
 
     def cancel(self, task: TaskRow, message: str = "Run canceled by the user") -> None:
-        """Ask for the end of a task; it is terminal once its processes are gone. Nothing happens to an ended one."""
+        """Request the end of a task. It is terminal once its processes are gone. An ended task stays as it is."""
         if self._store.finish(task.run_id, _canceled(message), only_pending=True):
             return
         with self._lock:
@@ -122,7 +122,7 @@ class Runner:
             threading.Thread(target=terminate, args=(live.leader,)).start()
 
     def close(self) -> None:
-        """Cancel everything and return when no process is left."""
+        """Cancel all runs, and return when no process is left."""
         for run in self._store.runs(active=True):
             for task in run.tasks:
                 self.cancel(task, "The workspace server was stopped")
@@ -143,7 +143,7 @@ class Runner:
                 _LOG.exception("task run %s could not be carried out", task_id)
                 outcome = _internal_error(f"The task could not be carried out: {error}")
             if outcome.code == _FAILURE and not task.attempt_number and _settings(run, task).is_repeated:
-                again = self._store.add_attempt(task)  # before this one ends: the run goes on
+                again = self._store.add_attempt(task)  # before this one ends, so that the run stays active
             self._store.finish(task_id, outcome)
         finally:
             with self._lock:
@@ -182,7 +182,7 @@ class Runner:
         is_late = not connection.wait([process.sentinel], seconds_left)
         if is_late:
             self._store.mark_terminating(task.run_id)
-        terminate(leader)  # also whatever an ended script left behind
+        terminate(leader)  # also ends what a finished script left behind
         exit_code = self._exit_code(process)
         if is_late or live.cancel_message or exit_code < 0:
             self._interrupt(session_id)
@@ -223,7 +223,7 @@ class Runner:
         return process.exitcode
 
     def _interrupt(self, session_id: str) -> None:
-        """Stop the query of a client that is dead: the Spark server would carry it to its end."""
+        """Stop the query of a dead client, which the Spark server would otherwise complete."""
         if not self._workspace.spark_remote:
             return
         process = self._start(child.interrupt_session, self._workspace.session(session_id))
@@ -246,7 +246,7 @@ def _internal_error(message: str) -> Outcome:
 
 
 def _time_left(run: RunRow, task: TaskRow) -> tuple[int, float | None]:
-    """The limit that ends first, and what is left of it, in seconds. A run's limit begins with its first task."""
+    """Return the limit that expires first, and its remaining seconds. A run's limit begins with its first task."""
     own = _settings(run, task).timeout_seconds
     first_start = min(other.execution_start for other in run.tasks if other.execution_start)
     limits = [(task.execution_start, own), (first_start, run.submission["timeout_seconds"])]
@@ -258,10 +258,10 @@ def _time_left(run: RunRow, task: TaskRow) -> tuple[int, float | None]:
 
 
 def read_tail(log: Path, redact: Callable[[str], str], limit: int = 200_000) -> tuple[str, bool]:
-    """The last `limit` characters of a task's output without secrets, and whether something is missing before them."""
+    """Return the last `limit` characters of a task's output, without secrets, and whether earlier output is cut off."""
     if not log.exists():
         return "", False
-    margin = 10_000  # so that a secret at the cut is seen whole before it is cut
+    margin = 10_000  # so that a secret at the cut is complete when it is redacted
     with log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - limit - margin, 0))

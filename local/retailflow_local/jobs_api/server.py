@@ -1,4 +1,4 @@
-"""The command line: checks what it is given, then wires the parts and serves on loopback until SIGTERM."""
+"""The command line: check the options, connect the parts, and serve on loopback until SIGTERM."""
 
 import argparse
 import fcntl
@@ -23,7 +23,7 @@ from retailflow_local.jobs_api.warehouse import Warehouse
 from retailflow_local.spark_client import with_parameters
 
 _HOST = "127.0.0.1"
-# Seconds of import that every task would pay: Spark 3, the SDK 2.
+# Otherwise every task would need seconds to import them: 3 for Spark, 2 for the SDK.
 _PRELOAD = "pyspark.sql.connect.session,pyspark.sql.functions,pandas,pyarrow,pydantic,yaml,databricks.sdk"
 
 
@@ -49,13 +49,13 @@ def _options() -> argparse.Namespace:
 
 def main() -> None:
     options = _options()
-    # Taken out of the environment: a task gets the token by its Databricks name and secrets by the API only.
+    # Remove them from the environment: a task gets the token under its Databricks name, and secrets only from the API.
     token = os.environ.pop("RETAILFLOW_DATABRICKS_TOKEN", "")
     secrets_file = os.environ.pop("RETAILFLOW_SECRETS_FILE", "")
     spark_token = os.environ.pop("RETAILFLOW_SPARK_TOKEN", "")
     if not token:
         sys.exit("RETAILFLOW_DATABRICKS_TOKEN is not set; it is the bearer token that clients must send")
-    # Read when numpy and Arrow are first imported: tasks share few cores, and a process to fork must have one thread.
+    # numpy and Arrow read these at import. Tasks share few cores, and a process that is forked must have one thread.
     os.environ |= {
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
@@ -82,7 +82,7 @@ def main() -> None:
         service = Service(token, base_url, options.workspace_files, store, runner, statements, vault, workspace.log)
         app = create_app(service, options.faults)
         app.router.lifespan_context = _lifespan(runner, statements)
-        # uvicorn stops orderly at a signal, then raises it again; orderly is what the exit code shall say.
+        # uvicorn shuts down cleanly at a signal and then raises it again. The exit code must report the clean shutdown.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(0))
         print(f"Databricks REST API on {base_url}", flush=True)
@@ -102,7 +102,7 @@ def _lifespan(runner: Runner, statements: Statements):
 
 
 def _exclusive(state: Path):
-    """Hold the state directory: a second server would take the first one's runs for dead and kill them."""
+    """Lock the state directory: a second server would take the first server's runs for dead and kill them."""
     os.chmod(state, 0o700)
     lock = (state / "lock").open("w")
     try:

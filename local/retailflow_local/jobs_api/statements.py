@@ -1,4 +1,4 @@
-"""The SQL Statement Execution API: what the SDK's `statement_execution` asks, inline results in JSON only."""
+"""The SQL Statement Execution API, as the SDK's `statement_execution` uses it, with inline results in JSON only."""
 
 import threading
 import uuid
@@ -28,7 +28,7 @@ class Parameter(BaseModel):
 
 
 class Request(BaseModel):
-    """What the local warehouse takes; the other keys of Databricks are refused rather than passed over."""
+    """The keys that the local warehouse accepts. It refuses Databricks' other keys and does not ignore them."""
 
     model_config = ConfigDict(extra="forbid")
     statement: str = Field(min_length=1, max_length=16 * 2**20)
@@ -45,7 +45,7 @@ class Request(BaseModel):
 
 @dataclass
 class Statement:
-    """One statement and how far it is. States are Databricks'."""
+    """One statement and its progress. The states are those of Databricks."""
 
     state: str = "PENDING"
     result: Result | None = None
@@ -58,7 +58,7 @@ class Statement:
 
 
 class Statements:
-    """The statements of this server's lifetime: few run at once, and only the newest keep their results."""
+    """The statements since the server's start. Few run at once, and only the newest keep their results."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
@@ -67,7 +67,7 @@ class Statements:
         self._known: dict[str, Statement] = {}
 
     def execute(self, request: Request) -> str:
-        """Start it and wait as long as the request says. Returns its id."""
+        """Start a statement and wait as long as the request says. Returns the id."""
         query = query_of(request.statement)
         literals = {one.name: literal(one.name, one.value, one.type) for one in request.parameters}
         statement, statement_id = Statement(), str(uuid.uuid4())
@@ -87,7 +87,7 @@ class Statements:
         return self._known[statement_id]
 
     def cancel(self, statement_id: str) -> None:
-        """Nothing happens to a statement that has ended."""
+        """Cancel a statement. One that has ended stays as it is."""
         statement = self.get(statement_id)
         with self._lock:
             if statement.state in _TERMINAL:
@@ -103,7 +103,7 @@ class Statements:
         self._warehouse.close()
 
     def _interrupt(self, statement: Statement, statement_id: str) -> None:
-        """Until it has ended: Spark knows nothing of a query that is just about to be sent."""
+        """Interrupt it until it has ended: Spark does not yet know a query that is about to be sent."""
         while wait([statement.work], _INTERRUPT_SECONDS).not_done:
             self._warehouse.interrupt(statement_id)
 
@@ -120,7 +120,7 @@ class Statements:
             self._move(statement, "SUCCEEDED", result=result)
 
     def _move(self, statement: Statement, state: str, **fields: Any) -> bool:
-        """Into the next state, unless it was canceled meanwhile."""
+        """Move a statement to its next state, unless it was canceled meanwhile."""
         with self._lock:
             if statement.state == "CANCELED":
                 return False

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE INDEX IF NOT EXISTS tasks_of_run ON tasks (parent_run_id);
 CREATE TABLE IF NOT EXISTS jobs (job_id INTEGER PRIMARY KEY, settings TEXT NOT NULL);
 """
-_ATTEMPT = "ALTER TABLE tasks ADD COLUMN attempt_number INTEGER NOT NULL DEFAULT 0"  # an older file has none
+_ATTEMPT = "ALTER TABLE tasks ADD COLUMN attempt_number INTEGER NOT NULL DEFAULT 0"  # an older file lacks it
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One attempt at a task of a run. Times are milliseconds since 1970; `run_id` is its own, not its run's."""
+    """One attempt at a task of a run. Times are milliseconds since 1970; `run_id` is the attempt's, not the run's."""
 
     run_id: int
     parent_run_id: int
@@ -88,7 +88,7 @@ def now() -> int:
 
 
 def _new_id() -> int:
-    """Random, as real ids look, so that a client's old id never names a run of a newer, emptied workspace."""
+    """Return a random id, as Databricks does, so that a client's old id never names a run of a new workspace."""
     return 10**14 + secrets.randbelow(9 * 10**14)
 
 
@@ -110,24 +110,24 @@ class Store:
             return self._db.execute(sql, values).fetchall()
 
     def put_job(self, settings: dict[str, Any], job_id: int | None = None) -> int:
-        """Keep the settings of a new job, or replace those of one that is there. Returns its id."""
+        """Store the settings of a new job, or replace those of an existing one. Returns its id."""
         job_id = job_id or _new_id()
         self._change("INSERT OR REPLACE INTO jobs VALUES (?, ?)", job_id, json.dumps(settings))
         return job_id
 
     def job(self, job_id: int) -> dict[str, Any] | None:
-        """The settings of a job."""
+        """Return the settings of a job, or None."""
         rows = self._rows("SELECT settings FROM jobs WHERE job_id = ?", job_id)
         return json.loads(rows[0]["settings"]) if rows else None
 
     def jobs(self) -> list[tuple[int, dict[str, Any]]]:
-        """Each job's id and settings."""
+        """Return each job's id and settings."""
         return [(row["job_id"], json.loads(row["settings"])) for row in self._rows("SELECT * FROM jobs")]
 
     def add(self, submission: Submission, job_id: int | None = None) -> tuple[int, bool]:
-        """The id of the run, and whether it is new: an idempotency token that was seen gives the first run again.
+        """Store a run. Returns its id, and whether it is new: a known idempotency token returns its first run.
 
-        Without a job the run is one of its own, as runs/submit makes it.
+        Without `job_id` the run gets a job of its own, as runs/submit does it.
         """
         token = submission.idempotency_token or None
         with self._lock, self._db:
@@ -146,7 +146,7 @@ class Store:
         return run_id, True
 
     def run(self, run_id: int) -> RunRow | None:
-        """The run of that id, or the run one of whose tasks has that id."""
+        """Return the run with that id, or the run that has a task with that id."""
         rows = self._rows(
             "SELECT * FROM runs WHERE run_id = coalesce((SELECT parent_run_id FROM tasks WHERE run_id = ?), ?)",
             run_id,
@@ -178,7 +178,7 @@ class Store:
         start_from: int | None = None,
         start_to: int | None = None,
     ) -> list[RunRow]:
-        """Runs, newest first; `before` is the `position` of the last one already seen."""
+        """Return runs, newest first. `before` is the `position` of the last run that the caller has seen."""
         rows = self._rows(
             "SELECT * FROM (SELECT *, EXISTS (SELECT 1 FROM tasks WHERE parent_run_id = runs.run_id"
             "  AND end_time IS NULL) AS is_active FROM runs)"
@@ -190,7 +190,7 @@ class Store:
         return [self._with_tasks(row) for row in rows]
 
     def add_attempt(self, task: TaskRow) -> int:
-        """One more attempt at a task. Returns its id."""
+        """Add another attempt at a task. Returns its id."""
         run_id = _new_id()
         self._change(
             "INSERT INTO tasks (run_id, parent_run_id, task_index, attempt_number) VALUES (?, ?, ?, ?)",
@@ -199,7 +199,7 @@ class Store:
         return run_id
 
     def claim(self, run_id: int, session_id: str) -> bool:
-        """PENDING to RUNNING. False where the task was canceled while it waited."""
+        """Move a task from PENDING to RUNNING. Returns False if it was canceled while it waited."""
         return self._change(
             "UPDATE tasks SET life_cycle_state = 'RUNNING', execution_start = ?, session_id = ?"
             " WHERE run_id = ? AND life_cycle_state = 'PENDING'",
@@ -216,7 +216,7 @@ class Store:
         )
 
     def finish(self, run_id: int, outcome: Outcome, only_pending: bool = False) -> bool:
-        """Write how a task ended, once. False where it had ended before, or was not PENDING where it had to be."""
+        """Store how a task ended, once. Returns False if it had ended or, with `only_pending`, was not PENDING."""
         return self._change(
             "UPDATE tasks SET life_cycle_state = ?, result_state = ?, code = ?, state_message = ?, error = ?,"
             " error_trace = ?, end_time = ? WHERE run_id = ? AND end_time IS NULL"

@@ -1,4 +1,4 @@
-"""What runs/submit takes: the keys Databricks takes. The server acts on those in the models and keeps the others."""
+"""The keys of runs/submit, which are those of Databricks. The server uses those in the models and stores the others."""
 
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -23,7 +23,7 @@ RUN_KEYS, TASK_KEYS = frozenset(_RUN_KEYS.split()), frozenset(_TASK_KEYS.split()
 
 
 class AccessControl(BaseModel):
-    """What one principal may do with the run."""
+    """The permission of one principal on the run."""
 
     model_config = ConfigDict(extra="forbid")
     group_name: str | None = None
@@ -55,12 +55,12 @@ class Task(BaseModel):
 
     @property
     def is_serverless(self) -> bool:
-        """Whether the task names no cluster."""
+        """True if the task names no cluster."""
         return not {"new_cluster", "existing_cluster_id"} & (self.model_extra or {}).keys()
 
     @property
     def is_repeated(self) -> bool:
-        """Whether Databricks runs it a second time after a failure: auto-optimization does so on serverless compute."""
+        """True if Databricks repeats the task after a failure, as auto-optimization does on serverless compute."""
         return self.is_serverless and not self.disable_auto_optimization
 
 
@@ -82,13 +82,13 @@ class Submission(BaseModel):
 
 
 def parse_submission(payload: dict[str, Any], workspace_files: Path) -> Submission:
-    """Judge a runs/submit payload; `tags` is taken beside Databricks' keys, for the run page.
+    """Validate a runs/submit payload. Besides Databricks' keys it may have `tags`, for the run page.
 
     Raises:
         ApiError: 400 with a sentence that names the key.
     """
     if unknown := sorted(payload.keys() - RUN_KEYS - {"tags"}):
-        raise invalid(f"runs/submit has no key {unknown[0]!r}; a task's own settings belong into tasks[]")
+        raise invalid(f"runs/submit has no key {unknown[0]!r}; a task's own settings belong in tasks[]")
     tasks = payload.get("tasks")
     for position, task in enumerate(tasks if isinstance(tasks, list) else []):
         if isinstance(task, dict):
@@ -122,7 +122,7 @@ def _check_task_keys(where: str, task: dict[str, Any]) -> None:
 
 
 def resolve_file(workspace_path: str, workspace_files: Path) -> Path:
-    """The file on this machine that a workspace path names; it may not exist."""
+    """Return the file on this machine that a workspace path names. It may not exist."""
     root = workspace_files.resolve()
     path = (root / workspace_path.removeprefix(WORKSPACE_ROOT)).resolve()
     if not workspace_path.startswith(WORKSPACE_ROOT) or not path.is_relative_to(root):

@@ -1,4 +1,4 @@
-"""Secret scopes from a JSON file `{scope: {key: value}}`, and the removal of their values from what is shown."""
+"""Secret scopes from a JSON file `{scope: {key: value}}`, and the redaction of their values in output."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ _SHORTEST_REDACTED = 4  # a shorter value would black out half of any log
 
 
 class Vault:
-    """Reads the file at every request, so that a rotated secret holds at once.
+    """The secret scopes. Every request reads the file again, so that a rotated secret takes effect at once.
 
     Raises:
         PermissionError: others on this machine can read the file.
@@ -34,7 +34,7 @@ class Vault:
         return sorted(scopes[scope])
 
     def get(self, scope: str, key: str) -> str:
-        """The value in base64, as the REST API gives it."""
+        """Return the value in base64, as the REST API does."""
         if key not in self.keys(scope):
             raise missing(f"Secret does not exist with scope: {scope} and key: {key}")
         return base64.b64encode(self._scopes()[scope][key].encode()).decode()

@@ -1,4 +1,4 @@
-"""Rows as the JSON of the Jobs API. What a client reads is here; what Databricks adds beyond it is left out."""
+"""Convert rows to the JSON of the Jobs API, with the fields that clients read. Databricks has more fields."""
 
 from typing import Any
 
@@ -27,9 +27,9 @@ def task_view(run: RunRow, task: TaskRow, base_url: str) -> dict[str, Any]:
 
 
 def run_view(run: RunRow, run_id: int, base_url: str, with_tasks: bool = True) -> dict[str, Any]:
-    """`run_id` is the run's own id, or a task's: Databricks answers for that one as for a run of its own.
+    """Return a run as JSON. `run_id` is its own id, or a task's: Databricks answers that like a run of its own.
 
-    `tasks` lists every attempt. How a task ended is said by its last one.
+    `tasks` lists every attempt. The last attempt says how a task ended.
     """
     own = [task for task in run.tasks if task.run_id == run_id]
     listed, tasks = own or run.tasks, own or run.last_attempts
@@ -45,7 +45,7 @@ def run_view(run: RunRow, run_id: int, base_url: str, with_tasks: bool = True) -
         "creator_user_name": USER,
         "attempt_number": 0,
         "start_time": run.start_time,
-        # Databricks gives 0 for the three parts at the level of the run; its tasks have theirs.
+        # Databricks reports 0 for these three durations of a run; its tasks have their own.
         "setup_duration": 0,
         "execution_duration": 0,
         "cleanup_duration": 0,
@@ -81,7 +81,7 @@ def _rank(task: TaskRow) -> str:
 
 
 def _states(life_cycle_state: str, result_state: str | None, code: str | None, message: str) -> dict[str, Any]:
-    """The state in its older form, which the Airflow provider reads, and in its newer one (`status`)."""
+    """Return the state in its older form, which the Airflow provider reads, and in its newer one (`status`)."""
     state: dict[str, Any] = {
         "life_cycle_state": life_cycle_state,
         "state_message": message,

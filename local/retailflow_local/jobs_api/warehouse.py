@@ -1,6 +1,6 @@
-"""The local SQL warehouse: queries on the Spark Connect server, nothing that is not a query.
+"""The local SQL warehouse: it runs queries on the Spark Connect server, and nothing but queries.
 
-Spark is imported by the first query, so that a server that is asked none stays as small as it was.
+The first query imports Spark, so a server without queries stays small.
 """
 
 import json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w+|\()", re.DOTALL)
 _QUERIES = ("SELECT", "WITH", "VALUES", "(")
 _LARGEST_RESULT = 25 * 2**20  # Databricks' own limit of an inline result, in bytes
-# Per type of a parameter: its value from text, and how SQL writes that value.
+# For each type of a parameter: the function that reads its value from text, and the form of its literal in SQL.
 _LITERALS: dict[str, tuple[Callable[[str], Any], str]] = {
     "STRING": (lambda text: text.replace("\\", "\\\\").replace("'", "\\'"), "'{}'"),
     "INT": (int, "{}"),
@@ -35,10 +35,10 @@ _LITERALS: dict[str, tuple[Callable[[str], Any], str]] = {
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.variable.substitute": "false",  # ${…} in a text is text
-    # Delta's parser drops the values that Spark 4.1 puts in before it (delta-io/delta#7640); so they go in after it.
+    # Delta's parser drops the values that Spark 4.1 inserts before parsing (delta-io/delta#7640). Insert them after it.
     "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
 }
-# What Spark says of a session that it does not know any more, and its client of a server that is gone.
+# Spark's error for a session that it no longer knows, and its client's error for a server that is gone.
 _GONE = ("INVALID_HANDLE", "RETRIES_EXCEEDED")
 
 
@@ -52,7 +52,7 @@ class Result:
 
 
 class QueryError(Exception):
-    """Spark refused or failed the query. `code` is one of Databricks' error codes of a statement."""
+    """Spark refused the query, or it failed. `code` is one of Databricks' error codes for statements."""
 
     def __init__(self, code: str, message: str, sql_state: str | None = None) -> None:
         super().__init__(message)
@@ -60,10 +60,10 @@ class QueryError(Exception):
 
 
 def query_of(statement: str) -> str:
-    """The statement as a query, and nothing else whatever it says: it stands where SQL's grammar takes a query only.
+    """Return the statement as a subquery. There SQL's grammar allows only a query, whatever the statement contains.
 
     Raises:
-        ApiError: 400; it does not even begin like a query.
+        ApiError: 400; the statement does not begin like a query.
     """
     first = _FIRST_WORD.match(statement)
     if first is None or first[1].upper() not in _QUERIES:
@@ -72,7 +72,7 @@ def query_of(statement: str) -> str:
 
 
 def literal(name: str, value: str | None, type_name: str) -> str:
-    """A parameter's value in SQL. Raises: ApiError, 400, naming the parameter, where it is not of its type."""
+    """Return a parameter's value as a literal. Raises: ApiError, 400, with the parameter, if its type is wrong."""
     base = type_name.partition("(")[0].strip().upper()
     if base not in _LITERALS:
         raise invalid(f"parameters: {name} has type {type_name!r}; allowed are {', '.join(_LITERALS)}")
@@ -84,7 +84,7 @@ def literal(name: str, value: str | None, type_name: str) -> str:
 
 
 def bound(query: str, literals: Mapping[str, str]) -> str:
-    """The query with values for its markers `:name`. Spark Connect's own way is barred as `_SETTINGS` says."""
+    """Return the query with values for its markers `:name`. `_SETTINGS` says why Spark Connect's own way fails."""
     if not literals:
         return query
     values = ", ".join(f"{value} AS {name}" for name, value in literals.items())
@@ -92,7 +92,7 @@ def bound(query: str, literals: Mapping[str, str]) -> str:
 
 
 class Warehouse:
-    """Sessions on one Spark Connect server, one per default schema, kept for as long as that server lives."""
+    """Sessions on one Spark Connect server, one per default schema. They are kept as long as that server lives."""
 
     def __init__(self, remote: str | None) -> None:
         self._remote = remote
@@ -100,7 +100,10 @@ class Warehouse:
         self._sessions: dict[str | None, SparkSession] = {}
 
     def run(self, query: str, schema: str | None, tag: str, limit: int | None) -> Result:
-        """Raises: QueryError. A server that was restarted is asked again, in a new session."""
+        """Run a query and return its result. After a restart of the server it is sent again, in a new session.
+
+        Raises: QueryError.
+        """
         if self._remote is None:
             raise QueryError("TEMPORARILY_UNAVAILABLE", "The local workspace was started without --spark-remote")
         from pyspark.errors import PySparkException
@@ -116,7 +119,7 @@ class Warehouse:
         raise AssertionError
 
     def interrupt(self, tag: str) -> None:
-        """End the query of that tag, if it still runs."""
+        """End the query with that tag, if it is still running."""
         with self._lock:
             sessions = list(self._sessions.values())
         for session in sessions:
@@ -175,7 +178,7 @@ def _column(position: int, field: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    """As Databricks writes it: a scalar as text, what is nested as the JSON of such texts."""
+    """Return a value as Databricks writes it: a scalar as text, a nested value as JSON of such texts."""
     plain = _plain(value)
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":")) if isinstance(plain, list | dict) else plain
 
@@ -196,7 +199,7 @@ def _plain(value: Any) -> Any:
 
 
 def _is_refused(error: "PySparkException") -> bool:
-    """Whether Spark answered; else its server is gone, or another one than before."""
+    """Return whether Spark answered with an error. Otherwise its server is gone, or a new one has replaced it."""
     condition = error.getCondition()
     return condition is not None and not condition.startswith(_GONE)
 

@@ -1,1 +1,1 @@
-"""The local mail server: takes every message, delivers none, and shows them in a browser. Loopback only."""
+"""The local mail server: it accepts every message, delivers none, and shows them in a browser. Loopback only."""

@@ -1,4 +1,4 @@
-"""Where the sink keeps what it was sent: a file a message, as received, in the order of arrival."""
+"""The store of the sink: one file per message, as received, in the order of arrival."""
 
 import threading
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ class Mailbox:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def add(self, content: bytes) -> int:
-        """Keep a message, whole or not at all. Returns its number."""
+        """Store a message, completely or not at all. Returns its number."""
         with self._lock:
             number = max(self.numbers(), default=0) + 1
             fresh = self._path(number).with_suffix(".fresh")
@@ -29,7 +29,7 @@ class Mailbox:
         return sorted(int(path.stem) for path in self._folder.glob("*.eml"))
 
     def message(self, number: int) -> EmailMessage:
-        """Raises: KeyError where there is none of that number."""
+        """Return a message. Raises: KeyError if there is none with that number."""
         try:
             return BytesParser(policy=policy.default).parsebytes(self._path(number).read_bytes())
         except FileNotFoundError:
@@ -46,6 +46,6 @@ class Mailbox:
 
 
 def body(message: EmailMessage, kind: str) -> str:
-    """The `html` or `plain` text of a message, its lines ending as text does here; empty where it has none."""
+    """Return the `html` or `plain` text of a message, with Unix line ends; empty if it has none."""
     part = message.get_body((kind,))
     return part.get_content().replace("\r\n", "\n") if part else ""

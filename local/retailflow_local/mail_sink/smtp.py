@@ -20,7 +20,7 @@ class _Keep:
 
 @contextmanager
 def serving(mailbox: Mailbox, host: str, port: int) -> Iterator[None]:
-    """A server that keeps what it is sent, for the block."""
+    """Run a server for the block that stores every message."""
     controller = Controller(_Keep(mailbox), hostname=host, port=port)
     controller.start()
     try:

@@ -1,4 +1,4 @@
-"""The sink in a browser: the messages, newest first, and each one's HTML, text and source."""
+"""The sink in a browser: a list of the messages, newest first, and the HTML, text and source of each."""
 
 from html import escape
 
@@ -8,7 +8,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from retailflow_local.mail_sink.mailbox import Mailbox, body
 
-# What a message holds is not ours: it runs nothing, loads nothing, and belongs to no origin.
+# Do not trust the content of a message: it runs nothing, loads nothing, and belongs to no origin.
 _UNTRUSTED = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 _STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#d8dde3, #39414b); --soft: light-dark(#5b6570, #9aa5b1); }

@@ -1,1 +1,1 @@
-"""The simulated source systems: a retail world, its eight feeds, and the two APIs that serve orders and customers."""
+"""The simulated source systems: a retail world, its feeds, and the two APIs that serve orders and customers."""

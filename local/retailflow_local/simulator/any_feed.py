@@ -1,6 +1,6 @@
-"""Records of a feed that has no module of its own, from its contract alone: types, ranges, patterns, keys.
+"""Generate a feed that has no module of its own from its contract alone: types, ranges, patterns, keys.
 
-A feed with an event date has new records each day. Any other is a snapshot, whose records change now and then.
+A feed with an event date has new records each day. Any other feed is a snapshot, whose records change now and then.
 """
 
 import re
@@ -22,7 +22,7 @@ def records_of(dice: Dice, name: str, day: date, related: Callable[[str, date], 
     """Return the sound records of a day, as the feed's format writes them.
 
     Args:
-        related: gives the records of another feed, whose keys a reference names.
+        related: returns the records of another feed; references use their keys.
     """
     contract = entity(name)
     keys = {column: _keys(related(feed, day), key) for column, feed, key in _references(contract)}
@@ -30,7 +30,7 @@ def records_of(dice: Dice, name: str, day: date, related: Callable[[str, date], 
 
 
 def changed(contract: EntityContract, record: dict) -> dict:
-    """Return what a newer version of a record has: another value of its first plain column that is no key."""
+    """Return the change in a newer version of a record: a new value of its first plain column that is not a key."""
     free = {*contract.silver.key, contract.version_column, *(name for name, _, _ in _references(contract))}
     for column in contract.feed_columns:
         if column.name not in free and column.type == "STRING" and not column.pattern and not column.valid_values:
@@ -39,7 +39,7 @@ def changed(contract: EntityContract, record: dict) -> dict:
 
 
 def damages(contract: EntityContract) -> tuple[tuple[str, str, Any], ...]:
-    """Return what can be wrong with a record, as `trouble.DAMAGES` has it."""
+    """Return the possible damages of a record, in the form of `trouble.DAMAGES`."""
     found: list[tuple[str, str, Any]] = []
     free = [column for column in contract.feed_columns if column.name not in contract.silver.key]
     kinds: dict[str, tuple[Callable[[Column], bool], Any]] = {
@@ -48,7 +48,7 @@ def damages(contract: EntityContract) -> tuple[tuple[str, str, Any], ...]:
         "status_unknown": (lambda column: bool(column.valid_values), "teleported"),
         "moment_unparsable": (lambda column: column.type.startswith("TIMESTAMP"), "2026-02-30T25:61:00Z"),
     }
-    is_typed = contract.format == "parquet"  # its values have types, so none of them is unparsable
+    is_typed = contract.format == "parquet"  # its values have types, so all of them can be parsed
     for kind, (concerns, value) in kinds.items():
         column = next((column for column in free if concerns(column)), None)
         if column and not (is_typed and kind in ("price_unparsable", "moment_unparsable")):
@@ -59,7 +59,7 @@ def damages(contract: EntityContract) -> tuple[tuple[str, str, Any], ...]:
 
 
 def _references(contract: EntityContract) -> Iterable[tuple[str, str, str]]:
-    """The columns that name a record of another feed, with that feed and the column of its key."""
+    """Yield the columns that refer to a record of another feed, with that feed and its key column."""
     for column in contract.feed_columns:
         if column.references:
             feed, _, key = column.references.partition(".")
@@ -105,7 +105,7 @@ def _key(contract: EntityContract, column: Column, day: date, index: int) -> Any
 
 
 def _value(rng: Random, column: Column, at: Any) -> Any:
-    """A value that the contract allows, of the column's own type."""
+    """Return a value that the contract allows, of the column's own type."""
     kind = column.type.split("(")[0]
     if column.fields:
         inner = [{field.name: _value(rng, field, at) for field in column.fields} for _ in range(rng.randint(1, 3))]
@@ -142,9 +142,9 @@ def _number(rng: Random, column: Column) -> Any:
 
 
 def _matching(rng: Random, pattern: str) -> str:
-    """A text that a simple pattern takes: literals, sets, digits, repeats, groups and alternatives.
+    """Return a text that matches a simple pattern: literals, sets, digits, repeats, groups and alternatives.
 
-    Raises: ValueError where the pattern has something else, such as a look-ahead.
+    Raises: ValueError if the pattern has something else, such as a look-ahead.
     """
     text = "".join(_chosen(rng, part) for part in re._parser.parse(pattern))  # type: ignore[attr-defined]
     if not re.fullmatch(pattern, text):
@@ -172,16 +172,16 @@ def _chosen(rng: Random, part: tuple[Any, Any]) -> str:
         return "".join(_chosen(rng, one) for one in what[-1])
     if kind == "BRANCH":
         return "".join(_chosen(rng, one) for one in rng.choice(what[1]))
-    return ""  # AT: a begin or an end
+    return ""  # AT: the begin or the end of the text
 
 
 def _with_zone(value: Any, column: Column) -> Any:
-    """A moment in UTC says so, as Parquet has it."""
+    """Return a moment with its zone, UTC, for Parquet."""
     return value.replace(tzinfo=UTC) if column.type == "TIMESTAMP" and value is not None else value
 
 
 def _as_text(value: Any, column: Column) -> Any:
-    """A value as JSON and CSV write it: moments, dates and decimals are text."""
+    """Return a value as JSON and CSV write it: moments, dates and decimals are text."""
     if isinstance(value, list):
         return [_as_text(one, column) for one in value]
     if isinstance(value, dict):
@@ -194,7 +194,7 @@ def _as_text(value: Any, column: Column) -> Any:
 
 
 def newer(contract: EntityContract, record: dict, day: date) -> dict:
-    """Return a newer version of a record, of the last second of the day."""
+    """Return a newer version of a record, from the last second of the day."""
     at = midnight(day) + timedelta(days=1) - timedelta(seconds=1)
     value = at.replace(tzinfo=UTC) if contract.format == "parquet" else stamp(at)
     return {**record, **changed(contract, record), contract.version_column: value}

@@ -2,8 +2,8 @@
 
     python -m retailflow_local.simulator.api --port 8081 --seed 7 --scale 0.1 --trouble some
 
-Each answers with cursor pages behind a bearer token of its own, and refuses some requests on purpose. It is asked for
-what changed from `updated_from` until before `updated_until`, both as 2026-01-15T00:00:00Z.
+Each API has a bearer token of its own, returns pages with a cursor, and refuses some requests on purpose. It returns
+the records that changed from `updated_from` until before `updated_until`, both as 2026-01-15T00:00:00Z.
 """
 
 import argparse
@@ -30,9 +30,9 @@ LONGEST = timedelta(days=31)
 def create_app(
     world: World, tokens: dict[str, str], trouble: Trouble, *, throttle_every: int = 0, fail_every: int = 0
 ) -> FastAPI:
-    """The two APIs. `tokens` has one for `orders` and one for `customers`.
+    """Return the two APIs. `tokens` has one for `orders` and one for `customers`.
 
-    Of each API's requests every `throttle_every`-th gets 429 with Retry-After, every `fail_every`-th 500; 0 is never.
+    Every `throttle_every`-th request of an API gets 429 with Retry-After, every `fail_every`-th gets 500; 0 is never.
     """
     app = FastAPI(title="RetailFlow simulated sources", docs_url=None, redoc_url=None, openapi_url=None)
     generating = Lock()
@@ -56,9 +56,10 @@ def create_app(
 
 
 def within(records: list[dict], day: date, start: datetime, end: datetime) -> list[dict]:
-    """What a window shows of the records of a day: all of a day that lies in it whole, late and bad ones included.
+    """Return the records of a day that a window shows.
 
-    Of any other day, those that changed inside of it, as the day itself shows them.
+    If the whole day is in the window, these are all its records, late and bad ones included. Otherwise they are the
+    records that changed in the window, as the day itself shows them.
     """
     midnight = datetime.combine(day, time(), UTC)
     if start <= midnight and midnight + timedelta(days=1) <= end:
@@ -117,7 +118,7 @@ def _window(updated_from: str, updated_until: str) -> tuple[datetime, datetime]:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """None for what is no moment of RFC 3339 with its offset."""
+    """Return the moment, or None if the text is not a moment of RFC 3339 with its offset."""
     try:
         moment = datetime.fromisoformat(text or "")
         return moment.astimezone(UTC) if moment.tzinfo and "T" in text else None
@@ -126,7 +127,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _days(start: datetime, end: datetime) -> Iterator[date]:
-    """The days of a window, which ends before `end`."""
+    """Yield the days of a window, which ends before `end`."""
     day = start.date()
     while datetime.combine(day, time(), UTC) < end:
         yield day

@@ -1,4 +1,4 @@
-"""One line of a sale, for tills and web shop alike."""
+"""One line of a sale, for the tills and the web shop."""
 
 from datetime import date
 from decimal import Decimal
@@ -12,9 +12,9 @@ _AMOUNTS = ("discount_amount", "tax_amount")
 
 
 def sold_line(dice: Dice, rng: Random, day: date, currency: str, country: str, discount: Decimal) -> dict:
-    """A line with positive quantity. `discount` is a share of the gross; tax comes on top of the net.
+    """Return a line with a positive quantity. `discount` is a share of the gross; tax is added to the net.
 
-    Amounts are decimal strings with at most four decimals. American tax is exact to four, and one line in a hundred
+    Amounts are decimal strings with at most four decimals. American tax has four decimals, and one line in a hundred
     is a gift with price 0.
     """
     index = any_product(dice, rng)
@@ -35,12 +35,12 @@ def sold_line(dice: Dice, rng: Random, day: date, currency: str, country: str, d
 
 
 def returned(line: dict) -> dict:
-    """The line given back: quantity, discount and tax change their sign, the unit price does not."""
+    """Return the line as a return: quantity, discount and tax change their sign, the unit price does not."""
     return {**line, "quantity": -line["quantity"], **{name: str(-Decimal(line[name])) for name in _AMOUNTS}}
 
 
 def due(lines: list[dict]) -> Decimal:
-    """Net and tax of the lines."""
+    """Return the sum of net and tax of the lines."""
     return sum((_due(line) for line in lines), Decimal(0))
 
 

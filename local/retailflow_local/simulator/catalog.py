@@ -1,4 +1,4 @@
-"""The products: what they are, what they cost on a day, and how that changes."""
+"""The products: their descriptions, their prices on a day, and the changes of both."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -31,13 +31,13 @@ def product_id(index: int) -> str:
 
 
 def any_product(dice: Dice, rng: Random) -> int:
-    """The index of a product, some far more often than others."""
+    """Return the index of a product. It chooses some products far more often than others."""
     return int(product_count(dice) * rng.random() ** 2)
 
 
 @lru_cache(maxsize=64)
 def list_prices(dice: Dice, day: date) -> tuple[Decimal, ...]:
-    """The list price of every product on a day, in EUR. Haberdashery is priced to four decimals, all else to two."""
+    """Return the list price of every product on a day, in EUR: haberdashery has four decimals, the rest two."""
     return tuple(_list_price(dice, index, day) for index in range(product_count(dice)))
 
 
@@ -50,7 +50,7 @@ def _list_price(dice: Dice, index: int, day: date) -> Decimal:
 
 
 def products_of(dice: Dice, day: date) -> list[dict]:
-    """The catalog as it stands at the end of a day."""
+    """Return the catalog at the end of a day."""
     return [_product(dice, index, price, day) for index, price in enumerate(list_prices(dice, day))]
 
 

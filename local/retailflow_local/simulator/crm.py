@@ -1,4 +1,4 @@
-"""The CRM's change feed: whoever registered, changed, left or ordered on a day."""
+"""The CRM's change feed: the customers who registered, changed, left or ordered on a day."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -9,10 +9,10 @@ from retailflow_local.simulator.orders import fates
 
 
 def customers_of(dice: Dice, day: date) -> list[dict]:
-    """The customers touched on a day, each once with its last touch, by updated_at and id.
+    """Return the customers touched on a day, each once with its last touch, by updated_at and id.
 
-    An order touches its customer, so that even a first day alone knows the people it sells to; most such touches change
-    no tracked column. On the world's first day everyone is in the feed.
+    An order touches its customer, so even a single first day has its buyers. Most of these touches change no tracked
+    column. On the world's first day every customer is in the feed.
     """
     touched: dict[str, datetime] = {}
     for customer_id, at in _touches(dice, day):

@@ -1,4 +1,4 @@
-"""Chance that is a pure function of its name: the same in every process, whatever was drawn before."""
+"""Random values that are a pure function of a name: the same in every process, whatever was drawn before."""
 
 import math
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ class Dice:
     scale: float = 1.0
 
     def number(self, *name: object) -> int:
-        """64 bits for a name."""
+        """Return 64 bits for a name."""
         return xxhash.xxh3_64_intdigest("|".join(map(str, name)).encode(), seed=self.seed)
 
     def rng(self, *name: object) -> Random:
         return Random(self.number(*name))
 
     def unit(self, *name: object) -> float:
-        """A number in [0, 1) for a name; cheaper than a generator where one draw is enough."""
+        """Return a number in [0, 1) for a name; it is cheaper than a generator if one draw is enough."""
         return (self.number(*name) >> 11) / (1 << 53)
 
     def pick(self, options: Sequence[T], *name: object) -> T:
@@ -38,13 +38,13 @@ class Dice:
         return max(1, round(at_scale_one * self.scale))
 
     def cycle(self, period: int, day: date, *name: object) -> tuple[int, date]:
-        """How often a thing has changed by `day`, and the day it last did: every `period` days, each at its phase."""
+        """Return how often a thing has changed by `day`, and on which day last. It changes every `period` days."""
         position = day.toordinal() + self.number("phase", *name) % period
         return position // period, day - timedelta(days=position % period)
 
 
 def moment(day: date, share: float) -> datetime:
-    """A moment of the day, in UTC without a zone: `share` in [0, 1), four times denser at noon than at midnight."""
+    """Return a moment of the day, in UTC without a zone, for a `share` in [0, 1): denser at noon than at midnight."""
     position = share + 0.6 * math.sin(math.tau * share) / math.tau
     return midnight(day) + timedelta(milliseconds=int(position * 86_400_000))
 
@@ -54,5 +54,5 @@ def midnight(day: date) -> datetime:
 
 
 def stamp(at: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds; strings sort as the moments do."""
+    """Return the moment in RFC 3339, in UTC with milliseconds. The strings sort as the moments do."""
     return at.isoformat(timespec="milliseconds") + "Z"

@@ -1,4 +1,4 @@
-"""Records to bytes, as each feed's contract says. The same records give the same bytes."""
+"""Encode records as each feed's contract says. The same records give the same bytes."""
 
 import base64
 import gzip
@@ -26,7 +26,7 @@ def json_bytes(value: object) -> bytes:
 
 
 def ndjson(records: Iterable[dict]) -> bytes:
-    """One line a record; a cut one ends in its middle."""
+    """Return one line per record. A cut record ends in the middle of its line."""
     return "".join(_line(record) + "\n" for record in records).encode()
 
 
@@ -40,7 +40,7 @@ def zipped(payload: bytes) -> bytes:
 
 
 def csv(entity: str, records: list[dict], *, new_column: bool) -> bytes:
-    """Header and lines; null is an empty field, and a cut line lacks its last two fields."""
+    """Return header and lines. Null is an empty field, and a cut line lacks its last two fields."""
     columns = (*(column.name for column in contract(entity).feed_columns), *((NEW_COLUMN[0],) if new_column else ()))
     text = io.StringIO()
     write = writer(text, lineterminator="\n").writerow
@@ -52,7 +52,7 @@ def csv(entity: str, records: list[dict], *, new_column: bool) -> bytes:
 
 
 def schema_of(entity: str) -> pa.Schema:
-    """The columns of a feed in Parquet, as its contract has them."""
+    """Return the columns of a feed in Parquet, from its contract."""
     return pa.schema([(column.name, _arrow_type(column)) for column in contract(entity).feed_columns])
 
 
@@ -72,7 +72,7 @@ def _arrow_type(column: Column) -> pa.DataType:
 
 
 def parquet(entity: str, records: list[dict], *, new_column: bool) -> bytes:
-    """One file; a nested column has no place in it."""
+    """Return one file. It cannot have nested columns."""
     schema = schema_of(entity)
     if new_column:
         schema = schema.append(pa.field(NEW_COLUMN[0], pa.string()))
@@ -82,7 +82,7 @@ def parquet(entity: str, records: list[dict], *, new_column: bool) -> bytes:
 
 
 def page(entity: str, records: list[dict], offset: int = 0, limit: int = PAGE_LIMIT) -> bytes:
-    """The API page that begins at `offset`."""
+    """Return the API page that begins at `offset`."""
     end = offset + limit
     next_cursor = cursor(entity, end) if end < len(records) else None
     return json_bytes({entity: records[offset:end], "next_cursor": next_cursor})
@@ -93,10 +93,10 @@ def cursor(entity: str, offset: int) -> str:
 
 
 def offset_of(entity: str, text: str) -> int:
-    """The offset in a cursor.
+    """Return the offset in a cursor.
 
     Raises:
-        ValueError: the text is no cursor of this feed.
+        ValueError: the text is not a cursor of this feed.
     """
     try:
         offset = int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(":")[0])

@@ -1,4 +1,4 @@
-"""The day's delivery of the feeds, written to RAW as the source systems would."""
+"""Write a day's delivery of the feeds to RAW, as the source systems would."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from retailflow_local.simulator.world import API_ENTITIES, ENTITIES, FILE_ENTITI
 
 
 def parts(world: World, entity: str, day: date, trouble: Trouble) -> list[Part]:
-    """A day's data files. Orders and customers are the API's pages of this day, as the ingestion would store them."""
+    """Return a day's data files. Orders and customers are the API's pages, as the ingestion would store them."""
     records = [record for _, record in delivered(world, entity, day, trouble)]
     tills = trading_shops(day) if entity == "store_sales" else []
     return _encode(entity, records, day, tills, new_column=trouble.new_columns)
@@ -29,7 +29,7 @@ def deliver_day(
     entities: Iterable[str] = FILE_ENTITIES,
     leave_open: Iterable[str] = (),
 ) -> list[Manifest]:
-    """Write a day's batch of each entity and, but for those left open, `_SUCCESS`. Repeating it changes nothing."""
+    """Write a day's batch of each feed and, except for `leave_open`, `_SUCCESS`. Repeating it changes nothing."""
     open_entities = frozenset(leave_open)
     manifests = []
     for entity in entities:
@@ -42,14 +42,14 @@ def deliver_day(
 
 
 def deliver_late(store: RawStore, world: World, entity: str, day: date) -> Manifest:
-    """A second batch for a day's folder, six hours after the first: missing rows, newer versions, re-sent rows."""
+    """Write a second batch to a day's folder, six hours after the first: missing rows, newer versions, re-sent rows."""
     at = _exported_at(entity, day) + timedelta(hours=6)
     batch = _encode(entity, late_records(world, entity, day), day, [], new_column=False)
     return deliver(store, entity, day, ulid(at, entity, str(day), "late"), at, batch)
 
 
 def _exported_at(entity: str, day: date) -> datetime:
-    """00:30 UTC of the day after, and some minutes that are the entity's own."""
+    """Return 00:30 UTC of the next day, plus some minutes that depend on the feed."""
     return datetime.combine(day, time(0, 30), UTC) + timedelta(days=1, minutes=3 * ENTITIES.index(entity) % 30)
 
 
@@ -94,7 +94,7 @@ def _grouped(records: list[dict], field: str, keys: Iterable[str]) -> dict[str, 
 
 
 def _by_hour(events: list[dict], day: date) -> dict[str, list[dict]]:
-    """Events by the hour they were received; those re-sent from another day come in the first file."""
+    """Return the events by the hour of their receipt. Those re-sent from another day are in the first file."""
     hours: dict[str, list[dict]] = defaultdict(list)
     for event in events:
         received_at = event["received_at"]

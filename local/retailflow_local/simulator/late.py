@@ -1,4 +1,4 @@
-"""What comes after a day was declared complete."""
+"""The records that arrive after a day was declared complete."""
 
 from collections.abc import Callable
 from datetime import UTC, date, timedelta
@@ -17,9 +17,9 @@ _LAST_SECOND = timedelta(days=1) - timedelta(seconds=1)
 
 
 def late_records(world: World, entity: str, day: date) -> list[dict]:
-    """Three records the day already delivered, unchanged, then missing records or newer versions.
+    """Return three records that the day has already delivered, unchanged, then missing records or newer versions.
 
-    A world without trouble never delivers the missing ones otherwise, so a late batch always changes the tables.
+    A world without trouble delivers the missing records only here, so a late batch always changes the tables.
     """
     records = world.records(entity, day)
     indices = world.rng("late", entity, day).sample(range(len(records)), min(6, len(records)))
@@ -43,7 +43,7 @@ def _clicks(world: World, day: date, _: list[dict]) -> list[dict]:
 
 
 def _payments(_: World, day: date, changing: list[dict]) -> list[dict]:
-    """Refunds that the provider's webhooks had lost."""
+    """Return refunds that the provider's webhooks had lost."""
     return [
         {
             **event,
@@ -57,7 +57,7 @@ def _payments(_: World, day: date, changing: list[dict]) -> list[dict]:
 
 
 def _newer(entity: str) -> "_New":
-    """Newer versions of records: one field changed, at the day's last second."""
+    """Return a function for newer versions of records: one field changes, at the day's last second."""
     moment_field = "recorded_at" if entity == "inventory" else "updated_at"
 
     def new(_: World, day: date, changing: list[dict]) -> list[dict]:

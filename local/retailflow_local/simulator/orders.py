@@ -1,4 +1,4 @@
-"""The web shop's orders. An order's fate is settled when it is placed; a day's feed shows what became of it so far."""
+"""The web shop's orders. An order's fate is decided when it is placed; a day's feed shows the part until that day."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ LOOK_BACK_DAYS = 10
 
 
 class Fate(NamedTuple):
-    """What will happen to an order: cheap to draw, so that a day's feed can look through ten days of orders."""
+    """The future of an order. It is cheap to draw, so that a day's feed can look through ten days of orders."""
 
     order_id: str
     placed_on: date
@@ -27,7 +27,7 @@ class Fate(NamedTuple):
 
     @property
     def is_return_only(self) -> bool:
-        """A return that came as an order of its own: all its lines are negative."""
+        """True for a return that is an order of its own: all its lines are negative."""
         return self.steps[0][0] == "returned"
 
     def when(self, status: str) -> datetime | None:
@@ -36,7 +36,7 @@ class Fate(NamedTuple):
 
 @lru_cache(maxsize=LOOK_BACK_DAYS + 4)
 def fates(dice: Dice, placed_on: date, *, beyond: int = 0) -> tuple[Fate, ...]:
-    """The orders placed on a day; with `beyond`, instead that many that the day's feed does not have."""
+    """Return the orders placed on a day or, with `beyond`, so many others that the day's feed does not have."""
     count = dice.count(2000)
     indices = range(count, count + beyond) if beyond else range(count)
     return tuple(_fate(dice, placed_on, f"O{placed_on:%Y%m%d}-{index:06d}") for index in indices)
@@ -62,7 +62,7 @@ def _fate(dice: Dice, placed_on: date, order_id: str) -> Fate:
 
 
 def orders_of(dice: Dice, day: date) -> list[dict]:
-    """The orders that changed on a day, each whole as it stood at the day's end, by updated_at and id."""
+    """Return the orders that changed on a day, each complete as of the day's end, by updated_at and id."""
     days = [day - timedelta(days=back) for back in range(LOOK_BACK_DAYS + 1)]
     changed = [
         order_at(dice, fate, day)
@@ -74,7 +74,7 @@ def orders_of(dice: Dice, day: date) -> list[dict]:
 
 
 def order_at(dice: Dice, fate: Fate, day: date) -> dict:
-    """An order as it stands at the end of a day on or after the one it was placed on."""
+    """Return an order as of the end of a day, which is not before the day on which it was placed."""
     rng = dice.rng("order", fate.order_id)
     if fate.customer_id:
         address = people.address(dice, fate.customer_id, fate.placed_on)

@@ -1,4 +1,4 @@
-"""The payment provider's events for the web shop's orders. A few do not reconcile, as in life."""
+"""The payment provider's events for the web shop's orders. A few do not reconcile, as in reality."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -12,7 +12,7 @@ _METHODS = (("card", "stripe"), ("card", "adyen"), ("paypal", "paypal"), ("klarn
 
 
 def payments_of(dice: Dice, day: date) -> list[dict]:
-    """The events recorded on a day, by recorded_at and id. Amounts are positive decimal strings."""
+    """Return the events recorded on a day, by recorded_at and id. Amounts are positive decimal strings."""
     found = []
     for back in range(LOOK_BACK_DAYS + 2):
         for fate in fates(dice, day - timedelta(days=back)):
@@ -23,7 +23,7 @@ def payments_of(dice: Dice, day: date) -> list[dict]:
 
 
 def _steps(dice: Dice, fate: Fate) -> list[tuple[str, datetime, datetime]]:
-    """(event type, occurred, recorded) for the whole life of an order."""
+    """Return (event type, occurred, recorded) for each event in the life of an order."""
     fault = dice.unit("fault", fate.order_id)
     steps: list[tuple[str, datetime]] = []
     if not fate.is_return_only:
@@ -33,7 +33,7 @@ def _steps(dice: Dice, fate: Fate) -> list[tuple[str, datetime, datetime]]:
     if (paid := fate.when("paid")) and fault >= 0.002:
         steps.append(("captured", paid))
         if fault < 0.005:
-            steps.append(("captured", paid + timedelta(minutes=3)))  # taken twice
+            steps.append(("captured", paid + timedelta(minutes=3)))  # captured twice
         elif fault > 0.996:
             steps.append(("chargeback", paid + timedelta(days=3 + 4 * dice.unit("chargeback", fate.order_id))))
     if back := fate.when("returned"):

@@ -1,4 +1,4 @@
-"""The customers: who they are on a day. Each changes one thing every sixty days; a few are deleted."""
+"""The customers and their state on a day. Each changes one attribute every sixty days; a few are deleted."""
 
 from datetime import date, datetime, timedelta
 from random import Random
@@ -20,7 +20,7 @@ def base_ids(dice: Dice) -> list[str]:
 
 
 def new_ids(dice: Dice, day: date) -> list[str]:
-    """Who registered on that day."""
+    """Return the ids of the customers who registered on a day."""
     return [_new_id(day, index) for index in range(dice.count(25))]
 
 
@@ -41,7 +41,7 @@ def created_at(dice: Dice, customer_id: str) -> datetime:
 
 
 def deleted_at(dice: Dice, customer_id: str) -> datetime | None:
-    """When the customer asked to be forgotten: one in thirty of the old ones does in the first year."""
+    """Return when the customer asked to be forgotten: one in thirty of the old ones does, in the first year."""
     if "-" in customer_id:
         return None
     share = dice.unit("deleted", customer_id)
@@ -49,7 +49,7 @@ def deleted_at(dice: Dice, customer_id: str) -> datetime | None:
 
 
 def someone(dice: Dice, rng: Random, day: date) -> str | None:
-    """A customer who may shop on that day, or None: a guest."""
+    """Return a customer who may shop on that day, or None for a guest."""
     chance = rng.random()
     if chance < 0.05:
         return None
@@ -62,7 +62,7 @@ def someone(dice: Dice, rng: Random, day: date) -> str | None:
 
 
 def changed_at(dice: Dice, customer_id: str, day: date) -> datetime:
-    """When a tracked column last changed, as of the end of a day."""
+    """Return when a tracked column last changed, as of the end of a day."""
     number, changed_on = dice.cycle(_CHANGES_EVERY_DAYS, day, customer_id)
     return moment(changed_on, dice.unit("changed", customer_id, number))
 
@@ -72,12 +72,12 @@ def address(dice: Dice, customer_id: str, day: date) -> dict:
 
 
 def currency(dice: Dice, customer_id: str) -> str:
-    """People move within their country, so their currency stays."""
+    """Return the customer's currency, which never changes: people move only within their country."""
     return currency_of(_address(dice, customer_id, 0)["country"])
 
 
 def customer(dice: Dice, customer_id: str, day: date, updated_at: datetime) -> dict:
-    """The CRM's record as it stands at the end of a day."""
+    """Return the CRM's record at the end of a day."""
     generation = {name: _generation(dice, customer_id, name, day) for name in _CHANGING}
     first = dice.pick(_FIRST, "first_name", customer_id)
     last = dice.pick(_LAST, "last_name", customer_id, generation["last_name"])
@@ -102,7 +102,7 @@ def customer(dice: Dice, customer_id: str, day: date, updated_at: datetime) -> d
 
 
 def _generation(dice: Dice, customer_id: str, name: str, day: date) -> int:
-    """How often one attribute has changed: the customer's changes go round the attributes in turn."""
+    """Return how often one attribute has changed. A customer's attributes change in turn."""
     number, _ = dice.cycle(_CHANGES_EVERY_DAYS, day, customer_id)
     return (number + dice.number("start", customer_id) - _CHANGING.index(name)) // len(_CHANGING) % 1000
 

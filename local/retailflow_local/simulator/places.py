@@ -1,4 +1,4 @@
-"""Where people and shops are, and the money and tax that go with it."""
+"""The places of people and shops, with their currencies and taxes."""
 
 from decimal import Decimal
 from typing import NamedTuple

@@ -10,12 +10,12 @@ WAREHOUSE = ("store_900", PLACES[3])
 CLOSING = "store_009"
 CLOSED_ON = WORLD_BEGINS + timedelta(days=45)
 _CLOSURE_KNOWN_ON = CLOSED_ON - timedelta(days=14)
-# So that some sales fall into the hours that clocks repeat or skip.
+# These shops have some sales in the hours that clocks repeat or skip.
 OPEN_ALL_NIGHT = frozenset({"store_001", "store_017"})
 
 
 def is_trading(store_id: str, day: date) -> bool:
-    """Whether a till rings that day. The closing shop still takes returns and sells off for two days after."""
+    """Return whether a shop has receipts on a day. The closing shop still sells off and takes returns for two days."""
     return store_id != CLOSING or day <= CLOSED_ON + timedelta(days=2)
 
 

@@ -1,4 +1,4 @@
-"""The warehouse system's snapshot: what lies where at the end of a day."""
+"""The warehouse system's snapshot: the stock of each store at the end of a day."""
 
 from datetime import UTC, date, timedelta
 from decimal import Decimal
@@ -9,9 +9,10 @@ from retailflow_local.simulator.shops import SHOPS, WAREHOUSE, is_trading
 
 
 def inventory_of(dice: Dice, day: date) -> list[dict]:
-    """One row per store and product it carries; values have the types of the Parquet columns.
+    """Return one row per store and product that it sells. Values have the types of the Parquet columns.
 
-    Stock falls from delivery to delivery, every seven days; a few tills sell what the books do not have.
+    Stock falls between deliveries, which come every seven days. A few quantities are negative: tills sold more than
+    the books contain.
     """
     prices = list_prices(dice, day)
     rows = []

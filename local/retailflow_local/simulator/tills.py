@@ -1,4 +1,4 @@
-"""The tills' receipts. A shop's file comes when its business day has ended, in UTC."""
+"""The tills' receipts. A shop's file comes once its business day has ended; delivery days are in UTC."""
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -13,18 +13,18 @@ from retailflow_local.simulator.shops import OPEN_ALL_NIGHT, SHOPS, is_trading
 
 
 def trading_shops(day: date) -> list[str]:
-    """The shops that hand in a file that day, with receipts or without."""
+    """Return the shops that deliver a file on a day, with or without receipts."""
     return [store_id for store_id, place in SHOPS if is_trading(store_id, _business_day(place, day))]
 
 
 def _business_day(place: Place, day: date) -> date:
-    """West of Greenwich the day ends after ours is delivered, so theirs comes with our next."""
+    """Return the shop's day in our delivery. West of Greenwich the day ends later, so it comes with the next."""
     offset = datetime.combine(day, time(12), ZoneInfo(place.timezone)).utcoffset()
     return day - timedelta(days=1) if offset and offset < timedelta(0) else day
 
 
 def sales_of(dice: Dice, day: date, *, beyond: int = 0) -> list[dict]:
-    """The lines delivered on a day, by store and receipt; with `beyond`, so many receipts of offline tills."""
+    """Return the lines delivered on a day, by store and receipt; with `beyond`, so many receipts of offline tills."""
     rng = dice.rng("tills", day, beyond)
     first = 900_000 if beyond else 0
     lines = []

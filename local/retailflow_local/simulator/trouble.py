@@ -14,8 +14,8 @@ NEW_COLUMN = ("source_release", "2026.1")
 _ARRIVAL = {"payments": "recorded_at", "clickstream": "received_at"}
 _BAD_MOMENT = "2026-02-30T25:61:00Z"
 
-# Per feed: what can be wrong with a record, as (kind, field, value). An order's line is damaged in its first line.
-# `cut` is a line cut short: invalid JSON, or a CSV line with too few columns. Other feeds: `any_feed.damages`.
+# For each feed the possible damages of a record, as (kind, field, value). In an order the first line is damaged. `cut`
+# is a line that is cut short: invalid JSON, or a CSV line with too few columns. Other feeds: `any_feed.damages`.
 DAMAGES: dict[str, tuple[tuple[str, str, Any], ...]] = {
     "orders": (
         ("missing", "currency", None),
@@ -62,8 +62,8 @@ class Trouble:
     """Shares of a day's records. Any share above zero plants at least one record of its kind, if there are enough."""
 
     duplicates: float = 0.0  # the same record again in the same day
-    resends: float = 0.0  # a record of the day before again, the same to the byte
-    late: float = 0.0  # a record of the day before that did not come then
+    resends: float = 0.0  # a record of the day before again, identical to the byte
+    late: float = 0.0  # a record of the day before that did not arrive then
     corrections: float = 0.0  # a till's line again as revision 2 with another quantity, the same day or the next
     bad: float = 0.0  # all damaged records together, spread over the kinds in DAMAGES
     new_columns: bool = False  # a field that no contract knows, in every record
@@ -74,32 +74,32 @@ class Trouble:
 
     @classmethod
     def some(cls) -> "Trouble":
-        """What the demo uses: about one record in fifty is trouble."""
+        """Return the demo's setting: about one record in fifty is trouble."""
         return cls(duplicates=0.005, resends=0.003, late=0.004, corrections=0.004, bad=0.004, new_columns=True)
 
 
 def damages_of(entity: str) -> tuple[tuple[str, str, Any], ...]:
-    """Return what can be wrong with a record of any feed, as (kind, field, value)."""
+    """Return the possible damages of a record of any feed, as (kind, field, value)."""
     return DAMAGES[entity] if entity in DAMAGES else any_feed.damages(contract(entity))
 
 
 def is_snapshot(entity: str) -> bool:
-    """Return whether a day's delivery has all records, so that none of them comes late."""
+    """Return whether a day's delivery has all records, so that no record comes late."""
     return entity == "inventory" or (contract(entity).delivery == "file" and not contract(entity).event_date)
 
 
 def is_master(entity: str) -> bool:
-    """Return whether other records of the day refer to these: a damaged copy comes beside the sound record."""
+    """Return whether other records of the day refer to these: a damaged copy then comes beside the sound record."""
     return is_snapshot(entity) and entity != "inventory"
 
 
 class Cut(dict):
-    """A record whose line is cut short when it is written."""
+    """A record whose line is cut short when it is encoded."""
 
 
 def delivered(world: World, entity: str, day: date, trouble: Trouble) -> list[tuple[str, dict]]:
-    """The records a day's feed delivers, each with its kind: `sound`, `duplicate`, `resend`, `late`, `correction`,
-    or `bad.<kind>`. Late records are held back from their own day, damaged ones take the place of the sound."""
+    """Return the records that a day's feed delivers, each with its kind: `sound`, `duplicate`, `resend`, `late`,
+    `correction`, or `bad.<kind>`. Late records are missing on their own day; damaged records replace sound ones."""
     records = world.records(entity, day)
     plan = _plan(world, entity, day, len(records), trouble)
     result: list[tuple[str, dict]] = []
@@ -125,7 +125,7 @@ def delivered(world: World, entity: str, day: date, trouble: Trouble) -> list[tu
 
 
 def planted(world: World, entity: str, day: date, trouble: Trouble) -> Counter[str]:
-    """How many records of each kind of trouble the day's feed carries; `new_column` is how many have one more field."""
+    """Return the count of each kind of trouble in the day's feed; `new_column` counts records with one more field."""
     found = delivered(world, entity, day, trouble)
     counts = Counter(kind for kind, _ in found if kind != SOUND)
     if trouble.new_columns:
@@ -134,12 +134,12 @@ def planted(world: World, entity: str, day: date, trouble: Trouble) -> Counter[s
 
 
 def corrected(line: dict, revision: int) -> dict:
-    """A till's line with one more of what was sold or given back."""
+    """Return a till's line with one more unit sold or returned."""
     return {**line, "revision": revision, "quantity": line["quantity"] + (1 if line["quantity"] > 0 else -1)}
 
 
 def arrived(entity: str, record: dict, day: date) -> dict:
-    """The record as it comes just after midnight of a later day: the arrival, where the feed has one, is then."""
+    """Return the record as it arrives just after midnight of a later day, with that time if the feed has an arrival."""
     field = _ARRIVAL.get(entity)
     if field is None:
         return record
@@ -164,7 +164,7 @@ def _from_yesterday(world: World, entity: str, day: date, trouble: Trouble) -> l
 
 
 def _plan(world: World, entity: str, day: date, count: int, trouble: Trouble) -> dict[int, str]:
-    """Which record of the day gets which trouble; none gets two, and no more than half get any."""
+    """Return the kind of trouble by index of a record. No record gets two kinds, and at most half get any."""
     kinds: list[str] = []
 
     def plant(kind: str, share: float) -> None:

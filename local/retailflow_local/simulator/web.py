@@ -1,4 +1,4 @@
-"""The web collector's events: visits that look around, and visits that end in an order."""
+"""The web collector's events: visits that only browse, and visits that end in an order."""
 
 import math
 from collections.abc import Iterator
@@ -24,16 +24,16 @@ _UTM = (
     {"source": "newsletter", "medium": "email", "campaign": "weekly"},
     {"source": None, "medium": None, "campaign": None},
 )
-VISITS = 7600  # that buy nothing, a day at scale 1
+VISITS = 7600  # without a purchase, per day at scale 1
 _SHOP = "https://shop.example.com"
-# Visits from this share of a day on begin after 22:00 and may reach into the next day. The others, of at most 63
-# minutes, do not.
+# Visits after this share of a day begin after 22:00 and may continue into the next day. The others last at most 63
+# minutes and do not.
 _EVENING = 0.95
 _LAST_MILLISECOND = timedelta(days=1) - timedelta(milliseconds=1)
 
 
 def clicks_of(dice: Dice, day: date) -> list[dict]:
-    """The events received on a day, by received_at and id."""
+    """Return the events received on a day, by received_at and id."""
     events: list[dict] = []
     count = dice.count(VISITS)
     evening = int(count * _EVENING)
@@ -50,7 +50,7 @@ def clicks_of(dice: Dice, day: date) -> list[dict]:
 
 
 def browsing(dice: Dice, day: date, index: int) -> list[dict]:
-    """A visit that buys nothing. Visits begin in the order of their index; those beyond the day's count begin late."""
+    """Return a visit without a purchase. Visits begin in the order of their index, so an extra one begins late."""
     rng = dice.rng("visit", day, index)
     at = moment(day, min((index + rng.random()) / dice.count(VISITS), 0.9999))
     customer_id = people.someone(dice, rng, day) if rng.random() < 0.25 else None
@@ -61,7 +61,7 @@ def browsing(dice: Dice, day: date, index: int) -> list[dict]:
     for step in range(min(int(-5.2 * math.log(1 - rng.random())), 13)):
         at += timedelta(milliseconds=int(3_000 + 120_000 * rng.random()))
         if step + 1 == pauses_after:
-            at += timedelta(minutes=35)  # where nobody numbers the sessions, this begins another
+            at += timedelta(minutes=35)  # without a session id, this begins a new session
         chance = rng.random()
         if product and chance < 0.15:
             visit.add(at, "add_to_cart" if chance < 0.12 else "remove_from_cart", f"/p/{product}", product)
@@ -76,7 +76,7 @@ def browsing(dice: Dice, day: date, index: int) -> list[dict]:
 
 
 def _buying(dice: Dice, day: date) -> Iterator[list[dict]]:
-    """The visits that ended in the day's orders; three in ten orders came by telephone."""
+    """Yield the visits that ended in the day's orders. Three in ten orders came by telephone, without a visit."""
     for fate in fates(dice, day):
         if fate.is_return_only or dice.unit("telephone", fate.order_id) < 0.3:
             continue
@@ -87,7 +87,7 @@ def _buying(dice: Dice, day: date) -> Iterator[list[dict]]:
         for product in products:
             steps += [("product_view", f"/p/{product}", product), ("add_to_cart", f"/p/{product}", product)]
         steps.append(("checkout", "/checkout", None))
-        # An order placed just after midnight is a quick one: its visit stays within the day.
+        # An order just after midnight is placed quickly, so that its visit stays within the day.
         pause = min(timedelta(seconds=40), (fate.ordered_at - midnight(day)) / (len(steps) + 1))
         for number, (kind, url, product) in enumerate(steps):
             visit.add(fate.ordered_at - pause * (len(steps) - number), kind, url, product)
@@ -96,9 +96,9 @@ def _buying(dice: Dice, day: date) -> Iterator[list[dict]]:
 
 
 class _Visit:
-    """Builds the events of one visit; device and campaign are one object for all of them.
+    """Builds the events of one visit, which share one object for the device and one for the campaign.
 
-    Its name begins with its day, and so do session ids, as a collector gives them that has them in the order of time.
+    The visit's name begins with its day, and so does its session id, as with a collector whose ids are in time order.
     """
 
     def __init__(self, dice: Dice, rng: Random, name: str, customer_id: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The simulated world: what each source system knows of a day, sound and complete."""
+"""The simulated world: the sound and complete records of each source system for a day."""
 
 from datetime import date
 
@@ -10,7 +10,7 @@ from retailflow_local.simulator.dice import Dice
 class World(Dice):
     """A pure function of (seed, scale, date): the same bytes in any process and any order of calls.
 
-    Records are plain dicts with the field names of the feeds; they may share objects, so they are not to be changed.
+    Records are plain dicts with the field names of the feeds. They may share objects, so do not change them.
     """
 
     def orders_of(self, day: date) -> list[dict]:
@@ -20,7 +20,7 @@ class World(Dice):
         return crm.customers_of(self, day)
 
     def records(self, entity: str, day: date) -> list[dict]:
-        """The sound records of any feed."""
+        """Return the sound records of any feed."""
         if entity in MODULES:
             return MODULES[entity](self, day)
         return any_feed.records_of(self, entity, day, self.records)
