@@ -136,7 +136,7 @@ def test_a_triggerer_restart_and_a_dag_edit_repeat_no_mail_and_lose_none(stack):
     missed = [f"MISSED silver.inventory {DAY}, due 03:30 UTC (and {others} more)"]
     assert stack.run("retailflow_watch", ingestion_date=DAY) == missed
     stack.kill("triggerer")
-    stack.edit("retailflow_watch", "Mails which tables", "Says which tables")
+    stack.edit("retailflow_watch", "Sends mails about", "Sends e-mails about")
     stack.start("triggerer")
     assert stack.run("retailflow_watch", ingestion_date=DAY) == []
 
