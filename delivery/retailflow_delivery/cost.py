@@ -1,7 +1,7 @@
 """`./retailflow cost`: estimate the compute of a backfill from earlier runs in the run log.
 
 The estimate multiplies the seconds of each task's latest runs by the days: the median as the usual case, the ninth
-decile as a bad day. `ops.task_attempts` has no time spent waiting for compute and no failed attempts. Nor does it have
+decile as a bad day. `ops.task_attempts` has no time spent waiting for compute and no failed attempts. It also lacks
 the ingestion from APIs and dbt, which need none of our Spark clusters.
 """
 

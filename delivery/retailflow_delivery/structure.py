@@ -53,7 +53,7 @@ def upward(arrows: Arrows, order: tuple[str, ...]) -> list[str]:
 
 
 def circle(root: Path, package: str) -> list[str]:
-    """Return the modules of a circle of module-level imports; empty if there is none."""
+    """Return the modules of a cycle of module-level imports; empty if there is none."""
     folder = root / PACKAGES[package]
     modules = {f"{package}.{'.'.join(path.relative_to(folder).with_suffix('').parts)}": path for path in _files(folder)}
     graph = {name: {one for one in _imports_of(path, at_top=True) if one in modules} for name, path in modules.items()}

@@ -1,4 +1,4 @@
-"""Write the files by which Databricks, Power BI and Tableau know GOLD and the marts, from contracts and dbt metrics."""
+"""Generate files for Databricks, Power BI and Tableau on GOLD and the marts, from contracts and the metrics of dbt."""
 
 from pathlib import Path
 

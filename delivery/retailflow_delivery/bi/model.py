@@ -58,7 +58,7 @@ def _dimension(name: str) -> Table:
 
 @cache
 def metrics() -> tuple[Metric, ...]:
-    """Return the metrics in their order in dbt. Raises: ValueError for a kind that BI tools have no counterpart of."""
+    """Return the metrics in their order in dbt. Raises: ValueError for a kind without a counterpart in BI tools."""
     document = properties("metrics.yml")
     measures = {measure["name"]: measure for measure in document["semantic_models"][0]["measures"]}
     found: dict[str, Metric] = {}

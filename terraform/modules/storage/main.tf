@@ -30,7 +30,8 @@ resource "azurerm_storage_account" "this" {
     bypass         = ["None"]
   }
 
-  # Soft delete also keeps files that VACUUM deletes from `processed`. docs/DEPLOYMENT.md says why RAW shares it.
+  # Soft delete also keeps files that VACUUM deletes from `processed`. docs/DEPLOYMENT.md explains why RAW and
+  # `processed` share an account.
   blob_properties {
     delete_retention_policy {
       days = var.soft_delete_days
