@@ -1,7 +1,7 @@
-"""Runs benchmarks and writes down what they found: `python benchmarks [NAME [SIZE …]]`, without a name all of them.
+"""Run benchmarks and store their results: `python benchmarks [NAME [SIZE …]]`, without a name all of them.
 
-`docs/benchmarks/NAME.json` has the figures of each, with the machine they were found on, and the README there all
-targets. Sizes of one's own are only printed. Exit code 1 where a target is missed.
+`docs/benchmarks/NAME.json` has the figures of each benchmark and the machine that ran it; the README there lists all
+targets. Results for other sizes are only printed. Exit code 1 if a target is missed.
 """
 
 import json
@@ -48,7 +48,7 @@ def _results() -> list[Path]:
 
 
 def run() -> dict[str, str | float]:
-    """When, of which commit, on what."""
+    """Return the date, the commit and the machine of this run."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -60,7 +60,7 @@ def run() -> dict[str, str | float]:
 
 
 def page(results: dict[str, dict]) -> str:
-    """All results in Markdown."""
+    """Return all results as Markdown."""
     lines = ["<!-- Written by `python benchmarks`. Do not edit. -->", "# What was measured", ""]
     for name, result in results.items():
         run = result["run"]

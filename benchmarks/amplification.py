@@ -1,7 +1,7 @@
-"""A write adds little more than its rows: bytes added to a table beside the bytes of the same rows encoded once.
+"""A write adds little more than its rows: bytes added to a table, compared with the same rows encoded once.
 
-Added is what the commit names in Delta's log: data files, change data, deletion vectors. Encoded once is one Parquet
-file of the rows that the commit inserted or changed, by the same Spark.
+The added bytes are those of the files that the commit lists in Delta's log: data files, change data, deletion vectors.
+The rows encoded once are one Parquet file, by the same Spark, of the rows that the commit inserted or changed.
 """
 
 import json
@@ -54,7 +54,10 @@ def measure() -> dict:
 
 
 def customers(tables: Tables, count: int, updated_on: str) -> DataFrame:
-    """A version each of so many customers, spread over all of them; what is not set below is a digest of its own."""
+    """Return one row per customer, for `count` customers spread over all: the columns of `silver.customers_history`.
+
+    Text columns that are not set below get a distinct digest.
+    """
     table = entity("customers").versions
     step = CUSTOMERS // count
     number = F.format_string("C%08d", F.col("id") * step)
@@ -77,7 +80,7 @@ def customers(tables: Tables, count: int, updated_on: str) -> DataFrame:
 
 
 def added(made: Space, tables: Tables, table: Table, write: Callable[[], object]) -> dict[str, float]:
-    """Bytes of the commits of a write, and of their rows encoded once."""
+    """Return the rows of a write, the bytes of its commits, and the bytes of its rows encoded once."""
     before = tables.version(table.name) if tables.spark.catalog.tableExists(tables.path(table.name)) else 0
     write()
     now = tables.version(table.name)
@@ -100,7 +103,7 @@ def added(made: Space, tables: Tables, table: Table, write: Callable[[], object]
 def of_commit(path: Path) -> int:
     actions = [json.loads(line) for line in path.read_text().splitlines()]
     files = [file for action in actions if (file := action.get("add") or action.get("cdc"))]
-    vectors = [file.get("deletionVector") for file in files]  # of a file that was there before, which is named again
+    vectors = [file.get("deletionVector") for file in files]  # a commit lists an older file again with its vector
     return sum(v["sizeInBytes"] if v else file["size"] for file, v in zip(files, vectors, strict=True))
 
 

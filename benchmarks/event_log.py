@@ -1,4 +1,4 @@
-"""What Spark did between two moments, counted from its event log: deterministic where seconds are not."""
+"""Count Spark's work between two moments from its event log: counters are deterministic, seconds are not."""
 
 import json
 from collections import Counter
@@ -20,10 +20,12 @@ _OF_STAGES = {
 
 
 def counted(folder: Path, begin: float, end: float) -> Counter[str]:
-    """Jobs, stages, bytes written and spilled; files and bytes read, of tables, of each by name, and of logs (`log_`).
+    """Return the number of jobs and stages, bytes written and spilled, and files and bytes read.
+
+    The latter are counted for all tables, for each table by name, and for Delta's logs (`log_`).
 
     Args:
-        begin, end: seconds since the epoch; what began between them counts.
+        begin, end: seconds since the epoch; work that began between them counts.
     """
     found: Counter[str] = Counter()
     scans: dict[int, str] = {}
@@ -49,12 +51,12 @@ def _events(folder: Path) -> Iterator[dict[str, Any]]:
     (path,) = folder.iterdir()
     with path.open() as lines:
         for line in lines:
-            if line.endswith("\n"):  # the last may be half written
+            if line.endswith("\n"):  # the last line may be incomplete
                 yield json.loads(line)
 
 
 def _scans(node: dict[str, Any]) -> Iterator[tuple[int, str]]:
-    """Of each scan below a node: the number of its metric, and what it counts towards."""
+    """Yield the id of each metric of a scan at or below a node, and the names of the counters that it adds to."""
     is_log = "DeltaLogFileIndex" in node["metadata"].get("Location", "")
     table = node["nodeName"].rpartition(" ")[2].removeprefix("spark_catalog.")
     for metric in node["metrics"]:

@@ -1,7 +1,7 @@
-"""A day costs what its data costs, not what the years behind it do: the same day, and the upkeep, behind two histories.
+"""A day costs what its data costs, not what the years behind it do: the same day and maintenance after two histories.
 
-All feeds through all layers, then the upkeep of all tables, each history in a workspace of its own. Its RAW has the
-measured day and the one before; the years before them are built from a folder.
+The benchmark runs all feeds through all layers, then the maintenance of all tables. Each history has its own
+workspace. RAW has the measured day and the day before; the years before them are built from a folder.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ def measure(*lengths: int) -> dict:
 
 
 def behind(days: int) -> dict[str, Counter[str]]:
-    """Counters and seconds of the day, of the same day again, and of the upkeep, behind which are so many days."""
+    """Return counters and seconds of the day, of the same day again, and of maintenance, after `days` of history."""
     with space() as made:
         raw, world = made.raw_store(), World(SEED, SCALE)
         before = [MEASURED - timedelta(days=number) for number in range(days, 0, -1)]
@@ -43,7 +43,7 @@ def behind(days: int) -> dict[str, Counter[str]]:
             history.build(tables, years, years.root.as_uri(), before[:-1])
         for day in (before[-1], MEASURED):
             deliver_day(raw, world, day, entities=ENTITIES)
-        run_day(made, before[-1])  # warm, and in the state that day after day leaves
+        run_day(made, before[-1])  # warms the workspace, and leaves the state that daily runs leave
         keep_up(made)
         return {
             "day": made.measured(lambda: run_day(made, MEASURED)),
@@ -53,7 +53,7 @@ def behind(days: int) -> dict[str, Counter[str]]:
 
 
 def targets(figures: dict) -> list[Target]:
-    """The longest history beside the shortest."""
+    """Return targets that compare the longest history with the shortest."""
     fewest, most = min(map(int, figures)), max(map(int, figures))
     shortest, longest = figures[str(fewest)], figures[str(most)]
     days = f"{most} days behind it, as a multiple of {fewest}"

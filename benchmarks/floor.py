@@ -1,8 +1,8 @@
-"""A day costs little more than reading it and writing it: its jobs beside a floor program, and the same day again.
+"""A day costs little more than reading it and writing it: its jobs compared with a floor program, and the day again.
 
-The floor reads the day's files in RAW once with Spark's own readers, and writes the rows that the day left in BRONZE,
-SILVER and GOLD once, in the same session; it judges, compares and proves nothing. Second day of a workspace, without
-Airflow and without a process a job.
+The floor reads the day's files in RAW once with Spark's own readers. It writes the rows that the day left in BRONZE,
+SILVER and GOLD once, in the same session. It validates and compares nothing. The benchmark measures the second day of
+a workspace, without Airflow and without a process per job.
 """
 
 from datetime import date, timedelta
@@ -31,13 +31,13 @@ def measure(*sizes: int) -> dict:
 
 
 def of_size(rows: int) -> dict:
-    """The counters of a day of about so many records, of the same day again, and of the floor."""
+    """Return the counters of a day of about `rows` records, of the same day again, and of the floor."""
     with space(heap="6g" if rows > 100_000 else None) as made:
         run_first_day(made, rows)
         with made.tables() as tables:
             before = versions(tables)
         found = second_day(made)
-        with session(made.spark_remote, is_serverless=False) as spark:  # it keeps the rows that it writes in memory
+        with session(made.spark_remote, is_serverless=False) as spark:  # this session keeps the rows to write in memory
             tables = Tables(spark, LOCAL.catalog)
             written = {name: frame.persist() for name, frame in left(tables, before).items()}
             count = sum(frame.count() for frame in written.values())
@@ -46,7 +46,7 @@ def of_size(rows: int) -> dict:
 
 
 def run_first_day(made: Space, rows: int) -> None:
-    """Deliver two days of about so many records, and run the first."""
+    """Deliver two days of about `rows` records each, and run the first."""
     world = World(7, rows / ROWS_AT_SCALE_1)
     for day in (DAY - timedelta(days=1), DAY):
         deliver_day(made.raw_store(), world, day, entities=ENTITIES)
@@ -54,7 +54,7 @@ def run_first_day(made: Space, rows: int) -> None:
 
 
 def second_day(made: Space) -> dict:
-    """The counters of the second day, and of the same day again."""
+    """Return the counters of the second day, and of the same day again."""
     return {"day": made.measured(lambda: run_day(made, DAY)), "again": made.measured(lambda: run_day(made, DAY))}
 
 
@@ -65,7 +65,7 @@ def versions(tables: Tables) -> dict[str, int]:
 
 
 def left(tables: Tables, before: dict[str, int]) -> dict[str, DataFrame]:
-    """What the day left, by table: its slice of BRONZE, and what it inserted or changed elsewhere."""
+    """Return the rows that the day left, by table: its slice of BRONZE, and rows inserted or changed elsewhere."""
     of_day = F.col("ingestion_date") == F.lit(DAY)
     slices = {one.bronze.name: tables.read(one.bronze.name).where(of_day) for one in entities()}
     now = versions(tables)

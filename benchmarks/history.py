@@ -1,7 +1,7 @@
-"""Years behind a day, built at once: RAW from the simulator, then every transform over all dates together.
+"""Build the years before a day at once: RAW from the simulator, then every transform over all dates together.
 
-No merge and no change feed takes part. That the transforms over all dates give the tables which day after day gives is
-what `tests/laws/test_thirty_days.py` proves; it reads the files of RAW day by day, and this all at once.
+This needs no merge and no change feed. `tests/laws/test_thirty_days.py` proves that the transforms over all dates give
+the same tables as daily runs. That test reads the files of RAW day by day; this module reads them all at once.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ from retailflow_spark.silver.validate import invalid, latest_per_key, valid, val
 
 
 class Folder(RawStore):
-    """RAW in a folder, for years: Azurite is slower with each blob, and with 45,000 answers 30 requests a second."""
+    """RAW in a folder, for years of data: Azurite slows down with each blob, to 30 requests a second at 45,000."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -50,8 +50,8 @@ class Folder(RawStore):
 
 
 def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> None:
-    """All tables as they are after those dates, whose feeds RAW has. The catalog is empty before."""
-    tables.spark.conf.set("spark.sql.shuffle.partitions", "1")  # one file a date, as upkeep leaves them
+    """Build all tables as they are after these dates. RAW must have their feeds, and the catalog must be empty."""
+    tables.spark.conf.set("spark.sql.shuffle.partitions", "1")  # one file per date, as maintenance leaves them
     run_log.create(tables)
     for contract in entities():
         create(tables, [contract.bronze, contract.quarantine, *contract.silver_tables])
@@ -96,12 +96,12 @@ def _received(tables: Tables, raw: RawStore, raw_root: str, contract: EntityCont
 
 
 def _append(tables: Tables, table, frame) -> None:
-    """One file a partition, as a table that is kept up has them."""
+    """Append a frame with one file per partition, as maintenance leaves a table."""
     tables.append(frame.repartition(*table.partition) if table.partition else frame.coalesce(1), table)
 
 
 def _log(tables: Tables, contract: EntityContract) -> None:
-    """The rows that the runs of those dates would have left."""
+    """Append the rows of the run log that the runs of these dates would have left."""
     counts = tables.read(contract.bronze.name).groupBy("ingestion_date").count().collect()
     version = tables.version(contract.silver.name)
     rows = []

@@ -1,7 +1,7 @@
-"""Orchestration is noise: a day in Airflow beside the longest chain of its jobs, and the JVMs that the stack starts.
+"""Orchestration is noise: a day in Airflow compared with its longest chain of jobs, and the JVMs that the stack starts.
 
-A small day on a warm stack with LocalExecutor. A job's time is that of its run, as Databricks' API gives it. The day
-after it has every run wait for compute as a cluster of its own would let it: what a cold start a task costs.
+The benchmark runs a small day on a warm stack with LocalExecutor. A job's time is that of its run in Databricks' API.
+On the next day, every run waits for compute, as if each task started its own cold cluster.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -36,7 +36,7 @@ def measure(start_seconds: int = START_SECONDS) -> dict:
 
 
 def run(made: Space, client: AirflowClient, day: date) -> dict[str, float]:
-    """Seconds of the day's DAG run, and of its longest chain of jobs; how many runs of compute it took."""
+    """Return the seconds of the day's DAG run and of its longest chain of jobs, and the number of Databricks runs."""
     deliver_day(made.raw_store(), World(7, made.simulation.scale), day)
     run_id = client.trigger(
         DAG, datetime.combine(day + timedelta(days=1), datetime.now(UTC).time(), UTC), {"ingestion_date": str(day)}
@@ -62,7 +62,7 @@ def run(made: Space, client: AirflowClient, day: date) -> dict[str, float]:
 
 
 def jobs(made: Space) -> list[tuple[str, str, float]]:
-    """The task, the day and the seconds of each run."""
+    """Return the task, the day and the seconds of each run."""
     runs = WorkspaceClient(host=made.jobs_url, token=made.jobs_token).jobs.list_runs()
     return [(*one.run_name.split("/")[1:3], (one.end_time - one.start_time) / 1000) for one in runs if one.end_time]
 

@@ -1,5 +1,5 @@
-"""DAG files cost what their libraries cost: a process that parses all of them beside one that only imports the same
-modules of others, in pairs. Parsing connects to no network and no database.
+"""DAG files cost what their libraries cost: compare a process that parses all DAG files with one that only imports the
+same third-party modules, in pairs. Parsing connects to no network and no database.
 """
 
 import json
@@ -20,7 +20,7 @@ _CONNECTIONS = ("socket.connect", "sqlite3.connect")
 
 
 def parse() -> dict:
-    """All DAG files, as the DAG processor reads them; and then again, when nothing is to be imported any more."""
+    """Parse all DAG files as the DAG processor does, then once more with all modules imported. Times in CPU seconds."""
     connected: list[str] = []
     sys.addaudithook(lambda event, _: connected.append(event) if event in _CONNECTIONS else None)
     from airflow.dag_processing.dagbag import DagBag
@@ -37,11 +37,11 @@ def parse() -> dict:
 
 
 def bare(modules: list[str]) -> dict:
-    """The same modules of others, in the same order."""
+    """Import the same third-party modules in the same order. The time is in CPU seconds."""
     for name in modules:
         try:
             import_module(name)
-        except ImportError:  # what another module has put there itself
+        except ImportError:  # a module that another one created itself
             continue
     return {"cpu": time.process_time()}
 
@@ -52,7 +52,7 @@ def _is_ours(module: object) -> bool:
 
 
 def child(work: str, modules: list[str] | None = None) -> dict:
-    """What a process of its own says, without what Airflow keeps from one to the next."""
+    """Return the answer of a separate process, without state that Airflow keeps between processes."""
     with tempfile.TemporaryDirectory() as home:
         settings = {
             "AIRFLOW_HOME": home,
@@ -73,7 +73,7 @@ def child(work: str, modules: list[str] | None = None) -> dict:
 
 
 def measure(pairs: int = 5) -> dict:
-    """Pairs of the two, one after the other, so that what else the machine does meets both."""
+    """Measure pairs of the two, one after the other, so that other load of the machine affects both."""
     modules = child("parse")["modules"]
     found = [(child("parse"), child("bare", modules)) for _ in range(pairs)]
     tasks = found[0][0]["tasks"]
@@ -96,6 +96,6 @@ def targets(figures: dict) -> list[Target]:
     ]
 
 
-if __name__ == "__main__":  # a process of its own for each figure
+if __name__ == "__main__":  # each figure has its own process
     modules = json.load(sys.stdin)
     print(json.dumps(parse() if sys.argv[1] == "parse" else bare(modules)))

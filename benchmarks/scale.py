@@ -1,7 +1,7 @@
 """A large day on two cores and 8 GiB: 10,000,000 clicks and 1,000,000 order lines through BRONZE, SILVER and GOLD.
 
-CPU of each table, what was spilled, and the most memory that Spark and its Python workers had. The server has the
-settings of a cluster and 4 GiB of heap; the products, shops and customers of the day are unknown members.
+The benchmark measures the CPU of each table, spilled bytes, and the peak memory of Spark and its Python workers. The
+server has the settings of a cluster and 4 GiB of heap. All products, shops and customers are unknown members.
 """
 
 import threading
@@ -27,7 +27,7 @@ from retailflow_spark.gold.refresh import refresh
 
 DAY = date(2026, 1, 15)
 CLICKS = 10_000_000
-CLICKS_AT_SCALE_1 = 40_000  # that arrive on their day; and some 5,000 order lines
+CLICKS_AT_SCALE_1 = 40_000  # clicks that arrive on their day, with about 5,000 order lines
 MEMORY_GIB = 8
 FEEDS = ("clickstream", "orders")
 GOLD = ("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales", "fact_web_sessions")
@@ -65,7 +65,7 @@ def built(made: Space, name: str) -> None:
 
 
 def clicks_of(world: World, start: int) -> Part:
-    """A file of the collector: the events of the day of some visits."""
+    """Return a file of the collector: the day's events of some visits."""
     visits = range(start, min(start + 8_000, world.count(VISITS)))
     events = (event for index in visits for event in browsing(world, DAY, index))
     of_day = [event for event in events if event["received_at"].startswith(str(DAY))]
@@ -73,7 +73,7 @@ def clicks_of(world: World, start: int) -> Part:
 
 
 def orders_of(world: World, start: int) -> Part:
-    """A file of pages: some orders that were placed on the day."""
+    """Return a file of pages: some orders that were placed on the day."""
     orders = [order_at(world, fate, DAY) for fate in fates(world, DAY)[start : start + 8_000]]
     pages = [encode.page("orders", orders, offset) for offset in range(0, len(orders), encode.PAGE_LIMIT)]
     return Part(".json", join_pages(pages), len(orders))
@@ -81,9 +81,10 @@ def orders_of(world: World, start: int) -> Part:
 
 @contextmanager
 def memory(made: Space) -> Iterator[dict[str, float]]:
-    """The most GiB since it was last cleared, looked at twice a second: the Spark server's, its Python workers', and
-    of both together. Pages that workers have in common are counted once, and not those of the server that a process
-    of `chmod` has for the moment before it is one.
+    """Yield the peak GiB since the dict was last cleared: of the Spark server, of its Python workers, and of both.
+
+    A thread samples them twice a second. Pages that workers share are counted once. Processes that the server forks
+    for `chmod` are not counted, because they share its pages for a moment.
     """
     found, is_over = {}, threading.Event()
 

@@ -1,7 +1,7 @@
 """Sensors that wait hold no worker slot, and each fires within its poke interval + 5 s of its `_SUCCESS`: many at once.
 
-Real Airflow (LocalExecutor, one triggerer) and Azurite. Fired is when Airflow, asked each second, no longer has it as
-deferred.
+The benchmark uses real Airflow (LocalExecutor, one triggerer) and Azurite. It queries Airflow every second. A sensor
+has fired as soon as it is no longer deferred.
 """
 
 import sqlite3
@@ -20,14 +20,14 @@ DAG, POKE_SECONDS, GRACE_SECONDS = "many_sensors", 20, 5
 
 
 class Bench(Workspace):
-    """A workspace whose Airflow knows the benchmark's DAG alone."""
+    """A workspace whose Airflow has only the benchmark's DAG."""
 
     def settings(self) -> dict[str, str]:
         return {**super().settings(), "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "benchmarks" / "dags")}
 
 
 def states(space: Bench) -> dict[int, str]:
-    """The state of each sensor by its number, read beside Airflow from its database."""
+    """Return the state of each sensor by its number, read directly from Airflow's database."""
     with sqlite3.connect(f"file:{space.root / 'airflow' / 'airflow.db'}?mode=ro", uri=True, timeout=30) as database:
         query = "SELECT map_index, state FROM task_instance WHERE task_id = 'wait' AND map_index >= 0"
         return dict(database.execute(query).fetchall())
@@ -50,7 +50,7 @@ def of(space: Bench, count: int) -> dict[str, float]:
         time.sleep(5)
     deferred_after = time.monotonic() - began
     slots = 0
-    for _ in range(POKE_SECONDS):  # all of them poke at least once meanwhile
+    for _ in range(POKE_SECONDS):  # meanwhile each sensor pokes at least once
         found = Counter(states(space).values())
         slots = max(slots, found["running"] + found["queued"])
         time.sleep(1)

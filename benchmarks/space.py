@@ -1,5 +1,5 @@
-"""A workspace that counts: its Spark writes an event log, its blob store what it is asked, and a day's jobs run in it
-without Airflow or a process each.
+"""A workspace with counters: Spark writes an event log, and the blob store logs its requests. The jobs of a day run in
+it without Airflow and without a process per job.
 """
 
 import tempfile
@@ -28,7 +28,7 @@ from retailflow_spark.silver import load as silver
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCAL = load_environment("local")
-# What a cluster has by default and the local workspace, made for small days, has not (docs/adr/0003).
+# Defaults of a cluster that the local workspace changes, because it is made for small days (docs/adr/0003).
 LARGE_DAYS = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.codegen.wholeStage": "true",
@@ -39,12 +39,12 @@ _C1_ONLY = "-XX:TieredStopAtLevel=1"
 
 
 class Space(Workspace):
-    """A local workspace that counts; for large days with a larger heap and the settings of a cluster."""
+    """A local workspace with counters. For large days it gets a larger heap and the settings of a cluster."""
 
     def __init__(self, root: Path, heap: str | None = None) -> None:
         super().__init__(root)
         self.heap = heap
-        self.start_seconds = 0  # that a run waits for compute
+        self.start_seconds = 0  # how long a run waits for compute
 
     def command(self, name, on_step=lambda *_: None):
         command, environment = super().command(name, on_step)
@@ -67,17 +67,17 @@ class Space(Workspace):
         return self.root / "events"
 
     def cpu_seconds(self) -> float:
-        """Of the Spark server with its Python workers, and of this process."""
+        """Return the CPU seconds of the Spark server with its Python workers, and of this process."""
         server = self.processes.find("spark")
         return cpu_seconds(psutil.Process(), server, *server.children(recursive=True))
 
     def measured(self, work: Callable[[], object]) -> Counter[str]:
-        """What Spark did meanwhile, the commits of Delta, what was asked of RAW, with CPU and wall seconds."""
+        """Run `work`. Return the counters of Spark, Delta's commits and RAW's requests, with CPU and wall seconds."""
         commits, told = self._commits(), self.processes.log("azurite").stat().st_size
         began, cpu = time.time(), self.cpu_seconds()
         work()
         ended, spent = time.time(), self.cpu_seconds() - cpu
-        time.sleep(2)  # the logs are written behind the work
+        time.sleep(2)  # the logs are written with a delay
         found = event_log.counted(self.log, began, ended) | self._requests(told)
         found["commits"] = self._commits() - commits
         return found | Counter(cpu_seconds=round(spent, 1), wall_seconds=round(ended - began, 1))
@@ -86,21 +86,21 @@ class Space(Workspace):
         return sum(1 for _ in (self.root / "warehouse").glob("*.db/*/_delta_log/*.json"))
 
     def _requests(self, told: int) -> Counter[str]:
-        """Requests to RAW since its log was so long, and those that only look what is there: lists, heads of blobs."""
+        """Count requests to RAW after the first `told` bytes of its log, and those that only list or check blobs."""
         lines = self.processes.log("azurite").read_bytes()[told:].decode().splitlines()
         looks = sum('"HEAD ' in line or "comp=list" in line for line in lines)
         return Counter(raw_requests=sum('"GET ' in line or '"HEAD ' in line for line in lines), raw_looks=looks)
 
     @contextmanager
     def tables(self) -> Iterator[Tables]:
-        """In a session of their own, as each job has one."""
+        """Yield the tables in a new session, as each job has its own."""
         with session(self.spark_remote) as spark:
             yield Tables(spark, LOCAL.catalog)
 
 
 @contextmanager
 def space(heap: str | None = None, airflow: bool = False) -> Iterator[Space]:
-    """One that runs for the block and is gone after it; its world is small."""
+    """Yield a running workspace with a small world; it is deleted at the end of the block."""
     with tempfile.TemporaryDirectory() as folder:
         made = Space(Path(folder), heap)
         with made.running(airflow=airflow, simulation=Simulation(scale=0.02, trouble="none")):
@@ -108,7 +108,7 @@ def space(heap: str | None = None, airflow: bool = False) -> Iterator[Space]:
 
 
 def to_bronze(made: Space, contract, day: date) -> None:
-    """What the entry script does, in a session of its own, but without starting a process; so do the others here."""
+    """Do the work of the entry script in a new session, but without starting a process. The others do the same."""
     with made.tables() as tables:
         bronze.load_day(tables, made.raw_store(), contract, day)
 
@@ -124,7 +124,7 @@ def to_gold(made: Space, name: str) -> None:
 
 
 def run_day(made: Space, day: date) -> None:
-    """All feeds and all tables of a day, one after the other."""
+    """Run all feeds and all tables of a day, one after the other."""
     for contract in entities():
         to_bronze(made, contract, day)
         to_silver(made, contract, day)

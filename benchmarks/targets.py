@@ -1,11 +1,11 @@
-"""What a benchmark is to reach."""
+"""The targets of a benchmark."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Target:
-    """A claim with the most that its figure may be. One that is only `reported` fails nothing: it is an aim."""
+    """A claim with the upper limit of its figure. A target that is only `reported` is an aim: it never fails a run."""
 
     claim: str
     limit: float

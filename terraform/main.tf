@@ -1,7 +1,7 @@
 locals {
-  # The same files that the jobs and Airflow read, so that their names cannot differ from ours.
+  # The same files that the jobs and Airflow read, so that all use the same names.
   settings = yamldecode(file("${path.root}/../include/retailflow/environments/${var.environment}.yaml"))
-  # What the contracts say: the feeds, and who may do what. ./retailflow grants writes it.
+  # The feeds and the grants, from the contracts. ./retailflow grants writes this file.
   contracts = jsondecode(file("${path.root}/unity_catalog.json"))
 
   raw            = regex("^abfss://(?P<container>[a-z0-9-]+)@(?P<account>[a-z0-9]+)\\.dfs", local.settings.raw.root)
@@ -59,7 +59,7 @@ module "storage" {
   tags                   = local.tags
 }
 
-# What the jobs read. A secret scope shows all of its vault to them, so Airflow's own secrets are in another vault.
+# The secrets of the jobs. A secret scope shows them its whole vault, so Airflow's own secrets are in another vault.
 module "key_vault" {
   source = "./modules/key_vault"
 

@@ -4,7 +4,7 @@ output "workspace_url" {
 }
 
 output "airflow_client_id" {
-  description = "Client id of the service principal that Airflow submits as; the jobs run as it."
+  description = "Client id of the service principal that Airflow submits jobs as, and that the jobs run as."
   value       = module.databricks_account.principals["jobs"]
 }
 
@@ -24,7 +24,7 @@ output "instance_pool_id" {
 }
 
 output "cluster_policy_id" {
-  description = "For `policy_id` beside it."
+  description = "For `policy_id` in the same `compute`."
   value       = module.databricks.cluster_policy_id
 }
 
@@ -34,17 +34,17 @@ output "warehouse_id" {
 }
 
 output "sql_warehouse" {
-  description = "What Power BI and other readers of GOLD connect to."
+  description = "The SQL warehouse that Power BI and other readers of GOLD connect to."
   value       = module.databricks.sql_warehouses["readers"]
 }
 
 output "key_vault_name" {
-  description = "Where the secrets of the sources and of the ingestion principal are put, by hand."
+  description = "The Key Vault for the secrets of the sources and of the ingestion principal. Put them in by hand."
   value       = local.key_vault_name
 }
 
 output "airflow_key_vault" {
-  description = "Where Airflow's secrets backend reads its connections; they are put there by hand."
+  description = "The Key Vault from which Airflow's secrets backend reads connections. Put them in by hand."
   value       = module.airflow_key_vault.vault.uri
 }
 

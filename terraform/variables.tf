@@ -1,5 +1,5 @@
 variable "environment" {
-  description = "dev, stg or prod: chooses include/retailflow/environments/<environment>.yaml, which names things."
+  description = "dev, stg or prod: selects include/retailflow/environments/<environment>.yaml, which has the names."
   type        = string
 
   validation {
@@ -25,37 +25,37 @@ variable "databricks_account_id" {
 }
 
 variable "metastore_id" {
-  description = "Id of the Unity Catalog metastore of the region; left out in an account that gives new workspaces one by itself."
+  description = "Id of the Unity Catalog metastore of the region. Leave it out if the account assigns one to new workspaces."
   type        = string
   default     = null
 }
 
 variable "airflow_principal" {
-  description = "Entra service principal that Airflow uses: submits jobs, waits for deliveries in RAW, reads its own Key Vault. Without it, Databricks makes one that can submit only."
+  description = "Entra service principal that Airflow uses to submit jobs, wait for deliveries in RAW, and read its own Key Vault. Without it, Databricks creates one that can only submit jobs."
   type        = object({ client_id = string, object_id = string })
   default     = null
 }
 
 variable "ingestion_principal_object_id" {
-  description = "Object id of the Entra service principal whose id and secret stand in the Key Vault as raw-client-id and raw-client-secret."
+  description = "Object id of the Entra service principal that writes RAW. The Key Vault has its id and secret as raw-client-id and raw-client-secret."
   type        = string
   default     = null
 }
 
 variable "eraser_principal" {
-  description = "Object id of the Entra service principal that deletes a person's data from RAW; its id and secret stand in the Key Vault as raw-eraser-*. Nobody deletes from RAW unless it is given."
+  description = "Object id of the Entra service principal that deletes a person's data from RAW. The Key Vault has its id and secret as raw-eraser-*. Without it, nobody can delete from RAW."
   type        = string
   default     = null
 }
 
 variable "deployer_client_id" {
-  description = "Client id of the Entra service principal that installs releases. Without it, Databricks makes one."
+  description = "Client id of the Entra service principal that installs releases. Without it, Databricks creates one."
   type        = string
   default     = null
 }
 
 variable "github_repository" {
-  description = "owner/name of the GitHub repository whose workflows install releases, without a secret."
+  description = "owner/name of the GitHub repository whose workflows install releases. They sign in without a secret."
   type        = string
   default     = null
 
@@ -66,7 +66,7 @@ variable "github_repository" {
 }
 
 variable "azure_databricks_object_id" {
-  description = "Object id, in your tenant, of Microsoft's own application AzureDatabricks, which reads the Key Vault for the secret scope."
+  description = "Object id, in your tenant, of Microsoft's application AzureDatabricks, which reads the Key Vault for the secret scope."
   type        = string
 
   validation {
@@ -76,13 +76,13 @@ variable "azure_databricks_object_id" {
 }
 
 variable "key_vault_name" {
-  description = "Name of the Key Vault, unique in all of Azure; kv-retailflow-<environment> unless given. Airflow's has -air after it."
+  description = "Name of the Key Vault, unique in all of Azure; by default kv-retailflow-<environment>. Airflow's vault has the suffix -air."
   type        = string
   default     = null
 }
 
 variable "private_endpoints" {
-  description = "Whether storage, Key Vault and workspace are reached by private endpoints only; unless given, everywhere but in dev."
+  description = "Whether storage, Key Vault and workspace are reachable only through private endpoints; by default in all environments except dev."
   type        = bool
   default     = null
 
@@ -93,13 +93,13 @@ variable "private_endpoints" {
 }
 
 variable "hub_network" {
-  description = "The virtual network from which Terraform and Airflow reach what is private; peered with ours in both directions. One for each environment: a network takes one private DNS zone of a name."
+  description = "The virtual network from which Terraform and Airflow reach private resources; peered with ours in both directions. Each environment needs its own: a network can link only one private DNS zone of a name."
   type        = object({ id = string, name = string, resource_group_name = string })
   default     = null
 }
 
 variable "address_space" {
-  description = "Addresses of our virtual network, a /20 that the hub does not use."
+  description = "Address space of our virtual network, a /20 that the hub does not use."
   type        = string
   default     = "10.179.0.0/20"
 
@@ -110,7 +110,7 @@ variable "address_space" {
 }
 
 variable "monthly_budget" {
-  description = "Of the environment, clusters included, in the currency of the subscription. A mail is sent at 80 % and where 100 % is forecast."
+  description = "Monthly budget of the environment, clusters included, in the currency of the subscription. Azure sends a mail at 80 % and when it forecasts 100 %."
   type        = number
   default     = 500
 }

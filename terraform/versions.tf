@@ -12,13 +12,13 @@ terraform {
     }
   }
 
-  # The rest comes from `terraform init -backend-config=…`: docs/DEPLOYMENT.md.
+  # `terraform init -backend-config=…` sets the rest: docs/DEPLOYMENT.md.
   backend "azurerm" {
     use_azuread_auth = true
   }
 }
 
-# The subscription is that of ARM_SUBSCRIPTION_ID.
+# ARM_SUBSCRIPTION_ID sets the subscription.
 provider "azurerm" {
   storage_use_azuread = true
 
@@ -30,7 +30,7 @@ provider "azurerm" {
       prevent_deletion_if_contains_resources = true
     }
     storage {
-      data_plane_available = false # a private account answers only once its endpoint is there
+      data_plane_available = false # a private account answers only after its endpoint exists
     }
   }
 }

@@ -1,4 +1,4 @@
-"""As many sensors as the Variable `many_sensors` says, each waiting for its own `_SUCCESS`, as a day's feeds do."""
+"""A DAG with `count` sensors. Each waits for its own `_SUCCESS`, as the feeds of a day do."""
 
 from datetime import UTC, datetime
 

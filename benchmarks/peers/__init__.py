@@ -1,8 +1,9 @@
-"""Peers that do the same work, beside ours: a day of payments as received, and the newest of each event, typed.
+"""Peers that do the same work, beside ours: a day of payments as received, and the latest record of each event, typed.
 
-dbt-spark with incremental models on the same Spark server, dbt-duckdb, and Polars with delta-rs. Ours, BRONZE and
-SILVER, also checks each file against its manifest, judges each record, counts the balance and keeps a run log. A first
-day makes the tables and warms all; of the days after it, whose results are compared by digest, CPU is counted in turn.
+The peers are dbt-spark with incremental models on the same Spark server, dbt-duckdb, and Polars with delta-rs. Ours,
+BRONZE and SILVER, also checks each file against its manifest, validates each record, counts the balance and keeps a run
+log. The first day creates the tables and warms all engines. On the later days, each engine's CPU is counted in turn,
+and digests compare the results.
 """
 
 import json
@@ -31,9 +32,9 @@ PEERS = ("dbt_spark", "dbt_duckdb", "polars")
 SIZES = (1_000_000, 10_000_000)
 FIRST_DAY = 1_000_000
 DAYS = [date(2026, 1, 14) + timedelta(days=number) for number in range(3)]
-LIMITS = {"dbt_spark": 0.5, "dbt_duckdb": 2.0, "polars": 2.0}  # of ours to theirs
+LIMITS = {"dbt_spark": 0.5, "dbt_duckdb": 2.0, "polars": 2.0}  # limits of the ratio ours to theirs
 LARGE_LIMITS = {"dbt_spark": 0.5, "dbt_duckdb": 1.0, "polars": 1.0}  # from ten million rows on
-# Numbers and text, which all engines write alike.
+# Only numbers and text, which all engines write in the same way.
 _PLAIN = """
   SELECT payment_event_id, payment_id, order_id, event_type, CAST(amount * 10000 AS BIGINT) AS amount, currency, method,
     provider, unix_micros(occurred_at) AS occurred_at, unix_micros(recorded_at) AS recorded_at,
@@ -43,7 +44,7 @@ _PLAIN = """
 
 
 class Worker:
-    """A peer's process."""
+    """The process of the peers."""
 
     def __init__(self, process: subprocess.Popen) -> None:
         self._process = process
@@ -53,7 +54,7 @@ class Worker:
         for line in self._process.stdout:
             if line.startswith("answer "):
                 return json.loads(line.removeprefix("answer "))
-        raise RuntimeError(f"The peer ended at {work}: see what it said above.")
+        raise RuntimeError(f"The peer ended at {work}: see its output above.")
 
     def cpu_seconds(self) -> float:
         own = psutil.Process(self._process.pid)
@@ -83,8 +84,9 @@ def measure(*sizes: int) -> dict:
 
 
 def of_size(rows: int) -> dict:
-    """CPU seconds of a day of so many payments by each, and of ours to theirs; medians of the days after the first. A
-    large size has one such day, and a first of a million.
+    """Return the CPU seconds of a day of `rows` payments by each engine, and the ratios of ours to theirs.
+
+    They are medians of the days after the first. A large size has one such day, after a first day of a million.
     """
     counts = (FIRST_DAY, rows) if rows >= SIZES[-1] else (rows, rows, rows)
     first = 0
@@ -110,8 +112,9 @@ def of_size(rows: int) -> dict:
 
 
 def delivered(made: Space, generator: Worker, day: date, first: int, rows: int) -> Path:
-    """The day's files, in a folder for the peers and in RAW for ours: so many new events after the `first` ones, and a
-    tenth as many that correct the day before.
+    """Write the day's files to a folder for the peers and to RAW for ours. Return the folder.
+
+    The files have `rows` new events, numbered from `first`, and a tenth as many that correct the day before.
     """
     folder, corrected = made.root / "feed" / str(day), rows // 10 if first else 0
     counts = generator.ask(
@@ -131,7 +134,7 @@ def ours(made: Space, day: date) -> None:
 
 
 def cpu_of(made: Space, workers: dict[str, Worker], do) -> float:
-    """CPU seconds of all processes, of which the others rest."""
+    """Return the CPU seconds of all processes during `do`; the other engines are idle."""
 
     def spent() -> float:
         return made.cpu_seconds() + sum(one.cpu_seconds() for one in workers.values())
@@ -142,7 +145,7 @@ def cpu_of(made: Space, workers: dict[str, Worker], do) -> float:
 
 
 def digests(made: Space, workers: dict[str, Worker], day: date) -> dict[str, str]:
-    """Of each one's second table."""
+    """Return a digest of each engine's second table."""
     found = {}
     for name, table in {"ours": "silver.payments", "dbt_spark": "peers.silver_payments"}.items():
         with made.tables() as tables:

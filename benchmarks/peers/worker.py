@@ -1,7 +1,7 @@
-"""A peer's process, in the peers' own environment: does what it is asked on standard input, a line of JSON an order.
+"""Run a peer's work in the peers' own environment. Standard input has one order per line, as JSON.
 
-The work is a day of payments: all records as received into one table, whose slice of the day is replaced; then typed,
-the newest of each event, into a second one that an old day never undoes.
+The work is a day of payments. First, all records as received replace the day's slice of one table. Then the latest
+typed record of each event goes into a second table; an older day never overwrites a newer one there.
 """
 
 import json
@@ -21,7 +21,7 @@ A_FILE = 100_000
 
 
 def files(folder: str, day: str, first: int, end: int, new_from: int) -> list[int]:
-    """A day's events as NDJSON, of these numbers; those before `new_from` correct events of the day before.
+    """Write a day's events with these numbers as NDJSON. Events before `new_from` correct events of the day before.
 
     Returns the number of records of each file.
     """
@@ -51,7 +51,7 @@ def files(folder: str, day: str, first: int, end: int, new_from: int) -> list[in
 
 
 def digest(folder: str) -> str:
-    """Of the rows in Parquet files, in any order: how many, and the sum of their hashes."""
+    """Return the count of the rows in Parquet files and the sum of their hashes, independent of their order."""
     query = f"SELECT count(*), sum(hash(r))::VARCHAR FROM read_parquet('{folder}/*.parquet') r"
     return "/".join(map(str, duckdb.execute(query).fetchone()))
 
@@ -106,7 +106,7 @@ def polars(folder: str, day: str, root: str) -> None:
 
 
 def export_dbt_duckdb(root: str, folder: str) -> None:
-    """The second table as Parquet, for its digest."""
+    """Write the second table as Parquet, for its digest."""
     with duckdb.connect(os.environ["PEERS_DUCKDB"]) as connection:
         connection.execute(f"COPY ({_plain('peers.silver_payments')}) TO '{folder}/rows.parquet' (FORMAT parquet)")
 
@@ -119,7 +119,7 @@ def export_polars(root: str, folder: str) -> None:
 
 
 def _plain(table: str) -> str:
-    """Numbers and text, which all engines write alike."""
+    """Return a query of only numbers and text, which all engines write in the same way."""
     moments = (f"epoch_us({name}) AS {name}" for name in FIELDS[-2:])
     dates = (f"strftime({name}, '%Y-%m-%d') AS {name}" for name in ("occurred_date", "ingestion_date"))
     amount = "CAST(amount * 10000 AS BIGINT) AS amount"

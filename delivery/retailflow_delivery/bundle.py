@@ -1,11 +1,11 @@
-"""What `./retailflow bundle` writes below resources/: the day as a job, orders as a Lakeflow pipeline, a dashboard.
+"""Generate the Databricks bundle below resources/: the daily job, orders as a Lakeflow pipeline, a dashboard.
 
-The job is for a platform without Airflow. It has the tasks, scripts and arrows of the DAG `retailflow_daily`, from the
-same contracts and environment files. A Databricks job has no sensor for ADLS: `landed.py` stands in, which fails until
-`_SUCCESS` is there and is retried.
+The job is for a platform without Airflow. It has the tasks, scripts and dependencies of the DAG `retailflow_daily` and
+uses the same contracts and environment files. A Databricks job has no sensor for ADLS. It runs `landed.py` instead,
+which fails until `_SUCCESS` exists and is retried.
 
-Each resource is one file. What differs between the environments is a variable, with its values in `targets.yml`. A
-budget policy, which an environment may lack, is there too, for each resource.
+Each resource is one file. Values that differ between environments are variables; `targets.yml` has their values. It
+also has the budget policy of each resource, because an environment may have none.
 """
 
 import re
@@ -29,35 +29,35 @@ PUBLISH_JOB = "retailflow_publish"
 SMOKE_JOB = "retailflow_smoke"
 DASHBOARD = "retailflow_sales"
 RELEASE = Release("${var.release}")
-WAIT_MINUTES = 30  # between two looks at RAW: each starts compute, where Airflow's sensor reads one blob's properties
+WAIT_MINUTES = 30  # between two checks of RAW: each starts compute; Airflow's sensor only reads a blob's properties
 _DAY = "ingestion_date"
 _DATE = f"{{{{job.parameters.{_DAY}}}}}"
-_YESTERDAY = "before {{job.trigger.time.iso_date}}"  # a reference cannot count; the scripts can
+_YESTERDAY = "before {{job.trigger.time.iso_date}}"  # a job reference cannot subtract a day; the scripts can
 _RUN = "{{task.run_id}}"
 _CLUSTER = "shared"
-_JOBS = {"service_principal_name": "${var.jobs_principal}"}  # the jobs' identity, whoever deploys or starts
+_JOBS = {"service_principal_name": "${var.jobs_principal}"}  # the jobs' identity, no matter who deploys or starts them
 _HEAD = """\
-# `./retailflow bundle` writes this file from the contracts and include/retailflow/environments/: change those.
+# `./retailflow bundle` writes this file from the contracts and include/retailflow/environments/. Edit those instead.
 #
-# A Databricks job has no sensor for a file in ADLS. In its place raw_<entity> fails until the day's `_SUCCESS` is
-# there, and is retried every {wait} minutes for {hours} hours. A file arrival trigger would start it all too early.
-# `ingestion_date` takes another day, such as 2026-01-15. Airflow alone has: late batches, replays, upkeep, deadlines.
-# A run's status is that of its last task. `complete` is one that is red when any other is; it needs no compute.
-# {publish} shows readers what is built while the day still waits for a feed.
-# {govern} is run by each release before other jobs: it makes the masks of BRONZE, SILVER and quarantine.
-# {smoke} is what a deployment starts to see that the release runs. It writes nothing.
+# A Databricks job has no sensor for a file in ADLS. Instead, raw_<entity> fails until the day's `_SUCCESS` exists, and
+# is retried every {wait} minutes for {hours} hours. A file arrival trigger would start all tasks too early.
+# To run another day, set `ingestion_date`, such as 2026-01-15. Only Airflow has late batches, replays, maintenance and
+# deadlines. The last task decides the status of a run: `complete` fails if any other task fails; it needs no compute.
+# {publish} publishes the finished tables while the day still waits for a feed.
+# Each release runs {govern} before other jobs: it creates the masks of BRONZE, SILVER and quarantine.
+# A deployment starts {smoke} to check that the release runs. It writes nothing.
 """
 _PIPELINE_HEAD = """\
-# `./retailflow bundle` writes this file from include/retailflow/environments/: change those.
+# `./retailflow bundle` writes this file from include/retailflow/environments/. Edit those instead.
 #
-# Orders from RAW to SILVER, declared (docs/LAKEFLOW.md). Nothing starts it but you: it has no clock, and the tables
-# `orders_lakeflow` that it fills are read by nothing here.
+# A declarative pipeline of orders from RAW to SILVER (docs/LAKEFLOW.md). It has no schedule: only you start it. Nothing
+# in this repository reads the tables `orders_lakeflow` that it fills.
 """
 _DASHBOARD_HEAD = (
-    "# `./retailflow bundle` writes this file. The dashboard itself comes from the metrics (docs/BI.md).\n"
+    "# `./retailflow bundle` writes this file. The dashboard itself is generated from the metrics (docs/BI.md).\n"
 )
-_TARGETS_HEAD = "# `./retailflow bundle` writes this file from include/retailflow/environments/: change those.\n"
-# What may differ between environments, and where an environment has it. None: it has none.
+_TARGETS_HEAD = "# `./retailflow bundle` writes this file from include/retailflow/environments/. Edit those instead.\n"
+# The variables that may differ between environments, and how to read each. None: the environment has no value.
 _VARIABLES = {
     "alert_addresses": lambda env: env.alert_addresses,
     "catalog": lambda env: env.catalog,
@@ -71,9 +71,9 @@ _VARIABLES = {
 
 
 def outputs(root: Path) -> dict[Path, str]:
-    """The files that are written from here, and what they must hold.
+    """Return the generated files: the text of each by its path.
 
-    Raises: ValueError where the environments differ in something that no variable holds.
+    Raises: ValueError if the environments differ in something that is not a variable.
     """
     environments = [load_environment(name) for name in TARGETS]
     written, *others = [_resources(symbolic(env)) for env in environments]
@@ -82,7 +82,7 @@ def outputs(root: Path) -> dict[Path, str]:
             raise ValueError(
                 f"The environment files {TARGETS[0]}.yaml and {env.name}.yaml differ in something that the bundle has "
                 f"once for all targets: {_first_difference(written, other)}. Give both the same value, or add a "
-                "variable to retailflow_local/bundle.py."
+                "variable to retailflow_delivery/bundle.py."
             )
     values = {env.name: {"variables": _values(env), **_budget_policy(env)} for env in environments}
     texts = {**written, "targets": _TARGETS_HEAD + _text({"targets": values})}
@@ -94,7 +94,7 @@ def _values(env: Environment) -> dict[str, Any]:
 
 
 def _budget_policy(env: Environment) -> dict[str, Any]:
-    """What a target adds to its resources. Each environment has a policy of its own, or none yet."""
+    """Return what a target adds to its resources: its own budget policy, or nothing if it has none yet."""
     if not (policy := getattr(env.compute, "budget_policy_id", None)):
         return {}
     jobs = (JOB, PUBLISH_JOB, GOVERN_JOB, SMOKE_JOB)
@@ -103,7 +103,7 @@ def _budget_policy(env: Environment) -> dict[str, Any]:
 
 
 def _resources(env: Environment) -> dict[str, str]:
-    """The text of each file of resources by its name."""
+    """Return the text of each file of resources by its name."""
     head = _HEAD.format(
         wait=WAIT_MINUTES, hours=env.sensor.timeout_hours, govern=GOVERN_JOB, publish=PUBLISH_JOB, smoke=SMOKE_JOB
     )
@@ -121,7 +121,7 @@ def _first_difference(these: dict[str, str], others: dict[str, str]) -> str:
 
 
 def symbolic(env: Environment) -> Environment:
-    """The environment with references to the bundle's variables in the place of what may differ."""
+    """Return the environment with references to the bundle's variables for all values that may differ."""
     reference = {name: f"${{var.{name}}}" for name in _values(env)}
     compute = {"performance_target": reference.pop("performance_target"), "budget_policy_id": None}
     compute |= {"instance_pool_id": reference.pop("instance_pool_id", None)}
@@ -134,7 +134,7 @@ def symbolic(env: Environment) -> Environment:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what YAML 1.2, which the Databricks CLI reads, takes for a number and YAML 1.1 does not."""
+    """Quotes texts that are numbers in YAML 1.2, which the Databricks CLI reads, but not in YAML 1.1."""
 
 
 _NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -154,13 +154,13 @@ def _text(document: dict[str, Any]) -> str:
 
 
 def pipeline(env: Environment) -> dict[str, Any]:
-    """Every key is one of databricks-bundles' `Pipeline`. It is serverless, whatever compute the jobs have."""
+    """Return the pipeline; its keys are fields of databricks-bundles' `Pipeline`. It always runs serverless."""
     serverless = env.compute if isinstance(env.compute, Serverless) else Serverless(profile="serverless")
     made = {
         "name": "RetailFlow_Orders_Lakeflow",
         "run_as": _JOBS,
         "catalog": env.catalog,
-        "schema": "bronze",  # of names without one, of which it has none
+        "schema": "bronze",  # required; applies to names without a schema, and the pipeline has none
         "serverless": True,
         "libraries": [
             {"file": {"path": RELEASE.script(f"pipelines/{name}")}} for name in ("orders", "orders_databricks")
@@ -177,7 +177,7 @@ def pipeline(env: Environment) -> dict[str, Any]:
 
 
 def dashboard(env: Environment) -> dict[str, Any]:
-    """Every key is one of databricks-bundles' `Dashboard`. Who looks at it reads by their own rights."""
+    """Return the dashboard; its keys are fields of databricks-bundles' `Dashboard`. Viewers use their own rights."""
     return {
         "display_name": f"RetailFlow sales ({env.name})",
         "file_path": "../include/bi/databricks/sales.lvdash.json",
@@ -189,7 +189,7 @@ def dashboard(env: Environment) -> dict[str, Any]:
 
 
 def job(env: Environment) -> dict[str, Any]:
-    """Every key is one of databricks-bundles' `Job`."""
+    """Return the daily job; its keys are fields of databricks-bundles' `Job`."""
     run_fields, task_fields = _compute(env)
     return {
         "name": "RetailFlow_Main_Pipeline",
@@ -207,12 +207,12 @@ def job(env: Environment) -> dict[str, Any]:
 
 
 def publish_job(env: Environment) -> dict[str, Any]:
-    """The publication by itself, at the time that GOLD promises first: the main job may still wait for a feed."""
+    """Return the job that only publishes, at GOLD's earliest deadline: the main job may still wait for a feed."""
     run_fields, task_fields = _compute(env)
     promised = min(contract.available_by for contract in gold_tables())
     return {
         "name": "RetailFlow_Publish",
-        "description": "Shows readers what is built of GOLD while the day waits for a late feed.",
+        "description": "Publishes the finished tables of GOLD while the day waits for a late feed.",
         "run_as": _JOBS,
         "schedule": _clock(f"0 {promised.minute} {promised.hour} * * ?"),
         "max_concurrent_runs": 1,
@@ -224,7 +224,7 @@ def publish_job(env: Environment) -> dict[str, Any]:
 
 
 def govern_job(env: Environment) -> dict[str, Any]:
-    """The masks. Each release runs it as its deployer: the jobs have no right to change policies."""
+    """Return the job that creates the masks. Each release runs it as its deployer: the jobs may not change policies."""
     run_fields, task_fields = _compute(env)
     task = {
         "task_key": "govern",
@@ -242,7 +242,7 @@ def govern_job(env: Environment) -> dict[str, Any]:
 
 
 def smoke_job(env: Environment) -> dict[str, Any]:
-    """What a deployment starts: the release's code meets compute, catalog, RAW and secrets, and writes nothing."""
+    """Return the job that a deployment starts to check code, compute, catalog, RAW and secrets. It writes nothing."""
     run_fields, task_fields = _compute(env)
     task = {
         "task_key": "smoke",
@@ -251,7 +251,7 @@ def smoke_job(env: Environment) -> dict[str, Any]:
     }
     return {
         "name": "RetailFlow_Smoke",
-        "description": "Sees that a release runs. Writes nothing.",
+        "description": "Checks that a release runs. Writes nothing.",
         "run_as": _JOBS,
         "max_concurrent_runs": 1,
         "tags": env.tags,
@@ -265,7 +265,7 @@ def _clock(quartz: str) -> dict[str, str]:
 
 
 def _compute(env: Environment) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of a job, and of each of its tasks, that say where it runs."""
+    """Return the fields that say where a job runs: those of the job, and those of each of its tasks."""
     run_fields, task_fields = submit_fields(env.compute, RELEASE, env.tags)
     if cluster := task_fields.pop("new_cluster", None):
         run_fields["job_clusters"] = [{"job_cluster_key": _CLUSTER, "new_cluster": cluster}]
@@ -274,7 +274,7 @@ def _compute(env: Environment) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _tasks(env: Environment) -> list[dict[str, Any]]:
-    """In the order of the layers, with the arrows of dags/retailflow_daily.py."""
+    """Return the tasks in the order of the layers, with the dependencies of dags/retailflow_daily.py."""
     wait = {
         "max_retries": env.sensor.timeout_hours * 60 // WAIT_MINUTES,
         "min_retry_interval_millis": WAIT_MINUTES * 60_000,
@@ -322,7 +322,7 @@ def _submitted(env: Environment, script: str, parameters: list[str], after: list
 
 
 def _quartz(schedule: Schedule) -> str:
-    """The cron of five fields as Quartz has it. Raises: ValueError for days of the week, which it counts otherwise."""
+    """Convert a cron of five fields to Quartz. Raises: ValueError for weekdays, which Quartz numbers otherwise."""
     *rest, weekday = schedule.cron.split()
     if weekday != "*":
         raise ValueError(f"cron {schedule.cron!r}: a schedule by days of the week has no rule here; write {JOB} one")

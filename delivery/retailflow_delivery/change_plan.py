@@ -1,4 +1,4 @@
-"""`./retailflow plan`: what a change of contracts or transforms touches, before it is deployed."""
+"""`./retailflow plan`: report the tables that a change of contracts or transforms touches, before it is deployed."""
 
 import io
 import subprocess
@@ -32,7 +32,7 @@ Contract = EntityContract | GoldContract
 
 @dataclass(frozen=True)
 class Touched:
-    """A table that a change touches, and why: its rows are to be made anew, or only what its contract says of it."""
+    """A table that a change touches, and why: its rows must be rebuilt, or only its description changes."""
 
     layer: str
     name: str
@@ -41,7 +41,7 @@ class Touched:
 
 def plan(
     ref: Annotated[str, typer.Argument(help="The commit that is deployed now, such as origin/main.")],
-    env: Annotated[str, typer.Option("--env", metavar="ENVIRONMENT", help="Whose run log to count by.")] = "local",
+    env: Annotated[str, typer.Option("--env", metavar="ENVIRONMENT", help="Whose run log has the numbers.")] = "local",
 ) -> None:
     """List the tables, dates and rows that a change touches, and the compute to bring them up to date."""
     found = list(touched(REPOSITORY, ref))
@@ -54,12 +54,15 @@ def plan(
         dates, rows, hours = known.get((one.layer, one.name), ("", "", ""))
         table.add_row(f"{one.layer}.{one.name}", one.why, str(dates), str(rows), str(hours))
     console.print(table)
-    console.print("GOLD: the next run of a table builds all of it anew, and says what that reads.")
+    console.print("GOLD: the next run of a table rebuilds all of it, and reports how much it reads.")
     console.print("BRONZE, SILVER: trigger retailflow_replay with the selection outdated; its dry run has the dates.")
 
 
 def touched(root: Path, ref: str) -> Iterator[Touched]:
-    """What the working tree builds otherwise than a commit, by layer. Raises: WorkspaceError for an unknown commit."""
+    """Yield the tables that the working tree builds differently than a commit, by layer.
+
+    Raises: WorkspaceError for an unknown commit.
+    """
     old = at(root, ref)
     with tempfile.TemporaryDirectory() as folder:
         _extract(root, ref, Path(folder))
@@ -78,7 +81,7 @@ def touched(root: Path, ref: str) -> Iterator[Touched]:
 
 
 def _why(of, old: Contract | None, new: Contract, before: Path, now: Path) -> str | None:
-    """Why rows, or what the table says of them, are others; None where they are not."""
+    """Return why the rows of a table or its description change; None if neither does."""
     if old is None or type(old) is not type(new):
         return "new"
     if of(old, before) == of(new, now):
@@ -96,7 +99,7 @@ def _extract(root: Path, ref: str, folder: Path) -> None:
 
 
 def _known(env: Environment) -> Mapping[tuple[str, str], tuple[str, str, str]]:
-    """Per layer and name the dates of the run log, their rows, and the hours that their last runs took."""
+    """Return, per layer and name, the dates in the run log, their rows, and the hours of their last runs."""
     try:
         found = ask(client_of(env), env, _KNOWN)
     except WorkspaceError as error:

@@ -22,7 +22,7 @@ LOOK, CHANGE, DELIVER = "Look", "Change", "Deliver"
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the commands of this package to `./retailflow`."""
     for command in (doctor, cost):
         app.command(rich_help_panel=LOOK)(command)
     for command in (new_feed, plan, withdraw):
@@ -32,16 +32,16 @@ def register(app: typer.Typer) -> None:
         app.command(rich_help_panel=DELIVER)(command)
 
 
-def pack(folder: Annotated[Path, typer.Argument(help="A new one.")]) -> None:
-    """Put what a deployment installs into a folder: the release of the jobs, and the Databricks bundle."""
+def pack(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+    """Write the files of a deployment into a folder: the release of the jobs, and the Databricks bundle."""
     release = releases.pack(folder)
     console.print(f"Packed the release {release.version} into {folder}.")
 
 
 def doctor(
-    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="An environment in Azure, instead.")] = "local",
+    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="An environment in Azure to check.")] = "local",
 ) -> None:
-    """Say what is missing or broken on this machine, and the fix. Exit code 1 if something is broken."""
+    """Report what is missing or broken on this machine, and how to fix it. Exit code 1 if something is broken."""
     if env == "local":
         from retailflow_local.doctor import diagnose
 

@@ -1,7 +1,7 @@
-"""What changed between two states of the contracts, and what it means: for producers, readers, tables and dates.
+"""Compare two states of the contracts, and classify each change by its effect on producers, readers and tables.
 
-breaking: a producer or a reader that did nothing wrong is now wrong. additive: nobody is, but tables are to be filled
-anew. cosmetic: words.
+breaking: a producer or reader that worked before may fail now. additive: nobody fails, but tables must be rebuilt.
+cosmetic: only descriptions change.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _LAYERS = ("bronze", "silver", "gold")
 
 @dataclass(frozen=True)
 class Change:
-    """`layer` is the first whose rows are others from now on; None where all rows stay."""
+    """One change. `layer` is the first layer whose rows change; None if no rows change."""
 
     kind: Kind
     sentence: str
@@ -28,7 +28,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """All that changed in one contract. Without `new` it is gone, without `old` it has come."""
+    """All changes of one contract. `new` is None if it was removed, `old` is None if it was added."""
 
     name: str
     old: Contract | None
@@ -46,7 +46,7 @@ class Difference:
 
     @property
     def tables(self) -> list[str]:
-        """Whose rows or columns change: its own, from that layer on, and the GOLD tables built from them."""
+        """The tables whose rows or columns change: the contract's own from `layer` on, and GOLD built from them."""
         if self.layer is None:
             return []
         own = [table.name for table in (self.new or self.old).tables]
@@ -55,7 +55,7 @@ class Difference:
 
     @property
     def is_allowed(self) -> bool:
-        """Whether readers were told: a breaking change needs a new major version, and what goes was deprecated."""
+        """Whether the change was announced: by a new major version, or by deprecating a contract before its removal."""
         if self.kind != "breaking" or self.old is None:
             return True
         if self.new is None:
@@ -64,7 +64,7 @@ class Difference:
 
 
 def differences(old: Mapping[str, Contract], new: Mapping[str, Contract]) -> list[Difference]:
-    """The contracts that changed, by name."""
+    """Return the differences of the contracts that changed, sorted by name."""
     found = []
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)
@@ -100,7 +100,7 @@ def _of(contract: Contract) -> tuple[Column, ...]:
 
 
 def _shape(old: Contract, new: Contract, is_feed: bool) -> Iterator[Change]:
-    """The whole table or feed."""
+    """Yield changes of the whole table or feed."""
     if is_feed:
         for field in ("delivery", "format"):
             if (was := getattr(old, field)) != (now := getattr(new, field)):
@@ -124,7 +124,7 @@ def _shape(old: Contract, new: Contract, is_feed: bool) -> Iterator[Change]:
             yield Change("additive", f"rule {name} is gone", layer)
         elif checks.get(name) != wanted[name]:
             what = "has changed" if name in checks else "is new"
-            # What a feed sends may be refused from now on; a GOLD table only withholds what is wrong.
+            # A feed's records may now be refused. A GOLD table only blocks invalid rows.
             yield Change("breaking" if is_feed else "additive", f"rule {name} {what}", layer)
 
 
@@ -140,7 +140,7 @@ def _columns(old: tuple[Column, ...], new: tuple[Column, ...], is_feed: bool, pa
             yield Change("breaking" if is_asked else "additive",
                          f"{label} is new{' and required' if is_asked else ''}", edge)  # fmt: skip
         elif column.fields and before[name].fields:
-            # What its type says of its fields, they say themselves.
+            # The type repeats the nested fields, which are compared one by one below.
             same = column.type.startswith("ARRAY") == before[name].type.startswith("ARRAY")
             whole = replace(column, type=before[name].type) if same else column
             yield from _column(before[name], whole, label, is_feed, inner)
@@ -160,14 +160,14 @@ def _column(old: Column, new: Column, label: str, is_feed: bool, layer: Any) -> 
     for what in narrowed:
         yield Change("breaking" if is_feed else "additive", f"{label}: {what}", layer)
     for what in _narrowed(new, old):
-        if what not in narrowed:  # a changed pattern is both, and has been told
-            # Readers who know all values of a column meet one they do not know.
+        if what not in narrowed:  # a changed pattern is in both lists, and is reported above
+            # Readers that handle a fixed list of values may meet a new one.
             kind = "additive" if is_feed or not what.startswith("values") else "breaking"
-            yield Change(kind, f"{label}: wider, no longer so: {what}", layer)
+            yield Change(kind, f"{label}: wider, this limit is gone: {what}", layer)
 
 
 def _narrowed(old: Column, new: Column) -> Iterator[str]:
-    """What the new column refuses and the old one took."""
+    """Yield the limits by which the new column refuses values that the old one accepted."""
     if new.valid_values and (gone := sorted(set(old.valid_values) - set(new.valid_values)) or not old.valid_values):
         yield f"values without {', '.join(gone)}" if isinstance(gone, list) else "values are a list"
     if new.pattern and new.pattern != old.pattern:
@@ -185,7 +185,7 @@ def _narrowed(old: Column, new: Column) -> Iterator[str]:
 
 
 def _limit(value: object) -> tuple[Decimal, str]:
-    """In the order of numbers; dates in that of their texts, which are ISO 8601."""
+    """Return a sort key: numbers sort by value, dates by their ISO 8601 text."""
     try:
         return Decimal(str(value)), ""
     except InvalidOperation:
@@ -193,7 +193,7 @@ def _limit(value: object) -> tuple[Decimal, str]:
 
 
 def _promises(old: Contract, new: Contract) -> Iterator[Change]:
-    """To readers: who may read, how soon, how long."""
+    """Yield changes of the promises to readers: which roles may read, how soon, and for how long."""
     readers, wanted = ({role["role"] for role in c.document["roles"]} for c in (old, new))
     yield from (Change("breaking", f"{role} may not read it any more") for role in sorted(readers - wanted))
     yield from (Change("additive", f"{role} may read it") for role in sorted(wanted - readers))
@@ -205,7 +205,7 @@ def _promises(old: Contract, new: Contract) -> Iterator[Change]:
 
 
 def _is_worse(name: str, was: Any, now: Any) -> bool:
-    """Later, rarer or shorter than promised."""
+    """Whether the new value is later, less frequent or shorter than the old promise."""
     if was is None or type(was) is not type(now):
         return was is not None
     return (now > was) == (name in ("timeOfAvailability", "frequency"))

@@ -1,4 +1,4 @@
-"""`./retailflow contracts test`: datacontract-cli, which is not ours, lints the contracts and tests the tables."""
+"""`./retailflow contracts test`: lint the contracts and test the tables with datacontract-cli, an independent tool."""
 
 import json
 import subprocess
@@ -18,10 +18,10 @@ _CATALOG = "spark_catalog"
 
 
 def run(workspace: Workspace, contracts: Iterable[EntityContract | GoldContract]) -> dict[str, dict[str, Any]]:
-    """Per contract the number of `checks`, and a sentence for each that is `wrong` or `warned` of.
+    """Return, per contract, the number of `checks`, and a sentence for each failure (`wrong`) or warning (`warned`).
 
     Raises:
-        WorkspaceError: the Spark server does not run, or the tool could not be brought or gave no answer.
+        WorkspaceError: the Spark server does not run, or the tool could not be installed or returned no result.
     """
     workspace.require_spark()
     asked = {
@@ -43,7 +43,7 @@ def run(workspace: Workspace, contracts: Iterable[EntityContract | GoldContract]
 
 
 def tested(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The contract as the tool can test it: where its table is, and its checks of rows as statements that count."""
+    """Return the contract in a form that the tool can test: with the server of its table, and checks as counts."""
     (table,) = document["schema"]
     schema, _, name = table["physicalName"].partition(".")
     server = {"server": "local", "type": "databricks", "host": "localhost", "catalog": _CATALOG, "schema": schema}

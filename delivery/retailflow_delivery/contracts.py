@@ -1,4 +1,4 @@
-"""`./retailflow contracts`: what a change of the contracts means, and the schemas that producers validate with."""
+"""`./retailflow contracts`: report the effect of contract changes, test tables, and write schemas for producers."""
 
 import subprocess
 from datetime import UTC, date, datetime, timedelta
@@ -20,16 +20,16 @@ from retailflow_local.console import console
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.workspace import Workspace
 
-app = typer.Typer(help="The contracts: what a change of them means, and schemas for producers.", no_args_is_help=True)
+app = typer.Typer(help="The contracts: the effect of changes, tests, schemas for producers.", no_args_is_help=True)
 _FOLDER = "include/retailflow/contracts"
 
 
 @app.command("diff")
 def diff(
-    ref: Annotated[str, typer.Argument(help="What to compare with, such as origin/main.")],
-    environment: Annotated[str, typer.Option("--env", help="Whose dates are to be filled anew.")] = "prod",
+    ref: Annotated[str, typer.Argument(help="The commit to compare with, such as origin/main.")],
+    environment: Annotated[str, typer.Option("--env", help="The environment whose dates to rebuild.")] = "prod",
 ) -> None:
-    """Say of each changed contract whether it breaks somebody, which tables it hits, which dates to rebuild.
+    """Report for each changed contract whether it breaks a user, which tables it affects, and which dates to rebuild.
 
     Exit code 1 for a breaking change without a new major version.
     """
@@ -47,9 +47,9 @@ def diff(
 
 @app.command("test")
 def test(
-    names: Annotated[list[str] | None, typer.Argument(help="Such as payments fact_sales. All without.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Such as payments fact_sales; without names, all.")] = None,
 ) -> None:
-    """Lint the contracts and test this workspace's tables by them, with datacontract-cli. Exit code 1 for a breach."""
+    """Lint the contracts and test this workspace's tables with datacontract-cli. Exit code 1 for a violation."""
     every: dict[str, Contract] = {contract.name: contract for contract in (*entities(), *gold_tables())}
     if unknown := set(names or ()) - set(every):
         raise WorkspaceError(f"There is no contract {', '.join(sorted(unknown))}. There are: {', '.join(every)}.")
@@ -65,13 +65,13 @@ def test(
 
 @app.command("schemas")
 def write_schemas() -> None:
-    """Write anew what producers, dbt and BI tools have of the contracts and metrics, after a change of these."""
+    """Rewrite the files for producers, dbt and BI tools, after a change of contracts or metrics."""
     sources = (schemas, dbt_sources, bi, structure)
     write({path: text for source in sources for path, text in source.outputs(REPOSITORY).items()})
 
 
 def at(root: Path, ref: str) -> dict[str, Contract]:
-    """The contracts of a commit, by name. Raises: WorkspaceError where Git does not know it."""
+    """Return the contracts of a commit by name. Raises: WorkspaceError if Git does not know the commit."""
     if ref.startswith("-"):
         raise WorkspaceError(f"{ref!r} is no commit: give a branch, a tag or a commit's id.")
     names = _git(root, "ls-tree", "--name-only", f"{ref}:{_FOLDER}").split()
@@ -97,7 +97,7 @@ def _lines(one: Difference, first: date, last: date) -> list[str]:
     if one.tables:
         lines.append(f"{'':4}tables    {', '.join(one.tables)}")
     if one.layer == "gold" and one.new:
-        lines.append(f"{'':4}backfill  no dates: the next run of the table builds all of it anew")
+        lines.append(f"{'':4}backfill  no dates: the next run of the table rebuilds all of it")
     elif one.layer and one.new:
         layers = "bronze, silver, gold" if one.layer == "bronze" else "silver, gold"
         lines.append(f"{'':4}backfill  {first} to {last} of {one.name}: retailflow_replay, layers {layers}")

@@ -1,8 +1,8 @@
-"""`./retailflow cost`: what the compute of a backfill will be, from what the run log says of runs before.
+"""`./retailflow cost`: estimate the compute of a backfill from earlier runs in the run log.
 
-Per task of the daily DAG the seconds of its newest runs, times the days: the median as what to expect, the ninth decile
-as a bad day. `ops.task_attempts` has no waiting for compute, no failed tries, and neither the ingestion from APIs nor
-dbt, which need no Spark cluster of ours.
+The estimate multiplies the seconds of each task's latest runs by the days: the median as the usual case, the ninth
+decile as a bad day. `ops.task_attempts` has no time spent waiting for compute and no failed attempts. It also lacks
+the ingestion from APIs and dbt, which need none of our Spark clusters.
 """
 
 import logging
@@ -23,7 +23,7 @@ from retailflow_local.workspace import Workspace
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-_RUNS = 30  # a month's, so that what was slow before a change of the code is forgotten
+_RUNS = 30  # one month, so that times from before a change of the code drop out
 _STATEMENT = f"""
 SELECT layer, name, percentile(seconds, 0.5) AS usual, percentile(seconds, 0.9) AS slow
 FROM (SELECT *, row_number() OVER (PARTITION BY layer, name ORDER BY started_at DESC) AS age FROM ops.task_attempts)
@@ -36,7 +36,7 @@ TASKS = tuple((layer, one.name) for layer in ("bronze", "silver") for one in ent
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that a run of a task takes, usually and on a bad day."""
+    """How many seconds one run of a task takes, usually and on a bad day."""
 
     usual: float
     slow: float
@@ -45,16 +45,16 @@ class Pace:
 def cost(
     first: Annotated[str, typer.Option("--from", metavar="DATE", help="The first ingestion date.")],
     last: Annotated[str, typer.Option("--to", metavar="DATE", help="The last ingestion date.")],
-    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="Whose run_log and compute.")] = "local",
+    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="Whose run log and compute.")] = "local",
     dbu_per_hour: Annotated[
-        float | None, typer.Option(min=0, help="DBU that an hour of a run takes: of all its machines.")
+        float | None, typer.Option(min=0, help="DBU per hour of a run, for all its machines.")
     ] = None,
     price_per_dbu: Annotated[float | None, typer.Option(min=0, help="Databricks' list price.")] = None,
     price_per_machine_hour: Annotated[
-        float, typer.Option(min=0, help="Azure's list price of a machine; serverless has none.")
+        float, typer.Option(min=0, help="Azure's list price of a machine; none for serverless.")
     ] = 0,
 ) -> None:
-    """Estimate the compute of a backfill before it runs, from the seconds of the runs before."""
+    """Estimate the compute of a backfill before it runs, from the seconds of earlier runs."""
     days = (calendar_date(last) - calendar_date(first)).days + 1
     if days < 1:
         raise typer.BadParameter(f"{last} is before {first}.")
@@ -74,18 +74,18 @@ def cost(
         formula = f"{dbu_per_hour:g} DBU x {price_per_dbu:g} + {machines} machines x {price_per_machine_hour:g}"
         console.print(f"At {formula} an hour: {_span([hour * hourly for hour in hours])}.")
     else:
-        console.print("With --dbu-per-hour and --price-per-dbu, what that costs.")
+        console.print("Add --dbu-per-hour and --price-per-dbu to see the price.")
 
 
 def known_paces(client: "WorkspaceClient", env: Environment) -> dict[tuple[str, str], Pace]:
-    """By layer and name, of the tasks that a day has. Raises: WorkspaceError where the warehouse does not answer."""
+    """Return the pace of each task of a day by layer and name; seconds. Raises: WorkspaceError without an answer."""
     rows = ask(client, env, _STATEMENT)
     found = {(layer, name): Pace(float(usual), float(slow)) for layer, name, usual, slow in rows}
     return {task: found[task] for task in TASKS if task in found}
 
 
 def ask(client: "WorkspaceClient", env: Environment, statement: str) -> list[list[str]]:
-    """The rows of a query by the environment's SQL warehouse. Raises: WorkspaceError where it does not answer."""
+    """Return the rows of a query on the environment's SQL warehouse. Raises: WorkspaceError if it does not answer."""
     answer = client.statement_execution.execute_statement(
         statement, env.warehouse_id, catalog=env.catalog, wait_timeout="50s"
     )
@@ -107,7 +107,7 @@ def client_of(env: Environment) -> "WorkspaceClient":
 
 
 def local_client(workspace: Workspace) -> "WorkspaceClient":
-    """Databricks' own client on the local workspace's API."""
+    """Return Databricks' own client, connected to the local workspace's API."""
     from databricks.sdk import WorkspaceClient
 
     logging.getLogger("databricks").setLevel(logging.ERROR)  # it warns that no host metadata is served

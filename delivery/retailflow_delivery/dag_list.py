@@ -1,4 +1,4 @@
-"""docs/DAGS.md: one table of all DAGs, from the DAGs themselves."""
+"""Write docs/DAGS.md: one table of all DAGs, from the DAGs themselves."""
 
 import os
 import re
@@ -17,13 +17,13 @@ PAGE = Path("docs/DAGS.md")
 _USES = re.compile(r"\*\*Reads\*\* (?P<reads>.+?)\. \*\*Writes\*\* (?P<writes>.+?)\.$", re.DOTALL)
 _HEAD = """# The DAGs
 
-Each DAG with its schedule (UTC), what it reads and writes, who answers for it, and what its failure means. Written by
-`./retailflow dags` from the DAGs of prod; the page of a DAG in Airflow says more.
+This page lists each DAG with its schedule (UTC), the data it reads and writes, its owner, and the impact of a failure.
+`./retailflow dags` writes it from the DAGs of prod. The page of a DAG in Airflow has more detail.
 
-| impact | while it does not work |
+| impact | while the DAG does not work |
 |---|---|
-| tier 1 | readers see old numbers, or nobody is told of a failure |
-| tier 2 | a person or a promise of days waits |
+| tier 1 | readers see old numbers, or failures are not reported |
+| tier 2 | a person waits, or a deadline of several days is at risk |
 | tier 3 | nobody waits; cost or speed suffers |
 
 | DAG | schedule | reads | writes | owner | impact | on-call looks |
@@ -32,7 +32,7 @@ Each DAG with its schedule (UTC), what it reads and writes, who answers for it, 
 
 
 def dags() -> None:
-    """Write docs/DAGS.md anew, after a change of a DAG."""
+    """Rewrite docs/DAGS.md, after a change of a DAG."""
     with TemporaryDirectory(prefix="retailflow-dags-") as home:
         os.environ |= {
             "AIRFLOW_HOME": home,
@@ -50,7 +50,7 @@ def dags() -> None:
 
 
 def page(found: Mapping[str, "DAG"]) -> str:
-    """Return the text of the page. Raises: ValueError for a DAG that does not say what it reads and writes."""
+    """Return the text of the page. Raises: ValueError for a DAG whose text does not list its reads and writes."""
     return _HEAD + "".join(_row(found[name]) for name in sorted(found))
 
 

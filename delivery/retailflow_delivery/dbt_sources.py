@@ -1,4 +1,4 @@
-"""dbt's sources: what the contracts say of GOLD, in dbt's own form."""
+"""Write dbt's sources: the contracts of GOLD in dbt's format."""
 
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,16 @@ from retailflow.contracts import GoldContract, gold_tables
 from retailflow_local.commands import REPOSITORY
 from retailflow_local.dbt import PROPERTIES
 
-_GRACE_HOURS = 6  # a run late by that is no reason to warn
+_GRACE_HOURS = 6  # a run that is at most this late causes no warning
 _BUILT = "SELECT max(started_at) FROM ops.task_attempts WHERE layer = 'gold' AND name = '{name}'"
 
 
 def outputs(root: Path) -> dict[Path, str]:
-    """dbt's sources, from the contracts: what each table and column means, and how old it may get."""
+    """Return the generated file by its path: the descriptions of tables and columns, and their maximum age."""
     tables = [_source(contract) for contract in sorted(gold_tables(), key=lambda contract: contract.name)]
     source = {
         "name": "gold",
-        "description": "What readers see: audited versions only, all moved at once.",
+        "description": "The tables that readers see: audited versions only, all published at once.",
         "schema": "gold",
         "tables": tables,
     }

@@ -1,9 +1,8 @@
-"""Who may do what in Unity Catalog: the one place that says it, and what is written from it.
+"""Define the privileges in Unity Catalog, and generate the files that use them.
 
-Who reads SILVER and GOLD stands in the `roles` of each contract, the rest in `_FIXED`. `./retailflow grants` writes
+The `roles` of each contract list the readers of SILVER and GOLD; `_FIXED` has the rest. `./retailflow grants` writes
 terraform/unity_catalog.json, which Terraform applies, and the tables in docs/UNITY_CATALOG.md. A privilege on a schema
-holds for all that is in it, tables that the jobs have still to create included; so the contracts of one schema must
-name the same roles.
+applies to all its tables, including future ones. Therefore the contracts of one schema must name the same roles.
 """
 
 import json
@@ -18,20 +17,20 @@ SERVICE_PRINCIPALS = (JOBS, DEPLOYER)  # the other roles are groups
 RESTRICTED = "restricted_reader"  # the environments' `restricted_group` is its group
 ROLES = {
     "raw_ingestion": "Source systems. Sees RAW; creates blobs there by an Azure role that cannot delete.",
-    "bronze_reader": "Engineers on call. Sees records as received, quarantine, and what the jobs tell of their runs.",
+    "bronze_reader": "Engineers on call. Sees records as received, quarantine, and the run log of the jobs.",
     "silver_reader": "Engineers and data scientists. Sees typed and valid records, one row per business key.",
     "gold_reader": "Programs such as Power BI. Sees GOLD and the marts.",
-    "analytics": "People who analyse. Sees GOLD and the marts.",
+    "analytics": "Analysts. Sees GOLD and the marts.",
     RESTRICTED: "Reads nothing by itself. Sees restricted columns where another role lets it read; the jobs are in it.",
-    "platform_admin": "Keeps the platform. May do everything in the catalog, grant included.",
-    JOBS: "The service principal that Airflow submits as. No person.",
+    "platform_admin": "Operates the platform. Has all privileges on the catalog, including the right to grant.",
+    JOBS: "The service principal that Airflow submits jobs as. Not a person.",
     DEPLOYER: "The service principal that installs releases. Creates masks; reads no table.",
 }
 READ = ("SELECT", "USE_SCHEMA")
 _BUILD = ("CREATE_TABLE", "MODIFY", *READ)
 _MASK = ("CREATE_FUNCTION", "MANAGE", "USE_SCHEMA")  # a policy needs MANAGE
 
-# What no contract says: securable, then role, then privileges. MANAGE is not part of ALL_PRIVILEGES.
+# Privileges that no contract defines: securable, then role, then privileges. ALL_PRIVILEGES does not include MANAGE.
 _FIXED: dict[str, dict[str, tuple[str, ...]]] = {
     "catalog": {
         **{role: ("USE_CATALOG",) for role in ROLES if role != "platform_admin"},
@@ -47,17 +46,17 @@ _FIXED: dict[str, dict[str, tuple[str, ...]]] = {
     "schema.quarantine": {"bronze_reader": READ, JOBS: _BUILD, DEPLOYER: _MASK},
     "schema.silver": {JOBS: _BUILD, DEPLOYER: _MASK},
     "schema.gold_build": {JOBS: _BUILD},
-    "schema.gold": {JOBS: ("CREATE_TABLE", *READ)},  # views only, each of them the jobs' own
-    "schema.marts": {JOBS: _BUILD},  # dbt's; who reads GOLD reads them
+    "schema.gold": {JOBS: ("CREATE_TABLE", *READ)},  # only views, all owned by the jobs
+    "schema.marts": {JOBS: _BUILD},  # dbt's; the readers of GOLD may read them
     "schema.ops": {"bronze_reader": READ, JOBS: _BUILD},
 }
 _DOCUMENT_BEGIN, _DOCUMENT_END = "<!-- ./retailflow grants writes from here -->", "<!-- to here -->"
 
 
 def grants(contracts: tuple[EntityContract | GoldContract, ...] | None = None) -> dict[str, dict[str, list[str]]]:
-    """Per securable (`catalog`, `schema.gold`, `external_location.raw`), the privileges of each role.
+    """Return, per securable (`catalog`, `schema.gold`, `external_location.raw`), the privileges of each role.
 
-    Raises: ValueError where a contract names a role that does not exist, lets one write, or differs from its schema.
+    Raises: ValueError if a contract names an unknown role, lets a role write, or differs from others of its schema.
     """
     found = {securable: dict(of_roles) for securable, of_roles in _FIXED.items()}
     for schema, readers in _readers(contracts or (*entities(), *gold_tables())).items():
@@ -70,7 +69,7 @@ def grants(contracts: tuple[EntityContract | GoldContract, ...] | None = None) -
 
 
 def _readers(contracts: tuple[EntityContract | GoldContract, ...]) -> dict[str, frozenset[str]]:
-    """Per schema, the roles that its contracts name."""
+    """Return, per schema, the roles that its contracts name."""
     by_schema: dict[str, dict[str, frozenset[str]]] = defaultdict(dict)
     for contract in contracts:
         schema = "gold" if isinstance(contract, GoldContract) else "silver"
@@ -90,7 +89,7 @@ def schemas() -> list[str]:
 
 
 def outputs(root: Path) -> dict[Path, str]:
-    """The files that are written from here, and what they must hold."""
+    """Return the generated files: the text of each by its path."""
     document = root / "docs" / "UNITY_CATALOG.md"
     before, _, rest = document.read_text().partition(_DOCUMENT_BEGIN)
     after = rest.partition(_DOCUMENT_END)[2]
@@ -102,7 +101,7 @@ def outputs(root: Path) -> dict[Path, str]:
 
 
 def _tables() -> str:
-    """The roles, and their privileges on each securable."""
+    """Return Markdown tables of the roles, and of their privileges on each securable."""
     given = grants()
     roles = ["| role | who |", "|---|---|", *(f"| `{role}` | {who} |" for role, who in ROLES.items())]
     columns = ["catalog", *(name for name in given if name != "catalog")]

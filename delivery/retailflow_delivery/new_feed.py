@@ -1,7 +1,7 @@
-"""`./retailflow new-feed`: the contract of a feed from a sample file, and a test with a small pair of files.
+"""`./retailflow new-feed`: write a feed's contract from a sample file, and a test with a small pair of files.
 
-datacontract-cli can import a sample too. It knows neither our properties (key, version, format) nor the rules of types:
-a decimal becomes a double, and an id with leading zeros a number.
+datacontract-cli can import a sample too. But it does not know our properties (key, version, format) and type rules: it
+turns a decimal into a double, and an id with leading zeros into a number.
 """
 
 import csv
@@ -30,7 +30,7 @@ from retailflow_local.errors import WorkspaceError
 CONTRACTS, PAIRS = Path("include/retailflow/contracts"), Path("tests/feeds")
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
-_ROWS = 5  # of the sample go into the test
+_ROWS = 5  # rows of the sample that the test uses
 _FORMATS = {
     ".csv": "csv",
     ".json": "json_document",
@@ -41,7 +41,7 @@ _FORMATS = {
     ".parquet": "parquet",
 }
 _DAY = r"\d{4}-\d\d-\d\d"
-_TEXTS = (  # the first that all values of a column match
+_TEXTS = (  # the first type whose pattern matches all values of a column wins
     ("BOOLEAN", re.compile("true|false")),
     ("INT", re.compile(r"0|-?[1-9]\d{0,8}")),
     ("BIGINT", re.compile(r"0|-?[1-9]\d{0,17}")),
@@ -60,7 +60,7 @@ _PERSONAL = re.compile(r"e?mail|phone|birth|first_name|last_name|full_name|addre
 
 @dataclass(frozen=True)
 class Field:
-    """A field of the sample's records. A nested one has `fields` and no type of its own."""
+    """A field of the sample's records. A nested field has `fields` and no type of its own."""
 
     name: str
     type: str = ""
@@ -70,7 +70,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Sample:
-    """The records of a sample file, as they are, and what they have in common."""
+    """The unchanged records of a sample file, with their format and fields."""
 
     format: str
     fields: tuple[Field, ...]
@@ -79,14 +79,14 @@ class Sample:
 
 
 def new_feed(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as suppliers: small letters, digits, _.")],
-    sample: Annotated[Path, typer.Option(help=f"A file of the source: {', '.join(_FORMATS)}.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as suppliers: lower-case letters, digits, _.")],
+    sample: Annotated[Path, typer.Option(help=f"A file from the source: {', '.join(_FORMATS)}.")],
     key: Annotated[list[str], typer.Option(help="A column of the key. Repeatable.")],
-    version: Annotated[str, typer.Option(help="The column that says which of two records of a key is newer.")],
+    version: Annotated[str, typer.Option(help="The column that orders the records of a key.")],
     event: Annotated[
         str | None, typer.Option(help="The moment of an event that never changes: SILVER is partitioned by its date.")
     ] = None,
-    owner: Annotated[str, typer.Option(help="The team that answers for the feed.")] = "data-engineering",
+    owner: Annotated[str, typer.Option(help="The team that owns the feed.")] = "data-engineering",
 ) -> None:
     """Add a feed: write its contract and a test from a sample file. Nothing else needs an edit (docs/ADD_A_FEED.md)."""
     _check_name(name)
@@ -101,7 +101,7 @@ def new_feed(
     pair.mkdir(parents=True)
     for path, content in files.items():
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-    for command in (("contracts", "schemas"), ("grants",), ("bundle",)):  # in a process that has read the new contract
+    for command in (("contracts", "schemas"), ("grants",), ("bundle",)):  # in a process that reads the new contract
         subprocess.run([sys.executable, "-m", "retailflow_local.cli", *command], cwd=REPOSITORY, check=True)
     console.print(f"Wrote {contract.relative_to(REPOSITORY)}, and a test: {pair.relative_to(REPOSITORY)}.")
     if personal := [one.name for one in found.fields if _PERSONAL.search(one.name)]:
@@ -113,7 +113,7 @@ def new_feed(
 
 
 def read(path: Path, name: str) -> Sample:
-    """Read a sample. Raises: WorkspaceError where it has no records of a format that BRONZE reads."""
+    """Read a sample. Raises: WorkspaceError if it has no records in a format that BRONZE reads."""
     form = _FORMATS.get(_suffix(path))
     if form is None:
         raise WorkspaceError(f"{path.name} has no known ending; known are {', '.join(_FORMATS)}.")
@@ -249,7 +249,7 @@ def _records(text: str, form: str, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _parsed(text: str) -> Any:
-    """JSON with each fraction as its exact text."""
+    """Parse JSON, with each fraction as an exact decimal."""
     return json.loads(text, parse_float=Decimal)
 
 
@@ -271,7 +271,7 @@ def _inner(records: Sequence[dict[str, Any]]) -> tuple[Field, ...]:
 
 
 def _type(values: Sequence[Any], *, is_csv: bool) -> str:
-    """The type that all values have. Digits in quotes are an id, in JSON; CSV has no quotes that mean something."""
+    """Return the type of all values. In JSON, quoted digits are an id; in CSV, quotes have no meaning."""
     texts = [json.dumps(value) if isinstance(value, bool) else str(value).strip() for value in values]
     if not is_csv and any(isinstance(value, str) and _DIGITS.fullmatch(value) for value in values):
         return "STRING"
@@ -333,7 +333,7 @@ def _inline(column: Field) -> str:
 
 
 def _some(sample: Sample, key: Sequence[str]) -> list[dict[str, Any]]:
-    """The first records of different keys: what arrives is what SILVER then has."""
+    """Return the first record of each of the first keys, so that SILVER has exactly the records that arrive."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for record in sample.records:
         found.setdefault(tuple(record[name] for name in key), record)
@@ -341,7 +341,7 @@ def _some(sample: Sample, key: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _written(sample: Sample, rows: Sequence[dict[str, Any]], name: str) -> bytes:
-    """The rows in the sample's own format."""
+    """Return the rows in the sample's own format."""
     if sample.format == "parquet":
         sink = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(list(rows), schema=sample.schema), sink)
@@ -359,7 +359,7 @@ def _written(sample: Sample, rows: Sequence[dict[str, Any]], name: str) -> bytes
 
 
 def _expected(sample: Sample, rows: Sequence[dict[str, Any]], event: str | None) -> str:
-    """What SILVER has of the rows, sorted: a line for each, without the columns that say where a record came from."""
+    """Return the expected rows of SILVER as CSV, sorted, one per record, without the pipeline's own columns."""
     names = [one.name for one in sample.fields]
     header = [*names, *([_date_name(event)] if event else ())]
     lines = []
@@ -374,7 +374,7 @@ def _expected(sample: Sample, rows: Sequence[dict[str, Any]], event: str | None)
 
 
 def _typed(column: Field, value: Any) -> Any:
-    """A value of the sample as its column has it."""
+    """Return a value of the sample in its column's type."""
     if value is None or value == "":
         return None
     if column.fields:
@@ -390,7 +390,7 @@ def _typed(column: Field, value: Any) -> Any:
         return value.strip() == "true"
     if column.type in ("INT", "BIGINT"):
         return int(value)
-    if isinstance(value, bool | date):  # of Parquet; a moment is a date too
+    if isinstance(value, bool | date):  # from Parquet; a datetime is a date too
         return value
     if column.type == "ARRAY<STRING>":
         return [str(one) for one in value]

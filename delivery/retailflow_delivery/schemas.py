@@ -1,7 +1,7 @@
-"""JSON Schemas of the feeds, one a record, from the contracts: what a producer validates with before it sends.
+"""Generate a JSON Schema of each feed's records from the contracts. Producers validate records with it before delivery.
 
-A schema says what a contract says and JSON Schema can: fields, types, forms, allowed values, limits. A rule that
-compares fields stays in words, as `$comment`. Fields that no contract names are allowed; they are drift, not an error.
+A schema has the parts of a contract that JSON Schema can express: fields, types, formats, allowed values, limits. It
+has rules that compare fields only as text, in `$comment`. It allows unknown fields: they are drift, not an error.
 """
 
 import json
@@ -15,20 +15,20 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _MOMENT = rf"{_DAY}[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{{1,9}})?"
 _OFFSET = r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)"
-# Money and moments are text in every feed; of whole numbers and booleans only CSV makes text.
+# Amounts and moments are text in every feed; whole numbers and booleans are text only in CSV.
 _TEXTS = {"DATE": f"^{_DAY}$", "TIMESTAMP": f"^{_MOMENT}{_OFFSET}$", "TIMESTAMP_NTZ": f"^{_MOMENT}$"}
 _BITS = {"INT": 31, "BIGINT": 63}
 _NOT_ZERO = re.compile(r"(?:\w+ is null or forall\(\w+, \w+ -> \w+\.(\w+) <> 0\)|(\w+) <> 0)")
 
 
 def outputs(root: Path) -> dict[Path, str]:
-    """The files that are written from here, and what they must hold."""
+    """Return the generated files: the text of each by its path."""
     folder = root / "docs" / "schemas"
     return {folder / f"{e.name}.schema.json": json.dumps(schema(e), indent=2) + "\n" for e in entities()}
 
 
 def schema(contract: EntityContract) -> dict[str, Any]:
-    """Of one record: an element of a page, a line, a row. An empty CSV field is null."""
+    """Return the schema of one record: an element of a page, a line, or a row. An empty CSV field is null."""
     found = {check: _NOT_ZERO.fullmatch(check.expression) for check in contract.checks}
     not_zero = {match[1] or match[2] for match in found.values() if match}
     rest = [check.reason for check, match in found.items() if not match]
@@ -95,7 +95,10 @@ def _whole(column: Column, is_not_zero: bool, *, is_text: bool) -> dict[str, Any
 
 
 def _decimal(column: Column) -> str:
-    """JSON Schema compares no text with a number: of the limits, the sign and the digits before the point remain."""
+    """Return a pattern for a decimal as text.
+
+    A pattern cannot compare text with a number. It keeps only the sign and the digits before the point of the limits.
+    """
     precision, scale = map(int, re.findall(r"\d+", column.type))
     is_positive = column.minimum is not None and float(column.minimum) >= 0
     digits = precision - scale if column.maximum is None else len(column.maximum.partition(".")[0])

@@ -1,6 +1,7 @@
-"""Which rooms of the code import which: drawn in docs/ARCHITECTURE.md, from the imports themselves.
+"""Draw which packages and folders import which in docs/ARCHITECTURE.md, from the imports themselves.
 
-An arrow points from a package to one that it imports. Packages stand on floors; an arrow may only point downward.
+An arrow points from the importing package to the imported one. Packages have an order of floors; arrows may only point
+to lower floors.
 """
 
 import ast
@@ -8,27 +9,27 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-PACKAGES = {  # by the name of a room, where its modules are; the lowest floor first
+PACKAGES = {  # name: folder of its modules; the lowest floor first
     "retailflow": Path("include/retailflow"),
     "retailflow_spark": Path("spark_jobs/retailflow_spark"),
     "retailflow_airflow": Path("plugins/retailflow_airflow"),
     "retailflow_local": Path("local/retailflow_local"),
     "retailflow_delivery": Path("delivery/retailflow_delivery"),
 }
-FLOORS = ("delta", "job", "bronze", "silver", "gold", "publish", "privacy", "ops")  # of retailflow_spark, from below
+FLOORS = ("delta", "job", "bronze", "silver", "gold", "publish", "privacy", "ops")  # of retailflow_spark, lowest first
 _BEGIN, _END = "<!-- {name}: written by ./retailflow contracts schemas -->", "<!-- end of {name} -->"
 
 Arrows = set[tuple[str, str]]
 
 
 def packages(root: Path) -> Arrows:
-    """Return which package imports which."""
+    """Return the imports between packages, as pairs (importing, imported)."""
     found = ((name, imported) for name, folder in PACKAGES.items() for imported in _imports(root / folder))
     return {(name, head) for name, imported in found if (head := imported.split(".")[0]) in PACKAGES and head != name}
 
 
 def floors(root: Path) -> Arrows:
-    """Return which folder of `retailflow_spark` imports which."""
+    """Return the imports between folders of `retailflow_spark`, as pairs (importing, imported)."""
     package = root / PACKAGES["retailflow_spark"]
     found = set()
     for floor in FLOORS:
@@ -52,7 +53,7 @@ def upward(arrows: Arrows, order: tuple[str, ...]) -> list[str]:
 
 
 def circle(root: Path, package: str) -> list[str]:
-    """Return the modules of a circle of imports at the top of modules; none where there is none."""
+    """Return the modules of a cycle of module-level imports; empty if there is none."""
     folder = root / PACKAGES[package]
     modules = {f"{package}.{'.'.join(path.relative_to(folder).with_suffix('').parts)}": path for path in _files(folder)}
     graph = {name: {one for one in _imports_of(path, at_top=True) if one in modules} for name, path in modules.items()}
@@ -64,7 +65,7 @@ def circle(root: Path, package: str) -> list[str]:
 
 
 def outputs(root: Path) -> dict[Path, str]:
-    """The pages with a drawing of the structure, and what they must hold."""
+    """Return the pages with a drawing of the structure: the text of each by its path."""
     path = root / "docs" / "ARCHITECTURE.md"
     text = path.read_text("utf-8")
     text = _replaced(text, "packages", _drawing(packages(root), tuple(PACKAGES)))
@@ -92,7 +93,7 @@ def _imports(folder: Path) -> set[str]:
 
 
 def _imports_of(path: Path, *, at_top: bool = False) -> set[str]:
-    """The modules that a file imports: `a.b` and `a.b.c` for `from a.b import c`, which may be a module."""
+    """Return the modules that a file imports: both `a.b` and `a.b.c` for `from a.b import c`; c may be a module."""
     tree = ast.parse(path.read_text("utf-8"))
     found: set[str] = set()
     for node in tree.body if at_top else ast.walk(tree):

@@ -1,8 +1,8 @@
-"""docs/VERIFICATION.md: each claim with what proves it, written from recorded results, so that it cannot lie.
+"""Write docs/VERIFICATION.md: each claim with its proofs and their recorded results, so that the page cannot lie.
 
-`docs/claims.yaml` has the claims. `docs/results.json` has what was seen of their proofs: running one with
-RETAILFLOW_RECORD=1 writes it, and nobody else does. A proof is named by the command after `./retailflow`:
-`test tests/unit/test_raw.py`, `test --full tests/laws/test_thirty_days.py`, `check bundle`.
+`docs/claims.yaml` has the claims, `docs/results.json` the results of their proofs. Only a run with RETAILFLOW_RECORD=1
+writes results. The name of a proof is the command after `./retailflow`: `test tests/unit/test_raw.py`,
+`test --full tests/laws/test_thirty_days.py`, `check bundle`.
 """
 
 import hashlib
@@ -22,12 +22,12 @@ NOT_RUN = {"azure": "**not yet run in Azure**", "none": "**not run**"}
 _HEAD = """\
 # Verification
 
-Each claim, how far it has been shown, and by what. Written by `./retailflow verification` from
-[claims.yaml](claims.yaml) and [results.json](results.json). A claim is *not shown*, whatever claims.yaml says, where a
-proof failed or has no result. *Changed since*: the file of tests is no longer the one that was run.
+This page lists each claim, how far it has been shown, and its proofs. `./retailflow verification` writes it from
+[claims.yaml](claims.yaml) and [results.json](results.json). A claim is *not shown*, whatever claims.yaml says, if a
+proof failed or has no result. *Changed since* means that the test file has changed since the recorded run.
 
-A proof is a command after `./retailflow`; with `RETAILFLOW_RECORD=1` its result is recorded. `./retailflow check
-verification` is red where this page is not what the two files say.
+A proof is a command after `./retailflow`. A run with `RETAILFLOW_RECORD=1` records its result. `./retailflow check
+verification` fails if this page does not match the two files.
 """
 
 
@@ -36,7 +36,7 @@ def is_recording() -> bool:
 
 
 def record(root: Path, outcomes: Mapping[str, Counter[str]]) -> None:
-    """Keep how often each proof of a claim `passed`, `failed` and was `skipped`, with the commit and the date."""
+    """Store how many tests of each proof `passed`, `failed` and were `skipped`, with the commit and the date."""
     path = root / "docs" / "results.json"
     proofs = {proof for found in _claims(root).values() for claim in found for proof in claim.get("proofs", ())}
     known = {proof: result for proof, result in json.loads(path.read_text()).items() if proof in proofs}
@@ -49,7 +49,7 @@ def record(root: Path, outcomes: Mapping[str, Counter[str]]) -> None:
 
 
 def outputs(root: Path) -> dict[Path, str]:
-    """The file that is written from here, and what it must hold. Raises: ValueError for a claim of no known form."""
+    """Return the text of the generated file by its path. Raises: ValueError for a claim of an unknown form."""
     results = json.loads((root / "docs" / "results.json").read_text())
     lines = [_HEAD]
     for title, found in _claims(root).items():
@@ -59,7 +59,7 @@ def outputs(root: Path) -> dict[Path, str]:
 
 
 def _claims(root: Path) -> dict[str, list[dict[str, Any]]]:
-    """By the title of their group."""
+    """Return the claims by the title of their group."""
     return yaml.safe_load((root / "docs" / "claims.yaml").read_text())
 
 
@@ -85,7 +85,7 @@ def _said(root: Path, proof: str, result: Mapping[str, Any] | None) -> str:
 
 
 def _digest(root: Path, proof: str) -> str:
-    """Of a file of tests; a check has none."""
+    """Return a digest of a proof's test file; empty for a check. Raises: ValueError if the file does not exist."""
     path = root / proof.rpartition(" ")[2]
     if proof.startswith("check "):
         return ""

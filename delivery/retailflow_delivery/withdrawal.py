@@ -1,4 +1,4 @@
-"""`./retailflow withdraw`: a batch of RAW that counts as never delivered. Nothing is deleted."""
+"""`./retailflow withdraw`: let a batch of RAW count as never delivered, without deleting anything."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -17,15 +17,15 @@ from retailflow_local.errors import WorkspaceError
 from retailflow_local.options import calendar_date
 from retailflow_local.workspace import Workspace
 
-_MOST_FILES = 20  # that are shown
+_MOST_FILES = 20  # shown at most
 
 
 def withdraw(
     feed: Annotated[str, typer.Argument(help="Such as payments.")],
     day: Annotated[str, typer.Argument(metavar="DATE", help="The ingestion date of the batch.")],
-    batch: Annotated[str, typer.Argument(help="Its id, or how its id begins.")],
-    apply: Annotated[bool, typer.Option("--apply", help="Do it; else it is only said.")] = False,
-    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="An environment in Azure, instead.")] = "local",
+    batch: Annotated[str, typer.Argument(help="Its id, or the beginning of its id.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Write the withdrawal; otherwise only report it.")] = False,
+    env: Annotated[str, typer.Option(metavar="ENVIRONMENT", help="An environment in Azure, or local.")] = "local",
 ) -> None:
     """Withdraw a bad batch from RAW: it counts as never delivered, and its files stay. Safe to repeat."""
     try:
@@ -48,9 +48,9 @@ def withdraw(
 def withdrawn(
     store: RawStore, contract: EntityContract, ingestion_date: date, wanted: str, *, is_dry_run: bool
 ) -> Iterator[str]:
-    """Withdraw a batch unless it is a dry run, and say what that means, line by line.
+    """Withdraw a batch unless it is a dry run, and yield lines that report the effect.
 
-    Raises: WorkspaceError where there is no such batch, or several; BadManifest.
+    Raises: WorkspaceError if no batch or several batches match; BadManifest.
     """
     manifests = store.stored_manifests(contract.name, ingestion_date)
     batch = _chosen(manifests, wanted.upper(), f"{contract.name} of {ingestion_date}")
@@ -85,7 +85,7 @@ def _store(env: str) -> RawStore:
 
 
 def _chosen(manifests: list[Manifest], beginning: str, of_day: str) -> Manifest:
-    """What counts in the place of the one batch whose id begins so."""
+    """Return the manifest that counts now for the only batch whose id begins with `beginning`."""
     batches = [manifest.batch_id for manifest in manifests if not manifest.is_withdrawal]
     counting = {batch_id: counting_for(manifests, batch_id) for batch_id in batches}
     found = {live.batch_id: live for batch_id, live in counting.items() if batch_id.startswith(beginning)}
@@ -108,7 +108,7 @@ def _described(batch: Manifest) -> str:
 
 
 def _next_steps(contract: EntityContract, ingestion_date: date, airflow: str) -> Iterator[str]:
-    """What has to be done after it. `airflow` is how its command is called."""
+    """Yield the next steps of the user. `airflow` is the command that runs Airflow's CLI."""
     if contract.delivery == "api":
         yield (
             f"Next: clear raw.ingest_{contract.name} of {ingestion_date} in Airflow, downstream tasks included. "

@@ -65,7 +65,7 @@ run "private" {
 
   assert {
     condition     = !azurerm_databricks_workspace.this.public_network_access_enabled && azurerm_databricks_workspace.this.network_security_group_rules_required == "NoAzureDatabricksRules"
-    error_message = "A private workspace is reached by its endpoint only."
+    error_message = "A private workspace is reachable only through its endpoint."
   }
 
   assert {
@@ -80,12 +80,12 @@ run "private" {
 
   assert {
     condition     = databricks_catalog.this.enable_predictive_optimization == "DISABLE"
-    error_message = "Predictive optimization would vacuum what a late reader still needs, and be paid beside the nightly upkeep."
+    error_message = "Predictive optimization would vacuum files that a late reader still needs, and cost extra beside the nightly maintenance."
   }
 
   assert {
     condition     = { for name, schema in databricks_schema.this : name => schema.enable_predictive_optimization if schema.enable_predictive_optimization != "INHERIT" } == { marts = "ENABLE" }
-    error_message = "Databricks optimizes and vacuums dbt's marts, which the nightly upkeep does not know."
+    error_message = "Databricks optimizes and vacuums dbt's marts, which the nightly maintenance skips."
   }
 
   assert {
@@ -100,7 +100,7 @@ run "private" {
 
   assert {
     condition     = join(" ", keys(databricks_schema.this)) == "bronze gold gold_build marts ops quarantine raw silver"
-    error_message = "A schema for each layer, one for what the jobs build and one for what they know."
+    error_message = "Each layer has a schema, and so have the tables behind gold and the run log."
   }
 
   assert {
@@ -126,7 +126,7 @@ run "private" {
 
   assert {
     condition     = toset(flatten([for given in databricks_grants.this : [for grant in given.grant : grant.privileges if grant.principal == var.principals["deployer"]]])) == toset(["USE_CATALOG", "USE_SCHEMA", "CREATE_FUNCTION", "MANAGE"])
-    error_message = "The deployer makes masks, and neither reads nor writes a table."
+    error_message = "The deployer creates masks, and neither reads nor writes a table."
   }
 
   assert {
@@ -149,7 +149,7 @@ run "private" {
 
   assert {
     condition     = databricks_grants.this["schema.gold"].schema == "retailflow_test.gold" && databricks_grants.this["external_location.raw"].external_location == "retailflow_test_raw" && databricks_grants.this["catalog"].catalog == "retailflow_test"
-    error_message = "Grants name what they are on."
+    error_message = "Grants name their securable."
   }
 
   assert {
@@ -159,12 +159,12 @@ run "private" {
 
   assert {
     condition     = { for access in databricks_permissions.code.access_control : coalesce(access.service_principal_name, access.group_name) => access.permission_level } == { "00000000-0000-0000-0000-000000000004" = "CAN_READ", "00000000-0000-0000-0000-000000000009" = "CAN_MANAGE", "retailflow_test_platform_admin" = "CAN_MANAGE" }
-    error_message = "The deployer puts the code in place; the jobs read it and cannot change it."
+    error_message = "The deployer installs the code; the jobs read it and cannot change it."
   }
 
   assert {
     condition     = databricks_instance_pool.jobs.min_idle_instances == 0 && { for name, warehouse in databricks_sql_endpoint.this : name => "${warehouse.cluster_size}, ${warehouse.auto_stop_mins} min" } == { programs = "2X-Small, 1 min", readers = "2X-Small, 5 min" }
-    error_message = "What nobody uses costs nothing; a question of a program costs a minute of the smallest warehouse."
+    error_message = "Unused compute costs nothing; a program's query costs a minute of the smallest warehouse."
   }
 
   assert {
@@ -180,7 +180,7 @@ run "private" {
       "00000000-0000-0000-0000-000000000004 CAN_ATTACH_TO 00000000-0000-0000-0000-000000000009 CAN_ATTACH_TO",
       "00000000-0000-0000-0000-000000000004 CAN_USE 00000000-0000-0000-0000-000000000009 CAN_USE",
     ]
-    error_message = "Where jobs run on the pool, so does the release's job of the masks, which runs as the deployer."
+    error_message = "The release's job of the masks runs on the same pool as the jobs, as the deployer."
   }
 
   assert {
@@ -222,6 +222,6 @@ run "public" {
 
   assert {
     condition     = azurerm_databricks_workspace.this.public_network_access_enabled && azurerm_databricks_workspace.this.network_security_group_rules_required == "AllRules"
-    error_message = "A public workspace can be reached, and Databricks reaches its clusters."
+    error_message = "A public workspace is reachable, and Databricks reaches its clusters."
   }
 }

@@ -30,27 +30,27 @@ run "private" {
 
   assert {
     condition     = databricks_metastore_assignment.this[0].metastore_id == "00000000-0000-0000-0000-00000000000a"
-    error_message = "The workspace gets the metastore that is named."
+    error_message = "The workspace gets the given metastore."
   }
 
   assert {
     condition     = databricks_access_control_rule_set.jobs.name == "accounts/00000000-0000-0000-0000-000000000003/servicePrincipals/00000000-0000-0000-0000-000000000004/ruleSets/default" && one(databricks_access_control_rule_set.jobs.grant_rules).role == "roles/servicePrincipal.user" && one(one(databricks_access_control_rule_set.jobs.grant_rules).principals) == "servicePrincipals/00000000-0000-0000-0000-000000000009"
-    error_message = "Only the deployer makes jobs that run as `jobs`."
+    error_message = "Only the deployer creates jobs that run as `jobs`."
   }
 
   assert {
     condition     = databricks_service_principal_federation_policy.github[0].oidc_policy.subject == "repo:example/retailflow:environment:test" && one(databricks_service_principal_federation_policy.github[0].oidc_policy.audiences) == "00000000-0000-0000-0000-000000000003"
-    error_message = "The deployer is whoever GitHub says runs in the environment, with a token for this account."
+    error_message = "GitHub's runs in the environment sign in as the deployer, with a token for this account."
   }
 
   assert {
     condition     = one(databricks_budget_policy.jobs.custom_tags) == { key = "environment", value = "test" } && one(databricks_budget_policy.jobs.binding_workspace_ids) == 1234
-    error_message = "Serverless compute carries the tags of the environment, in its workspace."
+    error_message = "Serverless compute has the tags of the environment, in its workspace."
   }
 
   assert {
     condition     = one(databricks_access_control_rule_set.budget_policy.grant_rules).role == "roles/budgetPolicy.user" && toset(one(databricks_access_control_rule_set.budget_policy.grant_rules).principals) == toset(["servicePrincipals/00000000-0000-0000-0000-000000000004", "servicePrincipals/00000000-0000-0000-0000-000000000009"])
-    error_message = "The jobs and the deployer use the budget policy, and nobody else."
+    error_message = "Only the jobs and the deployer use the budget policy."
   }
 
   assert {
@@ -65,7 +65,7 @@ run "private" {
 
   assert {
     condition     = join(" ", keys(databricks_mws_ncc_private_endpoint_rule.storage)) == "blob dfs" && length(databricks_mws_ncc_binding.this) == 1
-    error_message = "Serverless compute reaches private storage by endpoints of its own."
+    error_message = "Serverless compute connects to private storage through its own endpoints."
   }
 }
 

@@ -20,17 +20,17 @@ run "private" {
 
   assert {
     condition     = azurerm_key_vault.this.rbac_authorization_enabled && azurerm_key_vault.this.purge_protection_enabled && azurerm_key_vault.this.soft_delete_retention_days == 90
-    error_message = "Access is by role, and what was deleted can be brought back for 90 days, by nobody purged."
+    error_message = "Access is by role. Deleted secrets can be restored for 90 days, and nobody can purge them."
   }
 
   assert {
     condition     = !azurerm_key_vault.this.public_network_access_enabled && azurerm_key_vault.this.network_acls[0].default_action == "Deny" && azurerm_key_vault.this.network_acls[0].bypass == "AzureServices"
-    error_message = "A private vault answers its endpoint and Databricks' secret scope."
+    error_message = "A private vault answers only its endpoint and Databricks' secret scope."
   }
 
   assert {
     condition     = azurerm_role_assignment.reader[0].role_definition_name == "Key Vault Secrets User" && azurerm_role_assignment.reader[0].principal_id == "00000000-0000-0000-0000-000000000007"
-    error_message = "Databricks reads secrets, and changes none."
+    error_message = "Databricks reads secrets, but changes none."
   }
 }
 
@@ -47,7 +47,7 @@ run "airflow" {
 
   assert {
     condition     = azurerm_key_vault.this.network_acls[0].bypass == "None"
-    error_message = "No service of Azure needs to pass the firewall of Airflow's vault."
+    error_message = "No Azure service must pass the firewall of Airflow's vault."
   }
 }
 

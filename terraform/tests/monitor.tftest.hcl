@@ -31,7 +31,7 @@ run "logs_alerts_and_budget" {
 
   assert {
     condition     = azurerm_log_analytics_workspace.this.daily_quota_gb == null && azurerm_monitor_scheduled_query_rules_alert_v2.log_volume.criteria[0].threshold == 5000
-    error_message = "The audit log has no daily cap, behind which an attack could hide; much of it sends a mail."
+    error_message = "The audit log has no daily cap, which could hide an attack; a large log sends a mail."
   }
 
   assert {
@@ -46,12 +46,12 @@ run "logs_alerts_and_budget" {
 
   assert {
     condition     = length(azurerm_monitor_action_group.this.short_name) <= 12
-    error_message = "Azure refuses a longer short name."
+    error_message = "Azure rejects a longer short name."
   }
 
   assert {
     condition     = join(" ", keys(azurerm_monitor_activity_log_alert.raw_immutability)) == "delete write"
-    error_message = "Who changes or lifts the immutability of RAW is seen."
+    error_message = "Changing or lifting the immutability of RAW triggers an alert."
   }
 
   assert {
@@ -61,7 +61,7 @@ run "logs_alerts_and_budget" {
 
   assert {
     condition     = [for dimension in azurerm_consumption_budget_subscription.this.filter[0].dimension : join(" ", sort(dimension.values)) if dimension.name == "ResourceGroupName"] == ["rg-retailflow-test rg-retailflow-test-databricks"]
-    error_message = "The budget counts what Databricks starts too."
+    error_message = "The budget includes the resources that Databricks starts."
   }
 }
 

@@ -18,7 +18,7 @@ run "public" {
 
   assert {
     condition     = { for name, subnet in azurerm_subnet.compute : name => tolist(subnet.address_prefixes)[0] } == { public = "10.0.4.0/22", private = "10.0.8.0/22" }
-    error_message = "Two subnets of 1,019 machines each, below those of the endpoints."
+    error_message = "The two subnets have 1,019 addresses each, beside the subnet of the endpoints."
   }
 
   assert {
@@ -33,12 +33,12 @@ run "public" {
 
   assert {
     condition     = length(azurerm_nat_gateway.outbound) + length(azurerm_public_ip.outbound) + length(azurerm_subnet_nat_gateway_association.outbound) == 0
-    error_message = "Serverless compute does not run here: no way out is paid for."
+    error_message = "Serverless compute does not run here, so there is no paid NAT gateway."
   }
 
   assert {
     condition     = length(azurerm_private_endpoint.this) + length(azurerm_private_dns_zone.this) + length(azurerm_subnet.endpoints) == 0
-    error_message = "Without the switch there is nothing private, and nothing to pay for it."
+    error_message = "Without private endpoints there are no private resources, and no costs for them."
   }
 }
 
@@ -55,7 +55,7 @@ run "clusters" {
 
   assert {
     condition     = length(azurerm_subnet_nat_gateway_association.outbound) == 2 && length(azurerm_public_ip.outbound) == 1
-    error_message = "Each compute subnet has a way out, by one address."
+    error_message = "Each compute subnet has outbound access, through one address."
   }
 }
 
@@ -101,6 +101,6 @@ run "private" {
 
   assert {
     condition     = length(azurerm_subnet_network_security_group_association.endpoints) == 1 && azurerm_subnet.endpoints[0].private_endpoint_network_policies == "Enabled"
-    error_message = "The subnet of the endpoints has a security group that holds for endpoints."
+    error_message = "The subnet of the endpoints has a security group that applies to endpoints."
   }
 }

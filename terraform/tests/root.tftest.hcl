@@ -1,5 +1,5 @@
-# The whole platform in each environment, planned with providers that are stood in for: what Azure and Databricks would
-# answer is not tested here. `./retailflow check` also reads these plans: delivery/retailflow_delivery/checks/plans.py.
+# These tests plan the whole platform in each environment with mocked providers. They do not test the answers of Azure
+# and Databricks. `./retailflow check` also reads these plans: delivery/retailflow_delivery/checks/plans.py.
 mock_provider "azurerm" {
   mock_data "azurerm_client_config" {
     defaults = {
@@ -9,7 +9,7 @@ mock_provider "azurerm" {
   }
 }
 
-# With an id for the pool, the text of the cluster policy is known before it is applied.
+# With an id for the pool, the text of the cluster policy is known before apply.
 mock_provider "databricks" {
   override_during = plan
 
@@ -49,7 +49,7 @@ run "dev" {
 
   assert {
     condition     = length(module.networking.private_endpoint_ids) == 0
-    error_message = "dev has no private endpoints unless it is asked for."
+    error_message = "dev has no private endpoints by default."
   }
 
   assert {
@@ -59,7 +59,7 @@ run "dev" {
 
   assert {
     condition     = output.deployer_client_id == "00000000-0000-0000-0000-000000000009"
-    error_message = "The deployer is somebody else."
+    error_message = "The deployer is another principal."
   }
 }
 

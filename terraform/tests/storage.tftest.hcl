@@ -33,7 +33,7 @@ run "private" {
 
   assert {
     condition     = !azurerm_storage_account.this.shared_access_key_enabled && !azurerm_storage_account.this.allow_nested_items_to_be_public && !azurerm_storage_account.this.local_user_enabled
-    error_message = "Only Entra identities get in, and nobody without one."
+    error_message = "Only Entra identities have access."
   }
 
   assert {
@@ -48,7 +48,7 @@ run "private" {
 
   assert {
     condition     = azurerm_storage_container_immutability_policy.raw.immutability_period_in_days == 14 && !azurerm_storage_container_immutability_policy.raw.locked
-    error_message = "RAW cannot be changed for 14 days, and whoever must erase can lift that."
+    error_message = "RAW is immutable for 14 days, and the policy can be lifted for an erasure."
   }
 
   assert {
@@ -56,7 +56,7 @@ run "private" {
       blob.delete_after_days_since_modification_greater_than == null && blob.tier_to_archive_after_days_since_modification_greater_than == null,
       blob.tier_to_cool_after_days_since_modification_greater_than == 30 && blob.tier_to_cold_after_days_since_modification_greater_than == 180,
     ]]]))
-    error_message = "RAW gets cheaper, and is neither deleted nor put where it cannot be read at once."
+    error_message = "RAW moves to cheaper tiers. It is neither deleted nor archived, so it can always be read at once."
   }
 
   assert {
@@ -66,7 +66,7 @@ run "private" {
 
   assert {
     condition     = alltrue([for action in azurerm_role_definition.raw_writer.permissions[0].data_actions : !strcontains(action, "delete") && !strcontains(action, "*") && !strcontains(action, "Owner")])
-    error_message = "Who writes RAW cannot delete from it."
+    error_message = "The writers of RAW cannot delete from it."
   }
 
   assert {
@@ -76,7 +76,7 @@ run "private" {
 
   assert {
     condition     = join(" ", sort([for action in azurerm_role_definition.raw_eraser.permissions[0].data_actions : trimprefix(action, "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/")])) == "add/action delete read write" && azurerm_role_assignment.eraser[0].principal_id == "00000000-0000-0000-0000-00000000000b"
-    error_message = "The eraser, and nobody else, deletes from RAW."
+    error_message = "Only the eraser deletes from RAW."
   }
 }
 
@@ -96,17 +96,17 @@ run "public" {
 
   assert {
     condition     = azurerm_storage_account.this.public_network_access_enabled && !azurerm_storage_account.this.shared_access_key_enabled
-    error_message = "In dev the account can be reached, by Entra identities as everywhere."
+    error_message = "In dev the account is reachable, but only for Entra identities, as everywhere."
   }
 
   assert {
     condition     = length(azurerm_role_assignment.eraser) == 0
-    error_message = "Nobody deletes from RAW unless it is asked for."
+    error_message = "By default nobody deletes from RAW."
   }
 
   assert {
     condition     = azurerm_storage_container.raw.container_access_type == "private" && !azurerm_storage_account.this.allow_nested_items_to_be_public
-    error_message = "Even so nobody reads without an identity."
+    error_message = "Nobody reads without an identity, not even in dev."
   }
 }
 

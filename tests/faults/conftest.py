@@ -1,4 +1,4 @@
-"""The matrix of the run, and the lab of the job cells."""
+"""Fixtures: the fault matrix of the run, and the lab that runs its job cells."""
 
 import json
 
@@ -17,7 +17,7 @@ def matrix() -> Matrix:
 
 @pytest.fixture(scope="module")
 def lab(workspace, spark, matrix) -> Lab:
-    """The jobs read the container that the environment `local` names."""
+    """A lab on an empty catalog and the RAW container of the environment `local`, which the jobs read."""
     raw = workspace.raw_store()
     raw.root = "abfs://raw@devstoreaccount1.dfs.core.windows.net"
     return Lab(workspace, empty_catalog(spark), raw, matrix)
@@ -25,7 +25,7 @@ def lab(workspace, spark, matrix) -> Lab:
 
 @pytest.fixture(scope="module")
 def deliver(lab):
-    """`deliver(entity, days)` puts the first days into RAW; what is there already stays."""
+    """`deliver(entity, days)` delivers the first days to RAW; existing files stay."""
 
     def delivered(name: str, days: int) -> None:
         for number in range(days):

@@ -1,8 +1,8 @@
-"""A job whose process goes wrong at one of its writes: `job.py FAULT POINT SECONDS SCRIPT [arguments of the script]`.
+"""Run a job that fails at one of its writes: `job.py FAULT POINT SECONDS SCRIPT [arguments of the script]`.
 
-It runs our entry script as it is, submitted like any other. A point is a write as it is sent to Spark, such as
-`MERGE silver.payments`; a second one of that kind in a run is `MERGE silver.payments (2)`. Each write is printed with
-the seconds that it took, which is how the points of a job become known: run it with the fault `none`.
+It runs our unchanged entry script, submitted like any other job. A point is a write that the job sends to Spark, such
+as `MERGE silver.payments`; the second such write in a run is `MERGE silver.payments (2)`. The job prints each write
+with its seconds. To find the points of a job, run it with the fault `none`.
 """
 
 import os
@@ -24,7 +24,7 @@ _STATEMENT = re.compile(r"(MERGE|CREATE TABLE|(?:CREATE(?: OR REPLACE)?|ALTER) V
 
 
 def point_of(command) -> str | None:
-    """What a command writes; None for one that only reads."""
+    """Return the write of a command as a point; None if it only reads."""
     if command.HasField("write_operation"):
         operation = command.write_operation
         mode = operation.SaveMode.Name(operation.mode).removeprefix("SAVE_MODE_").lower()
@@ -40,11 +40,11 @@ def die() -> None:
 
 
 def install(fault: str, wanted: str, seconds: float) -> None:
-    """Let `fault` happen at the write `wanted`, which runs for `seconds` before it is interrupted, where it is."""
+    """Let `fault` happen at the write `wanted`. The fault `killed-while` interrupts the write after `seconds`."""
     execute, seen = SparkConnectClient.execute_command, Counter()
 
     def interrupt(client: SparkConnectClient) -> None:
-        """What the workspace does for a client that it killed; it would come too late for a write this small."""
+        """Interrupt and die, as the workspace does for a killed client; it would be too slow for such a small write."""
         time.sleep(seconds)
         client.interrupt_all()
         die()

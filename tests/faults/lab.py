@@ -1,4 +1,4 @@
-"""Jobs on the local workspace with a fault in them, and what they leave compared with what clean runs leave."""
+"""Run jobs with a fault on the local workspace, and compare their tables with those of clean runs."""
 
 import re
 import shutil
@@ -25,7 +25,7 @@ from .matrix import Cell, Matrix
 
 SCRIPT = "/Workspace/retailflow/faults/job.py"
 VIEW = "published"
-FAULTS = {  # as the matrix names them: what job.py is told, and the part of the write's time it is left
+FAULTS = {  # by the name in the matrix: the argument of job.py, and the share of the write's time before the kill
     "killed before": ("killed-before", 0),
     "killed while": ("killed-while", 1 / 2),
     "answer lost": ("answer-lost", 0),
@@ -35,14 +35,14 @@ Rows = dict[str, Counter]
 
 @dataclass(frozen=True)
 class Job:
-    """An entry script for one entity or GOLD table; of a publication, the table that is looked at."""
+    """An entry script for one entity or GOLD table. `name` of a publication is the table to compare."""
 
     script: str
     name: str
 
     @property
     def tables(self) -> list[str]:
-        """What it writes, besides the tables of ops."""
+        """The names of the tables that it writes, without those of ops."""
         if self.script in ("gold", "publish"):
             return [f"gold.{self.name}"]
         contract = entity(self.name)
@@ -60,7 +60,7 @@ class Write:
 
 
 class Lab:
-    """Runs jobs by the workspace's Jobs API, tries and all; reads tables by a session of its own."""
+    """Runs jobs through the workspace's Jobs API, retries included; reads tables in its own session."""
 
     def __init__(self, workspace: Workspace, tables: Tables, raw: RawStore, matrix: Matrix) -> None:
         self.tables, self.raw, self.matrix = tables, raw, matrix
@@ -74,7 +74,7 @@ class Lab:
         self._http.headers["Authorization"] = f"Bearer {workspace.jobs_token}"
 
     def attempt(self, job: Job, day: date, number: int = 1, fault: str = "none", write: Write | None = None) -> dict:
-        """One try of a job, ended: its Databricks run with `task_run_id`, `result` and `logs`."""
+        """Run one try of a job to its end. Return its Databricks run: `task_run_id`, `result` and `logs`."""
         kind, part = FAULTS.get(fault, (fault, 0))
         point, seconds = (write.point, write.seconds * part) if write else ("", 0)
         subject = ["--date", str(day)] if job.script == "publish" else for_day(job.script, job.name, str(day))
@@ -94,7 +94,7 @@ class Lab:
         return run if run["end_time"] else None
 
     def writes(self, job: Job, day: date) -> list[Write]:
-        """A clean run; returns what it wrote, in order."""
+        """Run a job without a fault. Return its writes in order."""
         run = self.attempt(job, day)
         assert run["result"] == "SUCCESS", run["logs"]
         found = re.findall(r"^WRITE (\S+) (.+)$", run["logs"], re.MULTILINE)
@@ -102,7 +102,7 @@ class Lab:
         return [Write(point, float(seconds)) for seconds, point in found]
 
     def clean(self, job: Job, day: date) -> Rows:
-        """A run in this process, with nothing in its way. Returns what is then in the tables."""
+        """Run a job in this process without a fault. Return the rows of its tables."""
         from retailflow_spark.bronze import load as bronze
         from retailflow_spark.silver import load as silver
 
@@ -118,7 +118,7 @@ class Lab:
         return {name: Counter(map(repr, self.tables.read(name).collect())) for name in names}
 
     def cell(self, group: str, job: Job, day: date, write: Write, fault: str, wanted: Rows) -> Cell:
-        """The fault, then the ordinary retry, then the comparison."""
+        """Run a job with the fault, retry it as usual, and compare. Return the cell of the matrix."""
         first = self.attempt(job, day, 1, fault, write)
         assert f"FAULT {FAULTS[fault][0]}: {write.point}" in first["logs"], f"not reached: {first['logs']}"
         assert first["result"] == "FAILED", first
@@ -142,13 +142,16 @@ class Lab:
         return lost + (self.open_balances(job.name) if job.script == "silver" else 0), doubled
 
     def _runs_wrong(self, first: str, second: str) -> tuple[int, int]:
-        """One of the two has a row in the run log: the first if it died after its last act, else the second."""
+        """Return how many rows the run log lacks, and how many it has twice.
+
+        One of the two tries has a row: the first if it died after its last write, else the second.
+        """
         rows = self.tables.read("ops.runs").where(f"databricks_run_id IN ('{first}', '{second}')").collect()
         times = Counter(row.databricks_run_id for row in rows)
         return 1 - min(times[first] + times[second], 1), sum(count - 1 for count in times.values())
 
     def open_balances(self, name: str) -> int:
-        """Dates whose newest check does not close."""
+        """Return the number of dates whose latest balance is not closed."""
         return self._count(
             f"SELECT count_if(NOT is_closed) FROM spark_catalog.ops.row_reconciliation_latest WHERE name = '{name}'"
         )
@@ -158,7 +161,7 @@ class Lab:
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, every: float = 0.05) -> Any:
-    """The first true answer. Raises AssertionError when there is none in time."""
+    """Return the first true answer. Raises: AssertionError if there is none within `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -1,4 +1,4 @@
-"""What the cells of the fault matrix found, and the page that shows it."""
+"""The results of the fault matrix, and the page that shows them."""
 
 import json
 import time
@@ -18,15 +18,15 @@ GROUPS = {
 }
 _HEAD = """# Fault matrix
 
-Every cell lets one thing go wrong at one point of a run, repeats the run as Airflow would, and compares all that it
-writes with a clean run of the same RAW. A cell is **rows lost / rows doubled / runs doubled**. Written by
-`./retailflow test --full tests/faults`, a group at a time.
+Every cell injects one fault at one point of a run, repeats the run as Airflow would, and compares all its output with a
+clean run of the same RAW. A cell shows **rows lost / rows doubled / runs doubled**.
+`./retailflow test --full tests/faults` writes this page, one group at a time.
 
-- Rows: of every table of the job, as multisets, and of the published view; a key that is there twice, a
-  date whose balance does not close and a job none of whose tries has its row in the run log count too.
-- Runs: rows of the run log beyond one for a try; Databricks runs beyond one for a try of a task.
-- **killed before**: kill -9 of the job's process as it is about to send the write. **killed while**: kill -9 and
-  interruption of its query after half the time that the write takes. **answer lost**: the write lands and the job sees
+- Rows: the rows of every table of the job, as multisets, and of the published view. These count too: a duplicate key,
+  a date whose balance does not close, and a job without a row in the run log for any of its tries.
+- Runs: rows of the run log beyond one per try; Databricks runs beyond one per try of a task.
+- **killed before**: kill -9 of the job's process just before it sends the write. **killed while**: kill -9, and
+  interruption of its query, after half the time of the write. **answer lost**: the write succeeds, but the job sees
   a broken connection, as if it were killed then.
 """
 
@@ -52,11 +52,11 @@ class Cell:
 
 @dataclass
 class Matrix:
-    """The cells of this run. `save` puts its whole groups in the place of the same groups of earlier runs."""
+    """The cells of this run. `save` replaces a group of an earlier run with the same group of this run."""
 
     cells: list[Cell] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
-    # Databricks runs that went on after their task had its answer from another: what the reaper is for.
+    # Databricks runs that were still active although their task had the result of another run: the reaper stops them.
     left: list[str] = field(default_factory=list)
 
     def add(self, cell: Cell) -> Cell:
@@ -68,7 +68,7 @@ class Matrix:
         return [f"{c.point}, {c.fault}: {c}" for c in self.cells if c.group == group and not c.is_clean]
 
     def save(self, group: str) -> None:
-        """Once a group has been run to its end, clean or not; the page is written anew."""
+        """Store the results of a finished group, clean or not, and rewrite the page."""
         kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         kept[group] = {
             "on": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -97,7 +97,7 @@ def page(results: dict[str, Any]) -> str:
 
 
 def _table(cells: list[Cell]) -> str:
-    """A row a point, a column a fault; where the two do not mix, a row a cell."""
+    """Return a table with one row per point and one column per fault, or one row per cell if most would be empty."""
     points, faults = _distinct(c.point for c in cells), _distinct(c.fault for c in cells)
     found = {(cell.point, cell.fault): str(cell) for cell in cells}
     if len(found) < len(points) * len(faults) / 2:

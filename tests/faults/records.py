@@ -1,4 +1,4 @@
-"""What a feed delivers on a day of the matrix: new records, a correction, a late old one, a double, a bad one."""
+"""The records of a feed on a day of the matrix: new ones, a correction, a late old version, a duplicate, a bad one."""
 
 from datetime import date, timedelta
 from typing import Any

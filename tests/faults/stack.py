@@ -1,4 +1,4 @@
-"""A whole stack whose parts die at a point of a replay, and what they leave compared with clean runs."""
+"""Kill parts of a whole stack at a point of a replay, and compare the tables with those of clean runs."""
 
 import signal
 import time
@@ -25,7 +25,7 @@ JOBS = [Job("bronze", "payments"), Job("silver", "payments")]
 
 
 class FaultyWorkspace(Workspace):
-    """One whose Jobs API loses answers on request."""
+    """A workspace whose Jobs API loses answers on request."""
 
     def command(self, name, *arguments):
         command, environment = super().command(name, *arguments)
@@ -34,7 +34,10 @@ class FaultyWorkspace(Workspace):
 
 @dataclass(frozen=True)
 class Fault:
-    """`strike` is called while the Databricks run of `task` works; for `is_early`, that of the task before it."""
+    """A fault of the stack. `strike` is called while the Databricks run of `task` is active.
+
+    If `is_early`, it is called while the run of the task before is active.
+    """
 
     name: str
     task: str
@@ -43,7 +46,7 @@ class Fault:
 
 
 class Stack:
-    """Replays single days of payments through Airflow, with one fault in each."""
+    """Replays single days of payments through Airflow, each with one fault."""
 
     def __init__(self, workspace: Workspace, matrix: Matrix) -> None:
         self.workspace, self.matrix = workspace, matrix
@@ -54,19 +57,19 @@ class Stack:
 
     @contextmanager
     def lab(self) -> Iterator[Lab]:
-        """With a session of its own: the one before may have died with its server."""
+        """Yield a lab with a new session: the previous session may have died with its server."""
         with session(self.workspace.spark_remote) as spark:
             yield Lab(self.workspace, Tables(spark, "spark_catalog"), self.raw, self.matrix)
 
     def clean(self, days: list[date]) -> list[Rows]:
-        """What the tables hold after clean runs up to each day. The tables are empty again afterwards."""
+        """Return the rows of the tables after clean runs up to each day, and empty the tables again."""
         with self.lab() as lab:
             rows = [{name: held for job in JOBS for name, held in lab.clean(job, day).items()} for day in days]
             empty_catalog(lab.tables.spark)
         return rows
 
     def cell(self, fault: Fault, day: date, wanted: Rows) -> Cell:
-        """A replay with the fault in it, the ordinary retries, then the comparison."""
+        """Replay a day with the fault and the usual retries, and compare. Return the cell of the matrix."""
         conf = {"date_from": str(day), "date_to": str(day), "entities": ["payments"], "layers": ["bronze", "silver"]}
         run_id = self.airflow.trigger(DAG, datetime.now(UTC), conf | {"selection": "range", "dry_run": False})
         before = {"bronze.entity": "plan", "silver.entity": "bronze.entity"}
@@ -88,7 +91,7 @@ class Stack:
         return self.matrix.add(Cell("stack", fault.task.replace("entity", "payments"), fault.name, lost, doubled, more))
 
     def wait_for_work(self, task_id: str) -> None:
-        """Until a Databricks run of the task works."""
+        """Wait until a Databricks run of the task is active."""
 
         def works() -> bool:
             active = self.runs(active_only=True)
@@ -97,7 +100,7 @@ class Stack:
         wait_for(works, 180)
 
     def runs(self, **filters: Any) -> list[dict[str, Any]]:
-        """Databricks runs, the newest 25."""
+        """Return the latest 25 Databricks runs."""
         answer = requests.get(
             f"{self.workspace.jobs_url}/api/2.2/jobs/runs/list",
             params={"limit": 25, **{name: str(value).lower() for name, value in filters.items()}},
@@ -108,11 +111,11 @@ class Stack:
 
 
 def killed(name: str) -> Callable[[Stack, str], None]:
-    """kill -9 of that process of the workspace, then what starts it again."""
+    """Return a strike that kills this process of the workspace with kill -9, and starts it again."""
 
     def strike(stack: Stack, _: str) -> None:
         if name == "azurite":
-            time.sleep(6)  # it writes its metadata every 5 seconds; before that RAW itself would be lost
+            time.sleep(6)  # it writes its metadata every 5 seconds; a kill before that would lose RAW itself
         process = stack.workspace.processes.find(name)
         process.kill()
         process.wait(10)
@@ -132,7 +135,7 @@ def paused(name: str, seconds: float) -> Callable[[Stack, str], None]:
 
 
 def answer_lost(stack: Stack, _: str) -> None:
-    """The next submit is carried out, and its answer is an error."""
+    """Let the next submit succeed, but answer it with an error."""
     answer = requests.post(
         f"{stack.workspace.jobs_url}/_faults",
         json={"path": "/runs/submit", "status": 503, "drop_response": True},
@@ -143,7 +146,7 @@ def answer_lost(stack: Stack, _: str) -> None:
 
 
 def task_process_killed(task_id: str) -> Callable[[Stack, str], None]:
-    """kill -9 of Airflow's own process of the task, as it submits or as it collects."""
+    """Return a strike that kills Airflow's own process of the task with kill -9, as it submits or as it collects."""
 
     def strike(stack: Stack, run_id: str) -> None:
         def hit() -> bool:
@@ -162,7 +165,7 @@ def task_process_killed(task_id: str) -> Callable[[Stack, str], None]:
 
 
 def _processes_of(workspace: Workspace, ids: list[str]) -> list[psutil.Process]:
-    """The processes that run the code of these task instances: children of workers whose title has the id."""
+    """Return the processes that run these task instances: children of workers whose command line has the id."""
     found = []
     for worker in workspace.processes.members(["airflow-scheduler"]):
         try:

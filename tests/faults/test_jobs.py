@@ -1,7 +1,7 @@
-"""At every write of a job its process dies or its answer is lost; the retry leaves what a clean run leaves.
+"""At every write of a job its process dies or its answer is lost; after the retry, the tables equal a clean run's.
 
-The cells of a chain follow each other on the tables: each day one fault a layer, so that what a crash left behind meets
-the next day too. Expected is what clean runs of the same days left, day by day.
+The cells of a chain use the same tables, one after the other: each day has one fault per layer, so that the next day
+also meets the leftovers of a crash. The expected rows are those of clean runs of the same days, day by day.
 """
 
 from itertools import product, zip_longest
@@ -20,7 +20,7 @@ CHAINS = {
     "customers": [Job("bronze", "customers"), Job("silver", "customers"), Job("gold", "dim_customer")],
     "orders": [Job("bronze", "orders"), Job("silver", "orders"), Job("gold", "fact_orders")],
 }
-# The three chains write by the same code. One meets every fault; the others, the two that leave the most behind.
+# The three chains write with the same code. One meets every fault, the others only the two with the most leftovers.
 WORST = ("killed while", "answer lost")
 MEETS = {"payments": tuple(FAULTS), "customers": WORST, "orders": WORST}
 
@@ -29,7 +29,7 @@ MEETS = {"payments": tuple(FAULTS), "customers": WORST, "orders": WORST}
 @pytest.mark.parametrize("name", CHAINS)
 @pytest.mark.timeout(5400)
 def test_a_job_that_dies_at_any_write_leaves_after_its_retry_what_a_clean_run_leaves(lab, deliver, name):
-    """The days 0 and 1 are run clean, the second to learn the points; each later day has a cell for each job."""
+    """Days 0 and 1 run without faults; day 1 shows the points. Each later day has one cell per job."""
     jobs = CHAINS[name]
     empty_catalog(lab.tables.spark)
     deliver(name, 2)

@@ -1,4 +1,4 @@
-"""Parts of the whole stack die in the middle of a replay; Airflow's ordinary retries leave what clean runs leave."""
+"""Parts of the whole stack die during a replay. After Airflow's usual retries, the tables equal those of clean runs."""
 
 import json
 

@@ -1,7 +1,7 @@
-"""Many independent histories through the same jobs at once: thousands of steps for the price of a few runs.
+"""Run many independent histories through the same jobs at once: thousands of steps for the price of a few runs.
 
-What a history delivers until its n-th night comes in the batches of that night, three a feed and day, beside what the
-others deliver; the runs of the nights are the same for all of them. A prefix of its ids tells the histories apart.
+The deliveries of all histories before the n-th night share the batches of that night, three per feed and day. The runs
+of a night are the same for all histories. A prefix of the ids distinguishes the histories.
 """
 
 import random
@@ -21,7 +21,7 @@ Differences = dict[int | None, list[Difference]]
 
 @dataclass(frozen=True)
 class Step:
-    """A delivery; or, without a feed, the next night."""
+    """A delivery. Without a feed, the next night."""
 
     feed: str | None = None
     number: int = 0
@@ -35,9 +35,9 @@ class Step:
 
 @dataclass
 class Recorder:
-    """A target that only records what happens. A run is one more night; so many as `nights` count.
+    """A target that only records the steps. A run counts as a night; only the first `nights` nights count.
 
-    Which batches are withdrawn and which days are missed is for all histories the same: that is in the schedule.
+    The schedule has the withdrawn batches and the missed days, because these are the same for all histories.
     """
 
     nights: int
@@ -47,10 +47,10 @@ class Recorder:
         self.steps.append(Step(feed, number, tuple(sent), is_early))
 
     def withdraw(self, feed: str, number: int, which: int) -> None:
-        """See above."""
+        """Do nothing: the schedule has the withdrawals."""
 
     def miss(self, feed: str, number: int) -> None:
-        """See above."""
+        """Do nothing: the schedule has the missed days."""
 
     def night(self) -> None:
         self.steps.append(Step())
@@ -59,7 +59,7 @@ class Recorder:
         self.night()
 
     def finish(self) -> None:
-        """What came of it is seen with the others."""
+        """Do nothing: `evaluate` compares all histories together."""
 
     @property
     def deliveries(self) -> int:
@@ -80,11 +80,11 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What happens to all histories alike.
+    """The events that all histories share.
 
-    `nights` are the runs of each night: for each feed its kind, today, an order of days, and the write after which a
-    crash is. `withdrawals` are the batches that are withdrawn before each night: feed, day and which of its batches.
-    `missed` are the feeds and days that no run looks at until the end.
+    `nights` has the runs of each night: for each feed the kind, the feed, today, an order of days, and the number of
+    the write after which a crash happens. `withdrawals` has the batches to withdraw before each night: feed, day and
+    which of its batches. `missed` has the feeds and days that no run processes until the end.
     """
 
     nights: tuple[tuple[tuple[str, str, int, list[int], int], ...], ...]
@@ -116,7 +116,7 @@ class Schedule:
 
 
 def evaluate(pipeline: Pipeline, histories: list[Recorder], schedule: Schedule) -> Differences:
-    """What is wrong at the end, by the history that it belongs to; None where that cannot be told."""
+    """Return the differences at the end by the number of their history; None if the history is unknown."""
     nights = [history.by_night() for history in histories]
     for missed in schedule.missed:
         pipeline.miss(*missed)
@@ -140,7 +140,7 @@ def evaluate(pipeline: Pipeline, histories: list[Recorder], schedule: Schedule) 
 
 
 def _owner(difference: Difference, oracle: Oracle) -> int | None:
-    """By an id in the row or, where it has only a place, in the record that stands there."""
+    """Find the history by an id in the row or, if the row has only a position, in the record at that position."""
     text = difference.row
     if place := re.search(r'"_position": (\d+), "_source_file": "((\w+)/.+?)"', text):
         text += str([r.received for r in oracle.records(place[3]) if (str(r.position), r.file) == place.group(1, 2)])
@@ -149,7 +149,7 @@ def _owner(difference: Difference, oracle: Oracle) -> int | None:
 
 
 def shrunk(history: Recorder, broken: Callable[[list[Recorder]], Differences]) -> Recorder:
-    """The history with steps left out, as long as it fails. All ways to leave some out are tried at once."""
+    """Return the history with as few steps as possible that still fails. Each round tries all candidates at once."""
     while True:
         count = len(history.steps)
         sizes = sorted({max(1, count // 2), max(1, count // 4), max(1, count // 8), 1})

@@ -1,4 +1,4 @@
-"""What the tables hold against what the oracle says, row by row."""
+"""Compare the tables with the oracle, row by row."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ from .oracle_gold import Gold
 
 @dataclass(frozen=True)
 class Difference:
-    """A row that is on one side only, so often."""
+    """A row that only one side has, and how many times."""
 
     table: str
     kind: str
@@ -35,7 +35,7 @@ class Difference:
 
 
 def differences(tables: Tables, oracle: Oracle, feeds: Iterable[str], gold: Iterable[str]) -> list[Difference]:
-    """Of SILVER, its versions, quarantine and the balances of these feeds, and of these GOLD tables."""
+    """Return the differences in SILVER, its versions, quarantine and the balances of feeds, and in GOLD tables."""
     found: list[Difference] = []
     for feed in feeds:
         names = [f"silver.{feed}", f"quarantine.{feed}", *([f"silver.{feed}_history"] if feed in VERSIONED else [])]
@@ -65,7 +65,7 @@ def _stored(tables: Tables, name: str) -> list[Row]:
 
 
 def _balances(tables: Tables, feed: str) -> list[Row]:
-    """The check of each date that holds: that of the greatest commit."""
+    """Return the latest check of each date, that of the greatest commit: one row per feed and ingestion date."""
     checks = tables.read(ROW_BALANCE).where(F.col("name") == feed)
     told = [name for name in checks.columns if name.endswith("_count")]
     newest = F.max_by(F.struct(*told, "is_closed"), F.struct("silver_version", "checked_at")).alias("newest")
@@ -73,7 +73,7 @@ def _balances(tables: Tables, feed: str) -> list[Row]:
 
 
 def _built(tables: Tables, name: str) -> list[Row]:
-    """A GOLD table without its own surrogate key; those of a fact are resolved to the version that they name."""
+    """Return the rows of a GOLD table without its surrogate key. A fact has versions instead of their keys."""
     rows = _rows(tables.read(name))
     for kind in ("customer", "product"):
         if name.startswith("gold.fact_") and rows and f"{kind}_sk" in rows[0]:
@@ -99,7 +99,7 @@ def _rows(frame: DataFrame) -> list[Row]:
 
 
 def _plain(value: Any) -> Any:
-    """Decimals as whole numbers of 1/10000."""
+    """Return the value with decimals as whole numbers of 1/10000."""
     if isinstance(value, Decimal):
         units = value.scaleb(4)
         assert units == int(units), value

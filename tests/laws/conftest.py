@@ -1,4 +1,4 @@
-"""Pipelines for histories."""
+"""Fixtures: pipelines for histories."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from .histories import GOLD, Pipeline
 
 @pytest.fixture
 def begin(workspace, spark) -> Callable[..., Pipeline]:
-    """`begin(feeds)`: a pipeline with an empty catalog and an empty RAW."""
+    """`begin(feeds)` returns a pipeline with an empty catalog and an empty RAW."""
 
     def begin(feeds: tuple[str, ...], gold: tuple[str, ...] = GOLD) -> Pipeline:
         return Pipeline(empty_catalog(spark), new_container(workspace), feeds, gold)

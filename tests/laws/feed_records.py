@@ -1,7 +1,7 @@
-"""What the sources of a small shop send: few keys, so that histories meet, and values that matter to a law.
+"""The records of a small shop's sources: few keys, so that deliveries collide, and values that matter to a law.
 
-A record is an identity (its key and what never changes for it), values, and a version. What else may be in it, right or
-wrong, is in hostile.py.
+A record is an identity (its key and the fields that never change for it), values, and a version. hostile.py has
+everything else that a record may contain, valid or invalid.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ RecordStrategy = st.SearchStrategy[Record]
 
 _AMOUNTS = ("0.01", "1", "2.5", "19.99", "333.3333")
 _ALL_STATES = ("placed", "paid", "shipped", "delivered", "cancelled", "returned")
-# The third is the second again, told otherwise: a tie that the rest of the total order decides. The last is later than
-# what a batch of the first day can know.
+# The third is the same moment as the second in another form: a tie that the rest of the total order decides. The last
+# is too late for a batch of the first day.
 _MOMENTS = (
     *("2026-01-15T09:00:00Z", "2026-01-15T10:00:00Z", "2026-01-15T11:00:00+01:00", "2026-01-16T00:30:00Z"),
     *("2026-01-16T12:00:00.250Z", "2026-01-17T00:00:00Z", "2026-01-17T00:00:00.001Z", "2026-01-17T09:00:00Z"),
@@ -28,7 +28,7 @@ def _maybe(*values: Any) -> st.SearchStrategy:
 
 
 def _signed(sign: int) -> st.SearchStrategy:
-    """The last is more than most lines amount to."""
+    """Amounts of this sign, or none. The last is larger than the amount of most lines."""
     return _maybe("0", *(amount if sign > 0 else f"-{amount}" for amount in (*_AMOUNTS[:3], "5000")))
 
 
@@ -59,7 +59,7 @@ _ADDRESS = _maybe({"country": "DE", "city": "Köln"}, {"country": "US"}, {})
 _CURRENCY = st.sampled_from(("EUR", "USD"))
 _STOCK = _maybe(-1, 0, 3, 5, 1_000_000_000)
 _ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kathmandu", "Australia/Lord_Howe")
-# Two visits over midnight, and silences of exactly 30 minutes and of 24 hours, and of a microsecond less.
+# Two visits across midnight, and gaps of exactly 30 minutes and 24 hours, and of a microsecond less.
 _CLICKS = (
     *("2026-01-15T23:50:00Z", "2026-01-16T00:10:00Z", "2026-01-16T00:40:00Z", "2026-01-16T23:49:59.999999Z"),
     *("2026-01-16T00:39:59.999999Z", "2026-01-17T00:40:00Z", "2026-01-15T09:00:00Z"),
@@ -159,7 +159,7 @@ _BAD_LINES = (
 )
 _CUT_CSV = ("cut", '"cut"x,1', 'c"ut,1', HEADER)
 _CUT_JSON = ('{"a": "E1", "amou', "null", "[]", "17", '"E1"', '{"a": 1,}', b'{"a": "caf\xe9"}', '{"a": "\x01"}')
-# What a record breaks the rules of its feed by: these fields instead of its own, or this text instead of all.
+# Ways to break the rules of a feed: these fields replace those of a record, or this text replaces the whole record.
 DAMAGES: dict[str, tuple[Sent, ...]] = {
     "orders": (
         {"order_id": None}, {"order_id": "unknown"}, {"updated_at": "2026-02-30T25:61:00Z"}, {"currency": "eur"},
@@ -207,7 +207,7 @@ _VERSION = {"store_sales": "revision", "payments": "recorded_at", "inventory": "
 
 
 def records(feed: str, versions: st.SearchStrategy[int]) -> RecordStrategy:
-    """Records that keep the rules of their feed."""
+    """Return a strategy for valid records of a feed."""
 
     def whole(drawn: tuple[Record, Record, int]) -> Record:
         identity, values, version = drawn

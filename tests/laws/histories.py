@@ -1,4 +1,4 @@
-"""Histories of a pipeline: what sources, schedulers and crashes may do to it, in any order."""
+"""Histories of a pipeline: everything that sources, schedulers and crashes may do to it, in any order."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -35,12 +35,12 @@ GOLD = (
 
 
 class Died(RuntimeError):
-    """The process of a job ended."""
+    """The process of a job died."""
 
 
 @contextmanager
 def dying(after_writes: int) -> Iterator[None]:
-    """The job inside dies right after that commit of its; one that makes fewer does not."""
+    """Let the job inside die right after its commit number `after_writes`, if it makes that many."""
     written, commits = Tables._written, count(1)
 
     def write_and_die(tables: Tables, table: Table, *counts: Any) -> Write:
@@ -54,7 +54,7 @@ def dying(after_writes: int) -> Iterator[None]:
 
 
 class Target(Protocol):
-    """What a history happens to. Days are numbers from 0."""
+    """The receiver of a history's steps. Days are numbers from 0."""
 
     def deliver(self, feed: str, number: int, sent: list[Sent], is_early: bool = False) -> None: ...
 
@@ -80,9 +80,9 @@ class Pipeline:
         self._missed: set[tuple[str, int]] = set()
 
     def deliver(self, feed: str, number: int, sent: list[Sent], is_early: bool = False) -> None:
-        """One more batch, made after its day or, if early, in its morning.
+        """Deliver one more batch, created after its day or, if early, in the morning of its day.
 
-        The names of batches do not follow the order of their arrival.
+        The ids of batches do not follow the order of their arrival.
         """
         day = _date(number)
         moment = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=6 if is_early else 24)
@@ -91,18 +91,18 @@ class Pipeline:
         self._due[feed, number] = True
 
     def withdraw(self, feed: str, number: int, which: int) -> None:
-        """Let one of the batches of a day count as never delivered. Without any nothing happens."""
+        """Let one of a day's batches count as never delivered. Do nothing if the day has none."""
         batches = self._batches[feed, number]
         if batches:
             withdraw(self.raw, feed, _date(number), batches.pop(which % len(batches)))
             self._due[feed, number] = True
 
     def miss(self, feed: str, number: int) -> None:
-        """No run looks at this day until the end."""
+        """Let no run process this day until the end."""
         self._missed.add((feed, number))
 
     def night(self) -> None:
-        """Nothing runs by itself."""
+        """Do nothing: no job runs by itself."""
 
     def run(self, kind: str, feed: str, today: int, order: list[int], writes: int) -> None:
         if kind == "gold":
@@ -124,7 +124,7 @@ class Pipeline:
             refresh(self.tables, gold_table(name))
 
     def differences(self) -> list[Difference]:
-        """After what is still due was run, as tries and the hourly look for late batches would: tables and oracle."""
+        """Run all due days, as retries and the hourly search for late batches would. Compare tables and oracle."""
         for (feed, number), is_due in sorted(self._due.items(), reverse=True):
             if is_due:
                 self._load(feed, number)
@@ -143,7 +143,7 @@ class Pipeline:
     def _load(self, feed: str, number: int) -> None:
         contract, day = entity(feed), _date(number)
         bronze.load_day(self.tables, self.raw, contract, day)
-        with suppress(BalanceError):  # the comparison tells which rows are wrong
+        with suppress(BalanceError):  # the comparison reports the wrong rows
             silver.load_day(self.tables, contract, day)
         self._due[feed, number] = False
 
@@ -153,11 +153,11 @@ def _date(number: int) -> date:
 
 
 def machine(feeds: tuple[str, ...], begin: Callable[[], Target]) -> type[RuleBasedStateMachine]:
-    """Histories of these feeds; each is told, step by step, to a target of its own."""
+    """Return a state machine that draws histories of these feeds. Each history sends its steps to its own target."""
     feed, which = st.sampled_from(feeds), st.integers(0, 99)
 
     def some(versions: st.SearchStrategy[int]) -> st.SearchStrategy[tuple[str, list[Record]]]:
-        """Records as they should be, and as sources write them."""
+        """Return a strategy for valid records, and for records as sources write them."""
 
         def of_feed(name: str) -> st.SearchStrategy:
             plain = records(name, versions)
@@ -193,7 +193,7 @@ def machine(feeds: tuple[str, ...], begin: Callable[[], Target]) -> type[RuleBas
             super().__init__()
             self.target, self.today, self.sent = begin(), 0, []
 
-        # One rule for all: of several, Hypothesis leaves some out in most histories, and one without a run is a waste.
+        # One rule for all steps: Hypothesis leaves out some rules in most histories, and one without a run is useless.
         @rule(step=st.one_of(kinds))
         def happens(self, step):
             name, *arguments = step
@@ -205,7 +205,7 @@ def machine(feeds: tuple[str, ...], begin: Callable[[], Target]) -> type[RuleBas
         correct = deliver
 
         def correct_early(self, new):
-            """Before the day is over, and so before its run."""
+            """Deliver before the end of the day, and so before its run."""
             self._send(new[0], min(self.today + 1, DAYS - 1), *new[1], is_early=True)
 
         def deliver_nothing(self, feed):

@@ -1,6 +1,6 @@
-"""What sources do to records: values spelled otherwise, blank, of another kind or date, and names that come again.
+"""Changes that sources make to records: other spellings, blank values, other types or dates, and repeated names.
 
-Some of it keeps the rules of the feed and some breaks them; the oracle knows which.
+Some changes keep the rules of the feed and some break them; the oracle knows which.
 """
 
 import re
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from .sources import Again, Exact, Record, Sent
 
 Path = tuple[str | int, ...]
-Change = Callable[[str, Record, int, int], Record]  # of a record of a feed; two numbers choose where and what
+Change = Callable[[str, Record, int, int], Record]  # changes a record of a feed; two numbers choose where and how
 
 _MOMENTS = frozenset(
     {"updated_at", "ordered_at", "created_at", "deleted_at", "occurred_at", "received_at", "recorded_at"}
@@ -24,7 +24,7 @@ _WHOLE = frozenset(
 _AMOUNTS = frozenset({"amount", "unit_price", "discount_amount", "tax_amount", "list_price", "unit_cost"})
 _BLANKS = ("", " ", "\u3000\u2003", "\r\n\t\u00a0")
 _LONG = "x" * 256
-# Any of these may come in any field.
+# Any field may have any of these values.
 ANYTHING = (
     *_BLANKS, "unknown", "online", "Unknown", "NaN", Exact("NaN"), Exact("-Infinity"), "Infinity", "1e400",
     Exact("1e400"), Exact("-0"), Exact("9223372036854775807"), Exact("9223372036854775808"), "-2147483649",
@@ -38,14 +38,14 @@ ANYTHING = (
     _LONG, _LONG + "x", "😀" * 256, "😀" * 257, "é", "e\u0301", "\u200b", "\ufeffa", "a\u2028b", "'; --", "null",
     "None", "true", True, False, None, [], {}, [1], {"a": 1}, 0, 1, -1, 12,
 )  # fmt: skip
-# What a field may hold that no feed names. Of control characters in such a one the feeds say nothing.
+# Values of fields that no feed names. The feeds have no rule for control characters in these fields.
 _UNKNOWN = tuple(value for value in ANYTHING if not re.search("[\x00-\x1f\x80-\x9f\ud800-\udfff]", str(value)))
 # Names that no feed has.
 NAMES = ("colour", "Updated_At", "AMOUNT", "a.b", "discount", "назва", 'a"b')
 
 
 def scalars(value: Any, path: Path = ()) -> Iterator[Path]:
-    """The places of the values inside a record that are not objects or arrays."""
+    """Yield the paths of the values in a record that are not objects or arrays."""
     if isinstance(value, dict | list):
         for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from scalars(inner, (*path, name))
@@ -54,7 +54,7 @@ def scalars(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def containers(value: Any, path: Path = ()) -> Iterator[Path]:
-    """The places of the objects and arrays, the record itself first."""
+    """Yield the paths of the objects and arrays, the record itself first."""
     if isinstance(value, dict | list):
         yield path
         for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
@@ -62,12 +62,12 @@ def containers(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def places(record: Record) -> list[Path]:
-    """All places inside a record."""
+    """Return all paths inside a record."""
     return [*scalars(record), *(path for path in containers(record) if path)]
 
 
 def objects(record: Record) -> list[Path]:
-    """The places of the objects, the record itself first."""
+    """Return the paths of the objects, the record itself first."""
     return [path for path in containers(record) if isinstance(_at(record, path), dict)]
 
 
@@ -76,7 +76,7 @@ def _at(value: Any, path: Path) -> Any:
 
 
 def _changed(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:
-    """A copy in which the value at a place is what `change` makes of it."""
+    """Return a copy with `change` applied to the value at a path."""
     if not path:
         return change(value)
     copy = dict(value) if isinstance(value, dict) else list(value)
@@ -85,7 +85,7 @@ def _changed(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:
 
 
 def spell_otherwise(feed: str, record: Record, where: int, how: int) -> Record:
-    """A value as another source would write it: it stays the same."""
+    """Write a value as another source would, without changing its meaning."""
     told = [path for path in scalars(record) if _at(record, path) is not None]
     path = told[where % len(told)]
     forms = [*_spellings(str(path[-1]), _at(record, path))]
@@ -125,26 +125,26 @@ def _in_ten_thousandths(digits: str) -> str:
 
 
 def leave_blank(feed: str, record: Record, where: int, how: int) -> Record:
-    """Text without anything in it instead of a value, an object or an array."""
+    """Replace a value, an object or an array with blank text."""
     found = places(record)
     return _changed(record, found[where % len(found)], lambda _: _BLANKS[how % len(_BLANKS)])
 
 
 def put_anything(feed: str, record: Record, where: int, how: int) -> Record:
-    """Another value instead of a value, an object or an array."""
+    """Replace a value, an object or an array with another value."""
     found, value = places(record), ANYTHING[how % len(ANYTHING)]
     return _changed(record, found[where % len(found)], lambda _: value)
 
 
 def add_a_field(feed: str, record: Record, where: int, how: int) -> Record:
-    """A name that the feed does not have, at any depth."""
+    """Add a field that the feed does not have, at any depth."""
     found, name = objects(record), NAMES[how % len(NAMES)]
     value = _UNKNOWN[(where + how) % len(_UNKNOWN)]
     return _changed(record, found[where % len(found)], lambda inside: {**inside, name: value})
 
 
 def say_twice(feed: str, record: Record, where: int, how: int) -> Record:
-    """A name that is there already once more, with the same or another value. CSV and Parquet have no such records."""
+    """Repeat a name of an object, with the same or another value. CSV and Parquet cannot have such records."""
     if feed in ("stores", "store_sales", "inventory"):
         return record
     named = [path for path in places(record) if isinstance(path[-1], str)]
@@ -158,7 +158,7 @@ _DATES = {"orders": "ordered_at", "payments": "occurred_at", "clickstream": "occ
 
 
 def name_another_date(feed: str, record: Record, where: int, how: int) -> Record:
-    """The same key with an event date that it did not have before."""
+    """Give the same key an event date that it did not have before."""
     if feed not in _DATES:
         return record
     moments = ("2026-01-15T23:59:59", "2026-01-16T00:00:01", "2026-01-14T12:00:00", "2025-12-31T23:59:59")
@@ -173,7 +173,7 @@ CHANGES: tuple[Change, ...] = (
 
 
 def changed(feed: str, sent: st.SearchStrategy[Record], changes: st.SearchStrategy[Change]) -> st.SearchStrategy:
-    """The records with one change of these, or two."""
+    """Return a strategy for these records with one or two of the changes."""
     numbers = st.integers(0, 9_999)
     drawn = st.lists(st.tuples(changes, numbers, numbers), min_size=1, max_size=2)
 
@@ -186,7 +186,7 @@ def changed(feed: str, sent: st.SearchStrategy[Record], changes: st.SearchStrate
     return st.tuples(sent, drawn).map(apply)
 
 
-# The ids that a history has for itself. Those of members of a dimension are the same for all histories.
+# The fields whose ids get a prefix of their history. The ids of fixed members are the same for all histories.
 _OWN = {
     **dict.fromkeys(("order_id", "customer_id", "product_id"), ("unknown",)), "store_id": ("unknown", "online"),
     **dict.fromkeys(("receipt_id", "payment_event_id", "event_id", "anonymous_id", "session_id"), ()),
@@ -195,7 +195,7 @@ _OWN = {
 
 
 def of_history(value: Any, number: int) -> Any:
-    """The same record with ids of its history's own; blank and very long ones stay so, and numbers stay numbers."""
+    """Return the record with ids that only its history has. Blank ids stay blank, long ones long, numbers numbers."""
     if isinstance(value, list):
         return [of_history(item, number) for item in value]
     if not isinstance(value, dict):

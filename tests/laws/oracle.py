@@ -1,4 +1,4 @@
-"""What every table must hold, as a plain fold over RAW that shares no code with the jobs."""
+"""Compute the expected rows of every table, as a plain fold over RAW that shares no code with the jobs."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ VERSIONED = ("customers", "products")
 
 @dataclass(frozen=True)
 class Record:
-    """An element of a feed, and where it stands."""
+    """An element of a feed, and its place: batch, file and position."""
 
     feed: Feed
     batch: Batch
@@ -30,7 +30,7 @@ class Record:
 
     @cached_property
     def row(self) -> Row | None:
-        """The values; None where the record breaks a rule of its feed."""
+        """The values; None if the record breaks a rule of its feed."""
         try:
             return self.feed.row(self.received.values, self.batch.created_at)
         except Broken:
@@ -42,7 +42,7 @@ class Record:
 
     @property
     def order(self) -> tuple:
-        """The total order: which of two records of a key is the newer, whatever came first."""
+        """The total order: it decides which of two records of a key is newer, whichever arrived first."""
         return (self.row[self.feed.version], self.ingestion_date, self.batch.batch_id, self.file, self.position)
 
     @property
@@ -54,7 +54,7 @@ class Record:
 
 
 class Oracle:
-    """The tables that follow from a RAW container, as it is when they are first asked for."""
+    """The expected tables of a RAW container, in its state at the first call."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -62,7 +62,7 @@ class Oracle:
         self._current: dict[str, list[Record]] = {}
 
     def dates(self, name: str) -> list[date]:
-        """The ingestion dates of a feed that have a manifest."""
+        """Return the ingestion dates of a feed that have a manifest."""
         return dates(self._store, name)
 
     def records(self, name: str) -> list[Record]:
@@ -80,21 +80,21 @@ class Oracle:
                         yield Record(feed, batch, file, position, received)
 
     def current(self, name: str) -> list[Record]:
-        """The latest of each key."""
+        """Return the latest record of each key."""
         if name not in self._current:
             self._current[name] = _latest(_sound(self.records(name)), lambda record: record.key)
         return self._current[name]
 
     def versions(self, name: str) -> list[Record]:
-        """The latest of each key and version."""
+        """Return the latest record of each key and version."""
         return _latest(_sound(self.records(name)), lambda record: (record.key, record.order[0]))
 
     def rows(self, name: str) -> list[Row]:
-        """The values of the latest of each key."""
+        """Return the values of the latest record of each key."""
         return [record.row for record in self.current(name)]
 
     def table(self, name: str) -> list[Row]:
-        """The rows of a table of SILVER or quarantine."""
+        """Return the expected rows of a table of SILVER or quarantine."""
         schema, _, feed = name.partition(".")
         if schema == "quarantine":
             return [record.place for record in self.records(feed) if record.row is None]
@@ -102,7 +102,7 @@ class Oracle:
         return [record.row | record.place for record in found]
 
     def balances(self, name: str) -> list[Row]:
-        """What became of the records of each date of a feed, counted (law 2)."""
+        """Return the expected balances of a feed, one per ingestion date: how its records are counted (law 2)."""
         winners = {record.key: record for record in self.current(name)}
         counts = {day: Counter() for day in self.dates(name)}
         in_order = sorted(_sound(self.records(name)), key=lambda record: record.order)
@@ -119,7 +119,7 @@ class Oracle:
 
 
 def _fate(record: Record, winners: dict[tuple, Record], last: dict[tuple, tuple]) -> str:
-    """`last` is the order of the last record of a date that says the same."""
+    """Return how a record is counted. `last` has the order of a date's last record with the same content."""
     if record.row is None:
         return "quarantined"
     winner = winners[record.key]

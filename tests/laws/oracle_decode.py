@@ -1,7 +1,7 @@
-"""The records in the bytes of a file, in order.
+"""Decode the records in the bytes of a file, in order.
 
-The values of a record are a dict of what was received under each name: text, None, True or False, or a list or dict of
-these. A number is its literal text. Those of a record that cannot be read are None.
+The values of a record are a dict with the received value of each name: text, None, True or False, or a list or dict of
+these. A number is its literal text. An unreadable record has None instead of values.
 """
 
 import gzip
@@ -17,29 +17,30 @@ Values = dict[str, Any]
 
 
 class Received(NamedTuple):
-    """A record as received. `said` is equal for two that say the same, field by field.
+    """A record as received. `said` is equal for two records with the same content, field by field.
 
-    A null is an absent field, but of a field that the feed does not name nothing is known.
+    In fields that the feed names, null means absent. In other fields, null is a value of its own.
     """
 
     values: Values | None
     said: str = ""
 
 
-Found = tuple[Values | None, Mapping[str, str]]  # the second: the text of each field, where the format has such
+Found = tuple[Values | None, Mapping[str, str]]  # the second: the text of each field, if the format has it
 
 
 def records(form: str, feed: str, content: bytes, fields: Collection[str]) -> list[Received]:
-    """The records of a file.
+    """Return the records of a file.
 
     Args:
-        feed: the name of the array that holds them in a page or a document. fields: those that the feed names.
+        feed: the name of the array of records in a page or a document.
+        fields: the names of the feed's fields.
     """
     return [Received(values, _said(values, written, fields)) for values, written in _READERS[form](feed, content)]
 
 
 def _said(values: Values | None, written: Mapping[str, str], fields: Collection[str]) -> str:
-    """The text of each field; of an object, an array or a field that the feed does not name, as it stands there."""
+    """Return the texts of all fields. Objects, arrays and fields that the feed does not name keep their exact text."""
     told = {name: value for name, value in (values or {}).items() if name not in fields or not _is_absent(name, value)}
     texts = {
         name: value if isinstance(value, str) and name in fields else written.get(name, value)
@@ -49,7 +50,7 @@ def _said(values: Values | None, written: Mapping[str, str], fields: Collection[
 
 
 def _is_absent(name: str, value: Any) -> bool:
-    """Blank text in place of an object or array is none."""
+    """Blank text instead of an object or array counts as absent."""
     return value is None or (name in _NESTED and isinstance(value, str) and not value.strip())
 
 
@@ -63,7 +64,7 @@ def _pages(feed: str, content: bytes) -> Iterator[Found]:
 
 
 def _document(feed: str, content: bytes) -> Iterator[Found]:
-    """Record by record, so that a name that is there twice, or NaN, spoils its own record only."""
+    """Decode record by record, so that a repeated name or NaN spoils only its own record."""
     for member in _elements(without_marks(content).decode()):
         name, value = _named(member)
         if name == feed:
@@ -71,7 +72,7 @@ def _document(feed: str, content: bytes) -> Iterator[Found]:
 
 
 def _lines(feed: str, content: bytes) -> Iterator[Found]:
-    """Line feeds end lines, and nothing else does: JSON text may hold every other line break of Unicode."""
+    """Split lines only at line feeds: JSON text may contain every other line break of Unicode."""
     for line in map(without_marks, content.split(b"\n")):
         if line.strip():
             yield _utf8(line)
@@ -89,7 +90,7 @@ def _utf8(line: bytes) -> Found:
 
 
 def _object(text: str) -> Found:
-    """A JSON object by RFC 8259, without a name that is there twice."""
+    """Parse a JSON object by RFC 8259; one with a repeated name is unreadable."""
     try:
         found = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse, object_pairs_hook=_distinct)
     except ValueError:
@@ -113,7 +114,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 
 
 def _elements(text: str) -> list[str]:
-    """The text of each element of a JSON array, or of each member of an object."""
+    """Return the text of each element of a JSON array, or of each member of an object."""
     depth, found, start = 0, [], 0
     for token in _TOKEN.finditer(text):
         if token[0] in "[{":
@@ -128,12 +129,12 @@ def _elements(text: str) -> list[str]:
 
 
 def _named(member: str) -> tuple[str, str]:
-    """The name of a member of an object, and the text of its value."""
+    """Return the name of an object's member, and the text of its value."""
     name, value = _NAME.fullmatch(member).groups()
     return json.loads(name), value.strip(" \t\r\n\ufeff")
 
 
-# A row of fields in quotes or without any, by RFC 4180, up to the end of its line.
+# A row of fields, each fully quoted or without quotes, by RFC 4180, up to the end of its line.
 _FIELD = r'(?:"(?:[^"]|"")*"|[^",\r\n]*)'
 _ROW = re.compile(rf"{_FIELD}(?:,{_FIELD})*(?=\r?\n|\Z)")
 _NEXT_FIELD = re.compile(rf"(?:\A|,)({_FIELD})")
@@ -151,7 +152,7 @@ def _csv(feed: str, content: bytes) -> Iterator[Found]:
 
 
 def _rows(text: str) -> Iterator[list[str] | None]:
-    """The rows that are not empty. One with a quote where none may stand, or that is not UTF-8, is None."""
+    """Yield the rows that are not empty; None for a row with a misplaced quote or invalid UTF-8."""
     position = 0
     while position < len(text):
         found = _ROW.match(text, position)

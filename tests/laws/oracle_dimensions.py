@@ -1,4 +1,4 @@
-"""The dimensions of GOLD in plain Python, from SILVER as the oracle has it. Amounts are whole numbers of 1/10000."""
+"""The dimensions of GOLD in plain Python, from the oracle's SILVER. Amounts are whole numbers of 1/10000."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _FIRST_DAY, _LAST_DAY = date(1990, 1, 1), date(2049, 12, 31)
 
 
 def intervals(versions: Iterable[Row], key: str, tracked: tuple[str, ...], carried: tuple[str, ...] = ()) -> list[Row]:
-    """The versions of each key as half-open intervals, where a tracked column changed."""
+    """Return the versions of each key as half-open intervals; a new one begins where a tracked column changed."""
     histories: dict[str, list[Row]] = defaultdict(list)
     for version in sorted(versions, key=lambda row: row["updated_at"]):
         history = histories[version[key]]
@@ -71,7 +71,7 @@ def _day(day: date) -> Row:
 
 
 def version_at(dimension: dict[str, list[Row]], key: str | None, moment: datetime) -> tuple[str, datetime]:
-    """The version of a member that held at a moment, as its id and beginning; the unknown member where there is none.
+    """Return the version of a member that was valid at a moment: its id and beginning. Without one: the unknown member.
 
     Args:
         dimension: rows by their ids.
@@ -89,7 +89,7 @@ def by_id(dimension: list[Row], key: str) -> dict[str, list[Row]]:
 
 
 def awaited(dimension: dict[str, list[Row]], key: str | None) -> int:
-    """1 where an id names a member whose row has not come yet."""
+    """Return 1 if an id names a member whose row has not come yet, else 0."""
     return int(key not in (None, *dimension))
 
 

@@ -1,4 +1,4 @@
-"""What a record of each feed must be, written down once more from the description of the feeds, nothing else."""
+"""The rules for a record of each feed, written a second time, only from the description of the feeds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ EVENT_TYPES = ("page_view", "product_view", "search", "add_to_cart", "remove_fro
 
 
 def _is_sound_line(line: Row) -> bool:
-    """The quantity is not 0, and discount and tax have its sign."""
+    """Whether the quantity is not 0, and discount and tax have its sign."""
     signs = (line["discount_amount"] or 0) * line["quantity"], (line["tax_amount"] or 0) * line["quantity"]
     return line["quantity"] != 0 and min(signs) >= 0
 
@@ -55,7 +55,7 @@ def _is_deleted_after_it_was_created(customer: Row) -> bool:
 
 @dataclass(frozen=True)
 class Feed:
-    """`dated`: the column of SILVER that is the date of another one. `required` adds to key and version."""
+    """The rules of a feed. `dated` names a date column of SILVER and its source. `required` adds to key and version."""
 
     name: str
     form: str
@@ -67,7 +67,7 @@ class Feed:
     is_sound: Callable[[Row], bool] = lambda row: True
 
     def row(self, record: Values | None, made_at: datetime) -> Row:
-        """The values of a record in a batch that was made at a moment. Raises: Broken."""
+        """Return the values of a record in a batch that was created at `made_at`. Raises: Broken."""
         if record is None:
             raise Broken(record)
         row = values(record, self.fields, (*self.key, self.version, *self.required), made_at)

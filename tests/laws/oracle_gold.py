@@ -1,6 +1,6 @@
-"""The facts and marts of GOLD in plain Python, from SILVER as the oracle has it. Amounts are whole numbers of 1/10000.
+"""The facts and marts of GOLD in plain Python, from the oracle's SILVER. Amounts are whole numbers of 1/10000.
 
-`customer` and `product` of a fact are the versions that held: id and beginning.
+`customer` and `product` of a fact are the versions valid at its moment: id and beginning.
 """
 
 from collections import defaultdict
@@ -88,7 +88,7 @@ class Gold:
         stores = {store["store_id"]: store for store in self._oracle.rows("stores")}
         for sale in self._oracle.rows("store_sales"):
             store, local = stores.get(sale["store_id"], {}), sale["sold_at_local"]
-            # Of an ambiguous time the earlier offset; one that does not exist moves forward.
+            # An ambiguous time is the earlier moment; a nonexistent time moves forward.
             sold_at = local.replace(tzinfo=ZoneInfo(store.get("timezone", "UTC")), fold=0).astimezone(UTC)
             closed_on: date | None = store.get("closed_on")
             yield _line("store", sale["receipt_id"], sale["line_number"], sale, sale) | {
@@ -130,7 +130,7 @@ class Gold:
 
 
 def _numbered(lines: list[Row]) -> list[tuple[int, Row]]:
-    """The lines with their numbers or, where these do not tell them apart, with their places from 1."""
+    """Return the lines with their numbers or, if these are not unique, with their positions from 1."""
     places = range(1, len(lines) + 1)
     told = [line["line_number"] for line in lines]
     numbers = [place if number is None else number for place, number in zip(places, told, strict=True)]
@@ -148,7 +148,7 @@ def _line(channel: str, sale_id: str, number: int, sale: Row, line: Row) -> Row:
 
 
 def _order(order: Row) -> Row:
-    """A cancelled order amounts to 0 and has no lines."""
+    """Return the row of an order; a cancelled one has amounts of 0 and no lines."""
     is_cancelled, shipping = order["status"] == "cancelled", order["shipping"] or {}
     lines = [_line("online", "", 0, order, line) for line in order["lines"] or () if not is_cancelled]
     return {
@@ -174,7 +174,7 @@ def _stock(snapshot: Row) -> Row:
 
 
 def _end_of(day: date) -> datetime:
-    """The last microsecond of a day in UTC."""
+    """Return the last microsecond of a day in UTC."""
     return datetime.combine(day + timedelta(days=1), time(), UTC) - timedelta(microseconds=1)
 
 

@@ -1,4 +1,4 @@
-"""The records of a Parquet file, each value as the text that another format would have for it."""
+"""Read the records of a Parquet file, each value as the text that another format would have."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -13,11 +13,11 @@ _DECIMALS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
 class _NotUtf8(ValueError):
-    """Bytes of a text are no UTF-8."""
+    """The bytes of a text are not valid UTF-8."""
 
 
 def parquet_records(content: bytes) -> Iterator[dict[str, Any] | None]:
-    """The rows in order; None for one with text that is not UTF-8."""
+    """Yield the rows in order; None for a row with text that is not UTF-8."""
     table = pq.read_table(io.BytesIO(content))
     columns = {name: _texts(table.column(name).combine_chunks()) for name in table.column_names}
     for number in range(table.num_rows):
@@ -26,7 +26,7 @@ def parquet_records(content: bytes) -> Iterator[dict[str, Any] | None]:
 
 
 def _texts(column: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """The text of each value; the name of its type where no feed has such values."""
+    """Return the text of each value, or the name of its type if no feed has values of this type."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _texts(column.cast(kind.value_type))
@@ -57,7 +57,7 @@ def _utf8(value: bytes) -> Any:
 
 
 def _date(days: int) -> str:
-    """A date that no calendar of Python has is no date of the feeds either."""
+    """Return the date as text. A date outside Python's calendar is not valid in any feed either."""
     try:
         return str(date(1970, 1, 1) + timedelta(days=days))
     except OverflowError:

@@ -1,4 +1,4 @@
-"""What RAW delivers, by the layout in the description of the feeds alone: which batches count, and their files."""
+"""Find the batches of RAW that count, and their files, only from the layout in the description of the feeds."""
 
 import json
 import re
@@ -10,7 +10,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Store(Protocol):
-    """Blobs by path; nothing else of RAW is asked for."""
+    """Blobs by path; the oracle needs nothing else of RAW."""
 
     def names(self, prefix: str) -> list[str]: ...
 
@@ -19,7 +19,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """A delivered batch that counts. `files` are the paths of its files, each with the number of its records."""
+    """A delivered batch that counts. `files` has the path of each file with its number of records."""
 
     ingestion_date: date
     batch_id: str
@@ -28,13 +28,13 @@ class Batch:
 
 
 def dates(store: Store, feed: str) -> list[date]:
-    """The ingestion dates of a feed that have a manifest, be it of a withdrawal."""
+    """Return the ingestion dates of a feed that have a manifest, including manifests of withdrawals."""
     found = re.findall(rf"^{feed}/ingestion_date=(\S+?)/_batches/", "\n".join(store.names(f"{feed}/")), re.MULTILINE)
     return sorted({date.fromisoformat(text) for text in found})
 
 
 def batches(store: Store, feed: str, day: date) -> list[Batch]:
-    """The batches of a day that no other one stands for: a withdrawal stands for its batch and has no files."""
+    """Return the batches of a day that no other one replaces. A withdrawal replaces its batch and has no files."""
     folder = f"{feed}/ingestion_date={day}"
     manifests = [_manifest(store.read(name)) for name in store.names(f"{folder}/_batches/") if name.endswith(".json")]
     replaced = {manifest.get("supersedes") or manifest.get("redacts") for manifest in manifests}
@@ -51,7 +51,7 @@ def batches(store: Store, feed: str, day: date) -> list[Batch]:
 
 
 def without_marks(content: bytes) -> bytes:
-    """The content without the byte order marks at its beginning."""
+    """Return the content without byte order marks at its beginning."""
     while content.startswith(BYTE_ORDER_MARK):
         content = content[len(BYTE_ORDER_MARK) :]
     return content

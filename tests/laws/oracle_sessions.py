@@ -1,4 +1,4 @@
-"""Web sessions in plain Python, from the events of SILVER as the oracle has it."""
+"""Web sessions in plain Python, from the events of the oracle's SILVER."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import Any
 from .oracle_feeds import EVENT_TYPES, Row
 from .oracle_values import UNKNOWN
 
-WITHOUT_ID, WITH_ID = timedelta(minutes=30), timedelta(hours=24)  # of silence, which end a session
+WITHOUT_ID, WITH_ID = timedelta(minutes=30), timedelta(hours=24)  # a gap of this length ends a session
 
 
 def sessions(events: Iterable[Row]) -> list[Row]:
@@ -53,6 +53,6 @@ def _session(visitor: str, session_id: str | None, visit: list[Row]) -> Row:
 
 
 def _first_told(found: Iterable[Any]) -> Any:
-    """The first value; an object of nulls is none."""
+    """Return the first value, ignoring objects of nulls; None if there is none."""
     told = (one for one in found if (any(one.values()) if isinstance(one, dict) else one))
     return next(told, None)

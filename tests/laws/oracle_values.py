@@ -1,6 +1,6 @@
-"""What a value of a record may be, written down once more from the description of the feeds and from nothing else.
+"""The rules for a value of a record, written a second time, only from the description of the feeds.
 
-Amounts are whole numbers of 1/10000; moments are in UTC; times of a till have no zone.
+Amounts are whole numbers of 1/10000. Moments are in UTC. Times of a till have no zone.
 """
 
 import re
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
-Kind = Callable[[Any, datetime], Any]  # of what was received, and of the moment when its batch was made
+Kind = Callable[[Any, datetime], Any]  # of the received value, and the moment when its batch was created
 
 UNKNOWN = "unknown"
-PER_UNIT = 10_000  # of an amount
+PER_UNIT = 10_000  # parts of an amount's unit
 _WHITE_SPACE = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
@@ -25,16 +25,16 @@ TIME_ZONES = frozenset(_LIST.read_text("utf-8").split())
 
 
 class Broken(ValueError):
-    """A value or a record that its feed does not allow."""
+    """A value or record breaks a rule of its feed."""
 
 
 def is_absent(raw: Any) -> bool:
-    """Blank text is an absent value."""
+    """Whether a value is absent: null, or blank text."""
     return raw is None or (isinstance(raw, str) and not raw.strip(_WHITE_SPACE))
 
 
 def _scalar(raw: Any) -> str:
-    """The text of a value without the white space around it."""
+    """Return the text of a value without the white space around it."""
     if isinstance(raw, bool):
         return str(raw).lower()
     if not isinstance(raw, str):
@@ -57,7 +57,7 @@ def _id(raw: Any, made_at: datetime) -> str:
 
 
 def key(*reserved: str) -> Kind:
-    """The id of a record itself, which is none of the reserved ones."""
+    """Return the rule for the id of a record itself: reserved ids are not allowed."""
 
     def read(raw: Any, made_at: datetime) -> str:
         found = _id(raw, made_at)
@@ -69,7 +69,7 @@ def key(*reserved: str) -> Kind:
 
 
 def reference(*members: str) -> Kind:
-    """The id of another record. One that is kept for a member means the unknown member."""
+    """Return the rule for the id of another record. The id of a fixed member means the unknown member."""
 
     def read(raw: Any, made_at: datetime) -> str:
         found = _id(raw, made_at)
@@ -107,7 +107,7 @@ _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?")
 
 
 def _times(raw: Any, scale: int) -> int:
-    """A number times 10 to the power of `scale`, where that is whole: by its digits, so that nothing is rounded."""
+    """Return a number times 10 to the power of `scale`, if that is whole, from its digits, so nothing is rounded."""
     found = _NUMBER.fullmatch(_scalar(raw))
     sign, units, decimals, exponent = found.groups("") if found else ("", "", "", "")
     written = units + decimals
@@ -118,7 +118,7 @@ def _times(raw: Any, scale: int) -> int:
     significant = significant.lstrip("0")
     if not significant:
         return 0
-    if power < 0 or len(significant) + power > 40:  # has more decimals, or is larger than any column
+    if power < 0 or len(significant) + power > 40:  # more decimals, or larger than any column allows
         raise Broken(raw)
     return int(sign + significant) * 10**power
 
@@ -128,7 +128,7 @@ def whole(least: int, most: int) -> Kind:
 
 
 def amount(least: int, most: int) -> Kind:
-    """Bounds are in whole units."""
+    """Return the rule for an amount. The limits are in whole units."""
     return _number(4, least * PER_UNIT, most * PER_UNIT)
 
 
@@ -143,7 +143,7 @@ def _number(scale: int, least: int, most: int) -> Kind:
 
 
 def day(earliest: date = _EARLIEST, years: int = 0) -> Kind:
-    """A date that is plausible until so many years after the batch was made; until a day after it without any."""
+    """Return the rule for a date from `earliest` until `years` years after its batch was created; one day if 0."""
 
     def read(raw: Any, made_at: datetime) -> date:
         found = _parsed(date.fromisoformat, form(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")(raw, made_at))
@@ -159,7 +159,7 @@ _TIME = r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9
 
 
 def moment(raw: Any, made_at: datetime) -> datetime:
-    """RFC 3339. What is finer than a microsecond is cut off."""
+    """Return a moment by RFC 3339 in UTC; digits below a microsecond are cut off. Raises: Broken."""
     found = re.fullmatch(_TIME + r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))", _scalar(raw))
     if not found:
         raise Broken(raw)
@@ -200,17 +200,17 @@ def _parsed(parse: Callable[[str], Any], value: str) -> Any:
 
 
 def texts(raw: Any, made_at: datetime) -> list[str | None]:
-    """An array of texts."""
+    """Return an array of texts. Raises: Broken."""
     return [None if is_absent(item) else text(item, made_at) for item in _a(list, raw)]
 
 
 def part(**fields: Kind) -> Kind:
-    """An object; what it lacks is null."""
+    """Return the rule for an object; fields that it lacks are null."""
     return lambda raw, made_at: values(_a(dict, raw), fields, (), made_at)
 
 
 def parts(required: tuple[str, ...], **fields: Kind) -> Kind:
-    """An array of objects."""
+    """Return the rule for an array of objects."""
     return lambda raw, made_at: [values(_a(dict, item), fields, required, made_at) for item in _a(list, raw)]
 
 
@@ -221,7 +221,7 @@ def _a(kind: type, raw: Any) -> Any:
 
 
 def values(raw: Mapping[str, Any], fields: Mapping[str, Kind], required: tuple[str, ...], made_at: datetime) -> Row:
-    """The value of each field, null for one that is absent. Raises: Broken."""
+    """Return the value of each field; None for an absent field. Raises: Broken."""
     if any(is_absent(raw.get(name)) for name in required):
         raise Broken(raw)
     return {name: None if is_absent(raw.get(name)) else kind(raw[name], made_at) for name, kind in fields.items()}

@@ -1,4 +1,4 @@
-"""How sources write records: the files of a batch, in all the forms in which a feed may come."""
+"""Write records as sources do: the files of a batch, in all the forms that a feed allows."""
 
 import csv
 import gzip
@@ -17,20 +17,20 @@ from retailflow.raw import RawStore
 from .sources_parquet import parquet_files
 
 Record = dict[str, Any]
-Sent = Record | str | bytes  # what is text or bytes is written as it is
+Sent = Record | str | bytes  # text or bytes are written unchanged
 
 MARK = b"\xef\xbb\xbf"
 HEADER = "the header of the file once more"  # as a record of CSV
 
 
 class Exact(str):
-    """A number, or another token of JSON, by its text."""
+    """A number or another token of JSON, written with exactly this text."""
 
     __slots__ = ()
 
 
 class Again(str):
-    """A name that an object has a second time."""
+    """A name that an object has once more."""
 
     __slots__ = ()
     __hash__ = object.__hash__
@@ -40,9 +40,9 @@ class Again(str):
 
 
 def deliver(store: RawStore, feed: str, day: date, sent: Sequence[Sent], created_at: datetime) -> str:
-    """Write a batch of these records: its files, then the manifest. Returns its id.
+    """Write a batch of these records: its files, then the manifest. Return its id.
 
-    In which form the files come follows from the batch, so that a history can be repeated.
+    The form of the files is derived from the batch, so that a history can be repeated.
     """
     batch_id = ulid(created_at, feed, repr(sent))
     chance = random.Random(batch_id)
@@ -61,7 +61,7 @@ def deliver(store: RawStore, feed: str, day: date, sent: Sequence[Sent], created
 
 
 def _files(feed: str, sent: list[Sent], chance: random.Random) -> list[tuple[str, bytes, int]]:
-    """The suffix, the content and the number of records of each file."""
+    """Return the suffix, the content and the number of records of each file."""
     suffix, write = _WRITERS[feed]
     cuts = sorted(chance.randint(0, len(sent)) for _ in range(chance.choice((0, 0, 1, 2))))
     parts = [sent[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
@@ -69,7 +69,7 @@ def _files(feed: str, sent: list[Sent], chance: random.Random) -> list[tuple[str
 
 
 def _one(text: Callable[[str, list[Sent], random.Random], bytes]) -> Callable:
-    """A writer whose files have all the records that they are given."""
+    """Return a writer that writes all records into one file."""
     return lambda feed, sent, chance: [(text(feed, sent, chance), len(sent))]
 
 
@@ -80,7 +80,7 @@ def _pages(feed: str, sent: list[Sent], chance: random.Random) -> bytes:
 
 
 def _document(feed: str, sent: list[Sent], chance: random.Random) -> bytes:
-    """Whole documents are not made of bytes that are not UTF-8, since those spoil all of their file."""
+    """Return a document of records. It is always valid UTF-8, since other bytes would spoil the whole file."""
     write, gap = _json_writer(chance), chance.choice((", ", ",", "\n , \t"))
     records = gap.join(record if isinstance(record, str) else write(record) for record in sent)
     around = chance.choice(("", '"next_cursor": null, ', '"of": {"orders": [1], "products": 2}, '))
@@ -101,7 +101,7 @@ def _lines(feed: str, sent: list[Sent], chance: random.Random) -> bytes:
 
 
 def _zipped_lines(feed: str, sent: list[Sent], chance: random.Random) -> bytes:
-    """In one or several members, which may begin and end anywhere."""
+    """Return lines in one or several gzip members, which may begin and end anywhere."""
     content = _lines(feed, sent, chance)
     cuts = sorted(chance.randint(0, len(content)) for _ in range(chance.choice((0, 0, 1, 3))))
     members = [content[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(content)], strict=True)]
@@ -152,7 +152,7 @@ def _json(value: Any, is_ascii: bool) -> str:
 
 
 def _quoted(text: str, is_ascii: bool) -> str:
-    """UTF-8 has no half of a surrogate pair: that one is always escaped."""
+    """Return text as JSON. Half of a surrogate pair is always escaped, because UTF-8 cannot encode it."""
     written = json.dumps(text, ensure_ascii=is_ascii)
     return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", written)
 

@@ -1,4 +1,4 @@
-"""How the warehouse system writes its snapshots: Parquet with the types of the feed, with others, or with text."""
+"""Write snapshots as the warehouse system does: Parquet with the types of the feed, other types, or text."""
 
 import io
 import json
@@ -30,9 +30,9 @@ _NARROW: Types = {
     **dict.fromkeys(_IDS, pa.large_string()), **dict.fromkeys(_COUNTS, pa.int32()),
     "snapshot_date": pa.date32(), "unit_cost": pa.float64(), "recorded_at": pa.timestamp("ms", "UTC"),
 }  # fmt: skip
-_TEXT: Types = {}  # what is not named is text
+_TEXT: Types = {}  # columns that are not named are text
 _FLAVOURS = (_TYPED, _WIDE, _NARROW, _TEXT)
-# What a column that no contract names may hold.
+# Values of a column that no contract names.
 _STRANGE = (
     pa.scalar({"a": [1, None], "b": float("nan")}), pa.scalar(b"\xff\x00"), pa.scalar(float("inf")),
     pa.scalar(400_000_000_000, pa.timestamp("s", "UTC")), pa.scalar("green"), pa.scalar([Decimal("1.50")]),
@@ -41,9 +41,9 @@ _STRANGE = (
 
 
 def parquet_files(sent: Sequence[dict[str, Any]], chance: random.Random) -> list[tuple[bytes, int]]:
-    """The records in files, each with the number of its records: those that one set of types can hold stand together.
+    """Return files, each with its number of records. A file has the records that one set of types can store.
 
-    Floats are for costs that are floats, which no other type holds.
+    Costs that are floats are stored as floats, because no other type can store them.
     """
     flavours = chance.sample(range(len(_FLAVOURS)), len(_FLAVOURS))
     parts: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -80,7 +80,7 @@ def _file(records: list[dict[str, Any]], types: Types, chance: random.Random) ->
 
 
 def _texts(values: list[Any]) -> pa.Array:
-    """Text, also of which some is not UTF-8."""
+    """Return an array of texts, some of which may not be valid UTF-8."""
     texts = [None if value is None else _text(value).encode("utf-8", "surrogatepass") for value in values]
     return pa.array(texts, pa.binary()).view(pa.string())
 
@@ -90,7 +90,7 @@ def _text(value: Any) -> str:
 
 
 def _value(value: Any, kind: pa.DataType) -> Any:
-    """The value that a column of a type has for what is text in other formats. Raises: ValueError, TypeError."""
+    """Return the value of a typed column for a value that is text in other formats. Raises: ValueError, TypeError."""
     if value is None or isinstance(value, float):
         return value
     return next(read for is_such, read in _READ if is_such(kind))(value)

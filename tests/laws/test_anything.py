@@ -1,7 +1,7 @@
-"""Whatever a field of a record holds, the jobs take it or refuse it as the oracle does (law 11).
+"""For any value of any field, the jobs accept or quarantine the record as the oracle does (law 11).
 
-Every field of every feed, inside objects and arrays too, once with each value that a source may come up with; and each
-value that keeps the rules once more in every way to write it.
+The test gives every field of every feed, also inside objects and arrays, each value that a source may send. It also
+writes each valid value in every possible form.
 """
 
 import pytest
@@ -14,7 +14,7 @@ from .test_histories import FEEDS
 _AT = "2026-01-16T09:00:00.5Z"
 _LINE = {"product_id": "P1", "quantity": 2, "unit_price": "1.5", "discount_amount": "0.5", "tax_amount": "0.25"}
 _ADDRESS = {"country": "DE", "region": "BW", "city": "Ulm", "postal_code": "89073"}
-# A record with a value in every field. The first field of a key is what tells its copies apart.
+# A record with a value in every field. The first field of the key distinguishes its copies.
 FULL: dict[str, Record] = {
     "orders": {
         "order_id": "O1", "customer_id": "C1", "ordered_at": _AT, "updated_at": _AT, "status": "paid",
@@ -56,7 +56,7 @@ FULL: dict[str, Record] = {
 
 
 def variants(feed: str) -> list[Record]:
-    """The full record with a change at each of its places in turn."""
+    """Return copies of the full record, each with one change at one of its paths."""
     record, key = FULL[feed], next(iter(FULL[feed]))
     everywhere, each_object = range(len(places(record))), range(len(objects(record)))
     made = [put_anything(feed, record, place, value) for place in everywhere for value in range(len(ANYTHING))]

@@ -1,7 +1,7 @@
-"""On the days the clocks change no sale is lost, none stands in two days, and each has its one moment.
+"""On the days when the clocks change, no sale is lost or counted on two days, and each has exactly one moment.
 
-Till receipts of every quarter of an hour that a store's clock can show or an operator can type, the hour that does not
-exist included, through RAW, BRONZE and SILVER to the mart.
+The tests send a receipt for every quarter of an hour that a store's clock can show or an operator can type, including
+the nonexistent hour, through RAW, BRONZE and SILVER to the mart.
 """
 
 from collections import Counter
@@ -15,9 +15,9 @@ from retailflow_spark.gold.refresh import refresh
 
 DAY = date(2026, 12, 1)
 QUARTER = timedelta(minutes=15)
-# Per zone and day: the hours from UTC until then, and from then on, by the store's clock. In spring the hour before
-# does not exist and is taken by the offset of winter, which moves it forward; in autumn it comes twice and is taken
-# by that of summer, which is the earlier moment.
+# Per zone and day: the offset from UTC in hours before the change, the change by the store's clock, the offset after
+# it. In spring, the hour before the change does not exist: the winter offset moves it forward. In autumn, it comes
+# twice: the summer offset gives the earlier moment.
 CHANGES = {
     ("Europe/Berlin", "2026-03-29"): (1, "03:00", 2),
     ("Europe/Berlin", "2026-10-25"): (2, "03:00", 1),
@@ -27,14 +27,14 @@ CHANGES = {
 
 
 def quarters(day: str) -> list[datetime]:
-    """From 22:00 of the day before until 02:00 of the day after, 112 of them."""
+    """Return the 112 quarters of an hour from 22:00 of the day before until 02:00 of the day after."""
     first = datetime.fromisoformat(f"{day}T00:00:00") - timedelta(hours=2)
     return [first + number * QUARTER for number in range(28 * 4)]
 
 
 @pytest.fixture(scope="module")
 def sold(module_tables, module_raw):
-    """The facts by receipt, and the mart's units by store and day."""
+    """Return the facts by receipt, and the mart's units by store and day."""
     tables, raw = module_tables, module_raw
     stores = [
         {"store_id": zone, "name": zone, "timezone": zone, "updated_at": "2026-01-01T00:00:00Z"}

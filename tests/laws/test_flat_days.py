@@ -1,7 +1,7 @@
-"""A day needs nothing of the dates that it does not touch (law 8): their files may as well be gone.
+"""A day reads no files of dates that it does not touch (law 8): the test deletes these files.
 
-All feeds but the one of stock, with a customer and a product of both days, which change, and with new ones. Ids are in
-the order of time, since the range of the new ones is what skips files (docs/adr/0001).
+It uses all feeds except inventory. One customer and one product change on both days, and others are new. Ids ascend
+with time, because the range of the new ids prunes files (docs/adr/0001).
 """
 
 from datetime import date
@@ -43,7 +43,7 @@ def test_a_day_reads_no_file_of_a_date_that_it_does_not_touch(tables, raw):
 
 
 def trade(tables: Tables, raw, day: date, number: int) -> None:
-    """A day on which the customer and the product of all days change, a customer is new, and each sells one thing."""
+    """Run a day on which the shared customer and product change, a new customer comes, and each customer buys once."""
     at, sold = f"{day}T10:00:00Z", {"product_id": "P1", "quantity": 1, "unit_price": "5"}
     records = {
         "customers": [{"customer_id": id_, "updated_at": f"{day}T08:00:00Z", "segment": f"s{number}"}

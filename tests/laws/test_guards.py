@@ -1,4 +1,4 @@
-"""The smallest example for each guard of a rule that no test beside its code is about. See test_mutations.py."""
+"""The smallest example for each guard that no other test covers. See test_mutations.py."""
 
 import json
 from datetime import UTC, date, datetime, timedelta

@@ -1,6 +1,6 @@
 """Random histories end in the tables that a plain fold over RAW gives (laws 2 to 6).
 
-A failing run tells its seed: `RETAILFLOW_SEED=<seed> ./retailflow test …` repeats it. Without one each run has its own.
+A failing run prints its seed: `RETAILFLOW_SEED=<seed> ./retailflow test …` repeats it. By default the seed is random.
 """
 
 import os
@@ -19,9 +19,9 @@ FEEDS = ("customers", "products", "stores", "orders", "store_sales", "inventory"
 
 
 def play(feeds, begin, histories: int, steps: int) -> None:
-    """Hypothesis draws the histories and repeats the first that fails; to shrink it step by step would take hours.
+    """Let Hypothesis draw histories and repeat the first that fails. To shrink it step by step would take hours.
 
-    The first that it draws is the simplest there is, one step over and over: that one is not worth a run.
+    The first history that it draws only repeats the simplest step, so it goes to a recorder instead of a run.
     """
     print(f"Repeat it with RETAILFLOW_SEED={SEED}.")
     targets = chain([Recorder(0)], iter(begin, None))
@@ -33,7 +33,7 @@ def play(feeds, begin, histories: int, steps: int) -> None:
 
 
 def play_at_once(begin, feeds, histories: int, steps: int, nights: int, gold: tuple[str, ...], at_least: int) -> None:
-    """Independent histories as one: all their records go through the same jobs, each with ids of its own."""
+    """Play independent histories as one: all records go through the same jobs; each history has its own ids."""
     recorded: list[Recorder] = []
     play(feeds, lambda: recorded.append(Recorder(nights)) or recorded[-1], histories, steps)
     assert sum(history.deliveries for history in recorded) >= at_least

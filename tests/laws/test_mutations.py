@@ -1,6 +1,6 @@
-"""Each guard of a law, taken out, turns its test red.
+"""The test of a law fails if its guard is removed.
 
-`./retailflow test --full tests/laws/test_mutations.py -v` lists them.
+`./retailflow test --full tests/laws/test_mutations.py -v` lists the guards.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The oracle itself: it shares no code with what it is compared with, and reads FEEDS.md as people do."""
+"""Test the oracle itself: it shares no code with the jobs, and follows FEEDS.md."""
 
 import ast
 import gzip
@@ -33,7 +33,7 @@ def test_it_imports_nothing_of_the_project():
 
 
 def _imports(tree: ast.Module) -> set[str]:
-    """The packages that are imported, but those of this folder."""
+    """Return the imported packages, except those of this folder."""
     plain = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     named = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
     beside = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
@@ -42,7 +42,7 @@ def _imports(tree: ast.Module) -> set[str]:
 
 
 def paid(text: str, made_at: datetime = MADE_AT, feed: str = "payments"):
-    """The values of the only record of a file of lines; None for an invalid one."""
+    """Return the values of the only record of a file of lines; None if it is invalid."""
     (found,) = records("lines", feed, text.encode(), ())
     try:
         return FEEDS[feed].row(found.values, made_at)

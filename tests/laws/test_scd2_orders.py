@@ -1,6 +1,6 @@
-"""Whatever order the versions of a customer come in, the intervals are the same (law 6).
+"""The versions of a customer give the same intervals in any order of arrival (law 6).
 
-Each of the 120 orders of five versions is a customer of its own, so that the runs of five days prove all of them.
+Each of the 120 orders of five versions has its own customer, so that the runs of five days prove all orders.
 """
 
 from datetime import date, timedelta
@@ -16,7 +16,7 @@ from retailflow_spark.gold.refresh import refresh
 pytestmark = pytest.mark.full
 FIRST = date(2026, 2, 6)
 BEGINNING, END = "0001-01-01 00:00:00", "9999-12-31 00:00:00"
-# Version 1 changes no tracked column, version 2 nulls, version 3 deletes, version 4 brings the customer back.
+# Version 1 changes no tracked column, version 2 sets nulls, version 3 deletes and version 4 restores the customer.
 VERSIONS = (
     {"updated_at": "2026-02-01T00:00:00Z", "segment": "a", "created_at": "2020-01-01T00:00:00Z"},
     {"updated_at": "2026-02-02T00:00:00Z", "segment": "a", "created_at": "2021-01-01T00:00:00Z"},
@@ -39,9 +39,10 @@ def name_of(order: tuple[int, ...], prefix: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def found(module_tables, module_raw) -> dict[str, list[tuple]]:
-    """The intervals of each customer. On day n version order[n] comes, of the tied ones version 4 as of version 3.
+    """Return the intervals of each customer. On day n, version order[n] arrives.
 
-    The days themselves are run in an order of their own, so that what comes last is not what was delivered last.
+    For the "tied" customers, version 4 has the moment of version 3. The days are delivered and run out of order, so
+    that the last run does not have the latest ingestion date.
     """
     tables, raw = module_tables, module_raw
     for number in (3, 0, 4, 1, 2):

@@ -1,7 +1,7 @@
-"""Thirty days of all feeds, delivered and run in random order with late batches and repetitions, end in the tables that
-one clean rebuild from RAW gives (law 4).
+"""Thirty days of all feeds, delivered and run in random order with late batches and repetitions, give the same tables
+as one clean rebuild from RAW (law 4).
 
-The rebuild applies the transforms to all days at once: no merge, no change feed and no order of runs take part in it.
+The rebuild applies the transforms to all days at once. It uses no merge and no change feed, and no order of runs.
 """
 
 import os
@@ -42,7 +42,7 @@ def test_thirty_days_in_any_order_equal_a_clean_rebuild(workspace, tables, raw):
     orders = {feed: chance.sample(IN_ORDER, DAYS) for feed in ENTITIES}
 
     def run_feed(feed: str, days: list, chance: random.Random) -> None:
-        """Each day has its batch; some have a late one before or after their run; some run again."""
+        """Deliver and run each day. Some days get a late batch before or after their run; one runs again at the end."""
         with session(workspace.spark_remote) as spark:
             spark.conf.set("spark.sql.shuffle.partitions", "1")
             for day in days:
@@ -67,7 +67,7 @@ def test_thirty_days_in_any_order_equal_a_clean_rebuild(workspace, tables, raw):
 
 
 def rebuilt(tables: Tables, raw) -> Iterator[tuple[str, DataFrame]]:
-    """What each table is to hold, from what it is built from, which is compared before it."""
+    """Yield the name of each table and its expected rows, built from tables that come before it."""
     for contract in entities():
         batches = {day: raw.manifests(contract.name, day) for day in IN_ORDER}
         days = [bronze.read_day(tables.spark, raw, contract, *batch)[0] for batch in batches.items()]

@@ -1,6 +1,6 @@
-"""Kinds of records that sources really send, each with what becomes of it (docs/bad-input.md).
+"""Kinds of records that sources really send, each with its outcome (docs/bad-input.md).
 
-A case is a record of a feed and either the reasons for its quarantine, or the values that SILVER then has.
+A case is a record of a feed, with either the reasons for its quarantine or its values in SILVER.
 """
 
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ SOUND: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """`change` replaces fields of a sound record, or is the whole text of one."""
+    """A record and its outcome. `change` replaces fields of a valid record, or is the whole text of the record."""
 
     kind: str
     feed: str

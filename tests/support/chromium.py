@@ -1,4 +1,4 @@
-"""The installed Chromium, for tests. Playwright allows one at a time in a process."""
+"""Start the installed Chromium for tests. Playwright allows only one at a time per process."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Rows of `ops.runs` that no job wrote."""
+"""Write rows of `ops.runs` without running a job."""
 
 import uuid
 from datetime import UTC, date, datetime
@@ -9,7 +9,7 @@ from retailflow_spark.job.run_log import RUNS
 
 
 def log(tables, layer: str, name: str, day: date, **known: Any) -> None:
-    """A run that succeeded just now, but for what is known otherwise."""
+    """Append a run that succeeded just now; `known` overrides its columns."""
     run_log.create(tables)
     now = datetime.now(UTC)
     row = dict.fromkeys(RUNS.column_names) | {"layer": layer, "name": name, "ingestion_date": day}
@@ -19,7 +19,7 @@ def log(tables, layer: str, name: str, day: date, **known: Any) -> None:
 
 
 def balance(day: date, **counts: int) -> dict[str, Any]:
-    """One of the `balances` of a run; it closes where `unaccounted` is not given."""
+    """Return one of the `balances` of a run. It is closed unless `unaccounted` is given."""
     names = ("record", "current", "superseded", "duplicate", "quarantined", "unaccounted")
     found = {f"{name}_count": counts.get(name, 0) for name in names}
     return {"ingestion_date": day, **found, "is_closed": not counts.get("unaccounted")}

@@ -1,4 +1,4 @@
-"""RAW in a dictionary, for tests that need no Blob emulator. Azurite itself: tests/integration."""
+"""RAW in a dictionary, for tests that need no Blob emulator. tests/integration uses Azurite itself."""
 
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -7,7 +7,7 @@ from retailflow.raw import RawStore
 
 
 class MemoryStore(RawStore):
-    """Created once, never overwritten."""
+    """A RAW store in memory that never overwrites a blob."""
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}

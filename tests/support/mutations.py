@@ -1,4 +1,4 @@
-"""The guards of the laws, each with what takes it out and the test that must then fail."""
+"""The guards of the laws, each with the patch that removes it and the test that must then fail."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,7 +11,7 @@ Patch = Callable[[], AbstractContextManager]
 
 @dataclass(frozen=True)
 class Mutation:
-    """`test` fails while `without` is in force. `law` is its number in docs/laws.md."""
+    """A guard of a law. `test` fails while the patch `without` is active. `law` is the number in docs/laws.md."""
 
     law: int
     guard: str
@@ -40,7 +40,7 @@ def _replaced_by_whoever_comes(
 
 
 def _blind_to_others() -> AbstractContextManager:
-    """A table looks as a run of ours left it, whatever somebody else did since."""
+    """Let a table look as our latest run left it, even if somebody else changed it since."""
     from retailflow_spark.delta.commits import commits
     from retailflow_spark.delta.writer import Tables
 
@@ -80,7 +80,7 @@ def _late_beginning() -> Any:
 
 
 def _literally(value: Any) -> Callable[..., Any]:
-    """A function of columns whose result is the same for all rows."""
+    """Return a function of columns that has the same result for all rows."""
 
     def column(*_: Any) -> Any:
         from pyspark.sql import functions as F
@@ -112,7 +112,7 @@ MUTATIONS = [
     ),
     Mutation(
         2,
-        "dates whose rows lost are counted again",
+        "dates whose rows were superseded are counted again",
         _replaced("retailflow_spark.silver.load.moved_balances", lambda *_: []),
         f"{INTEGRATION}/test_balance.py::test_a_later_day_that_wins_has_the_earlier_day_counted_again",
     ),
@@ -130,7 +130,7 @@ MUTATIONS = [
     ),
     Mutation(
         3,
-        "a run ends at once only where nobody changed its tables",
+        "a run ends at once only if nobody changed its tables",
         _blind_to_others,
         f"{INTEGRATION}/test_unchanged.py::test_rows_that_somebody_changed_are_mended",
     ),
@@ -142,7 +142,7 @@ MUTATIONS = [
     ),
     Mutation(
         4,
-        "a merge takes only what is newer",
+        "a merge takes only newer records",
         _replaced("retailflow_spark.delta.writer.Tables.upsert_latest", _last_wins),
         f"{INTEGRATION}/test_silver.py::test_an_old_day_that_comes_later_never_undoes_a_newer_one",
     ),
@@ -204,19 +204,19 @@ MUTATIONS = [
     ),
     Mutation(
         7,
-        "audits are asked before a publication",
+        "audits run before a publication",
         _replaced("retailflow_spark.publish.release.audits", lambda: iter(())),
         f"{INTEGRATION}/test_readers.py::test_no_statement_sees_a_mixture_or_what_failed_its_audit[50]",
     ),
     Mutation(
         8,
-        "a new version of a dimension recomputes only the facts it takes over",
+        "a new version of a dimension recomputes only the facts that it takes over",
         _replaced("retailflow_spark.gold.fact_sales.facts_to_repoint", lambda facts, *_: facts),
         f"{INTEGRATION}/gold/test_fact_sales.py::test_a_new_version_recomputes_only_the_sales_it_takes_over",
     ),
     Mutation(
         8,
-        "facts of a changed member are looked for by literals",
+        "the search for facts of a changed member prunes files",
         _replaced("retailflow_spark.gold.asof_join._facts_since", lambda facts, *_: facts),
         "tests/laws/test_flat_days.py::test_a_day_reads_no_file_of_a_date_that_it_does_not_touch",
     ),
@@ -228,7 +228,7 @@ MUTATIONS = [
     ),
     Mutation(
         9,
-        "arguments of a job are compared with what is allowed",
+        "the arguments of a job are validated",
         _replaced("retailflow_spark.job.entry._form", lambda kind, pattern: str),
         "tests/unit/test_job_arguments.py::test_a_wrong_value_ends_the_job_with_a_sentence_that_names_it",
     ),
@@ -246,7 +246,7 @@ MUTATIONS = [
     ),
     Mutation(
         11,
-        "the ids of fixed members are no keys",
+        "the ids of fixed members are not allowed as keys",
         _replaced("retailflow.contracts.model.Column.reserved", property(lambda column: (), lambda *_: None)),
         f"{GUARDS}::test_the_id_of_a_fixed_member_is_no_key_of_a_record",
     ),

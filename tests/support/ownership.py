@@ -1,8 +1,8 @@
 """A stand-in for ownership in Unity Catalog, which open-source Spark lacks.
 
-Who creates a table or view owns it. By Databricks' reference (ALTER VIEW, ALTER TABLE, "Create and manage views"),
-neither MODIFY nor MANAGE replaces ownership for a new definition of a view, or for a row check of a table. A tag of a
-column needs ownership or APPLY TAG, which nobody has here.
+The identity that creates a table or view owns it. By Databricks' reference (ALTER VIEW, ALTER TABLE, "Create and manage
+views"), a new definition of a view and a row check of a table need ownership: neither MODIFY nor MANAGE is enough.
+Setting a tag of a column needs ownership or APPLY TAG, which no identity has here.
 """
 
 import re
@@ -21,7 +21,7 @@ def needs_ownership(statement: str) -> bool:
 
 
 class Identity:
-    """A Spark session of one identity. `owners`, by full name, is shared by all identities of a test."""
+    """A Spark session of one identity. All identities of a test share `owners`: the owner of each full name."""
 
     def __init__(self, spark: SparkSession, name: str, owners: dict[str, str]) -> None:
         self._spark, self._name, self._owners = spark, name, owners

@@ -1,4 +1,4 @@
-"""Batches into RAW and days through BRONZE and SILVER, without Airflow and the Jobs API."""
+"""Deliver batches to RAW and run days through BRONZE and SILVER, without Airflow and the Jobs API."""
 
 import csv
 import gzip
@@ -21,7 +21,7 @@ from retailflow_spark.silver import load as silver
 
 
 def put(raw, name: str, day: date, *records: dict | str, created_at: datetime | None = None) -> Manifest:
-    """One more batch of a JSON or CSV feed. A record that is a string is written as it is."""
+    """Deliver one more batch of a JSON or CSV feed. A record that is a string is written unchanged."""
     moment = created_at or datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     form = entity(name).format
     text = csv_text(records) if form == "csv" else _json(form, name, records)
@@ -42,7 +42,7 @@ def _json(form: str, name: str, records: Sequence[dict | str]) -> str:
 
 
 def csv_text(records: Sequence[dict | str]) -> str:
-    """The header has every field of any record; a record without one has it empty."""
+    """Return records as CSV. The header has all fields of all records; missing fields are empty."""
     fields = list(dict.fromkeys(name for record in records if isinstance(record, dict) for name in record))
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
@@ -60,13 +60,13 @@ def run_day(tables, raw: RawStore, name: str, day: date) -> None:
 
 
 def new_container(workspace: Workspace) -> RawStore:
-    """A RAW container of the caller's own; `root` is its URI for Spark."""
+    """Create a RAW container for the caller alone; `root` is its URI for Spark."""
     container = azurite.container(workspace.ports["azurite"], f"raw-{uuid.uuid4().hex[:12]}")
     return RawStore(container, f"abfs://{container.container_name}@devstoreaccount1.dfs.core.windows.net")
 
 
 def restricted(workspace: Workspace, raw: RawStore, actions: Collection[str]) -> RawStore:
-    """The same container for an identity that has only these data actions of Azure."""
+    """Return the same container for an identity that has only these data actions of Azure."""
     return RawStore.from_connection_string(connection_string(workspace, raw, actions), container_name(raw), raw.root)
 
 
@@ -86,5 +86,5 @@ def empty_catalog(spark: SparkSession) -> Tables:
 
 
 def everything(tables, name: str) -> list[str]:
-    """Every row of a table as text, in order."""
+    """Return every row of a table as text, sorted."""
     return sorted(map(repr, tables.read(name).collect()))

@@ -1,4 +1,4 @@
-"""A file as BRONZE has it and as SILVER judges it, without a table."""
+"""Decode a file as BRONZE does and validate it as SILVER does, without a table."""
 
 import hashlib
 from datetime import UTC, date, datetime
@@ -17,7 +17,7 @@ MADE_AT = datetime(2026, 1, 16, tzinfo=UTC)
 
 
 def received(spark: SparkSession, name: str, payload: bytes, records: int) -> DataFrame:
-    """The rows of BRONZE of one file, made a day after its ingestion date."""
+    """Return the rows of BRONZE for one file, made a day after its ingestion date: the columns of BRONZE."""
     contract = entity(name)
     file = RawFile(name="batch_1", bytes=len(payload), sha256=hashlib.sha256(payload).hexdigest(), records=records)
     manifest = Manifest(batch_id="0" * 26, entity=name, ingestion_date=DAY, created_at=MADE_AT, files=(file,))
@@ -28,6 +28,6 @@ def received(spark: SparkSession, name: str, payload: bytes, records: int) -> Da
 
 
 def reasons(spark: SparkSession, name: str, payload: bytes, records: int) -> list[list[str]]:
-    """Why each record of a file is invalid, in order; nothing for a valid one."""
+    """Return the reasons why each record of a file is invalid, in order; empty for a valid record."""
     validated = validate(received(spark, name, payload, records), entity(name))
     return [row[REASONS] for row in validated.orderBy("_position").select(REASONS).collect()]

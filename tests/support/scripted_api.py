@@ -1,4 +1,4 @@
-"""An HTTP server that gives the answers it was told to, in order, and remembers what it was asked."""
+"""An HTTP server that gives scripted answers in order, and records the requests."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ from retailflow.environments import Source
 
 @dataclass(frozen=True)
 class Answer:
-    """`cut`: so many bytes of the body are promised and not sent. `pause`: seconds in its middle."""
+    """An answer. `cut` is how many announced bytes are not sent; `pause` is seconds in the middle of the body."""
 
     body: bytes = b""
     status: int = 200
@@ -26,7 +26,7 @@ class Answer:
 
 @dataclass
 class ScriptedApi:
-    """`asked` has the query of each request, `tokens` its Authorization."""
+    """A running server. `asked` has the query of each request, `tokens` its Authorization header."""
 
     url: str
     answers: list[Answer]
@@ -48,7 +48,7 @@ def halves(body: bytes) -> list[bytes]:
 
 @contextmanager
 def scripted_api(*answers: Answer | bytes) -> Iterator[ScriptedApi]:
-    """Answers that are bytes are pages. After the last one, it is repeated."""
+    """Start a server with these answers; bytes are pages. It repeats the last answer."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

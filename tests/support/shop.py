@@ -1,4 +1,4 @@
-"""A shop with one order, whose revenue is known at any time: for tests of what readers see."""
+"""A shop with one order, so that its revenue is always known: for tests of the published tables."""
 
 from datetime import date, timedelta
 from itertools import count
@@ -45,7 +45,7 @@ class Shop:
         return publish(self.tables)
 
     def spoil(self, amount: int = 1) -> None:
-        """Make the mart, as built, differ from its facts; with the opposite amount, agree again."""
+        """Make the built mart differ from its facts. The opposite amount makes them agree again."""
         tables = self.tables
         added = f"net_amount = net_amount + {amount}, gross_amount = gross_amount + {amount}"
         tables.spark.sql(f"UPDATE {tables.path(MART)} SET {added}")
@@ -53,5 +53,5 @@ class Shop:
         log(tables, "gold", MART.removeprefix("gold."), DAY, taken={**known, MART: tables.version(MART)})
 
     def seen(self) -> tuple[str, str]:
-        """Revenue by the mart and by the facts, as one statement of a reader has it."""
+        """Return the revenue by the mart and by the facts, read in one statement."""
         return tuple(str(value) for value in self.tables.spark.sql(BOTH).first())

@@ -1,4 +1,4 @@
-"""A pytest plugin: takes the guard out that the environment names, for the whole run of this process."""
+"""A pytest plugin that removes the guard named in RETAILFLOW_MUTATION, for the whole run of this process."""
 
 import os
 from contextlib import ExitStack

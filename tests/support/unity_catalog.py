@@ -1,4 +1,4 @@
-"""Functions, policies and column tags of Unity Catalog, as Databricks documents them."""
+"""A stand-in for functions, policies and column tags of Unity Catalog, as Databricks documents them."""
 
 import re
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from pyspark.sql import Row, SparkSession
 class UnityCatalog:
     """Answers the statements that open-source Spark lacks, and passes all others on to it.
 
-    `statements` has those that it answered. `on_tag` is called with the path of a table before each of its tags is set.
+    `statements` has the answered statements. `on_tag` is called with a table's path before each of its tags is set.
     """
 
     def __init__(self, spark: SparkSession | None = None, on_tag: Callable[[str], None] = lambda path: None) -> None:
         self._spark, self.on_tag = spark, on_tag
         self.statements: list[str] = []
         self.functions: set[str] = set()
-        self.policies: dict[str, dict[str, tuple[str, str]]] = {}  # by schema and name: the condition, who is exempt
+        self.policies: dict[str, dict[str, tuple[str, str]]] = {}  # by schema and name: condition, exempt group
         self.tags: dict[tuple[str, str], dict[str, str]] = {}  # by table and column
 
     def __getattr__(self, name: str) -> Any:
@@ -58,7 +58,7 @@ class UnityCatalog:
         self.tags.setdefault((path, column), {})[key] = value
 
     def hides(self, path: str, column: str, group: str | None = None) -> bool:
-        """Whether a reader in that group, or in none, sees NULL."""
+        """Whether a reader in this group, or in none, sees NULL."""
         tags = self.tags.get((path, column), {})
         asked = {"has_tag": tags.__contains__, "has_tag_value": lambda key, value: tags.get(key) == value}
         return any(

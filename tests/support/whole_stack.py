@@ -1,4 +1,4 @@
-"""A whole stack: Airflow with scheduler and triggerer, Jobs API, Spark, Azurite, sources; a tiny world."""
+"""A whole stack with a tiny world: Airflow with scheduler and triggerer, Jobs API, Spark, Azurite, sources."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Stack:
         return {task["task_id"]: task["state"] for task in self.airflow.task_instances(DAG, run_id)}
 
     def wait(self, run_id: str, until: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-        """The task states once `until` holds for them; the run's own state stands under `run`."""
+        """Wait until `until` is true for the task states, and return them. The key `run` has the run's own state."""
         deadline = time.monotonic() + 1800  # on two busy cores a day takes a quarter of an hour
         while True:
             states = self.states(run_id) | {"run": self.airflow.dag_run(DAG, run_id)["state"]}
@@ -38,6 +38,6 @@ class Stack:
             time.sleep(2)
 
     def rows(self, names: list[str]) -> dict[str, list[str]]:
-        """Every row of these tables as text, in order."""
+        """Return every row of these tables as text, sorted."""
         with session(self.workspace.spark_remote) as spark:
             return {name: sorted(map(repr, spark.read.table(f"spark_catalog.{name}").collect())) for name in names}

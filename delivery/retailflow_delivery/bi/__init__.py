@@ -1,4 +1,4 @@
-"""What Databricks, Power BI and Tableau have of GOLD and the marts, from the contracts and the metrics of dbt."""
+"""Generate files for Databricks, Power BI and Tableau on GOLD and the marts, from contracts and the metrics of dbt."""
 
 from pathlib import Path
 
@@ -8,6 +8,6 @@ FOLDER = Path("include") / "bi"
 
 
 def outputs(root: Path) -> dict[Path, str]:
-    """The files that are written from here, and what they must hold."""
+    """Return the generated files: the text of each by its path."""
     written = {**databricks.files(), **power_bi.files(), **tableau.files()}
     return {root / FOLDER / name: text for name, text in written.items()}

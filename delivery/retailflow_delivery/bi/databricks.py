@@ -1,6 +1,6 @@
-"""For Databricks: a metric view, saved queries, and an AI/BI dashboard.
+"""Write a metric view, saved queries and an AI/BI dashboard for Databricks.
 
-Formats: the metric view YAML reference (version 1.1); a dashboard's file as Databricks exports it.
+Formats: the metric view YAML reference (version 1.1); a dashboard file as Databricks exports it.
 """
 
 import json
@@ -22,12 +22,13 @@ FROM marts.sales
 GROUP BY business_date, channel, currency
 ORDER BY business_date DESC, channel, currency
 """
-# What the metric view shows of dimensions: table, its alias, columns.
+# The dimension columns that the metric view shows, per table: its alias, then the columns.
 _SHOWN = {"dim_product": ("product", "name", "category", "brand"), "dim_store": ("store", "name", "country")}
 _SIDES = ("x", "y", "width", "height")
 
 
 def files() -> dict[str, str]:
+    """Return the text of each file by its path below include/bi."""
     measures = ",\n       ".join(f"{sql(metric)} AS {metric.name}" for metric in metrics())
     return {
         "databricks/queries/revenue_by_day.sql": _REVENUE_BY_DAY.format(measures=measures),
@@ -115,7 +116,7 @@ def _filter(column: str, kind: str, position: tuple[int, ...]) -> dict[str, Any]
 
 
 def _of(metric: Metric, kind: str, version: int, encodings: dict[str, Any]) -> dict[str, Any]:
-    """A drawing of a metric, with its label and what it means. Each kind has a version of its own."""
+    """Return the spec of a chart of a metric, with its label and description. Each kind has its own version."""
     frame = {"title": metric.label, "showTitle": True, "description": metric.description, "showDescription": True}
     return {"version": version, "widgetType": kind, "encodings": encodings, "frame": frame}
 

@@ -1,4 +1,4 @@
-"""The star that analysts work with: sales, what its keys name, and the metrics of dbt's semantic model."""
+"""The star schema that analysts use: sales, the dimensions of its keys, and the metrics of dbt's semantic model."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +12,7 @@ FACTS = "sales"
 
 @dataclass(frozen=True)
 class Table:
-    """A table or view that readers may see, and the columns that they need of it."""
+    """A table or view that readers may see, with the columns that they need."""
 
     schema: str
     name: str
@@ -22,7 +22,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Metric:
-    """A sum of a column, or a count of its distinct values; a ratio has two others instead."""
+    """The sum of a column, the count of its distinct values, or the ratio of two other metrics."""
 
     name: str
     label: str
@@ -33,7 +33,7 @@ class Metric:
     ratio: "tuple[Metric, Metric] | None" = None
 
 
-# The key of sales, and what it finds.
+# A key of sales, then the dimension and its column that the key joins.
 RELATIONS = (
     ("business_date", "dim_date", "calendar_date"),
     ("product_sk", "dim_product", "product_sk"),
@@ -44,7 +44,7 @@ RELATIONS = (
 
 @cache
 def tables() -> tuple[Table, ...]:
-    """Sales, then its dimensions. Restricted columns are left out: they are NULL to nearly everybody."""
+    """Return sales, then its dimensions, without restricted columns: these are NULL for nearly all readers."""
     model = next(one for one in properties("models.yml")["models"] if one["name"] == FACTS)
     columns = tuple(Column(c["name"], c["data_type"].upper(), c["description"]) for c in model["columns"])
     return (Table("marts", FACTS, model["description"], columns), *map(_dimension, (name for _, name, _ in RELATIONS)))
@@ -58,7 +58,7 @@ def _dimension(name: str) -> Table:
 
 @cache
 def metrics() -> tuple[Metric, ...]:
-    """In their order. Raises: ValueError for a kind that has no counterpart elsewhere."""
+    """Return the metrics in their order in dbt. Raises: ValueError for a kind without a counterpart in BI tools."""
     document = properties("metrics.yml")
     measures = {measure["name"]: measure for measure in document["semantic_models"][0]["measures"]}
     found: dict[str, Metric] = {}
@@ -77,7 +77,7 @@ def metrics() -> tuple[Metric, ...]:
 
 
 def sql(metric: Metric) -> str:
-    """The aggregate in Spark's SQL, over sales."""
+    """Return the aggregate over sales as Spark SQL."""
     if metric.ratio:
         part, whole = map(sql, metric.ratio)
         return f"{part} / nullif({whole}, 0)"

@@ -1,6 +1,6 @@
-"""A Power BI project (PBIP): the star as a semantic model in TMDL, DirectQuery to the SQL warehouse.
+"""Write a Power BI project (PBIP): the star schema as a semantic model in TMDL, with DirectQuery to the SQL warehouse.
 
-Formats: Microsoft's reference of TMDL, and of the files of a Power BI Desktop project.
+Formats: Microsoft's references of TMDL and of the files of a Power BI Desktop project.
 """
 
 import json
@@ -12,7 +12,7 @@ from retailflow_delivery.bi.model import FACTS, RELATIONS, Metric, Table, metric
 _TYPES = {"STRING": "string", "DATE": "dateTime", "TIMESTAMP": "dateTime", "BOOLEAN": "boolean", "DOUBLE": "double"}
 _FORMATS = {"amount": "#,0.00", "count": "#,0", "percent": "0.0 %"}
 _SCHEMA = "https://developer.microsoft.com/json-schemas/fabric"
-_SPACE = uuid.UUID("6f0d9e0c-6a5f-5b0e-9c57-2f4a4c1f7b11")  # makes the ids of what has none, the same each time
+_SPACE = uuid.UUID("6f0d9e0c-6a5f-5b0e-9c57-2f4a4c1f7b11")  # derives stable ids for objects without one
 _PARAMETERS = {
     "ServerHostname": ("adb-0000000000000000.0.azuredatabricks.net", "The workspace: its SQL warehouse's host."),
     "HttpPath": ("/sql/1.0/warehouses/00000000000000d0", "The SQL warehouse."),
@@ -21,6 +21,7 @@ _PARAMETERS = {
 
 
 def files() -> dict[str, str]:
+    """Return the text of each file by its path below include/bi."""
     model = "power_bi/RetailFlow.SemanticModel"
     report = "power_bi/RetailFlow.Report"
     page = uuid.uuid5(_SPACE, "page").hex[:20]
@@ -98,7 +99,7 @@ def _dax(metric: Metric) -> str:
 
 
 def _column(column: Column) -> str:
-    """Nothing is added up by itself: measures say what may be."""
+    """Return a column without an implicit sum: measures define which values may be summed."""
     hidden = "\t\tisHidden\n" if column.name.endswith(("_sk", "_key")) else ""
     return (
         f"{_described(column.description, 1)}\tcolumn {column.name}\n\t\tdataType: {_type(column)}\n{hidden}"
@@ -127,7 +128,7 @@ def _relation(key: str, table: str, found: str) -> str:
 
 
 def _type(column: Column) -> str | None:
-    """Power BI's type; None where it has none, as for a list."""
+    """Return Power BI's type; None if it has none, such as for a list."""
     if column.type.startswith("DECIMAL"):
         return "decimal"
     return "int64" if column.type in ("INT", "BIGINT") else _TYPES.get(column.type)

@@ -1,4 +1,4 @@
-"""A Tableau data source (.tds): the star, live on the SQL warehouse, with the metrics as calculated fields."""
+"""Write a Tableau data source (.tds): the star schema, live on the SQL warehouse, with metrics as calculated fields."""
 
 from xml.etree import ElementTree as xml
 
@@ -13,6 +13,7 @@ _HTTP_PATH = "/sql/1.0/warehouses/00000000000000d0"
 
 
 def files() -> dict[str, str]:
+    """Return the text of the file by its path below include/bi."""
     source = xml.Element("datasource", {"formatted-name": "RetailFlow", "inline": "true", "version": "18.1"})
     federated = xml.SubElement(source, "connection", {"class": "federated"})
     named = xml.SubElement(xml.SubElement(federated, "named-connections"), "named-connection", name=_CONNECTION)
@@ -34,7 +35,7 @@ def files() -> dict[str, str]:
 
 
 def _joined(facts: Table, dimensions: list[Table]) -> xml.Element:
-    """Sales, with each dimension beside it by a left join."""
+    """Return sales, left joined with each dimension."""
     relation = _relation(facts)
     for (key, _, found), table in zip(RELATIONS, dimensions, strict=True):
         join = xml.Element("relation", join="left", type="join")
@@ -60,7 +61,7 @@ def _name(table: Table, column: Column) -> str:
 
 
 def _field(source: xml.Element, table: Table, column: Column) -> None:
-    """A dimension even where it is a number: the calculated fields say what may be added up."""
+    """Add a column as a dimension, numbers too: the calculated fields define which values may be summed."""
     kind = "ordinal" if _type(column) in ("date", "datetime", "integer") else "nominal"
     about = {"caption": _name(table, column)[1:-1], "datatype": _type(column), "name": _name(table, column)}
     field = xml.SubElement(source, "column", about | {"role": "dimension", "type": kind})
@@ -89,7 +90,7 @@ def _describe(field: xml.Element, text: str) -> None:
 
 
 def _type(column: Column) -> str:
-    """Tableau's type; empty where it has none, as for a list."""
+    """Return Tableau's type; empty if it has none, such as for a list."""
     if column.type.startswith("DECIMAL") or column.type == "DOUBLE":
         return "real"
     return "integer" if column.type in ("INT", "BIGINT") else _TYPES.get(column.type, "")

@@ -1,6 +1,6 @@
-"""What `./retailflow check` runs: named checks of what cannot run on this machine, as the platform in Azure.
+"""The checks of `./retailflow check`: they cover parts that cannot run on this machine, such as the platform in Azure.
 
-A check returns what it found in order, or raises `Failed` or `Skipped`. Its name is what a person chooses it by.
+A check returns a short summary, or raises `Failed` or `Skipped`. Users select checks by name.
 """
 
 import time
@@ -11,11 +11,11 @@ from typing import Literal
 
 
 class Failed(Exception):
-    """What is wrong, a line each."""
+    """A check has failed; the text has one line per problem."""
 
 
 class Skipped(Exception):
-    """Why a check could not be made, and what would make it."""
+    """A check could not run; the text says why, and how to make it run."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Result:
 
 
 def results(checks: Iterable[Check]) -> Iterator[Result]:
-    """One after the other, all of them whatever fails."""
+    """Run all checks in order, even if some fail, and yield the result of each."""
     for check in checks:
         began = time.monotonic()
         try:
@@ -46,7 +46,7 @@ def results(checks: Iterable[Check]) -> Iterator[Result]:
 
 
 def stale(root: Path, wanted: dict[Path, str]) -> list[str]:
-    """The written files that are absent or hold something else."""
+    """Return the paths of generated files that are missing or differ from the wanted text."""
     return [
         str(path.relative_to(root)) for path, text in wanted.items() if not path.exists() or path.read_text() != text
     ]

@@ -1,4 +1,4 @@
-"""`./retailflow check`, and the commands that write what it finds stale."""
+"""`./retailflow check`, and the commands that rewrite the files that it reports as stale."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -20,15 +20,15 @@ _COLOURS = {"pass": "green", "FAIL": "red", "SKIPPED": "yellow"}
 
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Only checks whose name begins so, such as terraform.")
+        list[str] | None, typer.Argument(help="Only checks whose names begin with this, such as terraform.")
     ] = None,
     registry: Annotated[
-        bool, typer.Option("--registry", help="Providers from Terraform's registry, not from a mirror.")
+        bool, typer.Option("--registry", help="Take providers from Terraform's registry, not from a mirror.")
     ] = False,
 ) -> None:
-    """Check what runs in Azure only, and what delivers it.
+    """Check the parts that run only in Azure, and how they are delivered.
 
-    Exit code 1 if a check fails; one that cannot be made is SKIPPED, and says why.
+    Exit code 1 if a check fails. A check that cannot run is SKIPPED, with the reason.
     """
     from retailflow_delivery.checks.delivery import Delivery
     from retailflow_delivery.checks.terraform import Platform
@@ -53,26 +53,26 @@ def check(
 
 
 def grants() -> None:
-    """Write anew what Terraform and docs/UNITY_CATALOG.md have from the contracts, after a change of roles or feeds."""
+    """Rewrite Terraform's grants and the tables of docs/UNITY_CATALOG.md, after a change of roles or feeds."""
     from retailflow_delivery.grants import outputs
 
     write(outputs(REPOSITORY))
 
 
 def verification() -> None:
-    """Write docs/VERIFICATION.md anew: each claim with what proves it, and the results that were recorded."""
+    """Rewrite docs/VERIFICATION.md: each claim with its proofs and their recorded results."""
     write(verified.outputs(REPOSITORY))
 
 
 def bundle() -> None:
-    """Write anew the Databricks job and pipeline of resources/, after a change of contracts or environment files."""
+    """Rewrite the Databricks jobs and pipeline in resources/, after a change of contracts or environment files."""
     from retailflow_delivery.bundle import outputs
 
     write(outputs(REPOSITORY))
 
 
 def write(outputs: Mapping[Path, str]) -> None:
-    """Write the files that differ, and say which."""
+    """Write the files that differ, and print their paths."""
     for path, text in outputs.items():
         if not path.exists() or path.read_text("utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)

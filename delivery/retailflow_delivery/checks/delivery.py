@@ -1,4 +1,4 @@
-"""Checks of what is delivered and how: written files, the Databricks bundle, workflows, images."""
+"""Check the delivery: generated files, the Databricks bundle, workflows, images."""
 
 import json
 import subprocess
@@ -29,12 +29,12 @@ class Delivery:
         ]
 
     def types(self) -> str:
-        """What jobs and Airflow share is typed, strictly. The jobs themselves wait for better types of Spark's."""
+        """Check the types of the code that jobs and Airflow share. Spark's types are too weak to check the jobs."""
         options = ("--strict", "--ignore-missing-imports", "--no-incremental", "--python-executable", sys.executable)
         return self._run(*tools.mypy(), *options, "include/retailflow")
 
     def schemas(self) -> str:
-        """What producers, dbt and BI tools have of contracts and metrics is current."""
+        """Check that the files for producers, dbt and BI tools match the contracts and metrics."""
         wanted = (
             schemas.outputs(self.root)
             | dbt_sources.outputs(self.root)
@@ -46,7 +46,7 @@ class Delivery:
         return f"{len(wanted)} files"
 
     def bundle(self) -> str:
-        """Jobs and pipeline are those of the contracts, and Databricks knows all their fields, in each target."""
+        """Check that jobs and pipeline match the contracts, and that Databricks knows their fields in each target."""
         wanted, problems = bundle.outputs(self.root), []
         if found := stale(self.root, wanted):
             problems.append(f"{', '.join(found)}: not what the contracts say. Run ./retailflow bundle.")
@@ -62,26 +62,26 @@ class Delivery:
         return f"{len(targets)} targets of the same {len(wanted) - 1} files"
 
     def actionlint(self) -> str:
-        """Workflows are well formed, and their expressions and shell lines make sense."""
+        """Check that workflows are well formed, with valid expressions and shell lines."""
         return self._run(*tools.actionlint(), "-no-color", "-shellcheck=", "-pyflakes=", *self._workflows())
 
     def zizmor(self) -> str:
-        """Workflows give away no secret and no right that they need not."""
+        """Check that workflows expose no secret and grant no unnecessary permission."""
         return self._run(*tools.zizmor(), "--offline", "--quiet", "--color=never", *self._workflows())
 
     def hadolint(self) -> str:
         return self._run(*tools.hadolint(), "--no-color", "Dockerfile")
 
     def compose(self) -> str:
-        """Keys and values are those that Docker Compose knows; whether services fit together is not asked."""
+        """Check that Docker Compose knows all keys and values. This does not check that the services fit together."""
         return self._run(*tools.compose(), "docker-compose.yaml")
 
     def diagrams(self) -> str:
-        """Each diagram in Markdown can be drawn, by the Mermaid that GitHub has, in a real browser."""
+        """Check that GitHub's version of Mermaid can draw each diagram in Markdown, in a real browser."""
         return diagrams.draw(self.root, tools.mermaid(), tools.chromium())
 
     def verification(self) -> str:
-        """The page of claims is what claims and recorded results say."""
+        """Check that the page of claims matches the claims and the recorded results."""
         try:
             found = stale(self.root, verification.outputs(self.root))
         except ValueError as error:

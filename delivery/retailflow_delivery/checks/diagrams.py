@@ -1,4 +1,4 @@
-"""The Mermaid diagrams in Markdown, drawn."""
+"""Draw the Mermaid diagrams of Markdown files."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _DRAW = "text => mermaid.render('drawn', text).then(() => '', error => String(er
 
 
 def draw(root: Path, mermaid: Path, chromium: str) -> str:
-    """Raises: Failed with file, line and Mermaid's own words for each diagram that it cannot draw."""
+    """Draw all diagrams. Raises: Failed with file, line and Mermaid's message for each diagram that it cannot draw."""
     from playwright.sync_api import sync_playwright
 
     found, wrong = list(_diagrams(root)), []
@@ -30,7 +30,7 @@ def draw(root: Path, mermaid: Path, chromium: str) -> str:
 
 
 def _diagrams(root: Path) -> Iterator[tuple[str, str]]:
-    """Each with its file and the line it begins in."""
+    """Yield each diagram: its file and first line as `path:line`, then its text."""
     for path in sorted([*root.glob("*.md"), *(root / "docs").rglob("*.md")]):
         text = path.read_text()
         for match in _DIAGRAM.finditer(text):

@@ -1,6 +1,6 @@
-"""What Terraform makes only after something else, read from `terraform graph`.
+"""Check the order in which Terraform creates resources, read from `terraform graph`.
 
-Neither a plan nor a stand-in of a provider shows it: without such an edge the first apply fails, or only sometimes.
+Neither a plan nor a stub of a provider shows a missing edge: the first apply then fails, always or only sometimes.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections import defaultdict
 _METASTORE = "module.databricks_account.terraform_data.has_metastore"
 _PRINCIPALS = "module.databricks_account.terraform_data.has_principals"
 _LOCATIONS = "module.databricks.databricks_external_location.this"
-# Resources, by a pattern of their address, and what must be there before.
+# A pattern of resource addresses, and the resource that must exist before them.
 AFTER = (
     (r"module\.databricks\.databricks_\w+\.\w+", _METASTORE),
     (r"module\.databricks\.databricks_(permissions|grants|secret_acl|entitlements)\.\w+", _PRINCIPALS),
@@ -18,13 +18,13 @@ AFTER = (
     (re.escape(_METASTORE), "module.databricks_account.databricks_metastore_assignment.this"),
     (r"module\.networking\.azurerm_private_endpoint\.login", "module.networking.azurerm_private_endpoint.this"),
 )
-# With -refresh=false a plan still reads these, and the identity of a pull request's plan may not.
+# A plan reads data sources even with -refresh=false, but the identity that plans a pull request may not read them.
 _DATA = re.compile(r'^\s*"\[root\] (\S*\bdata\.databricks_\S+)', re.MULTILINE)
 _EDGE = re.compile(r'"\[root\] (.+)" -> "\[root\] (.+)"')
 
 
 def broken(graph: str) -> list[str]:
-    """The rules that the graph breaks, a sentence each."""
+    """Return a sentence for each rule that the graph breaks."""
     needs = defaultdict(set)
     for line in graph.splitlines():
         if match := _EDGE.search(line):
@@ -40,7 +40,7 @@ def broken(graph: str) -> list[str]:
 
 
 def _reached(needs: dict[str, set[str]], node: str) -> set[str]:
-    """All that a node waits for."""
+    """Return all nodes that a node waits for, directly or indirectly."""
     reached, left = set[str](), [node]
     while left:
         new = needs.get(left.pop(), set()) - reached

@@ -1,6 +1,6 @@
-"""Rules that the plan of each environment keeps, read from what `terraform test -verbose` planned.
+"""Check rules of each environment's plan, read from the output of `terraform test -verbose`.
 
-The tests of a module speak of its resources by name; these look at every resource, so they also see one of tomorrow.
+The tests of a module name its resources. These rules check every resource, so they also cover resources added later.
 """
 
 import json
@@ -16,7 +16,7 @@ from retailflow_delivery.grants import SERVICE_PRINCIPALS, grants
 
 CLOUD = ("dev", "stg", "prod")
 _ROOT_TEST = "tests/root.tftest.hcl"
-# What each of these must be wherever it appears, where nothing may be public.
+# The value that each of these arguments must have in environments where nothing may be public.
 _CLOSED = {
     "public_network_access_enabled": False,
     "allow_nested_items_to_be_public": False,
@@ -26,10 +26,10 @@ _CLOSED = {
     "default_action": "Deny",
     "no_public_ip": True,
 }
-_SECRET = re.compile(r"secret(_version)?$|_password$|_token$|_access_key$")  # types whose values would be in the state
-_OUTBOUND = "module.networking.azurerm_public_ip.outbound[0]"  # of the NAT gateway: nobody comes in by it
-# What Azure must have registered in the subscription before it makes a resource of a type that begins so. It has
-# Authorization, Consumption and Resources in every subscription.
+_SECRET = re.compile(r"secret(_version)?$|_password$|_token$|_access_key$")  # types whose values the state would store
+_OUTBOUND = "module.networking.azurerm_public_ip.outbound[0]"  # the NAT gateway's; it accepts no inbound connection
+# The resource providers that a subscription must have registered before Azure can create resources, by the beginning of
+# their type. Authorization, Consumption and Resources are registered in every subscription.
 _NAMESPACES: dict[str, set[str]] = {
     "azurerm_consumption_": set(),
     "azurerm_databricks_": {"Databricks", "ManagedIdentity"},
@@ -47,12 +47,12 @@ _NAMESPACES: dict[str, set[str]] = {
     "azurerm_virtual_network": {"Network"},
     "databricks_instance_pool": {"Compute"},
 }
-_REGISTERED = re.compile(r"for namespace in ([A-Za-z ]+); do")  # of the guide
+_REGISTERED = re.compile(r"for namespace in ([A-Za-z ]+); do")  # the registration command in docs/DEPLOYMENT.md
 Plan = dict[str, dict[str, Any]]
 
 
 def planned(lines: list[dict[str, Any]]) -> dict[str, Plan]:
-    """Per environment, its resources by address, with the values that are known before it is applied."""
+    """Return, per environment, the planned values of its resources by address: those known before apply."""
     found = {
         line["@testrun"]: {item["address"]: item["change"]["after"] for item in line["test_plan"]["resource_changes"]}
         for line in lines
@@ -62,7 +62,7 @@ def planned(lines: list[dict[str, Any]]) -> dict[str, Plan]:
 
 
 def broken(plans: dict[str, Plan]) -> list[str]:
-    """The rules that are broken, a sentence each."""
+    """Return a sentence for each rule that a plan breaks."""
     found = []
     for name, plan in plans.items():
         environment = load_environment(name)
@@ -77,7 +77,7 @@ def broken(plans: dict[str, Plan]) -> list[str]:
 
 
 def unregistered(plans: dict[str, Plan], guide: str) -> list[str]:
-    """Where the guide registers other resource providers than the plans need, a sentence each."""
+    """Return a sentence for each resource provider that the guide misses or registers unnecessarily."""
     types = {_type(address) for plan in plans.values() for address in plan}
     needed, found = set[str](), []
     for name in sorted(types):
@@ -109,7 +109,7 @@ def _secrets(plan: Plan) -> Iterator[str]:
 
 
 def _vaults(plan: Plan) -> Iterator[str]:
-    """A secret scope shows all of its vault, so the vault of the jobs and that of Airflow have different readers."""
+    """Check that jobs and Airflow have separate vaults and readers: a secret scope exposes all secrets of its vault."""
     role = "Key Vault Secrets User"
     readers = {
         address.split(".")[1]: values["principal_id"]
@@ -136,7 +136,7 @@ def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
 
 
 def _names(plan: Plan, environment: Environment) -> Iterator[str]:
-    """What the code reads from the environment file exists under that name."""
+    """Check that the resources that the environment file names exist under these names."""
     container, _, host = environment.raw.root.removeprefix("abfss://").partition("@")
     named = (
         ("databricks_catalog.this", "name", environment.catalog),
@@ -163,7 +163,7 @@ def _names(plan: Plan, environment: Environment) -> Iterator[str]:
 
 
 def _grants(plan: Plan, environment: Environment) -> Iterator[str]:
-    """What is applied is what the contracts' roles say, to the last privilege."""
+    """Check that the applied grants are exactly those of the contracts' roles."""
     clients = {
         address.rpartition(".")[2]: values["application_id"]
         for address, values in plan.items()
@@ -191,7 +191,7 @@ def _grants(plan: Plan, environment: Environment) -> Iterator[str]:
 
 
 def _policy(plan: Plan, environment: Environment) -> Iterator[str]:
-    """The policy allows the cluster that the jobs ask for, and the pool has its runtime ready."""
+    """Check that the policy allows the cluster that the jobs request, and that the pool preloads its runtime."""
     pool = next(values for address, values in plan.items() if address.endswith("databricks_instance_pool.jobs"))
     policy = next(values for address, values in plan.items() if address.endswith("databricks_cluster_policy.jobs"))
     compute = Pool(profile="pool", instance_pool_id=pool["id"], workers=1)
@@ -205,7 +205,7 @@ def _policy(plan: Plan, environment: Environment) -> Iterator[str]:
 
 
 def _way_out(plan: Plan, environment: Environment) -> Iterator[str]:
-    """A NAT gateway is paid for where clusters need it, and nowhere else."""
+    """Check that there is a NAT gateway, which costs money, only where clusters need it."""
     has_gateway, profile = any("azurerm_nat_gateway." in address for address in plan), environment.compute.profile
     if has_gateway != (profile != "serverless"):
         yield f"there is {'a' if has_gateway else 'no'} NAT gateway, but compute.profile is {profile}"

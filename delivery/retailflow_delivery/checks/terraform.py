@@ -1,8 +1,8 @@
-"""Checks of terraform/: form, arguments, tests, plans, known mistakes. Nothing here reaches Azure or Databricks.
+"""Check terraform/: format, arguments, tests, plans, known mistakes. No check connects to Azure or Databricks.
 
-They work on a copy, so that neither providers nor a lock file end in the checkout. Providers come from a mirror, which
-is the folder that RETAILFLOW_TERRAFORM_MIRROR names or ../shared/terraform-mirror beside the checkout, or from
-Terraform's registry.
+The checks work on a copy, so that they leave neither providers nor a lock file in the checkout. Providers come from a
+mirror or from Terraform's registry. The mirror is the folder in RETAILFLOW_TERRAFORM_MIRROR, or
+../shared/terraform-mirror beside the checkout.
 """
 
 import json
@@ -19,11 +19,11 @@ from retailflow_delivery.checks import Check, Failed, Skipped, order, plans, sta
 MIRROR = "RETAILFLOW_TERRAFORM_MIRROR"
 _READ = ("terraform", "include/retailflow/environments")
 _STATE = (".terraform", "*.tfvars", "*.tfstate*")
-_LOCK = ".terraform.lock.hcl"  # its checksums are those of the registry; what a mirror holds may have others
+_LOCK = ".terraform.lock.hcl"  # it has the registry's checksums; a mirror's files may have others
 
 
 class Platform:
-    """A copy of what Terraform reads of a checkout, in an empty folder."""
+    """The checks on a copy of the files that Terraform reads, in an empty folder."""
 
     def __init__(self, root: Path, scratch: Path, from_registry: bool = False) -> None:
         self.root = root
@@ -46,7 +46,7 @@ class Platform:
         ]
 
     def grants(self) -> str:
-        """The files written from the contracts' roles are current."""
+        """Check that the files generated from the contracts' roles are current."""
         try:
             wanted = grants.outputs(self.root)
         except ValueError as error:
@@ -74,7 +74,7 @@ class Platform:
         return f"{summary['passed']} runs"
 
     def plans(self) -> str:
-        """What was planned for dev, stg and prod keeps the rules of plans.py."""
+        """Check that the plans of dev, stg and prod keep the rules of plans.py."""
         planned = plans.planned(self._tested)
         guide = (self.root / "docs" / "DEPLOYMENT.md").read_text()
         if broken := [*plans.broken(planned), *plans.unregistered(planned, guide)]:
@@ -82,7 +82,7 @@ class Platform:
         return ", ".join(f"{name} {len(plan)} resources" for name, plan in planned.items())
 
     def order(self) -> str:
-        """What Databricks and Azure refuse before something else is there is made after it."""
+        """Check that Terraform creates resources after the ones that Databricks and Azure require first."""
         self._init()
         result = self._terraform("graph", "-type=plan")
         _passed(result)
@@ -110,7 +110,7 @@ class Platform:
         return f"{counts['passed']} passed, {counts['skipped']} skipped with a reason"
 
     def _init(self) -> None:
-        """Fetch the providers, once. Raises: Skipped where there are none; Failed."""
+        """Fetch the providers once. Raises: Skipped if there are none; Failed if `terraform init` fails."""
         if (self.scratch / "terraform" / ".terraform" / "providers").exists():
             return
         if not self.from_registry and not _mirror(self.root).is_dir():
@@ -118,7 +118,7 @@ class Platform:
                 f"there are no Terraform providers: {MIRROR} names no folder, and {_mirror(self.root)} does not exist. "
                 "With --registry they come from Terraform's registry."
             )
-        # The state is in Azure; a check needs none.
+        # The real state is in Azure; a check needs no state.
         (self.scratch / "terraform" / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
         _passed(self._terraform("init", "-no-color", "-input=false"))
 
@@ -144,7 +144,7 @@ class Platform:
         return self._run(*tools.terraform(), *arguments, TF_CLI_CONFIG_FILE=str(self.scratch / "terraform.rc"))
 
     def _run(self, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        # What a person has set for a real plan, such as TF_VAR_… or TF_CLI_ARGS, is not part of a check.
+        # A check ignores variables that somebody set for a real plan, such as TF_VAR_… or TF_CLI_ARGS.
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "ARM_", "DATABRICKS_"))}
         folder = self.scratch / "terraform"
         return subprocess.run(command, cwd=folder, env=kept | settings, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The tools: the machine's own where they fit, else brought once, pinned, and kept in the cache."""
+"""The tools of the checks: the machine's own if suitable, else a pinned version, fetched once and kept in the cache."""
 
 import json
 import os
@@ -21,7 +21,7 @@ DIAGRAMS = PROJECT.with_name("diagrams")
 
 
 def terraform() -> tuple[str, ...]:
-    """The command line of Terraform. Raises: Skipped."""
+    """Return the command line of Terraform. Raises: Skipped."""
     path = _installed("terraform")
     if path and _terraform_version(path) >= TERRAFORM_MIN:
         return (path,)
@@ -29,43 +29,43 @@ def terraform() -> tuple[str, ...]:
 
 
 def checkov() -> tuple[str, ...]:
-    """Raises: Skipped."""
+    """Return the command line of checkov. Raises: Skipped."""
     scripts = _environment("checkov") / "bin"
     return (str(scripts / "python"), str(scripts / "checkov"))
 
 
 def tflint() -> tuple[str, ...]:
-    """Raises: Skipped."""
+    """Return the command line of tflint. Raises: Skipped."""
     return _built("tflint", TFLINT, "github.com/terraform-linters/tflint")
 
 
 def actionlint() -> tuple[str, ...]:
-    """Raises: Skipped."""
+    """Return the command line of actionlint. Raises: Skipped."""
     return _built("actionlint", ACTIONLINT, "github.com/rhysd/actionlint/cmd/actionlint")
 
 
 def compose() -> tuple[str, ...]:
-    """What reads docker-compose.yaml in Docker itself. Raises: Skipped."""
+    """Return the command line of compose-go, Docker's own parser of docker-compose.yaml. Raises: Skipped."""
     return _built("compose-go", COMPOSE_GO, "github.com/compose-spec/compose-go/v2/cmd")
 
 
 def mypy() -> tuple[str, ...]:
-    """Raises: Skipped."""
+    """Return the command line of mypy. Raises: Skipped."""
     return (str(_environment("types") / "bin" / "mypy"),)
 
 
 def zizmor() -> tuple[str, ...]:
-    """Raises: Skipped."""
+    """Return the command line of zizmor. Raises: Skipped."""
     return (str(_environment("zizmor") / "bin" / "zizmor"),)
 
 
 def hadolint() -> tuple[str, ...]:
-    """Raises: Skipped."""
+    """Return the command line of hadolint. Raises: Skipped."""
     return (str(_environment("hadolint") / "bin" / "hadolint"),)
 
 
 def mermaid() -> Path:
-    """Mermaid, as one script for a browser. Raises: Skipped."""
+    """Return the path of Mermaid, one script for a browser. Raises: Skipped."""
     try:
         tool = node()
         script = npm_folder(DIAGRAMS, tool) / "node_modules" / "@mermaid-js" / "tiny" / "dist" / "mermaid.tiny.js"
@@ -77,7 +77,7 @@ def mermaid() -> Path:
 
 
 def chromium() -> str:
-    """Raises: Skipped."""
+    """Return the path of Chromium. Raises: Skipped."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
@@ -85,12 +85,12 @@ def chromium() -> str:
 
 
 def bundles() -> tuple[str, ...]:
-    """What says what is wrong with the bundle of a folder, its last argument. Raises: Skipped."""
+    """Return the command line that prints the errors of a bundle. Append its folder. Raises: Skipped."""
     return (str(_environment("bundle") / "bin" / "python"), str(PROJECT / "bundle.py"))
 
 
 def _built(name: str, version: str, module: str) -> tuple[str, ...]:
-    """Built by the machine's Go, whose checksum database vouches for the source."""
+    """Build a tool with the machine's Go, which verifies the source by its checksum database. Raises: Skipped."""
     folder, program = cache() / name / version, module.rpartition("/")[2]
     if not (folder / program).is_file():
         go = shutil.which("go")
@@ -112,12 +112,12 @@ def _terraform_version(path: str) -> tuple[int, ...]:
     answer = subprocess.run([path, "version", "-json"], capture_output=True, text=True, check=False)
     try:
         return tuple(map(int, json.loads(answer.stdout)["terraform_version"].split(".")[:2]))
-    except (ValueError, KeyError):  # one of before 0.13, or no Terraform at all
+    except (ValueError, KeyError):  # older than 0.13, or not Terraform
         return (0, 0)
 
 
 def _environment(group: str) -> Path:
-    """The virtual environment of one group of delivery/checks. Raises: Skipped."""
+    """Return the virtual environment of one group of delivery/checks. Raises: Skipped."""
     try:
         return virtual_environment(PROJECT, group)
     except WorkspaceError as error:

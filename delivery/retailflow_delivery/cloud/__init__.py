@@ -1,4 +1,4 @@
-"""Reads an environment in Azure with your own sign-in."""
+"""Read an environment in Azure with your own sign-in."""
 
 import logging
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Cloud:
 
 
 def connect(env: Environment) -> Cloud:
-    """By `az login` or its like, and by DATABRICKS_HOST or a profile. Nothing is asked of either yet.
+    """Return clients that sign in by `az login` or an equivalent, and by DATABRICKS_HOST or a profile. Send no request.
 
-    Raises: WorkspaceError where the environment is a laptop's, or Databricks' sign-in is not set up.
+    Raises: WorkspaceError if the environment is not in Azure, or Databricks' sign-in is not set up.
     """
     account_url = _account_url(env).replace(".blob.", ".dfs.")
     lake = DataLakeServiceClient(account_url, DefaultAzureCredential(), retry_total=1, connection_timeout=10)
@@ -41,9 +41,9 @@ def connect(env: Environment) -> Cloud:
 
 
 def raw_store(env: Environment) -> RawStore:
-    """The RAW container, by `az login` or its like. Nothing is asked of it yet.
+    """Return the RAW container, with the sign-in of `az login` or an equivalent. Send no request.
 
-    Raises: WorkspaceError where the environment is a laptop's.
+    Raises: WorkspaceError if the environment is not in Azure.
     """
     container = ContainerClient(
         _account_url(env), env.raw.container, DefaultAzureCredential(), retry_total=1, connection_timeout=10
@@ -55,12 +55,12 @@ def _account_url(env: Environment) -> str:
     if not isinstance(env.raw.credential, ServicePrincipal):
         raise WorkspaceError(f"The environment {env.name} is not in Azure.")
     for library in ("azure", "databricks"):
-        logging.getLogger(library).setLevel(logging.CRITICAL)  # whoever asked is told once, by the error
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # the error itself reports the failure once
     return env.raw.credential.account_url
 
 
 def secret_names(env: Environment) -> list[str]:
-    """The secrets that jobs read from the scope."""
+    """Return the names of the secrets that jobs read from the scope."""
     credentials = (one.model_dump() for one in (env.raw.credential, env.raw.eraser) if one)
     names = {name for one in credentials for key, name in one.items() if key.endswith("_secret")}
     return sorted(names | {source.token_secret for source in env.sources.values()})

@@ -1,4 +1,4 @@
-"""Whether an environment in Azure is ready for its first run, and the fix where it is not. Changes nothing."""
+"""Check that an environment in Azure is ready for its first run, and report the fix if it is not. Change nothing."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -17,11 +17,11 @@ from retailflow_local.workspace import REPOSITORY
 
 
 class _NotReady(Exception):
-    """Says what is missing."""
+    """The text says what is missing."""
 
 
 def diagnose(cloud: Cloud) -> Iterator[Check]:
-    """One check after the other; where one gets no answer it is broken, and the others are made all the same."""
+    """Run the checks in order. A check that gets no answer is broken; the others still run."""
     apply = "Run terraform apply (docs/DEPLOYMENT.md)"
     checks: dict[str, tuple[Callable[[Cloud], str], str]] = {
         "Sign-in": (_sign_in, "Run az login, and set DATABRICKS_HOST to the workspace's address."),
@@ -37,7 +37,7 @@ def diagnose(cloud: Cloud) -> Iterator[Check]:
         "Warehouse": (_warehouse, "Put what `terraform output` calls warehouse_id into the environment file."),
         "Schemas": (_schemas, f"{apply}."),
         "Location": (_location, f"{apply}; you see it only with a privilege on it."),
-        "Grants": (_grants, f"{apply}: it gives what is missing and takes what is too much."),
+        "Grants": (_grants, f"{apply}: it grants missing privileges and revokes extra ones."),
         "Policies": (
             _policies,
             f"Run databricks bundle run retailflow_govern --target {cloud.env.name}, as releases do.",
@@ -63,7 +63,7 @@ def _sign_in(cloud: Cloud) -> str:
 
 
 def _raw(cloud: Cloud) -> str:
-    """The first delivery of a feed makes its folder, so an empty container is ready too."""
+    """Check that RAW answers. An empty container is ready too: the first delivery of a feed creates its folder."""
     feeds = {contract.name for contract in entities()}
     delivered = feeds & {path.name for path in cloud.raw.get_paths(recursive=False)}
     return f"{cloud.env.raw.root} answers; {len(delivered)} of {len(feeds)} feeds have delivered"
@@ -77,7 +77,7 @@ def _secrets(cloud: Cloud) -> str:
 
 
 def _code(cloud: Cloud) -> str:
-    """The release of this checkout: Airflow's image and the jobs of the environment may still use another one."""
+    """Check that this checkout's release is deployed. Airflow and the jobs of the environment may use another one."""
     release = Release(version_of_checkout())
     there = sorted(entry.path for entry in cloud.workspace.workspace.list(FOLDER))
     if release.folder not in there:
@@ -98,7 +98,7 @@ def _warehouse(cloud: Cloud) -> str:
 
 
 def _query(cloud: Cloud, statement: str) -> list[list[str | None]]:
-    """The rows of a small result. Raises: _NotReady."""
+    """Return the rows of a small result. Raises: _NotReady."""
     warehouse = cloud.env.warehouse_id
     answer = cloud.workspace.statement_execution.execute_statement(statement, warehouse, wait_timeout="50s")
     if answer.status.state != StatementState.SUCCEEDED:
@@ -122,7 +122,7 @@ def _location(cloud: Cloud) -> str:
 
 
 def _grants(cloud: Cloud) -> str:
-    """Of groups only: the environment file does not name the service principals."""
+    """Compare the grants of groups with the roles. The environment file does not name the service principals."""
     prefix, problems = f"retailflow_{cloud.env.name}_", []
     for securable, of_roles in grants().items():
         kind, _, name = securable.partition(".")
@@ -177,6 +177,6 @@ def _tags(cloud: Cloud) -> str:
 
 
 def _all_there(complaint: str, wanted: Iterable[str], found: Iterable[str]) -> None:
-    """Raises: _NotReady with the complaint and what is missing."""
+    """Raises: _NotReady with the complaint and the missing names."""
     if absent := sorted(set(wanted) - set(found)):
         raise _NotReady(f"{complaint} {', '.join(absent)}")

@@ -1,4 +1,4 @@
-# Where the deployer puts releases; the jobs read them and cannot change them.
+# The deployer writes releases here; the jobs can read them but not change them.
 resource "databricks_directory" "code" {
   path = var.code_directory
 }

@@ -1,4 +1,4 @@
-# Serverless compute needs nothing here. These are for `compute: {profile: pool}` and for readers of GOLD.
+# Serverless compute needs none of these resources. They are for `compute: {profile: pool}` and for readers of GOLD.
 resource "databricks_instance_pool" "jobs" {
   instance_pool_name                    = "${var.name}-jobs"
   node_type_id                          = var.node_type_id
@@ -14,7 +14,7 @@ resource "databricks_instance_pool" "jobs" {
   }
 }
 
-# What a cluster of the jobs may be; without the right to make any other, they need `policy_id`.
+# The settings that a cluster of the jobs may have. The jobs may create no other cluster, so they need `policy_id`.
 resource "databricks_cluster_policy" "jobs" {
   name = "${var.name}-jobs"
 
@@ -30,7 +30,7 @@ resource "databricks_cluster_policy" "jobs" {
   ))
 }
 
-# Programs ask a question now and then; a warehouse of their own stops in a minute and never waits for a reader's query.
+# Programs send few queries. Their own warehouse stops after a minute, and they never wait for a reader's query.
 resource "databricks_sql_endpoint" "this" {
   for_each = {
     programs = { size = "2X-Small", clusters = 1, minutes = 1 }
@@ -56,7 +56,7 @@ resource "databricks_sql_endpoint" "this" {
   }
 }
 
-# The release's job of the masks runs as the deployer, on the compute that all jobs have.
+# The release's job of the masks runs as the deployer, on the same compute as the other jobs.
 locals {
   submitters = ["jobs", "deployer"]
 }
@@ -87,7 +87,7 @@ resource "databricks_permissions" "policy" {
   }
 }
 
-# The jobs' principal is Airflow's too: its page, its alerts and dbt ask by it.
+# Airflow uses the jobs' principal too, for the queries of its page, its alerts and dbt.
 resource "databricks_permissions" "programs_warehouse" {
   sql_endpoint_id = databricks_sql_endpoint.this["programs"].id
 
@@ -107,7 +107,7 @@ resource "databricks_permissions" "readers_warehouse" {
   }
 
   dynamic "access_control" {
-    for_each = setsubtract(keys(var.group_ids), ["platform_admin"]) # administrators may anyway
+    for_each = setsubtract(keys(var.group_ids), ["platform_admin"]) # administrators have the right anyway
 
     content {
       group_name       = var.principals[access_control.value]

@@ -1,5 +1,6 @@
-# What somebody may do in the workspace at all. Databricks grants nothing of this by itself since September 2026. Workspace
-# access brings notebooks, jobs and serverless compute; readers get SQL alone. Administrators have everything anyway.
+# Entitlements: the features of the workspace that a principal may use. Since September 2026 Databricks grants none by
+# default. Workspace access includes notebooks, jobs and serverless compute. Readers get only SQL. Administrators have
+# all entitlements anyway.
 locals {
   engineers = ["bronze_reader", "silver_reader"]
 }

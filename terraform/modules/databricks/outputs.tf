@@ -1,22 +1,22 @@
 output "workspace_id" {
-  description = "Azure's id of the workspace."
+  description = "Resource id of the workspace in Azure."
   value       = azurerm_databricks_workspace.this.id
 }
 
 output "workspace_number" {
-  description = "Databricks' own id of the workspace."
+  description = "Id of the workspace in Databricks, a number."
   value       = azurerm_databricks_workspace.this.workspace_id
 }
 
 output "workspace_url" {
-  description = "Address of the workspace; known once it can be reached and has a metastore."
+  description = "Address of the workspace; known as soon as the workspace is reachable and has a metastore."
   value       = "https://${azurerm_databricks_workspace.this.workspace_url}"
 
   depends_on = [var.private_endpoints, var.metastore]
 }
 
 output "connector_principal_id" {
-  description = "Object id of the identity by which Unity Catalog reaches storage."
+  description = "Object id of the identity that Unity Catalog uses for storage."
   value       = azurerm_databricks_access_connector.this.identity[0].principal_id
 }
 
@@ -31,7 +31,7 @@ output "cluster_policy_id" {
 }
 
 output "sql_warehouses" {
-  description = "Where programs and readers connect to."
+  description = "Id and JDBC address of the SQL warehouses of programs and readers."
   value       = { for name, warehouse in databricks_sql_endpoint.this : name => { id = warehouse.id, jdbc_url = warehouse.jdbc_url } }
 }
 

@@ -3,30 +3,30 @@ locals {
     raw        = "Deliveries as files."
     bronze     = "Records as received, a table for each feed."
     silver     = "Typed and valid records, the newest of each business key."
-    gold       = "What readers see: views of the published tables."
+    gold       = "Views of the published tables, for readers."
     gold_build = "The tables behind gold, as the jobs build them."
-    marts      = "What dbt builds from gold, for analysts."
+    marts      = "Tables that dbt builds from gold, for analysts."
     quarantine = "Records that break their contract, with the reasons."
-    ops        = "What the jobs know of their own work: runs, releases, audits, balances."
+    ops        = "The run log of the jobs: runs, releases, audits, balances."
   }
 }
 
 resource "databricks_storage_credential" "this" {
   name           = replace(var.name, "-", "_")
   comment        = "Reads RAW, writes tables."
-  isolation_mode = "ISOLATION_MODE_ISOLATED" # used from this workspace only, and so are the others below
+  isolation_mode = "ISOLATION_MODE_ISOLATED" # usable only from this workspace, like the securables below
 
   azure_managed_identity {
     access_connector_id = azurerm_databricks_access_connector.this.id
   }
 
-  skip_validation = true # the trial access comes before the roles of the connector hold, which takes ten minutes
+  skip_validation = true # validation would run before the connector's roles take effect, which takes ten minutes
 }
 
 resource "databricks_external_location" "this" {
   for_each = {
     raw       = { url = var.raw_url, comment = "Deliveries, never changed." }
-    processed = { url = var.processed_url, comment = "Tables of the catalog ${var.catalog}; nobody reads them as files." }
+    processed = { url = var.processed_url, comment = "Tables of the catalog ${var.catalog}; never read as files." }
   }
 
   name               = "${var.catalog}_${each.key}"
@@ -34,7 +34,7 @@ resource "databricks_external_location" "this" {
   credential_name    = databricks_storage_credential.this.name
   comment            = each.value.comment
   read_only          = each.key == "raw"
-  enable_file_events = false # Databricks' default is true, and needs roles for queues that the connector has not
+  enable_file_events = false # Databricks' default, true, needs roles for queues that the connector does not have
   skip_validation    = true
   isolation_mode     = "ISOLATION_MODE_ISOLATED"
 }
@@ -46,7 +46,7 @@ resource "databricks_catalog" "this" {
   isolation_mode = "ISOLATED"
   force_destroy  = false
 
-  # The nightly upkeep optimizes and vacuums, and keeps the files that a late reader still needs. Databricks' own does not.
+  # The nightly maintenance optimizes and vacuums. Unlike Databricks' own, it keeps files that a late reader needs.
   enable_predictive_optimization = "DISABLE"
 
   lifecycle {
@@ -62,11 +62,11 @@ resource "databricks_schema" "this" {
   comment       = each.value
   force_destroy = false
 
-  # dbt writes the marts anew each night, and the nightly upkeep does not know them: Databricks vacuums them.
+  # dbt rewrites the marts each night, and the nightly maintenance skips them. So Databricks vacuums them.
   enable_predictive_optimization = each.key == "marts" ? "ENABLE" : "INHERIT"
 }
 
-# One for each feed and none for all: Databricks advises against a volume at the root of an external location.
+# One volume for each feed, not one for all: Databricks advises against a volume at the root of an external location.
 resource "databricks_volume" "feed" {
   for_each = var.feeds
 
@@ -75,14 +75,14 @@ resource "databricks_volume" "feed" {
   name             = each.value
   volume_type      = "EXTERNAL"
   storage_location = "${databricks_external_location.this["raw"].url}${each.value}"
-  comment          = "Deliveries of ${each.value}, to be looked at."
+  comment          = "Deliveries of ${each.value}, to look at."
 }
 
-# A policy of the release hides each column that this tag does not open (docs/adr/0008). Without the tag Databricks refuses
-# every query of the schemas that have such a policy.
+# A policy of the release hides each column that this tag does not open (docs/adr/0008). Without the tag, Databricks
+# rejects every query of the schemas with this policy.
 resource "databricks_tag_policy" "classification" {
   tag_key     = "${var.catalog}_classification"
-  description = "Classification of a column of ${var.catalog}, as its contract says; the jobs set it."
+  description = "Classification of a column of ${var.catalog}, from its contract; the jobs set it."
   values      = [for name in ["restricted", "confidential", "internal", "public"] : { name = name }]
 
   lifecycle {
@@ -90,7 +90,7 @@ resource "databricks_tag_policy" "classification" {
   }
 }
 
-# The right to set the tag is the right to open a column.
+# The right to set the tag is the right to make a column readable.
 resource "databricks_access_control_rule_set" "classification" {
   name = "accounts/${var.account_id}/tagPolicies/${databricks_tag_policy.classification.id}/ruleSets/default"
 
@@ -100,7 +100,7 @@ resource "databricks_access_control_rule_set" "classification" {
   }
 }
 
-# Each holds all privileges on its securable: what is granted by hand is gone after the next apply.
+# Each holds all privileges on its securable: the next apply removes privileges that somebody granted by hand.
 resource "databricks_grants" "this" {
   for_each = var.grants
 

@@ -24,7 +24,7 @@ variable "location" {
 }
 
 variable "network" {
-  description = "What the workspace is injected into."
+  description = "The virtual network that the workspace is injected into."
   type = object({
     id                     = string
     public_subnet          = string
@@ -35,12 +35,12 @@ variable "network" {
 }
 
 variable "is_private" {
-  description = "Whether the workspace is reached by private endpoint only."
+  description = "Whether the workspace is reachable only through a private endpoint."
   type        = bool
 }
 
 variable "private_endpoints" {
-  description = "Ids of the private endpoints; the Databricks provider calls nothing before they are there."
+  description = "Ids of the private endpoints; the Databricks provider sends no request before they exist."
   type        = map(string)
   default     = {}
 }
@@ -51,12 +51,12 @@ variable "catalog" {
 }
 
 variable "feeds" {
-  description = "Names of the feeds, which are those of their folders in RAW."
+  description = "Names of the feeds, and of their folders in RAW."
   type        = set(string)
 }
 
 variable "grants" {
-  description = "Per securable (catalog, schema.gold, external_location.raw), the privileges of each role."
+  description = "The privileges of each role, per securable (catalog, schema.gold, external_location.raw)."
   type        = map(map(list(string)))
 }
 
@@ -66,7 +66,7 @@ variable "raw_url" {
 }
 
 variable "processed_url" {
-  description = "abfss:// address of the container of the catalog's tables."
+  description = "abfss:// address of the container for the catalog's tables."
   type        = string
 }
 
@@ -76,27 +76,27 @@ variable "secret_scope" {
 }
 
 variable "key_vault" {
-  description = "The Key Vault behind it."
+  description = "The Key Vault behind the secret scope."
   type        = object({ id = string, uri = string })
 }
 
 variable "principals" {
-  description = "What permissions name: per role its group; for `jobs` and `deployer` the client id of the service principal."
+  description = "The names for permissions: per role its group; for `jobs` and `deployer` the client id of the service principal."
   type        = map(string)
 }
 
 variable "group_ids" {
-  description = "Databricks' own id of each role's group."
+  description = "Databricks' id of each role's group."
   type        = map(string)
 }
 
 variable "service_principal_ids" {
-  description = "Databricks' own ids of the service principals `jobs` and `deployer`."
+  description = "Databricks' ids of the service principals `jobs` and `deployer`."
   type        = map(string)
 }
 
 variable "metastore" {
-  description = "Known once the workspace has a metastore; the Databricks provider calls nothing before."
+  description = "Known as soon as the workspace has a metastore; the Databricks provider sends no request before."
   type        = string
   default     = null
 }
@@ -113,23 +113,23 @@ variable "runtime" {
 }
 
 variable "node_type_id" {
-  description = "Machines of the instance pool."
+  description = "Machine type of the instance pool."
   type        = string
   default     = "Standard_D4ds_v5"
 }
 
 variable "most_workers" {
-  description = "Of a job's cluster."
+  description = "Maximum number of workers of a job's cluster."
   type        = number
   default     = 8
 }
 
 variable "warehouse_size" {
-  description = "Of the readers' SQL warehouse."
+  description = "Size of the readers' SQL warehouse."
   type        = string
 }
 
 variable "tags" {
-  description = "Of every resource, and of what clusters and warehouse cost."
+  description = "Tags of every resource, and of the costs of clusters and warehouses."
   type        = map(string)
 }

@@ -1,5 +1,5 @@
 resource "azurerm_databricks_workspace" "this" {
-  #checkov:skip=CKV2_AZURE_48: No data is kept in the workspace's own storage; it has Microsoft's keys, twice.
+  #checkov:skip=CKV2_AZURE_48: The workspace's own storage has no data; Microsoft's keys encrypt it twice.
   name                        = "dbw-${var.name}"
   resource_group_name         = var.resource_group_name
   managed_resource_group_name = "rg-${var.name}-databricks"
@@ -25,7 +25,7 @@ resource "azurerm_databricks_workspace" "this" {
   }
 }
 
-# The identity by which Unity Catalog reaches storage.
+# The identity that Unity Catalog uses for storage.
 resource "azurerm_databricks_access_connector" "this" {
   name                = "dbac-${var.name}"
   resource_group_name = var.resource_group_name

@@ -1,4 +1,4 @@
-# Serverless compute carries no tags but those of its budget policy.
+# Serverless compute only has the tags of its budget policy.
 resource "databricks_budget_policy" "jobs" {
   policy_name           = var.name
   custom_tags           = [for key, value in var.tags : { key = key, value = value }]

@@ -1,5 +1,5 @@
 output "principals" {
-  description = "What permissions name: per role its group, per service principal its client id; known once the workspace knows them."
+  description = "The names for permissions: per role its group, per service principal its client id. Known as soon as the workspace knows them."
   value = merge(
     { for role in var.roles : role => databricks_group.role[role].display_name },
     {
@@ -12,21 +12,21 @@ output "principals" {
 }
 
 output "group_ids" {
-  description = "Databricks' own id of each group; known once the workspace knows it."
+  description = "Databricks' id of each group; known as soon as the workspace knows the group."
   value       = { for role in var.roles : role => databricks_group.role[role].id }
 
   depends_on = [terraform_data.has_principals]
 }
 
 output "service_principal_ids" {
-  description = "Databricks' own id of each service principal; known once the workspace knows it."
+  description = "Databricks' id of each service principal; known as soon as the workspace knows it."
   value       = { jobs = databricks_service_principal.jobs.id, deployer = databricks_service_principal.deployer.id }
 
   depends_on = [terraform_data.has_principals]
 }
 
 output "metastore" {
-  description = "Known once the workspace has a metastore."
+  description = "Known as soon as the workspace has a metastore."
   value       = terraform_data.has_metastore.id
 }
 

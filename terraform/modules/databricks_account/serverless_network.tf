@@ -1,5 +1,5 @@
-# Serverless compute runs in Databricks' own network. Where storage is private it comes by private endpoints of its own,
-# which the owner of the storage account approves once (docs/DEPLOYMENT.md).
+# Serverless compute runs in Databricks' own network. If storage is private, it connects through its own private
+# endpoints. The owner of the storage account approves them once (docs/DEPLOYMENT.md).
 resource "databricks_mws_network_connectivity_config" "this" {
   count = var.is_private ? 1 : 0
 

@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "environment" {
-  description = "dev, stg or prod; part of the names of groups."
+  description = "dev, stg or prod; part of the group names."
   type        = string
 }
 
@@ -19,18 +19,18 @@ variable "location" {
 }
 
 variable "roles" {
-  description = "The roles, a group each."
+  description = "The roles; each has a group."
   type        = set(string)
 }
 
 variable "airflow_client_id" {
-  description = "Client id of the Entra service principal that Airflow submits as; null for one that Databricks makes."
+  description = "Client id of the Entra service principal that Airflow submits as. If null, Databricks creates one."
   type        = string
   default     = null
 }
 
 variable "deployer_client_id" {
-  description = "Client id of the Entra service principal that installs releases; null for one that Databricks makes."
+  description = "Client id of the Entra service principal that installs releases. If null, Databricks creates one."
   type        = string
   default     = null
 }
@@ -42,27 +42,27 @@ variable "github_repository" {
 }
 
 variable "metastore_id" {
-  description = "The metastore of the region; null where the account assigns new workspaces to it by itself."
+  description = "The metastore of the region; null if the account assigns it to new workspaces."
   type        = string
   default     = null
 }
 
 variable "workspace_id" {
-  description = "Databricks' number of the workspace."
+  description = "Id of the workspace in Databricks, a number."
   type        = string
 }
 
 variable "is_private" {
-  description = "Whether serverless compute reaches storage by private endpoints."
+  description = "Whether serverless compute connects to storage through private endpoints."
   type        = bool
 }
 
 variable "storage_account_id" {
-  description = "The storage account that it reaches."
+  description = "The storage account that serverless compute connects to."
   type        = string
 }
 
 variable "tags" {
-  description = "Of what serverless compute costs."
+  description = "Tags of the costs of serverless compute."
   type        = map(string)
 }

@@ -1,4 +1,4 @@
-# Who may enter the workspace. What they may do there: modules/databricks.
+# Access to the workspace. modules/databricks has the rights inside it.
 resource "databricks_metastore_assignment" "this" {
   count = var.metastore_id == null ? 0 : 1
 

@@ -1,8 +1,8 @@
-# Secrets are put in by hand: none passes through Terraform, whose state anybody who deploys can read.
+# Put secrets in by hand. None passes through Terraform, because everybody who deploys can read its state.
 resource "azurerm_key_vault" "this" {
-  #checkov:skip=CKV_AZURE_109: is_private decides, and ./retailflow check reads the plans of stg and prod; dev is public.
+  #checkov:skip=CKV_AZURE_109: is_private decides. ./retailflow check reads the plans of stg and prod; dev is public.
   #checkov:skip=CKV_AZURE_189: The same.
-  #checkov:skip=CKV2_AZURE_32: The endpoint is in modules/networking, which this check does not look into.
+  #checkov:skip=CKV2_AZURE_32: The endpoint is in modules/networking, which this check does not read.
   name                = var.name
   resource_group_name = var.resource_group_name
   location            = var.location

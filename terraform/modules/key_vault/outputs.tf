@@ -4,7 +4,7 @@ output "id" {
 }
 
 output "vault" {
-  description = "Id and address of the vault; known once its reader may read it."
+  description = "Id and address of the vault; known as soon as its reader has access."
   value       = { id = azurerm_key_vault.this.id, uri = azurerm_key_vault.this.vault_uri }
 
   depends_on = [azurerm_role_assignment.reader]

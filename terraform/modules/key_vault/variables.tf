@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Unique in all of Azure."
+  description = "Name of the vault, unique in all of Azure."
   type        = string
 
   validation {
@@ -19,17 +19,17 @@ variable "location" {
 }
 
 variable "tenant_id" {
-  description = "Entra tenant whose identities may be given access."
+  description = "Entra tenant whose identities can get access."
   type        = string
 }
 
 variable "is_private" {
-  description = "Whether the vault is reached by private endpoint only."
+  description = "Whether the vault is reachable only through a private endpoint."
   type        = bool
 }
 
 variable "is_secret_scope" {
-  description = "Whether a secret scope of Databricks reads the vault, as a trusted service of Azure."
+  description = "Whether a Databricks secret scope reads the vault, as a trusted Azure service."
   type        = bool
 }
 
@@ -40,6 +40,6 @@ variable "reader_principal_id" {
 }
 
 variable "tags" {
-  description = "Of the vault."
+  description = "Tags of the vault."
   type        = map(string)
 }

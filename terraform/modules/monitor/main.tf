@@ -1,4 +1,4 @@
-# What happened on the platform, and who is told. How fresh and how right the tables are, Airflow and the jobs tell.
+# Logs and alerts of the platform. Airflow and the jobs report whether the tables are fresh and valid.
 resource "azurerm_log_analytics_workspace" "this" {
   name                = "log-${var.name}"
   resource_group_name = var.resource_group_name
@@ -14,7 +14,7 @@ locals {
       storage = {
         target     = "${var.storage_account_id}/blobServices/default"
         groups     = []
-        categories = ["StorageWrite", "StorageDelete"] # reads would be most of the log
+        categories = ["StorageWrite", "StorageDelete"] # reads would fill most of the log
       }
     },
     { for name, id in var.key_vault_ids : name => { target = id, groups = ["audit"], categories = [] } },
@@ -69,7 +69,7 @@ resource "azurerm_monitor_activity_log_alert" "raw_immutability" {
   resource_group_name = var.resource_group_name
   location            = "global"
   scopes              = [var.storage_account_id]
-  description         = "Somebody changed or lifted the immutability of RAW: expected during an erasure, and at no other time."
+  description         = "Somebody changed or lifted the immutability of RAW. This is expected only during an erasure."
   tags                = var.tags
 
   criteria {
@@ -82,7 +82,7 @@ resource "azurerm_monitor_activity_log_alert" "raw_immutability" {
   }
 }
 
-# A daily cap would drop the audit log of the rest of the day, and so hide an attack. This alert takes its place.
+# A daily cap would drop the audit log for the rest of the day and could hide an attack. This alert replaces a cap.
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "log_volume" {
   name                 = "alert-${var.name}-log-volume"
   resource_group_name  = var.resource_group_name
@@ -93,7 +93,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "log_volume" {
   evaluation_frequency = "PT1H"
   window_duration      = "P1D"
 
-  skip_query_validation = true # the table comes with the first logs
+  skip_query_validation = true # the table exists only after the first logs
   tags                  = var.tags
 
   criteria {
@@ -109,7 +109,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "log_volume" {
   }
 }
 
-# DBU are billed on the workspace; machines and disks of its clusters in the group that Databricks manages.
+# Azure bills DBU on the workspace, and the machines and disks of its clusters in the group that Databricks manages.
 resource "azurerm_consumption_budget_subscription" "this" {
   name            = "budget-${var.name}"
   subscription_id = "/subscriptions/${var.subscription_id}"
@@ -124,7 +124,7 @@ resource "azurerm_consumption_budget_subscription" "this" {
   }
 
   time_period {
-    start_date = formatdate("YYYY-MM-01'T'00:00:00Z", plantimestamp()) # Azure refuses one of an earlier month
+    start_date = formatdate("YYYY-MM-01'T'00:00:00Z", plantimestamp()) # Azure rejects an earlier month
   }
 
   notification {

@@ -4,17 +4,17 @@ variable "name" {
 }
 
 variable "subscription_id" {
-  description = "Azure's id of the subscription, a UUID."
+  description = "Id of the subscription, a UUID."
   type        = string
 }
 
 variable "resource_group_name" {
-  description = "Resource group of everything here."
+  description = "Resource group of all resources in this module."
   type        = string
 }
 
 variable "managed_resource_group_name" {
-  description = "Resource group of the workspace's clusters; the budget counts it too."
+  description = "Resource group of the workspace's clusters; the budget includes it."
   type        = string
 }
 
@@ -24,48 +24,48 @@ variable "location" {
 }
 
 variable "retention_days" {
-  description = "How long logs are kept."
+  description = "How many days logs are kept."
   type        = number
   default     = 30
 }
 
 variable "alert_addresses" {
-  description = "Who gets alerts by mail."
+  description = "E-mail addresses that get the alerts."
   type        = list(string)
 
   validation {
     condition     = length(var.alert_addresses) > 0
-    error_message = "alert_addresses of the environment file is empty: an alert that nobody gets is none."
+    error_message = "alert_addresses of the environment file is empty: nobody would get the alerts."
   }
 }
 
 variable "monthly_budget" {
-  description = "In the currency of the subscription."
+  description = "Monthly budget in the currency of the subscription."
   type        = number
 }
 
 variable "storage_account_id" {
-  description = "Whose writes and deletions are logged."
+  description = "Id of the storage account whose writes and deletions are logged."
   type        = string
 }
 
 variable "key_vault_ids" {
-  description = "By name, the Key Vaults whose reads and changes are logged."
+  description = "Ids, by name, of the Key Vaults whose reads and changes are logged."
   type        = map(string)
 }
 
 variable "daily_log_gigabytes" {
-  description = "A day with more logs sends a mail."
+  description = "Gigabytes of logs per day above which an alert is sent."
   type        = number
   default     = 5
 }
 
 variable "workspace_id" {
-  description = "The Databricks workspace whose audit log is kept."
+  description = "Id of the Databricks workspace whose audit log is kept."
   type        = string
 }
 
 variable "tags" {
-  description = "Of every resource."
+  description = "Tags of every resource."
   type        = map(string)
 }

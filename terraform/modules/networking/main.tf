@@ -1,5 +1,5 @@
-# The network of the workspace's classic compute (VNet injection) and of the private endpoints. It costs nothing by itself.
-# A workspace without one gets a network of Databricks, with a NAT gateway that is always paid.
+# The network of the workspace's classic compute (VNet injection) and of the private endpoints. It costs nothing by
+# itself. A workspace without one gets a network that Databricks manages, with a NAT gateway that always costs money.
 resource "azurerm_virtual_network" "this" {
   name                = "vnet-${var.name}"
   resource_group_name = var.resource_group_name
@@ -8,7 +8,7 @@ resource "azurerm_virtual_network" "this" {
   tags                = var.tags
 }
 
-# Databricks writes the rules of its own traffic into it.
+# Databricks adds the rules of its own traffic to this group.
 resource "azurerm_network_security_group" "compute" {
   name                = "nsg-${var.name}-compute"
   resource_group_name = var.resource_group_name
@@ -17,7 +17,7 @@ resource "azurerm_network_security_group" "compute" {
 }
 
 locals {
-  # Each holds half of every cluster: Databricks calls them public and private, though neither has public addresses.
+  # Each machine has an address in both. Databricks calls them public and private, but neither has public addresses.
   compute_subnets = { public = 1, private = 2 }
 }
 
@@ -51,8 +51,8 @@ resource "azurerm_subnet_network_security_group_association" "compute" {
   network_security_group_id = azurerm_network_security_group.compute.id
 }
 
-# Clusters have no public address: they call outside through the NAT gateway, so that the other side sees one address.
-# Serverless compute does not run in this network.
+# Clusters have no public address. They connect to the Internet through the NAT gateway, so other systems see one
+# address. Serverless compute does not run in this network.
 resource "azurerm_public_ip" "outbound" {
   count = var.has_clusters ? 1 : 0
 

@@ -1,5 +1,5 @@
 output "workspace_network" {
-  description = "What the workspace is injected into; it waits for security group and NAT gateway."
+  description = "The network that the workspace is injected into; known after its security group and NAT gateway."
   value = {
     id                     = azurerm_virtual_network.this.id
     public_subnet          = azurerm_subnet.compute["public"].name
@@ -12,7 +12,7 @@ output "workspace_network" {
 }
 
 output "private_endpoint_ids" {
-  description = "Ids of the private endpoints, whose names resolve from the hub."
+  description = "Ids of the private endpoints; known as soon as their names resolve from the hub."
   value       = { for name, endpoint in merge(azurerm_private_endpoint.this, azurerm_private_endpoint.login) : name => endpoint.id }
 
   depends_on = [

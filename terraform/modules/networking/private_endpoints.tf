@@ -1,4 +1,4 @@
-# With none asked for, nothing here exists.
+# Without private endpoints, none of these resources exists.
 locals {
   zones = {
     dfs                    = "privatelink.dfs.core.windows.net"
@@ -7,7 +7,7 @@ locals {
     databricks_ui_api      = "privatelink.azuredatabricks.net"
     browser_authentication = "privatelink.azuredatabricks.net"
   }
-  # Azure refuses a change of a workspace while it makes an endpoint of it: the one for signing in is the second.
+  # Azure rejects changes of a workspace while it creates an endpoint for it, so the sign-in endpoint comes second.
   login_endpoints = { for name, endpoint in var.private_endpoints : name => endpoint if endpoint.subresource == "browser_authentication" }
   other_endpoints = { for name, endpoint in var.private_endpoints : name => endpoint if endpoint.subresource != "browser_authentication" }
   used_zones      = toset([for endpoint in var.private_endpoints : local.zones[endpoint.subresource]])
@@ -37,7 +37,7 @@ resource "azurerm_subnet" "endpoints" {
   virtual_network_name              = azurerm_virtual_network.this.name
   address_prefixes                  = [cidrsubnet(var.address_space, 4, 0)]
   default_outbound_access_enabled   = false
-  private_endpoint_network_policies = "Enabled" # the security group holds for endpoints too
+  private_endpoint_network_policies = "Enabled" # the security group applies to endpoints too
 }
 
 resource "azurerm_subnet_network_security_group_association" "endpoints" {

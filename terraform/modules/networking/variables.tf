@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "resource_group_name" {
-  description = "Resource group of everything here."
+  description = "Resource group of all resources in this module."
   type        = string
 }
 
@@ -14,7 +14,7 @@ variable "location" {
 }
 
 variable "address_space" {
-  description = "A /20."
+  description = "Address space of the network, a /20."
   type        = string
 }
 
@@ -25,17 +25,17 @@ variable "hub_network" {
 }
 
 variable "has_clusters" {
-  description = "Whether jobs run on clusters in this network, which need a way out; false where all compute is serverless."
+  description = "Whether jobs run on clusters in this network and need outbound access; false for serverless compute."
   type        = bool
 }
 
 variable "private_endpoints" {
-  description = "By name, what gets a private endpoint; none where all is public."
+  description = "The resources that get a private endpoint, by name; empty if all are public."
   type        = map(object({ resource_id = string, subresource = string }))
   default     = {}
 }
 
 variable "tags" {
-  description = "Of every resource."
+  description = "Tags of every resource."
   type        = map(string)
 }

@@ -1,4 +1,4 @@
-# Creates and reads blobs, as RAW asks of its writers; the built-in Storage Blob Data Contributor could also delete.
+# Writers of RAW only create and read blobs. The built-in role Storage Blob Data Contributor could also delete them.
 resource "azurerm_role_definition" "raw_writer" {
   name        = var.raw_writer_role.name
   scope       = var.raw_writer_role.scope
@@ -16,7 +16,7 @@ resource "azurerm_role_definition" "raw_writer" {
   assignable_scopes = [var.raw_writer_role.scope]
 }
 
-# For the erasure of a person's data alone. The immutability of the container holds for it too.
+# Only for the erasure of a person's data. The immutability of the container applies to this role too.
 resource "azurerm_role_definition" "raw_eraser" {
   name        = var.raw_eraser_role.name
   scope       = var.raw_eraser_role.scope
@@ -43,7 +43,7 @@ locals {
   }
 }
 
-# No job changes RAW, whatever Unity Catalog grants.
+# With these roles no job can change RAW, whatever Unity Catalog grants.
 resource "azurerm_role_assignment" "connector" {
   for_each = local.connector_roles
 

@@ -1,11 +1,11 @@
-# ADLS Gen2: RAW, which nobody changes, and processed, where Unity Catalog keeps its tables.
+# ADLS Gen2: the immutable container RAW, and the container processed, where Unity Catalog stores its tables.
 resource "azurerm_storage_account" "this" {
-  #checkov:skip=CKV_AZURE_59: is_private decides, and ./retailflow check reads the plans of stg and prod; dev is public.
+  #checkov:skip=CKV_AZURE_59: is_private decides. ./retailflow check reads the plans of stg and prod; dev is public.
   #checkov:skip=CKV_AZURE_35: The same.
-  #checkov:skip=CKV_AZURE_36: No service of Azure needs to pass the firewall; Unity Catalog comes by private endpoint.
+  #checkov:skip=CKV_AZURE_36: No Azure service must pass the firewall; Unity Catalog uses a private endpoint.
   #checkov:skip=CKV_AZURE_33: There are no queues.
-  #checkov:skip=CKV2_AZURE_33: The endpoints are in modules/networking, which this check does not look into.
-  #checkov:skip=CKV2_AZURE_1: Microsoft's keys; a key of one's own can be lost, and with it RAW. Whoever must, adds it.
+  #checkov:skip=CKV2_AZURE_33: The endpoints are in modules/networking, which this check does not read.
+  #checkov:skip=CKV2_AZURE_1: Microsoft's keys: a lost customer key would lose RAW. Add one if a rule demands it.
   name                = var.account_name
   resource_group_name = var.resource_group_name
   location            = var.location
@@ -30,7 +30,8 @@ resource "azurerm_storage_account" "this" {
     bypass         = ["None"]
   }
 
-  # Soft delete also keeps what VACUUM deletes from `processed`: docs/DEPLOYMENT.md says why RAW has no account of its own.
+  # Soft delete also keeps files that VACUUM deletes from `processed`. docs/DEPLOYMENT.md explains why RAW and
+  # `processed` share an account.
   blob_properties {
     delete_retention_policy {
       days = var.soft_delete_days
@@ -59,8 +60,8 @@ resource "azurerm_storage_container" "processed" {
   container_access_type = "private"
 }
 
-# Not locked: a lock could never be taken back, and a request for erasure may come on the day after a delivery. Whoever
-# lifts it sets off an alert.
+# Not locked: a lock is permanent, and a request for erasure may come on the day after a delivery. Lifting the policy
+# triggers an alert.
 resource "azurerm_storage_container_immutability_policy" "raw" {
   storage_container_resource_manager_id = azurerm_storage_container.raw.id
   immutability_period_in_days           = var.raw_immutability_days
@@ -68,7 +69,7 @@ resource "azurerm_storage_container_immutability_policy" "raw" {
   protected_append_writes_enabled       = false
 }
 
-# Any day of RAW may be replayed at any time: it gets cheaper, and is neither archived nor deleted.
+# Any day of RAW may be replayed at any time. So it moves to cheaper tiers, but is neither archived nor deleted.
 resource "azurerm_storage_management_policy" "this" {
   storage_account_id = azurerm_storage_account.this.id
 

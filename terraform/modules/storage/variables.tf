@@ -1,5 +1,5 @@
 variable "account_name" {
-  description = "Unique in all of Azure: 3 to 24 lower-case letters and digits."
+  description = "Name of the account, unique in all of Azure: 3 to 24 lower-case letters and digits."
   type        = string
 }
 
@@ -10,7 +10,7 @@ variable "raw_container" {
 }
 
 variable "resource_group_name" {
-  description = "Resource group of everything here."
+  description = "Resource group of all resources in this module."
   type        = string
 }
 
@@ -26,45 +26,45 @@ variable "replication" {
 }
 
 variable "is_private" {
-  description = "Whether the account is reached by private endpoints only."
+  description = "Whether the account is reachable only through private endpoints."
   type        = bool
 }
 
 variable "raw_immutability_days" {
-  description = "How long nobody can change or delete a blob of RAW."
+  description = "How many days nobody can change or delete a blob of RAW."
   type        = number
   default     = 14
 
   validation {
     condition     = var.raw_immutability_days >= 1 && var.raw_immutability_days + var.soft_delete_days < var.erasure_deadline_days
-    error_message = "What must be erased is gone ${var.raw_immutability_days + var.soft_delete_days} days after it came at the earliest, but the deadline is ${var.erasure_deadline_days} days: shorten raw_immutability_days or soft_delete_days."
+    error_message = "Data can be erased ${var.raw_immutability_days + var.soft_delete_days} days after its delivery at the earliest, but the deadline is ${var.erasure_deadline_days} days: shorten raw_immutability_days or soft_delete_days."
   }
 }
 
 variable "soft_delete_days" {
-  description = "How long a deleted blob can be brought back."
+  description = "How many days a deleted blob can be restored."
   type        = number
   default     = 7
 }
 
 variable "erasure_deadline_days" {
-  description = "Within which a person's data must be gone where the law says so (GDPR, article 12: one month)."
+  description = "Days within which a person's data must be erased (GDPR, article 12: one month)."
   type        = number
   default     = 28
 }
 
 variable "raw_writer_role" {
-  description = "Name of the role that creates blobs of RAW, unique in the tenant, and where it can be given."
+  description = "Name (unique in the tenant) and scope of the role that creates blobs of RAW."
   type        = object({ name = string, scope = string })
 }
 
 variable "raw_eraser_role" {
-  description = "Name of the role that also deletes blobs of RAW, unique in the tenant, and where it can be given."
+  description = "Name (unique in the tenant) and scope of the role that also deletes blobs of RAW."
   type        = object({ name = string, scope = string })
 }
 
 variable "connector_principal_id" {
-  description = "Object id of the access connector by which Unity Catalog reads RAW and writes tables."
+  description = "Object id of the access connector that Unity Catalog uses to read RAW and write tables."
   type        = string
 }
 
@@ -87,6 +87,6 @@ variable "eraser_principal_id" {
 }
 
 variable "tags" {
-  description = "Of every resource."
+  description = "Tags of every resource."
   type        = map(string)
 }

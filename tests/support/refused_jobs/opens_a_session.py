@@ -1,4 +1,4 @@
-"""A job that keeps rows in memory, in a session of its own."""
+"""A job that caches rows in memory, in its own session."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A job that asks its session for a setting, as one that Databricks Runtime has and serverless compute hides."""
+"""A job that reads a setting of its session that Databricks Runtime has, but serverless compute hides."""
 
 from retailflow_spark.job.entry import spark_session
 
