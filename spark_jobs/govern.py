@@ -1,4 +1,4 @@
-"""The masks of an environment: `govern.py --env E`. Each release runs it before other jobs. On Databricks only."""
+"""Create the masks of an environment: `govern.py --env E`. Each release runs it before other jobs. Databricks only."""
 
 import sys
 
