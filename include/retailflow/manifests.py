@@ -81,7 +81,7 @@ def parse_manifest(path: str, payload: bytes) -> Manifest:
     except (ValueError, RecursionError):
         raise BadManifest(f"{path} is not a whole JSON object; it may be cut off. {_REMEDY}") from None
     if path.rpartition("/")[2] != f"{manifest.batch_id}.json":
-        raise BadManifest(f"{path} says another batch_id than its name. {_REMEDY}")
+        raise BadManifest(f"{path} has a different batch_id than its name. {_REMEDY}")
     return manifest
 
 
@@ -94,7 +94,7 @@ def stored_manifest(path: str, payload: bytes, entity: str, ingestion_date: date
     try:
         manifest = parse_manifest(path, payload)
         if (manifest.entity, manifest.ingestion_date) != (entity, ingestion_date):
-            raise BadManifest(f"{path} says another feed or date than its folder. {_REMEDY}")
+            raise BadManifest(f"{path} has a different feed or date than its folder. {_REMEDY}")
     except BadManifest as error:
         if not re.fullmatch(_BATCH_ID, batch_id):
             raise

@@ -162,7 +162,7 @@ def deliver(
     for part in parts:
         name = f"batch_{batch_id}{part.suffix}"
         if not store.create(f"{folder}/{name}", part.payload) and store.read(f"{folder}/{name}") != part.payload:
-            raise FileExistsError(f"{folder}/{name} stands in RAW with other bytes; RAW is never overwritten")
+            raise FileExistsError(f"{folder}/{name} is in RAW with other content; RAW is never overwritten")
         digest = hashlib.sha256(part.payload).hexdigest()
         files.append(RawFile(name=name, bytes=len(part.payload), sha256=digest, records=part.records))
     manifest = Manifest(

@@ -151,7 +151,7 @@ def _csv(feed: str, content: bytes) -> Iterator[Found]:
 
 
 def _rows(text: str) -> Iterator[list[str] | None]:
-    """The rows that are not empty. One with a quote where none may stand, or that is not UTF-8, is None."""
+    """The rows that are not empty. One with a quote where none is allowed, or that is not UTF-8, is None."""
     position = 0
     while position < len(text):
         found = _ROW.match(text, position)

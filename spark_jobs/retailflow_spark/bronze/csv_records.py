@@ -11,8 +11,8 @@ from retailflow.contracts import Column
 from retailflow_spark.bronze.encoding import NOT_UTF8, BadFile, check_is_text, first_wrong_byte, without_marks
 from retailflow_spark.bronze.rows import Level, Rows
 
-STRAY_QUOTE = "the row has a quote where none may stand"
-OTHER_FIELDS = "the row has another number of fields than the header"
+STRAY_QUOTE = "the row has a quote where none is allowed"
+OTHER_FIELDS = "the row has a different number of fields than the header"
 REASONS = (STRAY_QUOTE, OTHER_FIELDS, NOT_UTF8)
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -86,7 +86,7 @@ def _header(row: CsvRow | None) -> list[str]:
     if row is None:
         raise BadFile("is empty: a CSV file has at least its header")
     if row.fields is None or _has_spoiled(row.text):
-        raise BadFile("has a header that cannot be read: a quote where none may stand, or bytes that are not UTF-8")
+        raise BadFile("has a header that cannot be read: a quote where none is allowed, or bytes that are not UTF-8")
     names = [name.strip() or f"column {number}" for number, name in enumerate(row.fields, start=1)]
     for number, name in enumerate(names, start=1):
         if name in names[number:]:

@@ -70,7 +70,7 @@ def _check(schema: pa.Schema, columns: tuple[Column, ...]) -> None:
                 kind = "a nested value" if pa.types.is_nested(found) else found
                 raise BadFile(
                     f"has {column.name} as {kind}; the contract requires it as {column.type}. "
-                    "If the source is to stay so, change the contract"
+                    "If the source keeps this, change the contract"
                 )
 
 

@@ -17,7 +17,7 @@ MOST_TEXT = 3 * MOST_BYTES  # of a file, as text in columns: Parquet may store t
 ENOUGH_RECORDS = 100
 ASIDE = ("_rescued_data", "_corrupt_record", "_corrupt_reason")
 _UNIT, _NULL = "\x1f", "\x00"  # neither is in valid text
-_IF_MEANT = "If the source is to stay so, change the contract"
+_IF_MEANT = "If the source keeps this, change the contract"
 
 
 @dataclass

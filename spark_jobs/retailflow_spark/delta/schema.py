@@ -67,7 +67,7 @@ def _tag(tables: Tables, table: Table, path: str, tagged: str | None) -> None:
 
 
 def _follow_contract(tables: Tables, table: Table, path: str, properties: Mapping[str, str]) -> None:
-    print(f"{table.name} was made by another contract: it is brought up to date")
+    print(f"{table.name} was created from another version of its contract: it is brought up to date")
     fields = tables.spark.read.table(path).schema.fields
     columns = {f.name: (f.dataType.simpleString(), f.nullable, f.metadata.get("comment", "")) for f in fields}
     partition = tables.spark.sql(f"DESCRIBE DETAIL {path}").first().partitionColumns
@@ -84,6 +84,6 @@ def _follow_contract(tables: Tables, table: Table, path: str, properties: Mappin
     except PySparkException as error:
         if error.getCondition() != "DELTA_NEW_CHECK_CONSTRAINT_VIOLATION":
             raise
-        print(f"{table.name} has rows that break a new check; the check is added when they are built anew")
+        print(f"{table.name} has rows that break a new check; the check is added when they are rebuilt")
     else:
         tables.set_property(table.name, ddl.CONTRACT, ddl.digest(table))

@@ -47,7 +47,7 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
     if is_outdated or not seen:
         create(tables, [contract.table, *map(table, contract.sources)])
     if is_outdated and seen:
-        print(f"{name} is built anew, for another contract or code, or an audit: {_cost(tables, contract)}")
+        print(f"{name} is rebuilt for a changed contract or code, or after an audit: {_cost(tables, contract)}")
     base, looked_at = seen[name] if name in seen else tables.version(name), None
     while True:
         since = _since(tables, contract, seen)

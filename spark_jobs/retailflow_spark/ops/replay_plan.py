@@ -88,7 +88,7 @@ def select(tables: Tables, raw: RawStore, selection: Selection) -> Plan:
         if selection.kind == "late":
             chosen = [day for day in chosen if day in bronze and batch_ids(listed, *day) - bronze[day].batches]
         else:
-            print(f"{len(list(selection.days)) - len(chosen)} dates are not complete in RAW and left out")
+            print(f"{len(list(selection.days)) - len(chosen)} dates are not complete in RAW and are left out")
     plan: Plan = {}
     for name, day in sorted(chosen):
         plan.setdefault(name, {})[day.isoformat()] = bronze[name, day].rows_read if (name, day) in bronze else None

@@ -126,7 +126,7 @@ def _confirm(tables: Tables, store: RawStore, waiting: list[Row], confirm: str |
         requests.mark(tables, [*customers, *theirs_too], confirmed_at=datetime.now(UTC))
         return
     findings.report()
-    said = "The numbers are others than those that were confirmed, so nothing" if confirm else "Nothing"
+    said = "The numbers differ from those that were confirmed, so nothing" if confirm else "Nothing"
     print(f"{said} is redacted. To erase these, trigger retailflow_erase with confirm = {code}")
 
 
@@ -156,7 +156,7 @@ def _look_for_returned(tables: Tables, closed: list[Row], findings: Findings) ->
             for row in rows:
                 findings.add(contract, row.ingestion_date, row.found, row["count"])
     if findings.records > before:
-        print("records of persons who were erased before have come again")
+        print("records of persons who were erased before have arrived again")
         requests.mark(tables, [row.subject_sha256 for row in closed], rebuilt_at=None, erased_at=None)
 
 

@@ -81,7 +81,7 @@ def audits() -> Iterator[Audit]:
         name = contract.table.name
         transform = transform_of(contract)
         resolves = {
-            sk: Rule(f"{sk}_resolves", f"rows have a {sk} that {dimension} has not")
+            sk: Rule(f"{sk}_resolves", f"rows have a {sk} that {dimension} does not have")
             for sk, dimension in _references(contract).items()
         }
         warnings = (Rule(one.name, one.reason, is_blocking=False) for one in contract.table.warnings)
