@@ -111,7 +111,7 @@ def _changed(column: Column, path: str, found: tuple[str, bool, str], table: str
     statements = []
     if kind != simple_type(column.type):
         if not _is_wider(column.type, kind):
-            raise ValueError(f"{table}.{column.name} is {kind}, and {column.type} does not hold all of its values")
+            raise ValueError(f"{table}.{column.name} is {kind}, and {column.type} cannot hold all of its values")
         statements += [
             f"ALTER TABLE {path} SET TBLPROPERTIES ('delta.enableTypeWidening' = 'true')",
             f"ALTER TABLE {path} ALTER COLUMN {column.name} TYPE {column.type}",

@@ -109,9 +109,7 @@ _LINEAGE = (
     Column("_source_file", "STRING", "File of the record, below the RAW root.", required=True),
     Column("_position", "BIGINT", "Position of the record in its file, from 0.", required=True),
     Column("_ingested_at", "TIMESTAMP", "When the batch was delivered, from its manifest.", required=True),
-    Column(
-        "_record_md5", "STRING", "MD5 of the record's fields as received: tells a record sent again from a new one."
-    ),
+    Column("_record_md5", "STRING", "MD5 of the record's fields as received: equal for a record that is sent again."),
 )
 # The total order of the records of a key is the version column, then these columns.
 ORDER = ("ingestion_date", "_batch_id", "_source_file", "_position")
@@ -151,7 +149,7 @@ class EntityContract:
                    classification="confidential"),
             Column("_corrupt_record", "STRING", "The raw text of a record that could not be read.",
                    classification="restricted"),
-            Column("_corrupt_reason", "STRING", "Why it could not."),
+            Column("_corrupt_reason", "STRING", "Why the record could not be read."),
             Column("_missing_fields", "STRING", "Fields that the whole file lacks, by path, comma-separated."),
         )  # fmt: skip
         description = f"{self.description} As received."
@@ -162,7 +160,7 @@ class EntityContract:
     def quarantine(self) -> Table:
         """The table of invalid records: reasons, the record as received, lineage."""
         columns = (
-            Column("reasons", "ARRAY<STRING>", "Why the record is not in SILVER, a sentence each.", required=True),
+            Column("reasons", "ARRAY<STRING>", "Why the record is not in SILVER, as sentences.", required=True),
             Column("record", "STRING", "The record as received.", required=True, classification="restricted"),
             *_LINEAGE,
         )
@@ -183,7 +181,7 @@ class EntityContract:
 
     @property
     def silver_tables(self) -> tuple[Table, ...]:
-        """The tables that hold valid records."""
+        """The tables of valid records."""
         return (self.versions, self.silver) if self.keeps_versions else (self.silver,)
 
     @property

@@ -252,7 +252,7 @@ def _with_place(batch: pa.RecordBatch, manifest: Manifest, path: str, start: int
 
 
 def decoded_schema(contract: EntityContract) -> StructType:
-    """Return the schema of `decoded`: the feed's columns and the columns of `ASIDE` as text, and the record's place."""
+    """Return the schema of `decoded`: the columns of `Rows.finish`, all text, and the place of the record."""
     names = [*(column.name for column in contract.feed_columns), *ASIDE, "_missing_fields", "_record_md5"]
     return StructType([*(StructField(name, StringType()) for name in names), *_PLACE])
 

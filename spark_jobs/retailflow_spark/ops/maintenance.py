@@ -70,7 +70,7 @@ def maintain(tables: Tables, table: Table, needed: Needed) -> str:
             upkeep.touch(tables, table.name)
     if is_large(tables, table):
         tables.set_property(table.name, DELETION_VECTORS, "true")
-        said.append("from now on updates mark rows instead of writing their files anew")
+        said.append("from now on updates mark rows instead of rewriting their files")
     if upkeep.analyze(tables, table.name):
         said.append("rows counted")
     return "; ".join(said)

@@ -34,7 +34,7 @@ ERASURES = Table(
 )
 REDACTIONS = Table(
     name="ops.redactions",
-    description="The receipts of erasure: batches of RAW that were written anew without a person, and deleted files.",
+    description="The receipts of erasure: batches of RAW that were rewritten without a person, and deleted files.",
     columns=(
         Column("entity", "STRING", "Feed.", required=True),
         Column("ingestion_date", "DATE", "Date of the batch.", required=True),

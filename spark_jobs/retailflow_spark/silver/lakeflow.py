@@ -149,7 +149,7 @@ class _Decoder(StatefulProcessor):
                     self._kept.removeKey((name,))
 
     def _records(self, manifest: Manifest, kept: set[str]) -> Iterator[pd.DataFrame]:
-        """Yield records file by file: a worker of serverless compute has not enough memory for all files of a day."""
+        """Yield records file by file: a worker of serverless compute lacks the memory for all files of a day."""
         contract, folder = self._contract, day_path(self._contract.name, manifest.ingestion_date)
         for file in manifest.files:
             content = self._content(file.name) if file.name in kept else b""
