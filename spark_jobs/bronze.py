@@ -1,4 +1,4 @@
-"""RAW to BRONZE for one entity and ingestion date: `bronze.py --env E --entity N --date YYYY-MM-DD`."""
+"""Load one feed and ingestion date from RAW to BRONZE: `bronze.py --env E --entity N --date YYYY-MM-DD`."""
 
 from retailflow.contracts import entities, entity
 from retailflow_spark.bronze.load import load_day

@@ -1,7 +1,7 @@
-"""Who is to be erased, and where they are: `erase_find.py --env E --customers A,B --browsers none --confirm none`.
+"""Record and find customers to erase: `erase_find.py --env E --customers A,B --browsers none --confirm none`.
 
-Digests are the SHA-256 of ids. The output says how many records of which feed an erasure would touch, and ends with
-what may be redacted: `PLAN {"orders": {"2026-01-15": 3}}`, or `PLAN {}` as long as that is not confirmed.
+The ids are given as their SHA-256. The output reports how many records of each feed an erasure would touch. Its last
+line lists the records that may be redacted: `PLAN {"orders": {"2026-01-15": 3}}`, or `PLAN {}` until it is confirmed.
 """
 
 import json
@@ -23,5 +23,5 @@ if __name__ == "__main__":
             unconfirmed_records=given.env.erasure_unconfirmed_records,
         )
         if plan or given.customers or given.browsers or given.confirm:
-            open_raw_to_erase(given.env)  # the jobs that follow need it: fail before they have begun
+            open_raw_to_erase(given.env)  # the next jobs need it: fail before they start
     print("PLAN", json.dumps(plan))

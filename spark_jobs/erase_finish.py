@@ -1,4 +1,4 @@
-"""The end of an erasure: `erase_finish.py --env E --settled-hours N --run-id ID` deletes what older versions hold."""
+"""Finish an erasure: `erase_finish.py --env E --settled-hours N --run-id ID` deletes the files of older versions."""
 
 from functools import partial
 

@@ -1,7 +1,7 @@
-"""One GOLD table, brought up to date with its sources: `gold.py --env E --table N --date YYYY-MM-DD`.
+"""Bring one GOLD table up to date with its sources: `gold.py --env E --table N --date YYYY-MM-DD`.
 
-The date names the run; what is recomputed follows from what changed in the sources. Readers see it when `publish.py`
-has published it.
+The date only names the run: the run recomputes the rows that changes of the sources touch. Readers see the new rows
+after `publish.py` has published them.
 """
 
 from retailflow.contracts import gold_table, gold_tables

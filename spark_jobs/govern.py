@@ -1,4 +1,4 @@
-"""The masks of an environment: `govern.py --env E`. Each release runs it before other jobs. On Databricks only."""
+"""Create the masks of an environment: `govern.py --env E`. Each release runs it before other jobs. Databricks only."""
 
 import sys
 
@@ -8,7 +8,7 @@ from retailflow_spark.job.entry import options, spark_session
 if __name__ == "__main__":
     env = options({}).env
     if not env.restricted_group:
-        sys.exit(f"{env.name} has no restricted_group, and Spark itself no masks: run this for dev, stg or prod.")
+        sys.exit(f"{env.name} has no restricted_group, and Spark itself has no masks: run this for dev, stg or prod.")
     with spark_session() as spark:
         for statement in masks(env.catalog, env.restricted_group):
             print(statement)

@@ -1,4 +1,4 @@
-"""A source API to RAW for one entity and ingestion date: `ingest.py --env E --entity N --date YYYY-MM-DD`. No Spark."""
+"""Ingest one feed and date from a source API to RAW: `ingest.py --env E --entity N --date YYYY-MM-DD`. No Spark."""
 
 from retailflow.contracts import entities
 from retailflow_spark.bronze.ingest import ingest_day

@@ -1,6 +1,6 @@
-"""Whether a day's delivery is complete: `landed.py --env E --entity N --date YYYY-MM-DD` fails until it is. No Spark.
+"""Check a day's delivery: `landed.py --env E --entity N --date YYYY-MM-DD` fails until it is complete. No Spark.
 
-A Databricks job has it where Airflow has a sensor: the task's retries wait. Each look starts compute.
+A Databricks job uses it in place of Airflow's sensor: the retries of the task wait. Each check starts compute.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The upkeep of a layer's tables: `maintain.py --env E --layer N --run-id ID`."""
+"""Run the upkeep of a layer's tables: `maintain.py --env E --layer N --run-id ID`."""
 
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job.entry import databricks_run_id, one_of, options, spark_session

@@ -1,4 +1,4 @@
-"""The job monitor: `monitor.py --env E --run-id ID` records the Databricks runs that have ended."""
+"""Run the job monitor: `monitor.py --env E --run-id ID` records the Databricks runs that have ended."""
 
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job.entry import databricks_run_id, options, spark_session

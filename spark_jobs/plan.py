@@ -1,5 +1,6 @@
-"""What a replay would rebuild, as the last line of the output: `plan.py --env E --selection S --entities A,B
---first-date YYYY-MM-DD --last-date YYYY-MM-DD` prints `PLAN {"orders": {"2026-01-15": 1200}}`. Writes nothing.
+"""Plan a replay: `plan.py --env E --selection S --entities A,B --first-date YYYY-MM-DD --last-date YYYY-MM-DD`.
+
+The last line of the output says what the replay would rebuild: `PLAN {"orders": {"2026-01-15": 1200}}`. Writes nothing.
 """
 
 import json

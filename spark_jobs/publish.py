@@ -1,6 +1,6 @@
-"""Shows readers what was built of GOLD and passes its audits: `publish.py --env E --date YYYY-MM-DD`.
+"""Publish the GOLD tables that pass their audits: `publish.py --env E --date YYYY-MM-DD`.
 
-The date names the run; what is published follows from what was built.
+The date only names the run: the run publishes everything that was built since the last release.
 """
 
 from retailflow_spark.delta.writer import Tables

@@ -1,4 +1,4 @@
-"""RAW of one entity and ingestion date without those to be erased: `redact.py --env E --entity N --date YYYY-MM-DD`."""
+"""Redact erased people in RAW of one feed and ingestion date: `redact.py --env E --entity N --date YYYY-MM-DD`."""
 
 from retailflow.contracts import entity
 from retailflow_spark.delta.writer import Tables

@@ -1,4 +1,4 @@
-"""BRONZE to SILVER for one entity and ingestion date: `silver.py --env E --entity N --date YYYY-MM-DD`."""
+"""Load one feed and ingestion date from BRONZE to SILVER: `silver.py --env E --entity N --date YYYY-MM-DD`."""
 
 from retailflow.contracts import entities, entity
 from retailflow_spark.delta.writer import Tables

@@ -1,4 +1,4 @@
-"""Sees that a release runs in its environment: `smoke.py --env E --release V`. It reads, and writes nothing."""
+"""Check that a release runs in its environment: `smoke.py --env E --release V`. Writes nothing."""
 
 import sys
 

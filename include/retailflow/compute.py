@@ -1,7 +1,7 @@
 """Compute profiles: where a Spark task runs, and the runs/submit fields that say so.
 
-Every key is one of `databricks.sdk.service.jobs` 0.162.0. runs/submit has no `tags` field: on clusters the tags travel
-as `custom_tags`; serverless usage is attributed by its budget policy, which carries the tags itself.
+Every key is a field of `databricks.sdk.service.jobs` 0.162.0. runs/submit has no `tags` field: clusters get the tags as
+`custom_tags`; serverless usage gets the tags of its budget policy.
 """
 
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from retailflow.release import Release
 from retailflow.strict import Strict
 
 ENVIRONMENT_KEY = "default"
-# Serverless compute has both by itself.
+# Serverless compute sets both by default.
 _SPARK_CONF = {"spark.sql.adaptive.enabled": "true", "spark.databricks.delta.optimizeWrite.enabled": "true"}
 
 
@@ -21,7 +21,7 @@ class Serverless(Strict):
 
     profile: Literal["serverless"]
     environment_version: str = Field(default="5", pattern=r"^[1-9][0-9]*$")
-    # STANDARD starts some minutes later and costs less. Upkeep and chores have it everywhere: Environment.unhurried.
+    # STANDARD starts some minutes later and costs less. Upkeep and chores always use it: Environment.unhurried.
     performance_target: Literal["STANDARD", "PERFORMANCE_OPTIMIZED"] = "STANDARD"
     budget_policy_id: str | None = Field(default=None, min_length=1)
 
@@ -29,19 +29,19 @@ class Serverless(Strict):
 class _Cluster(Strict):
     runtime: str = Field(default="18.x-scala2.13", pattern=r"^[0-9]+(\.[0-9]+)?\.x-[a-z0-9.\-]+$")
     workers: int = Field(ge=1)
-    # Without one, the service principal of the jobs needs the right to make any cluster.
+    # Without a policy, the service principal of the jobs needs the right to create any cluster.
     policy_id: str | None = Field(default=None, min_length=1)
 
 
 class Pool(_Cluster):
-    """A cluster per run out of an instance pool, whose idle machines are warm."""
+    """Each run creates a cluster from an instance pool, which keeps idle machines warm."""
 
     profile: Literal["pool"]
     instance_pool_id: str = Field(min_length=1)
 
 
 class NewCluster(_Cluster):
-    """A cluster per run on machines that start cold: several minutes before each task."""
+    """Each run creates a cluster on machines that start cold: each task waits several minutes for them."""
 
     profile: Literal["cluster"]
     node_type_id: str = Field(min_length=1)
@@ -51,12 +51,12 @@ Compute = Annotated[Serverless | Pool | NewCluster, Field(discriminator="profile
 
 
 def submit_fields(compute: Compute, release: Release, tags: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The compute part of a runs/submit payload: the fields of the run, and the fields of its task.
+    """Return the compute part of a runs/submit payload: the fields of the run, and the fields of its task.
 
-    The code comes by the release's locked requirements, so that a run installs what was tested and nothing newer.
+    The release's locked requirements install the code, so a run installs the tested versions and nothing newer.
     """
     if isinstance(compute, Serverless):
-        # Databricks keeps an environment by the text of its dependencies, which therefore names the release.
+        # Databricks caches an environment by the text of its dependencies, so this text must name the release.
         spec = {
             "environment_version": compute.environment_version,
             "dependencies": [f"-r {release.requirements}"],
@@ -67,13 +67,13 @@ def submit_fields(compute: Compute, release: Release, tags: dict[str, str]) -> t
         }
         if compute.budget_policy_id:
             run["budget_policy_id"] = compute.budget_policy_id
-        # Else Databricks repeats a failed task by itself, beside Airflow's tries or the job's own `max_retries`.
+        # Otherwise Databricks itself retries a failed task, in addition to Airflow's tries or the job's `max_retries`.
         return run, {"environment_key": ENVIRONMENT_KEY, "disable_auto_optimization": True}
 
     cluster: dict[str, Any] = {
         "spark_version": compute.runtime,
         "num_workers": compute.workers,
-        "data_security_mode": "USER_ISOLATION",  # what Unity Catalog shares between users; it speaks Spark Connect
+        "data_security_mode": "USER_ISOLATION",  # Unity Catalog's shared access mode, which uses Spark Connect
         "custom_tags": tags,
         "spark_conf": dict(_SPARK_CONF),
     }

@@ -1,4 +1,4 @@
-"""Which ingestion date a run of `retailflow_daily` is for."""
+"""The ingestion date of a run of `retailflow_daily`."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 def ingestion_date_of(chosen: str | None, logical_date: datetime | None, run_after: datetime) -> date:
     """Return the ingestion date of a run.
 
-    That is the date chosen in its form; else its logical date; else, for a run triggered without one, the last day that
-    was over in UTC when it was triggered. Never `ds`, which does not exist without a logical date.
+    It is the date chosen in the trigger form, else the logical date. For a run triggered without both, it is the last
+    day that was over in UTC when the run was triggered. `ds` is not used: it does not exist without a logical date.
 
     Raises: ValueError where `chosen` is not a date of the form YYYY-MM-DD.
     """
@@ -19,7 +19,7 @@ def ingestion_date_of(chosen: str | None, logical_date: datetime | None, run_aft
 
 
 def date_of(text: object) -> date:
-    """Return the date of a text of the form YYYY-MM-DD. Raises: ValueError where it has another form."""
+    """Parse a date of the form YYYY-MM-DD. Raises: ValueError where the text has another form."""
     try:
         day = date.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:

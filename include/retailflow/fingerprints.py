@@ -1,6 +1,7 @@
-"""What rows are built with, as a short digest: the part of a contract that decides them, and the code that makes them.
+"""Fingerprints: a short digest of everything that determines the rows of a table.
 
-Words in comments, docstrings and descriptions decide no row, so they are no part of it.
+A fingerprint covers the relevant part of the contract and the code that builds the rows. Comments, docstrings and
+descriptions do not change rows, so they are left out.
 """
 
 import ast
@@ -13,17 +14,17 @@ from retailflow.contracts.model import Column, EntityContract, GoldContract
 
 _DECODES = "bronze/decode.py"
 _VALIDATES = "silver/validate.py"
-_FOLLOWED = ("bronze", "silver", "gold")  # the folders of the package whose code makes rows
+_FOLLOWED = ("bronze", "silver", "gold")  # the folders of the package whose code builds rows
 
 
 def of_bronze(contract: EntityContract, package: Path) -> str:
-    """What BRONZE of a feed is built with. `package`: the folder of retailflow_spark."""
+    """Return the fingerprint of a feed's BRONZE. `package` is the folder of retailflow_spark."""
     said = [contract.format, *map(_shape, contract.feed_columns)]
     return _digest(said, package, [_DECODES])
 
 
 def of_silver(contract: EntityContract, package: Path) -> str:
-    """What SILVER and quarantine of a feed are built with."""
+    """Return the fingerprint of a feed's SILVER and quarantine."""
     said = [
         *(contract.format, contract.version_column, contract.keeps_versions, contract.silver.key, contract.event_date),
         [_wordless(column) for column in contract.silver.columns],
@@ -33,14 +34,14 @@ def of_silver(contract: EntityContract, package: Path) -> str:
 
 
 def of_gold(contract: GoldContract, package: Path) -> str:
-    """What a GOLD table is built with."""
+    """Return the fingerprint of a GOLD table."""
     columns = [(column.name, column.type) for column in contract.table.columns]
     said = [columns, contract.table.key, contract.table.partition, contract.sources, contract.affected_keys]
     return _digest(said, package, [f"gold/{contract.name}.py"])
 
 
 def _shape(column: Column) -> tuple[object, ...]:
-    """What a decoder asks of a column."""
+    """Return the properties of a column that a decoder uses."""
     return column.name, column.is_array, column.required, tuple(map(_shape, column.fields))
 
 
@@ -54,7 +55,7 @@ def _digest(said: Sequence[object], package: Path, modules: Iterable[str]) -> st
 
 
 def _closure(package: Path, modules: Iterable[str]) -> set[str]:
-    """The modules and those of the followed folders that they import, directly or not."""
+    """Return these modules and the modules of the followed folders that they import, directly or indirectly."""
     found, open_ = set(), list(modules)
     while open_:
         name = open_.pop()

@@ -1,4 +1,4 @@
-"""Manifests of RAW: what a batch consists of, which batches count, and the names of batches (ULID)."""
+"""Manifests of RAW: the files of a batch, the batches that count, and the ids of batches (ULID)."""
 
 import hashlib
 import json
@@ -20,11 +20,11 @@ Sha256 = Annotated[str, BeforeValidator(lambda text: str(text).lower()), Field(p
 
 
 class BadManifest(ValueError):
-    """A manifest in RAW cannot be read, or says what cannot be; the message names it."""
+    """A manifest in RAW cannot be read or contradicts another one. The message names it."""
 
 
 class RawFile(BaseModel):
-    """A data file as its manifest describes it. `records` are those of the file, whatever became of them."""
+    """A data file as its manifest describes it. `records` counts all records of the file, valid or not."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     name: str = Field(pattern=r"^batch_[0-9A-Za-z_.\-]+$")
@@ -36,8 +36,8 @@ class RawFile(BaseModel):
 class Manifest(BaseModel):
     """One delivered batch. `records` counts records (an order, a line, an event), not pages or files.
 
-    A batch that another one `supersedes` does not count any more. One that supersedes and names no files withdraws a
-    batch; one that names files stands for a batch without the records of a person, whose data then goes
+    A batch that another batch `supersedes` no longer counts. A manifest that supersedes a batch and names no files
+    withdraws it. A manifest that supersedes a batch and names files replaces it without the records of an erased person
     (redaction.py).
     """
 
@@ -59,15 +59,15 @@ class Manifest(BaseModel):
 
 
 class Unreadable(Manifest):
-    """Stands for a manifest that cannot be read, so that its batch can be withdrawn; `wrong` is the sentence why."""
+    """A placeholder for an unreadable manifest, so that its batch can be withdrawn. `wrong` says why."""
 
     wrong: str
 
 
 def parse_manifest(path: str, payload: bytes) -> Manifest:
-    """A manifest from its bytes: UTF-8 with or without byte order mark; unknown fields are passed over.
+    """Parse a manifest: UTF-8 with or without byte order mark. Unknown fields are ignored.
 
-    Raises: BadManifest, which names the path and the fields that are wrong, never their values.
+    Raises: BadManifest, which names the path and the wrong fields, never their values.
     """
     while payload.startswith(_BYTE_ORDER_MARK):
         payload = payload[len(_BYTE_ORDER_MARK) :]
@@ -81,20 +81,20 @@ def parse_manifest(path: str, payload: bytes) -> Manifest:
     except (ValueError, RecursionError):
         raise BadManifest(f"{path} is not a whole JSON object; it may be cut off. {_REMEDY}") from None
     if path.rpartition("/")[2] != f"{manifest.batch_id}.json":
-        raise BadManifest(f"{path} says another batch_id than its name. {_REMEDY}")
+        raise BadManifest(f"{path} has a different batch_id than its name. {_REMEDY}")
     return manifest
 
 
 def stored_manifest(path: str, payload: bytes, entity: str, ingestion_date: date) -> Manifest:
-    """The manifest at a path of the folder of this feed and date, or what stands for one that cannot be read.
+    """Return the manifest at a path in the folder of this feed and date; `Unreadable` where it cannot be read.
 
-    Raises: BadManifest where not even the name says which batch it is about.
+    Raises: BadManifest where the name of the file is not the id of a batch.
     """
     batch_id = path.rpartition("/")[2].removesuffix(".json")
     try:
         manifest = parse_manifest(path, payload)
         if (manifest.entity, manifest.ingestion_date) != (entity, ingestion_date):
-            raise BadManifest(f"{path} says another feed or date than its folder. {_REMEDY}")
+            raise BadManifest(f"{path} has a different feed or date than its folder. {_REMEDY}")
     except BadManifest as error:
         if not re.fullmatch(_BATCH_ID, batch_id):
             raise
@@ -110,7 +110,7 @@ def stored_manifest(path: str, payload: bytes, entity: str, ingestion_date: date
 
 
 def check_consistency(prefix: str, manifests: Sequence[Manifest]) -> None:
-    """Check that each manifest of a day can be read and contradicts no other. What is superseded may say anything.
+    """Check that each manifest of a day can be read and contradicts no other. Superseded manifests are not checked.
 
     Raises: BadManifest.
     """
@@ -133,16 +133,16 @@ def check_consistency(prefix: str, manifests: Sequence[Manifest]) -> None:
 
 
 def counted(manifests: Iterable[Manifest]) -> list[Manifest]:
-    """The batches that count: those that no other one supersedes."""
+    """Return the batches that count: those that no other batch supersedes."""
     manifests = list(manifests)
     superseded = {manifest.supersedes for manifest in manifests}
     return [manifest for manifest in manifests if manifest.batch_id not in superseded]
 
 
 def counting_for(manifests: Sequence[Manifest], batch_id: str) -> Manifest:
-    """The manifest that counts in the place of a batch: its own, or the last of those that supersede it.
+    """Return the manifest that counts for a batch: its own, or the last one that supersedes it.
 
-    Raises: KeyError where there is no such batch; BadManifest where manifests supersede each other in a circle.
+    Raises: KeyError where the batch has no manifest; BadManifest where manifests supersede each other in a circle.
     """
     found = {manifest.batch_id: manifest for manifest in manifests}[batch_id]
     by_old = {manifest.supersedes: manifest for manifest in manifests}
@@ -154,9 +154,10 @@ def counting_for(manifests: Sequence[Manifest], batch_id: str) -> Manifest:
 
 
 def ulid(moment: datetime, *identity: str) -> str:
-    """A ULID that is the same for the same moment and identity, so that a repeated delivery has the same name.
+    """Return a ULID that depends only on the moment and the identity, so a repeated delivery has the same name.
 
-    48 bits of milliseconds and 80 bits, here of a digest instead of chance (ULID specification, Crockford base 32).
+    It has 48 bits of milliseconds and 80 bits of a digest, which replaces the random part (ULID specification,
+    Crockford base 32).
     """
     milliseconds = int(moment.timestamp() * 1000)
     digest = hashlib.sha256("\0".join(identity).encode()).digest()[:10]
@@ -165,7 +166,7 @@ def ulid(moment: datetime, *identity: str) -> str:
 
 
 def neighbours(batch_id: str) -> Iterator[str]:
-    """The ULIDs that sort next to this one, the nearest first: right after it, right before it, and so on."""
+    """Yield the ULIDs that sort next to this one, the nearest first: right after it, right before it, and so on."""
     number = 0
     for digit in batch_id:
         number = number * 32 + _CROCKFORD.index(digit)

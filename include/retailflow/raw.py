@@ -1,8 +1,8 @@
-"""The RAW layer: where a delivery stands, what makes it visible, and how it is written once and never changed.
+"""The RAW layer: where a delivery is stored, what makes it visible, and how it is written once and never changed.
 
-A delivery is data files, then a manifest naming them, then `_SUCCESS`. Only what a manifest names exists for readers,
-so a writer killed at any point leaves nothing half-visible. A batch is withdrawn by one more manifest; nothing is ever
-changed or deleted, except by an erasure.
+A delivery writes data files, then a manifest that names them, then `_SUCCESS`. Readers see only files that a manifest
+names, so a writer that is killed at any point leaves nothing half visible. A further manifest can withdraw a batch.
+Nothing is ever changed or deleted, except by an erasure.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ SUCCESS = "_SUCCESS"
 
 @dataclass(frozen=True)
 class Part:
-    """A data file to be delivered. `suffix` follows the batch id: `.json`, `.store_007.csv`, `.h13.ndjson.gz`."""
+    """A data file to deliver. Its name is the batch id and `suffix`: `.json`, `.store_007.csv`, `.h13.ndjson.gz`."""
 
     suffix: str
     payload: bytes
@@ -47,16 +47,17 @@ class Kept(StrEnum):
 
 
 def day_path(entity: str, ingestion_date: date | str) -> str:
-    """Return the folder of a day. The date may be a template, where it is known only when a task runs."""
+    """Return the folder of a day. The date may be a template that Airflow renders when the task runs."""
     return f"{entity}/ingestion_date={ingestion_date}"
 
 
 def batches_path(entity: str, ingestion_date: date) -> str:
+    """Return the folder of a day's manifests."""
     return f"{day_path(entity, ingestion_date)}/_batches"
 
 
 class RawStore:
-    """The RAW container. Everything is created conditionally; nothing here can overwrite.
+    """The RAW container. It only creates blobs that do not exist yet; it never overwrites.
 
     `root` is the container's URI for Spark.
     """
@@ -72,7 +73,7 @@ class RawStore:
         return cls(ContainerClient.from_connection_string(connection_string, container), root)
 
     def create(self, path: str, payload: bytes) -> bool:
-        """Write a blob if there is none of that name. False, and nothing changed, where there is one already."""
+        """Write a blob unless one of that name exists. Returns False, and changes nothing, where it exists."""
         from azure.core.exceptions import ResourceExistsError
 
         try:
@@ -82,32 +83,34 @@ class RawStore:
         return True
 
     def read(self, path: str) -> bytes:
+        """Return the content of a blob."""
         return self._container.download_blob(path).readall()
 
     def exists(self, path: str) -> bool:
+        """Return whether there is a blob with this path."""
         return self._container.get_blob_client(path).exists()
 
     def names(self, prefix: str) -> list[str]:
-        """The full paths of the blobs below a prefix, sorted."""
+        """Return the full paths of the blobs below a prefix, sorted."""
         return sorted(self._container.list_blob_names(name_starts_with=prefix))
 
     def tags(self, prefix: str) -> dict[str, str]:
-        """The ETag of each blob below a prefix, by its full path: another one after each write."""
+        """Return the ETag of each blob below a prefix, by its full path. Each write of a blob changes its ETag."""
         return {blob.name: blob.etag for blob in self._container.list_blobs(name_starts_with=prefix)}
 
     def modified(self, prefix: str) -> dict[str, datetime]:
-        """When each blob below a prefix was written, by its full path."""
+        """Return when each blob below a prefix was written, by its full path."""
         return {blob.name: blob.last_modified for blob in self._container.list_blobs(name_starts_with=prefix)}
 
     def dates(self, entity: str) -> list[date]:
-        """The ingestion dates of a feed that have a folder, in order."""
+        """Return the ingestion dates of a feed that have a folder, in order."""
         folders = self._container.walk_blobs(name_starts_with=f"{entity}/ingestion_date=", delimiter="/")
         return sorted(date.fromisoformat(folder.name.rstrip("/").rpartition("=")[2]) for folder in folders)
 
     def delete(self, path: str) -> Kept | None:
-        """Delete a blob; only for erasure, when a redacted batch has taken its place.
+        """Delete a blob. Only an erasure does so, after a redacted batch has replaced it.
 
-        Returns: None where the blob is gone, else why it must stay for now.
+        Returns: None where the blob is gone, else the reason why it stays for now.
         """
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -118,25 +121,25 @@ class RawStore:
         except HttpResponseError as error:
             if error.status_code == HTTPStatus.FORBIDDEN:
                 return Kept.FORBIDDEN
-            if getattr(error, "error_code", None) == "BlobImmutableDueToPolicy":  # set by the storage client
+            if getattr(error, "error_code", None) == "BlobImmutableDueToPolicy":  # the storage client sets `error_code`
                 return Kept.IMMUTABLE
             raise
         return None
 
     def manifests(self, entity: str, ingestion_date: date, names: Iterable[str] | None = None) -> list[Manifest]:
-        """The day's manifests, by batch, those that do not count any more included.
+        """Return all manifests of the day in order of batch, including those that no longer count.
 
         Args:
-            names: the full paths of the day's blobs, where they are known.
+            names: the full paths of the day's blobs, if the caller knows them.
 
-        Raises: BadManifest where one that counts cannot be read, or contradicts another.
+        Raises: BadManifest where a manifest that counts cannot be read or contradicts another.
         """
         found = self.stored_manifests(entity, ingestion_date, names)
         check_consistency(batches_path(entity, ingestion_date) + "/", found)
         return found
 
     def stored_manifests(self, entity: str, ingestion_date: date, names: Iterable[str] | None = None) -> list[Manifest]:
-        """The same whatever is wrong with them, for a repair. Raises: BadManifest where one has no batch's name."""
+        """Return the same manifests unchecked, for a repair. Raises: BadManifest where a name is not a batch id."""
         folder = batches_path(entity, ingestion_date) + "/"
         listed = self.names(folder) if names is None else sorted(name for name in names if name.startswith(folder))
         wanted = [name for name in listed if name.endswith(".json")]
@@ -146,20 +149,20 @@ class RawStore:
 def deliver(
     store: RawStore, entity: str, ingestion_date: date, batch_id: str, created_at: datetime, parts: Iterable[Part]
 ) -> Manifest:
-    """Write a batch: its data files, then the manifest that makes them visible. Returns the manifest that holds.
+    """Write a batch: its data files, then the manifest that makes them visible. Returns the manifest that counts.
 
-    Each part is written before the next is asked for, so that an iterator never holds more than one in memory.
-    Repeating a delivery, or two at once, is safe: the first manifest written wins and later ones change nothing.
+    Each part is written before the next one is read, so only one part of an iterator is in memory.
+    A delivery may be repeated or run twice at once: the first manifest written wins and later ones change nothing.
 
     Raises:
-        FileExistsError: a data file of that name holds other bytes. Name parts by their content where these may vary.
+        FileExistsError: a data file of that name has other content. Name parts by their content if it may vary.
     """
     folder = day_path(entity, ingestion_date)
     files = []
     for part in parts:
         name = f"batch_{batch_id}{part.suffix}"
         if not store.create(f"{folder}/{name}", part.payload) and store.read(f"{folder}/{name}") != part.payload:
-            raise FileExistsError(f"{folder}/{name} stands in RAW with other bytes; RAW is never overwritten")
+            raise FileExistsError(f"{folder}/{name} is in RAW with other content; RAW is never overwritten")
         digest = hashlib.sha256(part.payload).hexdigest()
         files.append(RawFile(name=name, bytes=len(part.payload), sha256=digest, records=part.records))
     manifest = Manifest(
@@ -169,7 +172,7 @@ def deliver(
 
 
 def publish(store: RawStore, manifest: Manifest) -> Manifest:
-    """Write a manifest, which makes its files visible. Returns the one that holds: the first of its batch."""
+    """Write a manifest, which makes its files visible. Returns the manifest that counts: the first of its batch."""
     path = f"{batches_path(manifest.entity, manifest.ingestion_date)}/{manifest.batch_id}.json"
     if not store.create(path, manifest.model_dump_json(indent=1, exclude_none=True).encode()):
         return stored_manifest(path, store.read(path), manifest.entity, manifest.ingestion_date)
@@ -177,7 +180,7 @@ def publish(store: RawStore, manifest: Manifest) -> Manifest:
 
 
 def supersede(store: RawStore, old: Manifest, files: Iterable[RawFile]) -> Manifest:
-    """Write a manifest of these files in the place of another one. Returns the one that holds: the first to do so.
+    """Write a manifest of these files that supersedes `old`. Returns the manifest that counts: the first that does so.
 
     Its batch sorts next to the old one, so that no other record changes its place in the total order.
     """
@@ -198,9 +201,9 @@ def supersede(store: RawStore, old: Manifest, files: Iterable[RawFile]) -> Manif
 
 
 def withdraw(store: RawStore, entity: str, ingestion_date: date, batch_id: str) -> Manifest:
-    """Let a batch count as never delivered: a manifest that supersedes it and names no files. Safe to repeat.
+    """Withdraw a batch by a manifest that supersedes it and names no files. Safe to repeat.
 
-    Its files stay where they are, and so does its manifest, which need not be readable.
+    The batch then counts as never delivered. Its files and its manifest stay; the manifest need not be readable.
 
     Returns: the manifest of the withdrawal.
 
@@ -214,27 +217,28 @@ def withdraw(store: RawStore, entity: str, ingestion_date: date, batch_id: str) 
 
 
 def ingested_batch_ids(entity: str, ingestion_date: date) -> Iterator[str]:
-    """The batches in which the ingestion delivers a day of an API, the first first: each follows a withdrawn one."""
+    """Yield the batch ids that the ingestion uses for a day of an API. It takes the next one after each withdrawal."""
     day_end = datetime.combine(ingestion_date + timedelta(days=1), datetime.min.time(), UTC)
     yield ulid(day_end, "ingest", entity)
     yield from (ulid(day_end, "ingest", entity, str(number)) for number in count(2))
 
 
 def complete(store: RawStore, entity: str, ingestion_date: date) -> None:
-    """Say that the day's delivery is complete: what the sensors wait for."""
+    """Mark the day's delivery as complete. The sensors wait for this."""
     store.create(f"{day_path(entity, ingestion_date)}/{SUCCESS}", b"")
 
 
 def is_complete(store: RawStore, entity: str, ingestion_date: date) -> bool:
+    """Return whether the day's delivery is complete."""
     return store.exists(f"{day_path(entity, ingestion_date)}/{SUCCESS}")
 
 
 def batch_ids(store: RawStore, entity: str, ingestion_date: date) -> set[str]:
-    """The batches whose manifests stand in the day's folder, by their names alone."""
+    """Return the batches that have a manifest in the day's folder. Only the names of manifests are read."""
     names = store.names(batches_path(entity, ingestion_date) + "/")
     return {name.rpartition("/")[2].removesuffix(".json") for name in names}
 
 
 def join_pages(pages: list[bytes]) -> bytes:
-    """API pages as one JSON array, each page's bytes as received."""
+    """Return API pages as one JSON array, with the bytes of each page as received."""
     return b"[" + b",".join(pages) + b"]"

@@ -1,9 +1,9 @@
 """A release: one folder of the workspace with the jobs' wheel, their scripts and their locked requirements.
 
-Its version names the commit. A release never changes once it is there, so deploying, promoting and rolling back are one
-step: put the folder there, and name its version in RETAILFLOW_RELEASE_FILE, which new DAG runs follow.
+Its version names the commit. A release never changes, so deploying, promoting and rolling back are the same step:
+upload the folder, and write its version to the file that RETAILFLOW_RELEASE_FILE names. New DAG runs follow that file.
 
-The build of the wheel reads `version()` from this file, so it imports nothing but the standard library.
+The build of the wheel reads `version()` from this file, so the file imports only the standard library.
 """
 
 import os
@@ -20,17 +20,17 @@ FILE_VARIABLE = "RETAILFLOW_RELEASE_FILE"
 
 
 def of_commit(commit: str) -> str:
-    """The version that names a commit, given its hexadecimal digits."""
+    """Return the version that names a commit, given its hexadecimal digits."""
     return f"{BASE}+g{commit[:12]}"
 
 
 class ReleaseError(RuntimeError):
-    """No release is named, or the code belongs to another one; the message says what to do."""
+    """No release is named, or the code belongs to another release. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """Where the files of one release are in the workspace."""
+    """One release, with the paths of its files in the workspace."""
 
     version: str
 
@@ -40,7 +40,7 @@ class Release:
 
     @property
     def requirements(self) -> str:
-        """The wheel and all that it imports, each with its hash."""
+        """The file that lists the wheel and all its dependencies, each with its hash."""
         return f"{self.folder}/requirements.txt"
 
     @property
@@ -48,16 +48,17 @@ class Release:
         return f"{self.folder}/retailflow-{self.version}-py3-none-any.whl"
 
     def script(self, name: str) -> str:
+        """Return the path of an entry script."""
         return f"{self.folder}/spark_jobs/{name}.py"
 
 
 def version() -> str:
-    """The version of a wheel that is being built."""
+    """Return the version of the wheel that is being built."""
     return os.environ.get(VARIABLE, BASE)
 
 
 def newest() -> str:
-    """The release that new DAG runs take. Raises: ReleaseError where none is named."""
+    """Return the version of the release that new DAG runs use. Raises: ReleaseError where none is named."""
     path = os.environ.get(FILE_VARIABLE)
     try:
         return Path(path or "").read_text().strip()
@@ -69,15 +70,15 @@ def newest() -> str:
 
 
 def chosen() -> Release:
-    """The release of this process: that of the DAG run whose task it carries out, else the newest."""
+    """Return the release of this process: the release of its DAG run, else the newest."""
     return Release(os.environ.get(VARIABLE) or newest())
 
 
 def installed() -> str:
-    """The release that the running code comes from; `BASE` in a checkout."""
+    """Return the version of the release that the running code comes from; `BASE` in a checkout."""
     try:
         return metadata.version("retailflow")
-    except metadata.PackageNotFoundError:  # a checkout that is on the path without being installed
+    except metadata.PackageNotFoundError:  # a checkout on the path that is not installed
         return BASE
 
 
@@ -91,5 +92,5 @@ def refuse_other(wanted: str) -> str:
     return wanted
 
 
-if __name__ == "__main__":  # a workflow asks for the version of a commit, before anything is installed
+if __name__ == "__main__":  # a CI workflow needs the version of a commit before anything is installed
     print(of_commit(sys.argv[1]))

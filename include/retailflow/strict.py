@@ -1,17 +1,17 @@
-"""What all settings have in common: how their YAML is read, and that unknown keys are refused by a sentence that names
-the keys there are.
-"""
+"""The base of all settings: how their YAML is read, and an error for unknown keys that names the allowed keys."""
 
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
-# The one in C reads them in a tenth of the time, and the DAG processor reads them at every parse.
+# The loader in C is ten times faster, and the DAG processor reads the settings at every parse.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Strict(BaseModel):
+    """An immutable model that refuses unknown keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")

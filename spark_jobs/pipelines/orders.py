@@ -1,4 +1,4 @@
-"""Orders as a declarative pipeline: what open-source Spark and Databricks both run. SILVER is in the file beside it."""
+"""Orders as a declarative pipeline: the part for open-source Spark and Databricks. SILVER is in the other two files."""
 
 from pyspark import pipelines as dp
 

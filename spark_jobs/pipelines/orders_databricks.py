@@ -1,6 +1,6 @@
-"""SILVER of orders by AUTO CDC, and what the contract expects. Only Databricks runs this file: open source has neither.
+"""SILVER of orders by AUTO CDC, with expectations. Only Databricks runs this file: open source supports neither.
 
-The rules are not said here: a row breaks those that `validate` found, and its record is in quarantine.
+The rules are not repeated here: the expectations test the violations that `validate` found. Quarantine has the records.
 """
 
 from pyspark import pipelines as dp

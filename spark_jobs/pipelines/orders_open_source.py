@@ -1,4 +1,4 @@
-"""SILVER of orders without AUTO CDC and expectations: a materialized view, and the account of the files to look at."""
+"""SILVER of orders without AUTO CDC and expectations: two materialized views, `silver` and the counts of `files`."""
 
 from pyspark import pipelines as dp
 

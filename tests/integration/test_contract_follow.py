@@ -102,10 +102,10 @@ def test_a_gold_table_that_other_code_built_is_built_anew_though_no_source_has_c
     refresh(tables, contract)
     tables.spark.sql(f"UPDATE {tables.path(contract.table.name)} SET captured_amount = 5, difference_amount = -5")
     assert refresh(tables, contract).rows_written == 0
-    assert "built anew" not in capsys.readouterr().out
+    assert "is rebuilt" not in capsys.readouterr().out
     monkeypatch.setattr(gold, "built_with", lambda layer, table: "of tomorrow")
     assert refresh(tables, contract).rows_written == 1
-    said = "payment_reconciliation is built anew, for another contract or code, or an audit: all of it is compared"
+    said = "payment_reconciliation is rebuilt for a changed contract or code, or after an audit: all of it is compared"
     assert said in capsys.readouterr().out
     assert [str(row.captured_amount) for row in tables.read(contract.table.name).collect()] == ["1.0000"]
     assert refresh(tables, contract).rows_written == 0

@@ -103,7 +103,7 @@ def test_a_file_that_lacks_or_retypes_what_is_required_fails_its_day_which_stays
     with pytest.raises(BadFile) as failure:
         load(tables, raw, "inventory", "2")
     assert str(failure.value) == (
-        f"{file} has recorded_at as int64; the contract requires it as TIMESTAMP. If the source is to stay so, change "
+        f"{file} has recorded_at as int64; the contract requires it as TIMESTAMP. If the source keeps this, change "
         f"the contract. Have it delivered again as a new batch, and withdraw this one: inventory 2026-01-15 {batch}."
     )
     assert everything(tables, "bronze.inventory") == before

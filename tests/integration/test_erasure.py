@@ -177,7 +177,7 @@ def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table
     assert "left alone: browser " + hashlib.sha256(b"A-BOTH").hexdigest() in said
     assert found_in(workspace, module_raw) == found
     assert find(module_tables, jobs, confirm="0" * 12) == {}
-    assert "The numbers are others than those that were confirmed" in capsys.readouterr().out
+    assert "The numbers differ from those that were confirmed" in capsys.readouterr().out
     code = said.rpartition("confirm = ")[2].strip()
     assert find(module_tables, jobs, confirm=code) == {
         "clickstream": {str(day): 5 for day in DAYS},

@@ -104,7 +104,7 @@ def test_a_record_that_breaks_the_contract_is_quarantined_with_its_reasons(spark
         ({"lines": [LINE | {"product_id": None}]}, ["lines[].product_id is missing"]),
         ({"lines": [LINE | {"quantity": 0}]}, ["a line has quantity 0"]),
         ({"lines": [LINE | {"quantity": -1, "tax_amount": "0.10"}]}, [
-            "the tax of a line has not the sign of its quantity"
+            "the tax of a line does not have the sign of its quantity"
         ]),
         ({"lines": [LINE | {"quantity": -1, "tax_amount": "-0.10", "discount_amount": "0"}]}, []),
     ],

@@ -59,7 +59,7 @@ def _tables(days: int) -> dict[str, list[dict[str, Any]]]:
     ]
     drift = {"name": "products", "ingestion_date": LAST, "column": "colour", "kind": "added"}
     audit = {"audit": "customer_sk_resolves", "name": "fact_sales", "is_blocking": True, "broken_count": 12}
-    audit |= {"sentence": "rows have a customer_sk that gold.dim_customer has not", "databricks_run_id": "881"}
+    audit |= {"sentence": "rows have a customer_sk that gold.dim_customer does not have", "databricks_run_id": "881"}
     versions = {contract.table.name: days for contract in gold_tables()} | {"gold.fact_sales": days - 1}
     return {
         run_log.RUNS: runs,

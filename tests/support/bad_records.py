@@ -181,8 +181,8 @@ CASES = [
     bad("cut line", "payments", '{"payment_event_id": "E1", "amou', NOT_JSON),
     good("unknown field", "payments", {"tier": {"a": 1}}, payment_event_id="E1"),
     # CSV.
-    bad("stray quote", "stores", 'S"1,Ulm', "the row has a quote where none may stand"),
-    bad("other number of fields", "stores", "S1,Ulm", "the row has another number of fields than the header"),
+    bad("stray quote", "stores", 'S"1,Ulm', "the row has a quote where none is allowed"),
+    bad("other number of fields", "stores", "S1,Ulm", "the row has a different number of fields than the header"),
     good("quoted line break", "stores", {"city": 'Ulm,\n"Mitte"'}, city='Ulm,\n"Mitte"'),
     # Time zones.
     bad("unknown time zone", "stores", {"timezone": "Factory"},

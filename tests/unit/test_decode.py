@@ -316,7 +316,7 @@ def test_a_required_field_that_a_file_of_many_records_lacks_fails_it_and_no_name
     with pytest.raises(BadFile) as failure:
         records(file_of(form, "b", "A_ID", count=100), form, REQUIRED_A, OPTIONAL_B)
     assert str(failure.value) == (
-        "lacks a, which the contract requires, in all its records. If the source is to stay so, change the contract"
+        "lacks a, which the contract requires, in all its records. If the source keeps this, change the contract"
     )
     rows = records(file_of(form, "b", "A_ID", count=99), form, REQUIRED_A, OPTIONAL_B)
     assert {(row["a"], row["_corrupt_record"], row["_missing_fields"]) for row in rows} == {(None, None, "a")}
@@ -353,12 +353,12 @@ def test_csv_columns_are_found_by_their_trimmed_names_and_unknown_ones_are_rescu
 @pytest.mark.parametrize(
     ("row", "kept", "reason"),
     [
-        (b"1,2,3", "1,2,3", "the row has another number of fields than the header"),
-        (b"1", "1", "the row has another number of fields than the header"),
-        (b'"2"50.00,1', '"2"50.00,1', "the row has a quote where none may stand"),
-        (b'1,a"b', '1,a"b', "the row has a quote where none may stand"),
-        (b'1, "b"', '1, "b"', "the row has a quote where none may stand"),
-        (b'"open,1', '"open,1', "the row has a quote where none may stand"),
+        (b"1,2,3", "1,2,3", "the row has a different number of fields than the header"),
+        (b"1", "1", "the row has a different number of fields than the header"),
+        (b'"2"50.00,1', '"2"50.00,1', "the row has a quote where none is allowed"),
+        (b'1,a"b', '1,a"b', "the row has a quote where none is allowed"),
+        (b'1, "b"', '1, "b"', "the row has a quote where none is allowed"),
+        (b'"open,1', '"open,1', "the row has a quote where none is allowed"),
         (b"1,caf\xe9", "1,caf\\xe9", NOT_UTF8),
         (b'1,"x\xff,"', '1,"x\\xff,"', NOT_UTF8),
     ],

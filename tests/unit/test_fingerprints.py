@@ -10,6 +10,7 @@ import retailflow_spark
 from retailflow import fingerprints
 from retailflow.contracts import entity, gold_table
 from retailflow.contracts.model import Check
+from retailflow_spark.job.run_log import built_with
 
 PACKAGE = Path(retailflow_spark.__file__).parent
 ORDERS, MART = entity("orders"), gold_table("daily_revenue_mart")
@@ -65,3 +66,10 @@ def test_a_rule_changes_silver_and_a_description_nothing():
     columns = tuple(replace(column, description="other") for column in ORDERS.silver.columns)
     told = replace(ORDERS, silver=replace(ORDERS.silver, columns=columns, description="other"))
     assert fingerprints.of_silver(told, PACKAGE) == fingerprints.of_silver(ORDERS, PACKAGE)
+
+
+@pytest.mark.parametrize("layer", ["bronze", "silver"])
+def test_a_run_records_the_code_of_the_whole_package(layer):
+    make = {"bronze": fingerprints.of_bronze, "silver": fingerprints.of_silver}[layer]
+    assert built_with(layer, ORDERS) == make(ORDERS, PACKAGE) != make(ORDERS, PACKAGE / "job")
+    assert built_with("gold", MART) == fingerprints.of_gold(MART, PACKAGE)

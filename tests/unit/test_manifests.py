@@ -87,9 +87,9 @@ def test_a_manifest_that_cannot_be_read_fails_the_day_and_is_named(payload, why)
     ("changed", "why"),
     [
         ({"batch_id": None}, "is not a manifest (batch_id: "),
-        ({"batch_id": OTHER}, "says another batch_id than its name"),
-        ({"entity": SECRET}, "says another feed or date than its folder"),
-        ({"ingestion_date": "2026-01-16"}, "says another feed or date than its folder"),
+        ({"batch_id": OTHER}, "has a different batch_id than its name"),
+        ({"entity": SECRET}, "has a different feed or date than its folder"),
+        ({"ingestion_date": "2026-01-16"}, "has a different feed or date than its folder"),
         ({"ingestion_date": SECRET}, "(ingestion_date: "),
         ({"created_at": SECRET}, "(created_at: "),
         ({"created_at": "2026-01-16T00:30:00"}, "(created_at: "),

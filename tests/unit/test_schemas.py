@@ -68,7 +68,8 @@ def test_exactly_the_bad_records_of_a_day_are_refused(name):
 
 def test_a_rule_that_compares_fields_is_described_in_words():
     assert schema(entity("store_sales"))["$comment"] == (
-        "Refused too where discount_amount has not the sign of quantity; tax_amount has not the sign of quantity."
+        "Refused too where discount_amount does not have the sign of quantity; "
+        "tax_amount does not have the sign of quantity."
     )
     assert "$comment" not in schema(entity("stores"))
 

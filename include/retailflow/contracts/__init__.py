@@ -1,4 +1,4 @@
-"""The data contracts (ODCS 3.1): one YAML file an entity and a GOLD table, and what derives from them.
+"""The data contracts (ODCS 3.1): one YAML file per feed and per GOLD table. Tables and checks derive from them.
 
 >>> entity("orders").silver.name
 'silver.orders'
@@ -23,7 +23,7 @@ _Contract = TypeVar("_Contract", EntityContract, GoldContract)
 
 
 def contract_files() -> list[Traversable]:
-    """The contract files, by name; readable from a wheel as from a checkout."""
+    """Return the contract files in order of name, from a wheel or a checkout."""
     found = (item for item in files(__name__).iterdir() if item.name.endswith(".odcs.yaml"))
     return sorted(found, key=lambda item: item.name)
 
@@ -35,19 +35,20 @@ def _all() -> dict[str, EntityContract | GoldContract]:
 
 
 def entities() -> tuple[EntityContract, ...]:
+    """Return the contracts of all feeds."""
     return tuple(contract for contract in _all().values() if isinstance(contract, EntityContract))
 
 
 @cache
 def gold_tables() -> tuple[GoldContract, ...]:
-    """Each after those that it is built from."""
+    """Return the contracts of the GOLD tables. Each one comes after the tables that it is built from."""
     found = {contract.table.name: contract for contract in _all().values() if isinstance(contract, GoldContract)}
     order = TopologicalSorter({name: contract.sources for name, contract in found.items()}).static_order()
     return tuple(found[name] for name in order if name in found)
 
 
 def built_from(names: Iterable[str]) -> list[GoldContract]:
-    """The GOLD tables built from these tables, directly or not."""
+    """Return the GOLD tables that are built from these tables, directly or indirectly."""
     found, size = set(names), -1
     while size < len(found):
         size = len(found)
@@ -56,20 +57,22 @@ def built_from(names: Iterable[str]) -> list[GoldContract]:
 
 
 def entity(name: str) -> EntityContract:
-    """Raises: ValueError, naming the entities there are."""
+    """Return the contract of a feed. Raises: ValueError, which names the known feeds."""
     return _named(name, entities(), "entity")
 
 
 def gold_table(name: str) -> GoldContract:
-    """Raises: ValueError, naming the GOLD tables there are."""
+    """Return the contract of a GOLD table. Raises: ValueError, which names the known GOLD tables."""
     return _named(name, gold_tables(), "GOLD table")
 
 
 @cache
 def reserved_ids(reference: str) -> tuple[str, ...]:
-    """The ids that a column, such as `stores.store_id`, keeps for fixed members: to refer to one means `unknown`.
+    """Return the ids that a column, for example `stores.store_id`, reserves for fixed members.
 
-    Raises: ValueError where there is no such column.
+    A record that refers to a reserved id refers to the member `unknown`.
+
+    Raises: ValueError where no contract describes the column.
     """
     feed, _, name = reference.partition(".")
     for column in entity(feed).feed_columns:
@@ -79,13 +82,13 @@ def reserved_ids(reference: str) -> tuple[str, ...]:
 
 
 def table(name: str) -> Table:
-    """Return the table of a `schema.table` name, of any layer. Raises: ValueError where no contract describes it."""
+    """Return the table named `schema.table`, of any layer. Raises: ValueError where no contract describes it."""
     return next(one for one in contract_of(name).tables if one.name == name)
 
 
 @cache
 def contract_of(name: str) -> EntityContract | GoldContract:
-    """Return the contract that describes a table. Raises: ValueError where there is none."""
+    """Return the contract that describes a table. Raises: ValueError where no contract does."""
     for contract in _all().values():
         if any(one.name == name for one in contract.tables):
             return contract

@@ -1,4 +1,4 @@
-"""Table DDL derived from contracts: names, types, comments, keys, partitions, row checks."""
+"""Derive the DDL of tables from contracts: names, types, comments, keys, partitions, row checks."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -7,26 +7,26 @@ from hashlib import md5
 
 from retailflow.contracts.model import Column, Table
 
-CONTRACT = "retailflow.contract"  # the property with the digest of the contract that the table follows
+CONTRACT = "retailflow.contract"  # the table property with the digest of the contract that the table follows
 DELETION_VECTORS = "delta.enableDeletionVectors"
 _CONSTRAINT = "delta.constraints."
 _PROPERTIES = {
-    # Change feeds and published versions are read by their number: a feed may rest for long, and then go on.
+    # Change feeds and published versions are read by version number. A feed may pause for a long time and then resume.
     "delta.logRetentionDuration": "interval 365 days",
-    # Every state of a table names the runs that replaced a day of it; without an end they were ever more.
+    # The table state records each run that replaced a day. Without a limit these records would grow without end.
     "delta.setTransactionRetentionDuration": "interval 30 days",
-    # Databricks may have them by default. A query of a table that has them asks twice for its files, and a MERGE needs
-    # twice as many Spark jobs; upkeep switches them on where files have become large (maintenance.py).
+    # Databricks may enable them by default. With them, a query lists the table's files twice and a MERGE needs twice as
+    # many Spark jobs. Upkeep enables them for tables that have become large (maintenance.py).
     DELETION_VECTORS: "false",
 }
-# Of tables that are merged into: GOLD reads what changed.
+# For tables that a MERGE changes: GOLD reads their change feeds.
 _MERGED = {"delta.enableChangeDataFeed": "true"}
-# Of those that each task appends to: every tenth append would cost three times as much as another.
+# For tables that each task appends to: by default every tenth append writes a checkpoint and costs three times as much.
 _APPENDED = {"delta.checkpointInterval": "50"}
 
 
 def create_table(table: Table, path: str) -> str:
-    """`CREATE TABLE IF NOT EXISTS` for Delta. The key is informational: stored as a property that tools can read."""
+    """Return `CREATE TABLE IF NOT EXISTS` for Delta. The key is only informational: a property that tools can read."""
     columns = ",\n  ".join(column_definition(column) for column in table.columns)
     partition = f"\nPARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
     constraints = {f"{_CONSTRAINT}{check.name}": check.expression for check in table.checks}
@@ -38,12 +38,13 @@ def create_table(table: Table, path: str) -> str:
 
 
 def digest(table: Table) -> str:
-    """What a table is by its contract: columns, comments, partition, properties, row checks."""
+    """Return the digest of a table's definition: columns, comments, partition, properties, row checks."""
     said = [table.columns, table.description, table.partition, table.checks, sorted(properties(table).items())]
     return md5(repr(said).encode()).hexdigest()
 
 
 def properties(table: Table) -> dict[str, str]:
+    """Return the Delta properties of a table."""
     return {
         **_PROPERTIES,
         **(_MERGED if table.name.startswith(("silver.", "gold.")) else {}),
@@ -56,7 +57,7 @@ def properties(table: Table) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Present:
-    """A table as it is: its columns with type, whether they may be null and comment; its partition and properties."""
+    """A table as it exists now. Each column has its type, whether it may be null, and its comment."""
 
     columns: Mapping[str, tuple[str, bool, str]]
     partition: tuple[str, ...]
@@ -64,11 +65,11 @@ class Present:
 
 
 def alterations(table: Table, path: str, present: Present) -> list[str]:
-    """The statements after which the table is what its contract says, but for new row checks (`new_constraints`).
+    """Return the statements that bring a table up to date with its contract, except new row checks (`new_constraints`).
 
-    A column that the contract does not have any more stays, and may be null.
+    A column that is no longer in the contract stays and becomes nullable.
 
-    Raises: ValueError where the table cannot become that without being written anew.
+    Raises: ValueError where the table would have to be rewritten.
     """
     wanted = {f"{_CONSTRAINT}{check.name}": check.expression for check in table.checks}
     statements = [
@@ -91,13 +92,13 @@ def alterations(table: Table, path: str, present: Present) -> list[str]:
     changed = {
         name: value
         for name, value in properties(table).items()
-        if present.properties.get(name) != value and name != DELETION_VECTORS  # upkeep's to decide, once
+        if present.properties.get(name) != value and name != DELETION_VECTORS  # only upkeep sets it, and only once
     }
     return [*statements, *([f"ALTER TABLE {path} SET TBLPROPERTIES ({_listed(changed)})"] if changed else [])]
 
 
 def new_constraints(table: Table, path: str, present: Present) -> list[str]:
-    """The statements that add the row checks which the table does not have as the contract says them."""
+    """Return the statements that add the row checks that the table lacks or has with another condition."""
     return [
         f"ALTER TABLE {path} ADD CONSTRAINT {check.name} CHECK ({check.expression})"
         for check in table.checks
@@ -110,7 +111,7 @@ def _changed(column: Column, path: str, found: tuple[str, bool, str], table: str
     statements = []
     if kind != simple_type(column.type):
         if not _is_wider(column.type, kind):
-            raise ValueError(f"{table}.{column.name} is {kind}, and {column.type} does not hold all of its values")
+            raise ValueError(f"{table}.{column.name} is {kind}, and {column.type} cannot hold all of its values")
         statements += [
             f"ALTER TABLE {path} SET TBLPROPERTIES ('delta.enableTypeWidening' = 'true')",
             f"ALTER TABLE {path} ALTER COLUMN {column.name} TYPE {column.type}",
@@ -121,12 +122,12 @@ def _changed(column: Column, path: str, found: tuple[str, bool, str], table: str
 
 
 def simple_type(kind: str) -> str:
-    """A type as Spark writes it: lower case, short names, no spaces."""
+    """Return a type as Spark writes it: lower case, short names, no spaces."""
     return re.sub(r"\s", "", kind).lower()
 
 
 def _is_wider(kind: str, before: str) -> bool:
-    """Whether Delta can let a column have a type without writing its files anew."""
+    """Return whether Delta can widen a column to this type without rewriting its files."""
     if (before, simple_type(kind)) == ("int", "bigint"):
         return True
     new, old = (re.fullmatch(r"decimal\((\d+),(\d+)\)", one) for one in (simple_type(kind), before))
@@ -137,10 +138,10 @@ def _is_wider(kind: str, before: str) -> bool:
 
 
 def _statistics(table: Table) -> dict[str, str]:
-    """The columns whose least and greatest values Delta keeps for each file: where some are personal, the others alone.
+    """Return the property that names the columns whose minimum and maximum Delta records for each file.
 
-    The log keeps them for as long as itself, which is longer than a person's data may stay. In BRONZE anything may
-    stand in any field.
+    In a table with personal columns these are the other columns only: the Delta log keeps the values longer than
+    personal data may be kept. In BRONZE any received field may contain personal data.
     """
     if not any(column.strictest for column in table.columns):
         return {}
@@ -158,10 +159,10 @@ def _statistics(table: Table) -> dict[str, str]:
 
 
 def add_columns(table: Table, path: str, present: Collection[str]) -> str:
-    """`ALTER TABLE` for the columns that are not among those present, each where the contract has it."""
+    """Return `ALTER TABLE` that adds the absent columns, each at its position in the contract."""
     places = zip(table.columns, ("FIRST", *(f"AFTER {column.name}" for column in table.columns)), strict=False)
     added = (
-        f"{column_definition(replace(column, required=False))} {place}"  # its old rows have none
+        f"{column_definition(replace(column, required=False))} {place}"  # existing rows have no value
         for column, place in places
         if column.name not in present
     )
@@ -169,9 +170,9 @@ def add_columns(table: Table, path: str, present: Collection[str]) -> str:
 
 
 def create_view(table: Table, path: str, query: str, digest: str) -> str:
-    """`CREATE OR REPLACE VIEW` with the comments of the contract, for a query that has the table's columns in order.
+    """Return `CREATE OR REPLACE VIEW` with the comments of the contract. The query has the table's columns, in order.
 
-    The digest is kept as the property `digest`.
+    The view stores the digest as its property `digest`.
     """
     columns = ", ".join(f"{column.name} COMMENT {_text(column.description)}" for column in table.columns)
     properties = f"TBLPROPERTIES ('digest' = {_text(digest)})"
@@ -179,6 +180,7 @@ def create_view(table: Table, path: str, query: str, digest: str) -> str:
 
 
 def column_definition(column: Column) -> str:
+    """Return the definition of a column for `CREATE TABLE`: name, type, nullability, comment."""
     return f"{column.name} {column.type}{' NOT NULL' if column.required else ''} COMMENT {_text(column.description)}"
 
 

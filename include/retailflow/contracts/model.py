@@ -1,4 +1,4 @@
-"""What a contract says, as plain values: columns, keys, checks, and the tables of each layer that follow from them."""
+"""The content of a contract as plain values: columns, keys, checks, and the tables of each layer derived from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,17 +6,22 @@ from datetime import time
 from functools import cached_property
 from typing import Any
 
-CLASSIFICATIONS = ("restricted", "confidential", "internal", "public")  # from what few may see to what anybody may
+CLASSIFICATIONS = ("restricted", "confidential", "internal", "public")  # the strictest first
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, or a field inside one. `type` is Spark SQL's; nested fields stand in `fields`.
+    """A column of a table, or a field inside a column.
 
-    `minimum` and `maximum` are numbers; of a date or moment `minimum` is the earliest that is plausible, and `latest`
-    an interval of Spark SQL, which begins when the batch was made. `reserved` are ids that a key may not have;
-    `references` names the column that an id refers to, as `stores.store_id`. `placeholders` are what a source writes
-    instead of an id that it does not know; more than `most_records` of one id are not those of a person.
+    Attributes:
+        type: a type of Spark SQL.
+        minimum, maximum: numbers. For a date or moment, `minimum` is the earliest plausible value.
+        latest: for a date or moment, a Spark SQL interval from the creation of the batch to the latest plausible value.
+        reserved: ids that a key must not have.
+        references: the column that an id refers to, for example `stores.store_id`.
+        placeholders: texts that a source writes where it does not know the id.
+        most_records: an id with more records than this does not belong to a person.
+        fields: the fields of a nested column.
     """
 
     name: str
@@ -44,34 +49,34 @@ class Column:
 
     @property
     def is_nested(self) -> bool:
-        """Whether its value is an object or an array."""
+        """Whether the value is an object or an array."""
         return self.is_array or bool(self.fields)
 
     @property
     def strictest(self) -> str | None:
-        """The strictest classification of the column and of what is inside it."""
+        """The strictest classification of the column and of its nested fields."""
         found = {self.classification, *(field.strictest for field in self.fields)}
         return next((kind for kind in CLASSIFICATIONS if kind in found), None)
 
 
 @dataclass(frozen=True)
 class Check:
-    """A condition every row must meet: a boolean Spark SQL expression, and the sentence said where it is not met."""
+    """A condition that every row must meet: a boolean Spark SQL expression, and the reason to report otherwise."""
 
     name: str
     expression: str
     reason: str
 
 
-# How long files of older versions stay, unless a contract's slaProperties have a `versionRetention`. Their `retention`
-# is another thing: how long records are kept.
+# How long files of older versions are kept, unless the slaProperties of a contract have a `versionRetention`.
+# The property `retention` is different: it says how long records are kept.
 VERSION_RETENTION_DAYS = 30
-_LEAST_RETENTION_DAYS = 7  # a running job may read files that are already replaced, or write some not yet committed
+_LEAST_RETENTION_DAYS = 7  # a running job may read replaced files, or write files that it has not committed yet
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it is to be created. `name` is `schema.table`; the catalog belongs to the environment."""
+    """The definition of a table. `name` is `schema.table`; the environment adds the catalog."""
 
     name: str
     description: str
@@ -79,7 +84,7 @@ class Table:
     key: tuple[str, ...]
     partition: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
-    warnings: tuple[Check, ...] = ()  # a row that breaks one is published and reported
+    warnings: tuple[Check, ...] = ()  # a row that breaks a warning is published and reported
     retention_days: int = VERSION_RETENTION_DAYS
 
     @property
@@ -88,13 +93,13 @@ class Table:
 
     @property
     def value_names(self) -> list[str]:
-        """The columns that say something of the row's subject, not of where its record came from."""
+        """The columns that describe the subject of the row, without those that describe the origin of its record."""
         lineage = {column.name for column in _LINEAGE}
         return [column.name for column in self.columns if column.name not in lineage]
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """The key and the partition: a merge looks for a row in the partition of its date alone (docs/adr/0005)."""
+        """The key and the partition: a merge looks for a row only in the partition of its date (docs/adr/0005)."""
         return tuple(dict.fromkeys((*self.key, *self.partition)))
 
 
@@ -104,13 +109,11 @@ _LINEAGE = (
     Column("_source_file", "STRING", "File of the record, below the RAW root.", required=True),
     Column("_position", "BIGINT", "Position of the record in its file, from 0.", required=True),
     Column("_ingested_at", "TIMESTAMP", "When the batch was delivered, from its manifest.", required=True),
-    Column(
-        "_record_md5", "STRING", "MD5 of the record's fields as received: tells a record sent again from a new one."
-    ),
+    Column("_record_md5", "STRING", "MD5 of the record's fields as received: equal for a record that is sent again."),
 )
-# After the version column, these order all records of a key: the last part of the total order.
+# The total order of the records of a key is the version column, then these columns.
 ORDER = ("ingestion_date", "_batch_id", "_source_file", "_position")
-PLACE = ("_source_file", "_position")  # of a record: its file in RAW, and its number in that file
+PLACE = ("_source_file", "_position")  # the place of a record: its file in RAW, and its position in that file
 
 
 @dataclass(frozen=True)
@@ -127,26 +130,26 @@ class EntityContract:
     keeps_versions: bool
     checks: tuple[Check, ...]
     silver: Table
-    erasure: str | None  # what becomes of a person's records: `remove`, `anonymise`; None where none are personal
+    erasure: str | None  # what an erasure does with a record: `remove` or `anonymise`; None without people
     available_by: time  # in UTC, of the day after the ingestion date
     document: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
 
     @cached_property
     def feed_columns(self) -> tuple[Column, ...]:
-        """The columns the source sends: those of SILVER that neither lineage nor a derived date adds."""
+        """The columns that the source sends: those of SILVER without lineage columns and derived dates."""
         lineage = {column.name for column in _LINEAGE}
         return tuple(c for c in self.silver.columns if c.name not in lineage and not c.date_of)
 
     @cached_property
     def bronze(self) -> Table:
-        """The feed as received: every field a string, a nested one its JSON text."""
+        """The BRONZE table: the feed as received. Every field is a string; a nested field is its JSON text."""
         received = (Column(c.name, "STRING", c.description, classification=c.strictest) for c in self.feed_columns)
         rest = (
             Column("_rescued_data", "STRING", "Fields the contract does not name, as a JSON object by path.",
                    classification="confidential"),
             Column("_corrupt_record", "STRING", "The raw text of a record that could not be read.",
                    classification="restricted"),
-            Column("_corrupt_reason", "STRING", "Why it could not."),
+            Column("_corrupt_reason", "STRING", "Why the record could not be read."),
             Column("_missing_fields", "STRING", "Fields that the whole file lacks, by path, comma-separated."),
         )  # fmt: skip
         description = f"{self.description} As received."
@@ -155,8 +158,9 @@ class EntityContract:
 
     @cached_property
     def quarantine(self) -> Table:
+        """The table of invalid records: reasons, the record as received, lineage."""
         columns = (
-            Column("reasons", "ARRAY<STRING>", "Why the record is not in SILVER, a sentence each.", required=True),
+            Column("reasons", "ARRAY<STRING>", "Why the record is not in SILVER, as sentences.", required=True),
             Column("record", "STRING", "The record as received.", required=True, classification="restricted"),
             *_LINEAGE,
         )
@@ -164,58 +168,60 @@ class EntityContract:
         return self._beside(f"quarantine.{self.name}", description, columns)
 
     def _beside(self, name: str, description: str, columns: tuple[Column, ...]) -> Table:
-        """A table that holds records by their place in RAW."""
+        """Return a table with one row per record. Its key is the record's place in RAW."""
         key, days = ("_source_file", "_position"), self.silver.retention_days
         return Table(name, description, columns, key, ("ingestion_date",), retention_days=days)
 
     @cached_property
     def versions(self) -> Table:
-        """One row per key and version: what SCD2 is built from. Only where the contract keeps versions."""
+        """The source of SCD2: one row per key and version. It exists only where the contract keeps versions."""
         key = (*self.silver.key, self.version_column)
         return replace(self.silver, name=f"silver.{self.name}_history", key=key,
                        description=f"{self.silver.description} Every version.")  # fmt: skip
 
     @property
     def silver_tables(self) -> tuple[Table, ...]:
-        """The tables that hold valid records."""
+        """The tables of valid records."""
         return (self.versions, self.silver) if self.keeps_versions else (self.silver,)
 
     @property
     def tables(self) -> tuple[Table, ...]:
+        """All tables of the feed."""
         return (self.bronze, self.quarantine, *self.silver_tables)
 
     @property
     def event_date(self) -> str | None:
-        """The partition of SILVER: a date that never changes for a key, so that a merge may prune by it."""
+        """The partition column of SILVER: a date that never changes for a key, so a merge can prune by it."""
         return self.silver.partition[0] if self.silver.partition else None
 
 
 @dataclass(frozen=True)
 class GoldContract:
-    """A GOLD table. `scope` are the columns whose values are recomputed together when a source changes."""
+    """A GOLD table. When a source changes, a run recomputes all rows that have the same `affected_keys`."""
 
     name: str
     version: str
     description: str
     owner: str
     sources: tuple[str, ...]
-    affected_keys: tuple[str, ...]  # the columns that name what a run recomputes
+    affected_keys: tuple[str, ...]  # columns of the table
     table: Table
     available_by: time  # in UTC, of the day after the ingestion date
     document: Mapping[str, Any] = field(repr=False, compare=False, hash=False)
 
     @property
     def affected_date(self) -> str | None:
-        """The date among the affected keys, if any. Rows are made of the same date of partitioned sources."""
+        """The date column among the affected keys, if any. A row is built from the same date of partitioned sources."""
         return next((c.name for c in self.table.columns if c.type == "DATE" and c.name in self.affected_keys), None)
 
     @property
     def tables(self) -> tuple[Table, ...]:
+        """The GOLD table alone."""
         return (self.table,)
 
 
 def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContract:
-    """Read one ODCS document. Raises: ValueError naming the file and what it lacks."""
+    """Return the contract of an ODCS document. Raises: ValueError, which names the file and the missing property."""
     try:
         settings = _custom(document)
         layout = replace(_table(document["schema"][0]), retention_days=_retention_days(document, file))
@@ -246,7 +252,7 @@ def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContra
 
 
 def _available_by(document: Mapping[str, Any], file: str) -> time:
-    """Raises: ValueError where no time in UTC is promised."""
+    """Return the promised time in UTC. Raises: ValueError where the contract promises none."""
     for item in document["slaProperties"]:
         if item["property"] == "timeOfAvailability" and item.get("unit") == "UTC":
             return time.fromisoformat(item["value"])
@@ -254,7 +260,7 @@ def _available_by(document: Mapping[str, Any], file: str) -> time:
 
 
 def _retention_days(document: Mapping[str, Any], file: str) -> int:
-    """Raises: ValueError where files would go too early."""
+    """Return the days that files of older versions are kept. Raises: ValueError where they are too few."""
     for item in document["slaProperties"]:
         if item["property"] == "versionRetention":
             if item.get("unit") != "d" or item["value"] < _LEAST_RETENTION_DAYS:
@@ -288,7 +294,7 @@ def _column(prop: Mapping[str, Any]) -> Column:
     options = prop.get("logicalTypeOptions", {})
     fields = tuple(_column(p) for p in prop.get("properties", prop.get("items", {}).get("properties", ())))
     spark_type = prop.get("physicalType")
-    if spark_type is None:  # a nested column says its type by its fields
+    if spark_type is None:  # the type of a nested column follows from its fields
         spark_type = f"STRUCT<{', '.join(f'{f.name}: {f.type}' for f in fields)}>"
         if prop["logicalType"] == "array":
             spark_type = f"ARRAY<{spark_type}>"

@@ -1,7 +1,7 @@
-"""Who sees restricted columns (docs/adr/0008).
+"""Masking of restricted columns (docs/adr/0008).
 
-The views of GOLD hide them. In BRONZE, SILVER and quarantine, policies of Unity Catalog hide every column that is not
-tagged as open. The jobs are exempt.
+The views of GOLD hide restricted columns. In BRONZE, SILVER and quarantine, policies of Unity Catalog hide every column
+that is not tagged as open. The jobs are exempt.
 """
 
 from retailflow.contracts.model import CLASSIFICATIONS, Column, Table
@@ -13,9 +13,9 @@ _UNCLASSIFIED = "internal"  # the tag of a column that its contract does not cla
 
 
 def masked(column: Column, expression: str, group: str | None) -> str:
-    """The expression, named as the column. Readers outside the group see NULL in a restricted column.
+    """Return the expression with the column's name. Readers outside the group see NULL in a restricted column.
 
-    Without a group all readers do.
+    If no group is given, all readers see NULL.
     """
     if column.strictest == RESTRICTED:
         is_member = f"is_account_group_member('{group}')" if group else "false"
@@ -24,19 +24,19 @@ def masked(column: Column, expression: str, group: str | None) -> str:
 
 
 def is_masked(table: Table) -> bool:
-    """Whether a policy masks the table's schema."""
+    """Return whether a policy masks the table's schema."""
     return table.name.partition(".")[0] in MASKED_SCHEMAS
 
 
 def classification_tag(catalog: str) -> str:
-    """The governed tag of a catalog's columns. It carries the catalog's name, because environments share an account."""
+    """Return the governed tag of a catalog's columns. It names the catalog, because environments share an account."""
     return f"{catalog}_classification"
 
 
 def masks(catalog: str, group: str) -> list[str]:
-    """The statements that create the functions and policies of the masked schemas. They need no table.
+    """Return the statements that create the functions and policies of the masked schemas. They need no table.
 
-    A policy hides a column until a tag opens it. So it also hides the columns of a table that was just created.
+    A policy hides a column until a tag opens it. So it also hides the columns of a new table.
 
     Args:
         group: its members see every column; the jobs must be among them.
@@ -54,10 +54,10 @@ def masks(catalog: str, group: str) -> list[str]:
 
 
 def classifications(table: Table) -> dict[str, str]:
-    """The value of the classification tag of each column.
+    """Return the value of the classification tag of each column.
 
-    Raises: ValueError for a restricted column with fields or elements. The mask is a VARIANT, which not every runtime
-    casts such a column to.
+    Raises: ValueError for a restricted column with fields or elements. Not every runtime can cast the mask, a VARIANT,
+    to a nested type.
     """
     found = {}
     for column in table.columns:
@@ -71,7 +71,7 @@ def classifications(table: Table) -> dict[str, str]:
 
 
 def tag_columns(table: Table, path: str, tag: str) -> list[str]:
-    """The statements that tag all columns of a table, one each: Databricks has none for several columns."""
+    """Return the statements that tag all columns of a table. Databricks needs one statement per column."""
     return [
         f"ALTER TABLE {path} ALTER COLUMN {name} SET TAGS ('{tag}' = '{value}')"
         for name, value in classifications(table).items()

@@ -1,6 +1,6 @@
-"""Environments: what differs between a laptop, dev, stg and prod, as one validated YAML file each, beside this module.
+"""Environments: the settings of a laptop, dev, stg and prod. Each has one validated YAML file in this folder.
 
-No file has a secret: a `*_secret` setting is the name of a secret in `secret_scope`, which the job that needs it reads.
+No file contains a secret: a `*_secret` setting is the name of a secret in `secret_scope`. Jobs read the secrets.
 """
 
 import os
@@ -17,14 +17,14 @@ from retailflow.strict import LOADER, Strict
 
 SELECTOR = "RETAILFLOW_ENV"
 
-SOURCES_VARIABLE = "RETAILFLOW_SOURCES_URL"  # where a laptop's simulated sources are, whose port is free to choose
+SOURCES_VARIABLE = "RETAILFLOW_SOURCES_URL"  # the origin of a laptop's simulated sources; their port can be chosen
 
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,128}$")]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\- ]{1,127}$")]
 
 
 class SettingsError(ValueError):
-    """A settings file, or the choice of one, is wrong; the message says which file, which key and what is allowed."""
+    """An environment is not chosen or its file is wrong. The message names the file, the key and the allowed values."""
 
 
 class ConnectionString(Strict):
@@ -44,10 +44,10 @@ Credential = Annotated[ConnectionString | ServicePrincipal, Field(discriminator=
 
 
 class Raw(Strict):
-    """The RAW container: where Spark reads it (`root`), and how the jobs themselves reach it.
+    """The RAW container: `root` is its URI for Spark; the jobs themselves reach it with a credential.
 
-    credential: of every job. It reads, lists and creates blobs, and cannot delete them.
-    eraser: of the erasure's jobs, which delete blobs. Without one, nobody can be erased.
+    credential: for every job. It can read, list and create blobs, but not delete them.
+    eraser: for the erasure jobs, which delete blobs. Without it no customer can be erased.
     """
 
     root: str = Field(pattern=r"^abfss?://[a-z0-9\-]{3,63}@[a-z0-9]{3,24}\.dfs\.core\.windows\.net$")
@@ -62,24 +62,24 @@ class Raw(Strict):
 class Source(Strict):
     """An API that we ingest from.
 
-    part_megabytes: the pages of a day are stored in files of this size, each read by a task of BRONZE. The ingestion
-        holds one in memory.
-    overlap_hours: the last hours of the day before are asked for again, since a record may become visible late.
+    part_megabytes: the size of the files that store the pages of a day. A Spark task of BRONZE reads each file. The
+        ingestion keeps one file in memory.
+    overlap_hours: the last hours of the day before are requested again, because a record may become visible late.
     """
 
     base_url: str = Field(pattern=r"^https?://[^\s?#]+[^\s?#/]$")
     token_secret: SecretName
-    part_megabytes: int = Field(default=64, ge=1, le=128)  # more than that BRONZE refuses
+    part_megabytes: int = Field(default=64, ge=1, le=128)  # BRONZE rejects larger files
     overlap_hours: int = Field(default=6, ge=0, le=24)
 
 
 class Sensor(Strict):
     poke_seconds: int = Field(ge=1)
-    timeout_hours: int = Field(ge=1, le=20)  # later, and tomorrow's run could not start
+    timeout_hours: int = Field(ge=1, le=20)  # with a longer wait, the next day's run could not start
 
 
 class Retries(Strict):
-    """Of an Airflow task. The delay doubles with each retry, up to `max_delay_seconds`."""
+    """Retries of an Airflow task. The delay doubles with each retry, up to `max_delay_seconds`."""
 
     count: int = Field(ge=1)
     delay_seconds: int = Field(ge=1)
@@ -87,7 +87,7 @@ class Retries(Strict):
 
 
 class Schedule(Strict):
-    """In UTC. The first and the last ingestion date that the clock starts; without `last_date` it never stops."""
+    """The schedule in UTC, for ingestion dates from `first_date` to `last_date`. Without `last_date` it never ends."""
 
     cron: str = Field(pattern=r"^\S+( \S+){4}$")
     first_date: date
@@ -100,52 +100,56 @@ class Schedule(Strict):
         return self
 
     def has(self, ingestion_date: date) -> bool:
-        """Whether the clock starts a run for that day."""
+        """Return whether the schedule starts a run for that day."""
         return self.first_date <= ingestion_date <= (self.last_date or date.max)
 
 
 class Environment(Strict):
+    """The settings of one environment."""
+
     name: str = Field(pattern=r"^[a-z][a-z0-9]*$")
     catalog: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    # The account group whose members see columns that a contract calls restricted; to all others they are NULL.
+    # The account group whose members see restricted columns. For all others restricted columns are NULL.
     restricted_group: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
-    # The group of the engineers on call, who may open every run that Airflow submits. None: only its submitter may.
+    # The group of on-call engineers, who may open every run that Airflow submits. None: only the submitter may.
     on_call_group: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
     raw: Raw
     secret_scope: SecretName
     sources: dict[str, Source]
     compute: Compute
-    warehouse_id: str = Field(pattern=r"^[0-9a-f]{16}$")  # what answers the UI's and the alerts' questions
-    readers_warehouse_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")  # of dashboards
+    warehouse_id: str = Field(pattern=r"^[0-9a-f]{16}$")  # for the UI and the alerts
+    readers_warehouse_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")  # for dashboards
     polling_seconds: int = Field(ge=1)
     run_timeout_minutes: int = Field(ge=1)
     sensor: Sensor
     retries: Retries
     schedule: Schedule
-    erasure_unconfirmed_records: int = Field(default=0, ge=0)  # an erasure of so many needs no confirmation
-    # The names in Airflow of those who answer for privacy: nobody else asks for an erasure. None: everybody may.
+    # An erasure of at most so many records needs no confirmation.
+    erasure_unconfirmed_records: int = Field(default=0, ge=0)
+    # The Airflow users responsible for privacy: nobody else may request an erasure. None: everybody may.
     privacy_users: tuple[str, ...] | None = None
     alert_addresses: list[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]]
-    docs_url: str | None = Field(default=None, pattern=r"^https://[^\s?#]+[^\s?#/]$")  # where mails find docs/
+    docs_url: str | None = Field(default=None, pattern=r"^https://[^\s?#]+[^\s?#/]$")  # of docs/, for mails
     tags: dict[Tag, Tag]
 
     def unhurried(self) -> Self:
-        """This environment for jobs that neither a person nor a deadline waits for: serverless compute at STANDARD."""
+        """Return this environment for jobs without a deadline or a waiting person: serverless compute at STANDARD."""
         if not isinstance(self.compute, Serverless):
             return self
         return self.model_copy(update={"compute": self.compute.model_copy(update={"performance_target": "STANDARD"})})
 
 
 def environment_names() -> tuple[str, ...]:
+    """Return the names of all environments, sorted."""
     files = resources.files(__name__).iterdir()
     return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
 
 
 def load_environment(name: str | None = None) -> Environment:
-    """The environment of that name; without one, of the variable RETAILFLOW_ENV. There is no default.
+    """Return the environment of this name. Without a name, the variable RETAILFLOW_ENV names it. There is no default.
 
     Raises:
-        SettingsError: no environment is named, there is none of that name, or its file is wrong.
+        SettingsError: no environment is named, the name is unknown, or its file is wrong.
     """
     name = name or os.environ.get(SELECTOR)
     if not name:
@@ -165,7 +169,7 @@ def load_environment(name: str | None = None) -> Environment:
 
 
 def parse_environment(name: str, text: str) -> Environment:
-    """Validate the text of `<name>.yaml`. Raises SettingsError."""
+    """Return the environment in the text of `<name>.yaml`. Raises: SettingsError where the text is invalid."""
     file = f"environments/{name}.yaml"
     try:
         settings = yaml.load(text, LOADER)

@@ -1,7 +1,6 @@
-"""`python -m retailflow.environments [NAME…]`: says what is wrong with these, by default with the one that is chosen.
+"""`python -m retailflow.environments [NAME…]`: validate these environments, by default the one that is chosen.
 
-An Airflow with a broken environment loads no DAG and tells nobody. So its image asks, when it is built and at each
-start.
+Airflow with an invalid environment loads no DAG and alerts nobody. So its image runs this at build and at each start.
 """
 
 import sys

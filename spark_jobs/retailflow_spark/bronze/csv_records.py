@@ -1,4 +1,4 @@
-"""CSV feeds (RFC 4180 with a header): each row by itself, found by the names of the header."""
+"""CSV feeds (RFC 4180 with a header). Each row is decoded separately; fields are found by the names in the header."""
 
 import re
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from retailflow.contracts import Column
 from retailflow_spark.bronze.encoding import NOT_UTF8, BadFile, check_is_text, first_wrong_byte, without_marks
 from retailflow_spark.bronze.rows import Level, Rows
 
-STRAY_QUOTE = "the row has a quote where none may stand"
-OTHER_FIELDS = "the row has another number of fields than the header"
+STRAY_QUOTE = "the row has a quote where none is allowed"
+OTHER_FIELDS = "the row has a different number of fields than the header"
 REASONS = (STRAY_QUOTE, OTHER_FIELDS, NOT_UTF8)
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -21,9 +21,9 @@ _FIELD = re.compile(rb'"((?:[^"]++|"")*+)"(?=[,\r\n]|\Z)|([^",\r\n]*+)(?=[,\r\n]
 
 @dataclass(frozen=True)
 class CsvRow:
-    """A row of the file: its fields, None where it has a stray quote; and its text, without the line end.
+    """A row of the file: its fields, or None if it has a stray quote, and its text without the line end.
 
-    Bytes that are no UTF-8 are lone surrogates in both. `start` and `end` are places in the file.
+    Bytes that are not UTF-8 are lone surrogates in both. `start` and `end` are byte positions in the file.
     """
 
     fields: list[str] | None
@@ -33,16 +33,16 @@ class CsvRow:
 
 
 def csv_content(payload: bytes) -> bytes:
-    """The bytes of a CSV file without marks. Raises: BadFile where they are no text."""
+    """Return the bytes of a CSV file without byte order marks. Raises: BadFile where they are not text."""
     payload = without_marks(payload)
     check_is_text(payload)
     return payload
 
 
 def csv_rows(content: bytes) -> Iterator[CsvRow]:
-    """The rows that are not empty, the header first.
+    """Yield the rows that are not empty, the header first.
 
-    Each is decoded by itself: the text of a whole file takes up to four times its bytes.
+    Each row is decoded separately: the text of a whole file would take up to four times its bytes.
     """
     position = 0
     while position < len(content):
@@ -57,9 +57,9 @@ def csv_rows(content: bytes) -> Iterator[CsvRow]:
 
 
 def decode_csv(payload: bytes, columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:
-    """The rows of the file, as Arrow batches.
+    """Return the rows of the file, as Arrow batches.
 
-    Raises: BadFile where it has no header that can be read, or lacks a required column in all of many rows.
+    Raises: BadFile where the header cannot be read, or all of many rows lack a required column.
     """
     found = csv_rows(csv_content(payload))
     header = _header(next(found, None))
@@ -82,11 +82,11 @@ def decode_csv(payload: bytes, columns: tuple[Column, ...]) -> Iterator[pa.Recor
 
 
 def _header(row: CsvRow | None) -> list[str]:
-    """The names of the columns. One without a name is called by its position, from 1."""
+    """Return the names of the columns. A column without a name is named by its position, from 1."""
     if row is None:
         raise BadFile("is empty: a CSV file has at least its header")
     if row.fields is None or _has_spoiled(row.text):
-        raise BadFile("has a header that cannot be read: a quote where none may stand, or bytes that are not UTF-8")
+        raise BadFile("has a header that cannot be read: a quote where none is allowed, or bytes that are not UTF-8")
     names = [name.strip() or f"column {number}" for number, name in enumerate(row.fields, start=1)]
     for number, name in enumerate(names, start=1):
         if name in names[number:]:
@@ -96,7 +96,7 @@ def _header(row: CsvRow | None) -> list[str]:
 
 
 def _quoted(content: bytes, start: int) -> tuple[list[str] | None, int]:
-    """The fields of a row with quotes that begins there, and where it ends; None for one with a stray quote."""
+    """Return the fields of a row with quotes that begins at `start`, or None if it has a stray quote; and its end."""
     fields, position = [], start
     while found := _FIELD.match(content, position):
         quoted, plain = found.groups()
@@ -122,7 +122,7 @@ def _rescued(extra: list[tuple[int, str]], fields: list[str]) -> str:
 
 
 def _has_spoiled(text: str) -> bool:
-    """Whether bytes that are no UTF-8 are in it."""
+    """Return whether the text contains bytes that are not UTF-8."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""How the bytes of a RAW file become rows of BRONZE: one decoder a format, in plain Python and Arrow.
+"""Decode the bytes of a RAW file into rows of BRONZE: one decoder per format, in plain Python and Arrow.
 
 The same code runs in the client, in Spark's workers and in the Lakeflow pipeline.
 """
@@ -18,13 +18,14 @@ from retailflow_spark.bronze.parquet_records import decode_parquet
 def decode(
     payload: bytes, form: str, feed: str, columns: tuple[Column, ...], expected: int | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """The records of one file in order, all as text, as `rows.Rows` describes them.
+    """Return the records of one file in order, all as text, in the columns that `rows.Rows` describes.
 
     Args:
-        form: the contract's format. columns: the feed's columns in order, as the contract has them.
-        expected: the number of records by the manifest.
+        form: the contract's format.
+        columns: the feed's columns, in the order of the contract.
+        expected: the number of records in the manifest.
 
-    Raises: BadFile where the file as a whole cannot be read, or lacks what the contract requires.
+    Raises: BadFile where the file as a whole cannot be read, or lacks a required field.
     """
     check_size(len(payload))
     if form in JSON_FORMATS:

@@ -1,4 +1,4 @@
-"""Drift: fields that a feed began to send or no longer sends. BRONZE takes what comes; a notice says so."""
+"""Drift: fields that a feed began to send or no longer sends. BRONZE accepts them, and the run log records them."""
 
 from datetime import date
 from typing import Any
@@ -8,16 +8,16 @@ from pyspark.sql import functions as F
 from retailflow.contracts import EntityContract
 from retailflow_spark.delta.writer import Tables
 
-MOST_FIELDS = 100  # that a run records by name; of more, only their number
+MOST_FIELDS = 100  # the most fields that a run records by name; it only counts the others
 _SAID = {"added": "fields that the contract does not name", "missing": "fields of the contract that whole files lack"}
 
 
 def notice(tables: Tables, contract: EntityContract, ingestion_date: date) -> list[dict[str, Any]]:
-    """Say what differs in the date's slice of BRONZE.
+    """Print and return the drift in the date's slice of BRONZE.
 
-    Returns: for each field and kind `column`, `kind`, `record_count` and `first_file`, as `ops.runs` has them.
+    Returns: for each field and kind `column`, `kind`, `record_count` and `first_file`, as in `ops.runs`.
 
-    Names of fields come from outside, so the log has only their number.
+    The source chooses the names of fields, so the printed log has only their number.
     """
     drifted = tables.read_day(contract.bronze, ingestion_date).where(
         "_rescued_data IS NOT NULL OR _missing_fields IS NOT NULL"
@@ -31,7 +31,7 @@ def notice(tables: Tables, contract: EntityContract, ingestion_date: date) -> li
     counted = each.groupBy("column", "kind").agg(
         F.count("*").alias("record_count"), F.min("_source_file").alias("first_file")
     )
-    # The order is total, so that the same hundred are named each time. Names that are cut keep the row small.
+    # The order is total, so that each run names the same hundred fields. Truncated names keep the row small.
     in_order = counted.orderBy(F.desc("record_count"), "kind", "column").withColumn(
         "column", F.left("column", F.lit(256))
     )
@@ -49,7 +49,7 @@ def notice(tables: Tables, contract: EntityContract, ingestion_date: date) -> li
 
 
 def _totals(counted):
-    """Per kind, how many fields drifted, and the first file."""
+    """Return per kind the number of drifted fields and the first file: `kind`, `field_count`, `first_file`."""
     return (
         counted.groupBy("kind")
         .agg(F.count("*").alias("field_count"), F.min("first_file").alias("first_file"))

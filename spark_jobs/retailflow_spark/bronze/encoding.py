@@ -1,12 +1,12 @@
 """Bytes of a file as text: UTF-8 with or without byte order marks, gzip with one or several members.
 
-A message never quotes what a file holds; it says how much, and at which position.
+A message never quotes the content of a file, only sizes and positions.
 """
 
 import codecs
 import zlib
 
-# Of a file: a Python worker of serverless compute has 1 GB of memory, for some six times the bytes of its file.
+# Limits of a file. A Python worker of serverless compute has 1 GB of memory and needs about six times the file's size.
 MOST_BYTES = 128 * 2**20  # decompressed
 MOST_RECORDS = 1_000_000
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -30,11 +30,11 @@ _KNOWN_BEGINNINGS = (
 
 
 class BadFile(ValueError):
-    """A file breaks its contract as a whole: nothing of its day may be published."""
+    """A file as a whole breaks its contract: no record of its day may be loaded."""
 
 
 def check_size(size: int, records: int = 0) -> None:
-    """Raises: BadFile where a file of so many bytes and records is larger than a worker can hold."""
+    """Check the size of a file in bytes and records. Raises: BadFile where it is too large for a worker's memory."""
     if size > MOST_BYTES:
         raise BadFile(f"holds more than {MOST_BYTES // 2**20} MiB; have it delivered in several files")
     if records > MOST_RECORDS:
@@ -42,14 +42,14 @@ def check_size(size: int, records: int = 0) -> None:
 
 
 def without_marks(payload: bytes) -> bytes:
-    """The payload without the byte order marks at its beginning, however many there are."""
+    """Return the payload without the byte order marks at its beginning, however many there are."""
     while payload.startswith(BYTE_ORDER_MARK):
         payload = payload[len(BYTE_ORDER_MARK) :]
     return payload
 
 
 def check_is_text(payload: bytes) -> None:
-    """Raises: BadFile where the file as a whole is something else than UTF-8 text, with what it seems to be."""
+    """Check that a file seems to be UTF-8 text. Raises: BadFile, which names the probable format."""
     for beginning, kind in _KNOWN_BEGINNINGS:
         if payload.startswith(beginning):
             raise BadFile(f"is not UTF-8 text; it seems to be {kind}")
@@ -59,6 +59,7 @@ def check_is_text(payload: bytes) -> None:
 
 
 def is_utf8(payload: bytes) -> bool:
+    """Return whether all bytes are UTF-8."""
     if payload.isascii():
         return True
     try:
@@ -69,7 +70,7 @@ def is_utf8(payload: bytes) -> bool:
 
 
 def check_is_whole_text(payload: bytes) -> None:
-    """Raises: BadFile where a file that is one value, such as a JSON document, is not UTF-8 in all its bytes."""
+    """Check that all bytes of a file are UTF-8, where the file is one value, as a JSON document. Raises: BadFile."""
     check_is_text(payload)
     if (position := first_wrong_byte(payload)) is not None:
         kind = "Windows-1252 or another single-byte encoding"
@@ -77,24 +78,24 @@ def check_is_whole_text(payload: bytes) -> None:
 
 
 def first_wrong_byte(payload: bytes) -> int | None:
-    """The place of the first byte that is not UTF-8.
+    """Return the position of the first byte that is not UTF-8, or None.
 
-    The text of a whole file would take up to four times its bytes, so each part is decoded by itself.
+    Each part is decoded separately: the text of a whole file would take up to four times its bytes.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(payload), _PART):
         part = payload[start : start + _PART]
         try:
             decoder.decode(part, final=start + _PART >= len(payload))
-        except UnicodeDecodeError as error:  # of this part, after what was left of the one before
+        except UnicodeDecodeError as error:  # positions in `error` count from the bytes left over from the part before
             return start + len(part) - len(error.object) + error.start
     return None
 
 
 def gunzip(payload: bytes) -> bytes:
-    """The content of all members of a gzip file.
+    """Return the content of all members of a gzip file.
 
-    Raises: BadFile where it is cut off or damaged, has bytes that are no member, or is compressed twice.
+    Raises: BadFile where the file is cut off or damaged, has bytes outside its members, or is compressed twice.
     """
     if not payload:
         raise BadFile("is empty: not even an empty gzip file")

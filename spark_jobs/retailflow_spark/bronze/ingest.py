@@ -1,4 +1,4 @@
-"""A source API to RAW: every page of a day's changes, byte for byte, as one batch that appears whole or not at all."""
+"""Ingest a source API into RAW: every page of a day's changes, byte for byte, as one batch that appears as a whole."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from retailflow_spark.job.secrets import open_raw, secret
 
 
 def ingest_day(environment: Environment, entity: str, ingestion_date: date) -> str:
-    """Deliver a day's batch of an API entity and say what was done. Does nothing where the day is complete."""
+    """Deliver a day's batch of an API feed, unless the day is complete. Returns what was done, as a sentence."""
     limit = TimeLimit(environment.run_timeout_minutes)
     source = environment.sources[entity]
     token = secret(environment, source.token_secret)
@@ -23,11 +23,12 @@ def ingest_day(environment: Environment, entity: str, ingestion_date: date) -> s
 def deliver_pages(
     store: RawStore, entity: str, ingestion_date: date, source: Source, token: str, limit: TimeLimit
 ) -> str:
-    """Safe to kill at any point, to repeat, and to run twice at once.
+    """Deliver the pages of a day as one batch. Returns what was done, as a sentence.
 
-    The batch id follows from entity and date, and the name of a part from its content. So what an earlier try left is
-    either the same part or one that no manifest names, and the first manifest written is the day's batch. What others
-    deliver into the day's folder does not matter; once this batch is withdrawn, the source is asked again.
+    It may be killed at any point, repeated, and run twice at once. The batch id follows from feed and date, and the
+    name of a part from its content. So a part of an earlier try is either the same or no manifest names it, and the
+    first manifest written is the day's batch. Other batches in the day's folder do not matter. After this batch is
+    withdrawn, the next run requests the pages again.
 
     Raises: SourceError, BadManifest.
     """
@@ -48,9 +49,9 @@ def deliver_pages(
 
 
 def as_parts(received: Iterable[Page], most_bytes: int) -> Iterator[Part]:
-    """The pages as files of at most so many bytes, but for a page that is larger itself. One or two are held at a time.
+    """Yield the pages as files of at most `most_bytes`; a larger page is a file by itself. Keeps one or two in memory.
 
-    Nothing is left of pages without any record: a day without records is a batch without files.
+    If no page has a record, it yields nothing: a day without records is a batch without files.
     """
     numbers, held, size, records = count(1), [], 1, 0  # a bracket, and a comma or bracket after each page
     for page in received:

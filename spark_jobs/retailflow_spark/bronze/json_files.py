@@ -1,4 +1,4 @@
-"""Files of JSON records: pages of an API, one document, or lines; what the file holds beside its records."""
+"""Split JSON files into records and the fields around them: pages of an API, one document, or lines."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,19 +24,19 @@ class NoArray(BadFile):
 
 
 class PageContent(NamedTuple):
-    """One page of an API: the text of each record, and of each field around them."""
+    """One page of an API: the text of each record, and of each field around the records."""
 
     records: list[bytes]
     fields: dict[str, bytes]
 
 
 def split(payload: bytes, form: str, feed: str, expected: int | None = None) -> list[bytes]:
-    """The text of each record of a file.
+    """Return the text of each record of a file.
 
     Args:
         form: json_pages, json_document, ndjson or ndjson_gzip.
-        feed: the name of the array that holds the records of a page or document.
-        expected: the number of records by the manifest. Blank lines are records only if it counts them.
+        feed: the name of the array with the records of a page or document.
+        expected: the number of records in the manifest. Blank lines are records only if the manifest counts them.
 
     Raises: BadFile where the file as a whole cannot be read.
     """
@@ -74,14 +74,14 @@ def _records_of(payload: bytes, feed: str, *, is_pages: bool) -> list[bytes]:
     payload = without_marks(payload)
     check_is_whole_text(payload)
     try:
-        pages = map(bytes, items_of(payload)) if is_pages else [payload]  # one at a time: a copy of each takes memory
+        pages = map(bytes, items_of(payload)) if is_pages else [payload]  # lazy: copies of all pages take memory
         return [bytes(record) for page in pages for record in items_of(_fields_around(page, feed)[feed])]
-    except (msgspec.DecodeError, RecursionError):  # one bad record must not spoil the others: each by itself
+    except (msgspec.DecodeError, RecursionError):  # one bad record must not affect the others: scan for each
         return list(_Scanner(payload, feed).records(is_pages=is_pages))
 
 
 def read_page(payload: bytes, feed: str) -> PageContent:
-    """One page of an API by itself, by the rules for a file of pages.
+    """Return the content of one page of an API, by the rules for a file of pages.
 
     Raises: NoArray; BadFile where a file with this page could not be read.
     """
@@ -98,7 +98,7 @@ def read_page(payload: bytes, feed: str) -> PageContent:
 
 
 def _fields_around(page: bytes, feed: str) -> dict[str, bytes]:
-    """The fields of a page or document, the array of its records among them."""
+    """Return the fields of a page or document, including the array of its records."""
     try:
         fields = named_fields(page)
     except Invalid:
@@ -113,7 +113,7 @@ def _lacks_array(feed: str) -> BadFile:
 
 
 class _Scanner:
-    """Finds the records of pages or a document by brackets and commas alone, whatever is wrong inside of a record."""
+    """Finds the records of pages or of a document only by brackets and commas, whatever is wrong inside a record."""
 
     def __init__(self, payload: bytes, feed: str) -> None:
         self._payload, self._feed = payload, feed
@@ -124,6 +124,7 @@ class _Scanner:
         self._advance()
 
     def records(self, *, is_pages: bool) -> Iterator[bytes]:
+        """Yield the text of each record. Raises: BadFile."""
         if is_pages:
             yield from self._listed(self._page)
         else:
@@ -132,7 +133,7 @@ class _Scanner:
             raise self._broken()
 
     def _page(self) -> Iterator[bytes]:
-        """The records of the object at hand."""
+        """Yield the records of the object that starts at the current token."""
         found: list[bytes] | None = None
         names = set()
         self._take(b"{")
@@ -160,7 +161,7 @@ class _Scanner:
         self._take(b"]")
 
     def _element(self) -> Iterator[bytes]:
-        """The text of the value at hand, to the comma or bracket after it."""
+        """Yield the text of the value that starts at the current token, up to the comma or bracket after it."""
         start, end, depth = self._start, self._end, 0
         if self._token in (b",", b"]", b"}", b":", b""):
             raise self._broken()
@@ -179,7 +180,7 @@ class _Scanner:
         return name
 
     def _separate(self, closing: bytes) -> None:
-        """Past a comma that another element follows; the closing bracket stays."""
+        """Skip a comma, which another element must follow. The closing bracket is not skipped."""
         if self._token != closing:
             self._take(b",")
             if self._token == closing:
@@ -194,7 +195,7 @@ class _Scanner:
         end = self._end
         self._token, self._start, self._end = next(self._tokens, (b"", len(self._payload), len(self._payload)))
         between = self._payload[end : self._start].replace(BYTE_ORDER_MARK, b"")
-        if between.strip():  # an open quote, which is no token
+        if between.strip():  # a quote without its end, which is not a token
             raise self._broken(end)
 
     def _broken(self, position: int | None = None) -> BadFile:

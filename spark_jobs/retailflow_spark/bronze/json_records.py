@@ -1,4 +1,4 @@
-"""A JSON record by itself, from its exact text (RFC 8259): the columns of BRONZE, and what no contract names."""
+"""Decode one JSON record from its exact text (RFC 8259) into the columns of BRONZE and the fields of no contract."""
 
 import json
 import re
@@ -25,28 +25,28 @@ items_of = msgspec.json.Decoder(list[Raw]).decode
 string_of = msgspec.json.Decoder(str).decode
 _quoted = msgspec.json.encode
 STRING = rb'"(?:[^"\\]++|\\.)*+"'
-# Spark reads a nested number through a double. Of these it would change the value: more digits than a double has, an
-# exponent. Of others it would change the text.
+# Spark reads a nested number as a double. That changes the value of numbers with more digits than a double has or with
+# an exponent. It changes the text of some others.
 _LONG_NUMBER = re.compile(rb"[0-9.]{16}|[0-9][eE][+\-]?[0-9]")
 _BRACKETS = re.compile(STRING + rb"|[{}\[\]]", re.DOTALL)
 
 
 class Invalid(ValueError):
-    """A record that cannot be read; the message is the reason for its quarantine."""
+    """A record that cannot be read. The message is the reason for its quarantine."""
 
 
 def is_no_value(path: str) -> str:
-    """The reason for a record that has an object or an array where the contract has a single value."""
+    """Return the reason for a record with an object or array where the contract has a single value."""
     return f"{path} is a JSON object or array, not a value"
 
 
 def is_no(kind: str, path: str) -> str:
-    """The reason for a record that has something else where the contract has an `object` or an `array`."""
+    """Return the reason for a record with another value where the contract has an `object` or an `array`."""
     return f"{path} is not a JSON {kind}"
 
 
 def decode_json(records: list[bytes], columns: tuple[Column, ...]) -> Iterator:
-    """The rows of these records, as Arrow batches.
+    """Return the rows of these records, as Arrow batches.
 
     Raises: BadFile where all of many records lack a required field.
     """
@@ -60,7 +60,7 @@ def decode_json(records: list[bytes], columns: tuple[Column, ...]) -> Iterator:
 
 
 def is_readable(record: bytes, columns: tuple[Column, ...]) -> bool:
-    """Whether BRONZE takes a record apart; else it keeps its whole text."""
+    """Return whether BRONZE splits a record into columns; else it stores the whole text."""
     try:
         _Decoder(columns).read(record)
     except Invalid:
@@ -69,7 +69,7 @@ def is_readable(record: bytes, columns: tuple[Column, ...]) -> bool:
 
 
 class _Decoder:
-    """Takes the records of one file apart: the text of each column, and what the contract does not name."""
+    """Splits the records of one file into the text of each column and the fields that the contract does not name."""
 
     def __init__(self, columns: tuple[Column, ...]) -> None:
         self.level = Level.of(columns)
@@ -77,7 +77,7 @@ class _Decoder:
         self._has_number_as_text = False
 
     def read(self, raw: bytes) -> tuple[list[str | None], str | None]:
-        """The text of each column, and the unknown fields as JSON. Raises: Invalid."""
+        """Return the text of each column, and the unknown fields as JSON. Raises: Invalid."""
         fields = _object(raw)
         self._record += 1
         self.level.see(fields, self._record)
@@ -113,7 +113,7 @@ class _Decoder:
         return values, _as_object(rescued) if rescued else None
 
     def _nested(self, text: bytes, column: Column, rescued: list[tuple[str, bytes]]) -> str | None:
-        """The text of an object or array as received, but numbers that Spark would change as strings."""
+        """Return the text of an object or array as received, but with numbers as strings if Spark would change them."""
         if _is_absent(text):
             return None
         self._has_number_as_text = False
@@ -124,7 +124,7 @@ class _Decoder:
     def _look_into(
         self, text: bytes, column: Column, level: Level | None, path: str, rescued: list[tuple[str, bytes]]
     ) -> None:
-        """Note the fields inside a value; those that the contract does not name go to `rescued`. Raises: Invalid."""
+        """Record the fields inside a value. Unknown fields are added to `rescued`. Raises: Invalid."""
         if column.is_array:
             if text[0] != _ARRAY:
                 raise Invalid(is_no("array", path))
@@ -158,12 +158,12 @@ class _Decoder:
 
 
 def _is_changed_as_text(value: bytes) -> bool:
-    """Whether it is a number whose digits Spark does not keep where it takes it for a text, as 1.50 and -0."""
+    """Return whether Spark would change the digits of a number that it reads as text, as of 1.50 and -0."""
     return value[0] in b"-0123456789" and not value.isdigit()
 
 
 def _is_absent(text: bytes) -> bool:
-    """Whether a value is null or blank text."""
+    """Return whether a value is null or blank text."""
     return text == _NULL or (text[0] == _QUOTE and not string_of(text).strip())
 
 
@@ -181,16 +181,16 @@ def _object(raw: bytes) -> dict[str, Raw]:
 
 
 def named_fields(text: bytes) -> dict[str, bytes]:
-    """The fields of an object inside a record. Raises: Invalid where a name comes twice."""
+    """Return the fields of an object inside a record. Raises: Invalid where it has a name twice."""
     fields = {name: bytes(value) for name, value in _fields_of(text).items()}
-    # Each name has two quotes; one that comes again has two that no field accounts for.
+    # Each name has two quotes. A repeated name has two quotes that belong to no field.
     if 2 * len(fields) + sum(value.count(b'"') for value in fields.values()) != text.count(b'"'):
         _check_names_one_by_one(text)
     return fields
 
 
 def _check_names(text: bytes) -> None:
-    """Raises: Invalid where an object in it, at any depth, has a name twice."""
+    """Check the names inside a value. Raises: Invalid where an object at any depth has a name twice."""
     if text[0] == _OBJECT:
         for value in named_fields(text).values():
             _check_names(value)
@@ -200,7 +200,7 @@ def _check_names(text: bytes) -> None:
 
 
 def _check_names_one_by_one(text: bytes) -> None:
-    """The same by a slower way, which takes a quote inside a name for what it is. Raises: Invalid."""
+    """Check the same in a slower way that parses names, so quotes inside names are no problem. Raises: Invalid."""
 
     def check(pairs: list[tuple[str, object]]) -> None:
         if len(dict(pairs)) < len(pairs):
@@ -221,7 +221,7 @@ def _depth(raw: bytes) -> int:
 
 
 def _as_object(fields: list[tuple[str, bytes]]) -> str:
-    """A JSON object by path. A path that occurs several times, as in an array, has an array of its values."""
+    """Return a JSON object by path. A path that occurs several times, as in an array, gets an array of its values."""
     values: dict[str, list[bytes]] = {}
     for path, value in fields:
         values.setdefault(path, []).append(value)
@@ -233,7 +233,7 @@ def _as_object(fields: list[tuple[str, bytes]]) -> str:
 
 
 def _with_exact_numbers(text: bytes) -> bytes:
-    """The same value, with numbers that Spark would change as strings of the same digits."""
+    """Return the same value, in which numbers that Spark would change are strings of the same digits."""
     if text[0] == _OBJECT:
         members = (_quoted(name) + b":" + _with_exact_numbers(bytes(value)) for name, value in _fields_of(text).items())
         return b"{" + b",".join(members) + b"}"

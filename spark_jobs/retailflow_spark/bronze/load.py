@@ -1,4 +1,4 @@
-"""The records of a feed and ingestion date as received, each once, with where it came from."""
+"""RAW to BRONZE: the records of a feed and ingestion date as received, each once, with its place in RAW."""
 
 import hashlib
 import re
@@ -29,9 +29,9 @@ from retailflow_spark.job import run_log
 from retailflow_spark.job.entry import Run
 from retailflow_spark.job.run_log import RUNS, Counts, of
 
-SMALL_DAY_BYTES = 8 * 2**20  # of RAW: so much is decoded by the client itself, which spares the start of workers
+SMALL_DAY_BYTES = 8 * 2**20  # of RAW: the client itself decodes up to this size, without starting workers
 _GZIP_FACTOR = 10
-_MILLISECONDS = 42  # bits of a moment
+_MILLISECONDS = 42  # bits of a moment in milliseconds
 _ATTEMPTS = 8
 _PLACE = (
     StructField("_batch_id", StringType()),
@@ -45,11 +45,11 @@ Named = list[tuple[Manifest, RawFile]]
 def load_day(
     tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date, run: Run | None = None
 ) -> Counts:
-    """Make the date's slice of BRONZE hold what RAW holds, and record the run (None: nobody asked for it).
+    """Make the date's slice of BRONZE equal to RAW, and record the run (None: no job runs it).
 
-    Where it does already, as the last run that is on record left it, nothing is read, written or recorded.
+    If nothing has changed since the last run in the run log, it reads, writes and records nothing.
 
-    Raises: BadManifest or BadFile where a delivery of the day is not what it should be; the slice stays as it was.
+    Raises: BadManifest or BadFile where a delivery of the day is invalid; the slice does not change.
     """
     run = run or Run.alone("bronze", contract.name, ingestion_date)
     run_log.create(tables)
@@ -62,7 +62,7 @@ def load_day(
 
 
 def _unchanged(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> Counts | None:
-    """What the last run counted, where RAW, contract, code and the slice are as it left them, and it is on record."""
+    """Return the counts of the last run if it is in the run log and RAW, contract, code and slice have not changed."""
     commit = tables.newest_of_day(contract.bronze.name, ingestion_date)
     if not (commit and commit.note) or commit.note != _note(contract, _tags(store, contract, ingestion_date)):
         return None
@@ -81,7 +81,7 @@ def _tags(store: RawStore, contract: EntityContract, ingestion_date: date) -> di
 
 
 def _note(contract: EntityContract, tags: Mapping[str, str]) -> str:
-    """A digest of what a slice of BRONZE is made of: the day's blobs in RAW, contract and code."""
+    """Return a digest of everything that a slice of BRONZE is built from: the day's blobs in RAW, contract and code."""
     return hashlib.sha256(repr((contract, installed(), sorted(tags.items()))).encode()).hexdigest()
 
 
@@ -90,10 +90,10 @@ def _load(
 ) -> tuple[Counts, bool, list[Write]]:
     """Load the slice of the date. Safe to repeat, also by several runs at once.
 
-    A batch may arrive while a run reads. So a run looks at the names of the manifests once more after it has written,
-    and a slice of more manifests is never replaced by one of fewer.
+    A batch may arrive while a run reads. So a run lists the manifests again after it has written, and a slice of fewer
+    manifests never replaces a slice of more.
 
-    Returns: the counts, whether a record may have other fields than the contract, and what was written.
+    Returns: the counts, whether the fields of a record may differ from the contract, and the writes.
     """
     create(tables, [contract.bronze])
     writes: list[Write] = []
@@ -122,7 +122,7 @@ def _replace(
     try:
         return tables.replace_day_in_sequence(records, contract.bronze, ingestion_date, sequence, note)
     except PySparkException as error:
-        if found := re.search(r"BadFile: (.+)", str(error)):  # Spark wraps what a worker raised in its own stack
+        if found := re.search(r"BadFile: (.+)", str(error)):  # Spark wraps the error of a worker in its own stack trace
             raise BadFile(found[1]) from None
         raise
 
@@ -130,11 +130,11 @@ def _replace(
 def read_day(
     spark: SparkSession, store: RawStore, contract: EntityContract, ingestion_date: date, batches: Iterable[Manifest]
 ) -> tuple[DataFrame, bool]:
-    """The records of these batches, as BRONZE holds them, and whether one may have other fields than the contract has.
+    """Return the records of these batches as rows of BRONZE, and whether their fields may differ from the contract.
 
-    Only files that a manifest names are read.
+    It reads only files that a manifest names.
 
-    Raises: BadFile, at once or when executed, for a file that is missing or is not what its manifest and contract say.
+    Raises: BadFile, at once or when executed, for a file that is missing or contradicts its manifest or contract.
     """
     files = [(manifest, file) for manifest in batches for file in manifest.files]
     for manifest, file in files:
@@ -150,7 +150,7 @@ def read_day(
 
 
 def _check_size(manifest: Manifest, file: RawFile) -> None:
-    """Raises: BadFile where a file is too large by its manifest: a worker would die of reading it."""
+    """Check the size of a file in its manifest. Raises: BadFile where a worker would not have enough memory for it."""
     try:
         check_size(file.bytes, file.records)
     except BadFile as error:
@@ -186,12 +186,12 @@ def _read_in_workers(
 ) -> DataFrame:
     folder, schema = day_path(contract.name, ingestion_date), decoded_schema(contract)
     records_of = partial(decoded, form=contract.format, feed=contract.name, columns=contract.feed_columns)
-    empty = [one for one in files if one[1].bytes == 0]  # Spark's reader skips these
+    empty = [one for one in files if one[1].bytes == 0]  # Spark's reader skips empty files
     named = {file.name: (manifest, file) for manifest, file in files if file.bytes}
     paths = [f"{store.root}/{folder}/{name}" for name in named]
     try:
         stored = spark.read.format("binaryFile").load(paths).select("_metadata.file_name", "content")
-        stored.schema  # noqa: B018 - asks for the files now, so that an absent one is named
+        stored.schema  # noqa: B018 - lists the files now, so that a missing file can be named
     except AnalysisException as error:
         if error.getCondition() != "PATH_NOT_FOUND":
             raise
@@ -210,7 +210,7 @@ def _read_in_workers(
 def decoded(
     content: bytes, folder: str, manifest: Manifest, file: RawFile, form: str, feed: str, columns: tuple[Column, ...]
 ) -> Iterator[pa.RecordBatch]:
-    """The records of a file with their places. Raises: BadFile where it is not what its manifest and contract say."""
+    """Yield the records of a file with their places. Raises: BadFile where it contradicts its manifest or contract."""
     path, position = f"{folder}/{file.name}", 0
     try:
         _verify(content, file)
@@ -252,12 +252,12 @@ def _with_place(batch: pa.RecordBatch, manifest: Manifest, path: str, start: int
 
 
 def decoded_schema(contract: EntityContract) -> StructType:
-    """What `decoded` gives: the feed's columns and what stands beside them as text, and the place of the record."""
+    """Return the schema of `decoded`: the columns of `Rows.finish`, all text, and the place of the record."""
     names = [*(column.name for column in contract.feed_columns), *ASIDE, "_missing_fields", "_record_md5"]
     return StructType([*(StructField(name, StringType()) for name in names), *_PLACE])
 
 
 def stored_columns(contract: EntityContract, ingestion_date: SparkColumn) -> list[SparkColumn]:
-    """BRONZE's columns of a decoded record."""
+    """Return the columns of BRONZE from those of `decoded`."""
     known = {"ingestion_date": ingestion_date}
     return [known.get(name, F.col(name)).alias(name) for name in contract.bronze.column_names]

@@ -1,4 +1,4 @@
-"""Parquet feeds: each column as text, so that its values are checked as those of the other formats are."""
+"""Parquet feeds: each column becomes text, so that its values are validated as in the other formats."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from retailflow.contracts import Column
 from retailflow_spark.bronze.encoding import NOT_UTF8, BadFile
 from retailflow_spark.bronze.rows import CHARACTERS_PER_BATCH, ROWS_PER_BATCH, Level, Rows
 
-# What a required column may be besides text. Others, such as a double for money, would change values unseen.
+# The types that a required column may have besides text. Others, as a double for money, could change values silently.
 _MAY_BE: dict[str, Callable[[pa.DataType], bool]] = {
     "STRING": lambda found: False,
     "INT": pa.types.is_integer,
@@ -27,9 +27,9 @@ _MAY_BE: dict[str, Callable[[pa.DataType], bool]] = {
 
 
 def decode_parquet(payload: bytes, columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:
-    """The rows of the file, as Arrow batches.
+    """Return the rows of the file, as Arrow batches.
 
-    Raises: BadFile where it is not Parquet, has a required column of another type, or lacks one in many rows.
+    Raises: BadFile where it is not Parquet, has a required column of a wrong type, or lacks one in all of many rows.
     """
     try:
         source = pq.ParquetFile(io.BytesIO(payload))
@@ -70,7 +70,7 @@ def _check(schema: pa.Schema, columns: tuple[Column, ...]) -> None:
                 kind = "a nested value" if pa.types.is_nested(found) else found
                 raise BadFile(
                     f"has {column.name} as {kind}; the contract requires it as {column.type}. "
-                    "If the source is to stay so, change the contract"
+                    "If the source keeps this, change the contract"
                 )
 
 
@@ -83,7 +83,7 @@ def _is_text(found: pa.DataType) -> bool:
 
 
 def _text(values: pa.Array) -> pa.Array | None:
-    """RFC 3339 for moments; JSON for what is nested; None for text of which some is not UTF-8."""
+    """Return values as text: RFC 3339 for moments, JSON for nested values. None if some text is not UTF-8."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     kind = values.type
@@ -103,7 +103,7 @@ def _text(values: pa.Array) -> pa.Array | None:
 
 
 def _add_one_by_one(rows: Rows, batch: pa.RecordBatch, columns: tuple[Column, ...], rescued: pa.Array) -> None:
-    """Add a batch in which some text is not UTF-8: only the records with such text cannot be read."""
+    """Add a batch in which some text is not UTF-8. Only records with invalid text are unreadable."""
     names = [column.name for column in columns if column.name in batch.schema.names]
     for number in range(batch.num_rows):
         row = batch.slice(number, 1)
@@ -117,21 +117,21 @@ def _add_one_by_one(rows: Rows, batch: pa.RecordBatch, columns: tuple[Column, ..
 
 
 def _readable(values: pa.Array, text: pa.Array | None) -> str | None:
-    """The text of a single value; where it has none, its bytes with backslashes."""
+    """Return the text of a single value; if it is not UTF-8, its bytes with backslashes."""
     if text is not None:
         return text[0].as_py()
     return values.cast(pa.large_binary())[0].as_py().decode("utf-8", "backslashreplace")
 
 
 def _rescued(batch: pa.RecordBatch) -> pa.Array:
-    """The columns that the contract does not name, as a JSON object a row."""
+    """Return the columns that the contract does not name, as one JSON object per row."""
     columns = [_values(batch.column(number)) for number in range(batch.num_columns)]
     rows = (dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True))
     return pa.array([_json(row) for row in rows], pa.string())
 
 
 def _values(column: pa.Array) -> list[Any]:
-    """The values of a column; as Arrow's text where Python has none such, as of a year beyond 9999."""
+    """Return the values of a column; as Arrow's text if Python cannot represent them, as a year beyond 9999."""
     try:
         return column.to_pylist()
     except (ValueError, OverflowError, pa.ArrowException):
@@ -152,7 +152,7 @@ def _json(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no number for, NaN and the infinities, as text."""
+    """Return a value that JSON can represent: NaN and infinities become text, bytes hexadecimal."""
     if isinstance(value, float):
         return value if value - value == 0 else str(value)
     if isinstance(value, dict):

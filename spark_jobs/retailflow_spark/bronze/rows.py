@@ -1,4 +1,4 @@
-"""The records of a file as rows of BRONZE, and what the file says of its fields."""
+"""Collect the records of a file as rows of BRONZE, and find the fields that the file lacks."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,31 +11,32 @@ from retailflow.contracts import Column
 from retailflow_spark.bronze.encoding import MOST_BYTES, BadFile
 
 ROWS_PER_BATCH = 20_000
-CHARACTERS_PER_BATCH = 16 * 2**20  # Python takes up to four bytes for one
-MOST_TEXT = 3 * MOST_BYTES  # of a file, as text in columns: Parquet may store a value once that a million rows have
-# So many records without a required field are a source that renamed it; fewer may be bad records among others.
+CHARACTERS_PER_BATCH = 16 * 2**20  # Python uses up to four bytes per character
+MOST_TEXT = 3 * MOST_BYTES  # of a file, as text in columns: Parquet may store the value of a million rows once
+# If this many records lack a required field, the source has renamed it. Fewer may just be bad records.
 ENOUGH_RECORDS = 100
 ASIDE = ("_rescued_data", "_corrupt_record", "_corrupt_reason")
 _UNIT, _NULL = "\x1f", "\x00"  # neither is in valid text
-_IF_MEANT = "If the source is to stay so, change the contract"
+_IF_MEANT = "If the source keeps this, change the contract"
 
 
 @dataclass
 class Level:
-    """The fields that the contract has of one object, and which of them the file's records have shown so far.
+    """The fields of one object in the contract, and those that no record of the file has had so far (`unseen`).
 
-    `path` precedes the names of the fields: empty for a record, `shipping.` or `lines[].` inside one.
+    `path` is the prefix of the names of the fields: empty for a record, `shipping.` or `lines[].` inside a record.
     """
 
     path: str
     columns: dict[str, Column]
     inner: dict[str, "Level"]
     unseen: set[str]
-    records: int = 0  # that have such an object
+    records: int = 0  # the number of records with such an object
     _last: int = -1
 
     @classmethod
     def of(cls, columns: Iterable[Column], path: str = "") -> "Level":
+        """Return the level of these columns, with the levels inside them."""
         named = {column.name: column for column in columns}
         inner = {
             name: cls.of(column.fields, f"{path}{name}{'[]' if column.is_array else ''}.")
@@ -45,18 +46,18 @@ class Level:
         return cls(path, named, inner, set(named))
 
     def see(self, names: Iterable[str], record: int) -> None:
-        """Note the fields of an object in the record of that number."""
+        """Record the fields of an object in the record with this number."""
         if record != self._last:
             self.records, self._last = self.records + 1, record
         if self.unseen:
             self.unseen.difference_update(names)
 
     def missing(self) -> str | None:
-        """The fields that no record of the file has, comma-separated; None where there is none.
+        """Return the fields that no record of the file has, comma-separated; None if there are none.
 
-        One record alone says nothing of the file.
+        A single record says nothing about the file.
 
-        Raises: BadFile where so many records lack a required one that the source must have renamed it.
+        Raises: BadFile where so many records lack a required field that the source must have renamed it.
         """
         found, required = [], []
         for level in self._levels():
@@ -79,8 +80,8 @@ class Level:
 class Rows:
     """Collects the records of a file, in order.
 
-    A row has the text of each column of the contract, `_rescued_data` (fields that the contract does not name, as a
-    JSON object by path), and for a record that cannot be read `_corrupt_record` with `_corrupt_reason` instead.
+    A row has the text of each column of the contract and `_rescued_data` (fields that the contract does not name, as a
+    JSON object by path). A record that cannot be read has `_corrupt_record` and `_corrupt_reason` instead.
     """
 
     columns: tuple[Column, ...]
@@ -91,21 +92,24 @@ class Rows:
 
     @property
     def names(self) -> list[str]:
+        """The names of the columns."""
         return [*(column.name for column in self.columns), *ASIDE]
 
     def add(self, values: Sequence[str | None], rescued: str | None) -> None:
+        """Add a record: the text of each column, and its unknown fields."""
         self._append([*values, rescued, None, None])
 
     def add_corrupt(self, text: str, reason: str) -> None:
+        """Add a record that cannot be read."""
         self._append([*[None] * len(self.columns), None, text, reason])
 
     def add_batch(self, columns: list[pa.Array]) -> None:
-        """Records that are columns already, in the order of `names`."""
+        """Add records that are already columns, in the order of `names`."""
         self._flush()
         self._keep(columns)
 
     def finish(self, missing: str | None) -> Iterator[pa.RecordBatch]:
-        """The records, with the fields that the whole file lacks and a digest of each record as received."""
+        """Yield the records, with the fields that the whole file lacks and a digest of each record as received."""
         self._flush()
         for batch in self._batches:
             lacking = pa.repeat(pa.scalar(missing, pa.string()), batch.num_rows)
@@ -133,6 +137,6 @@ class Rows:
 
 
 def _digests(batch: pa.RecordBatch) -> pa.Array:
-    """Absent and null are the same to us, and so to the digest."""
+    """Return the MD5 of each record. An absent field and a null have the same digest."""
     said = pc.binary_join_element_wise(*batch.columns, _UNIT, null_handling="replace", null_replacement=_NULL)
     return pa.array([hashlib.md5(text).hexdigest() for text in said.cast(pa.binary()).to_pylist()], pa.string())

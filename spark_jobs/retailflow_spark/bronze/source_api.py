@@ -1,4 +1,4 @@
-"""The pages of a source API, one after the other: checked as BRONZE will read them, asked for again within limits.
+"""Read the pages of a source API in order. Checks each page as BRONZE will read it; retries requests within limits.
 
 No message quotes an answer, a cursor or the token.
 """
@@ -23,10 +23,10 @@ from retailflow_spark.bronze.json_files import NoArray, PageContent, read_page
 
 PAGE_SIZE = 500
 TIMEOUT_SECONDS = (5, 60)  # connect, read
-MOST_ATTEMPTS = 9  # at a page, where the source does not say when to come again
-_LONGEST_WAIT = 60  # seconds, by our own choice
-_SHORTEST_WAIT = 1  # where the source asks for less, time and again
-_SHARE = 0.8  # of a run's time; the rest is for the start of its compute and for what it writes at last
+MOST_ATTEMPTS = 9  # for a page, if the source does not say when to retry
+_LONGEST_WAIT = 60  # seconds; our own limit
+_SHORTEST_WAIT = 1  # seconds, if the source repeatedly asks for less
+_SHARE = 0.8  # of a run's time; the rest is for the start of its compute and for its last writes
 _RETRIED = {429, 500, 502, 503, 504}
 _BROKEN = (
     requests.ConnectionError,
@@ -34,12 +34,12 @@ _BROKEN = (
     requests.exceptions.ChunkedEncodingError,  # the body is cut off
     requests.exceptions.ContentDecodingError,
 )
-_MOST_BYTES = MOST_BYTES - len("[]")  # a page that is a file by itself
+_MOST_BYTES = MOST_BYTES - len("[]")  # of a page, which may be a file by itself
 _CENTURY = timedelta(days=36525)
 
 
 class SourceError(RuntimeError):
-    """The source API does not answer, or answered something that is not a page."""
+    """The source API does not answer, or its answer is not a page."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,14 @@ class Page:
 
 @dataclass(frozen=True)
 class TimeLimit:
-    """How long a run of so many minutes may ask a source."""
+    """The time that a run of this many minutes may spend on requests to a source."""
 
     minutes: int
     started: float = field(default_factory=monotonic)
 
     @property
     def seconds_left(self) -> float:
+        """The seconds until the limit; negative after it."""
         return self.started + self.minutes * 60 * _SHARE - monotonic()
 
     def __str__(self) -> str:
@@ -66,9 +67,9 @@ class TimeLimit:
 
 
 def pages(source: Source, entity: str, ingestion_date: date, token: str, limit: TimeLimit) -> Iterator[Page]:
-    """The pages of what changed on a day, and in the last hours of the day before (`overlap_hours`).
+    """Yield the pages of changes of a day, and of the last hours of the day before (`overlap_hours`).
 
-    Raises: SourceError for no answer, or one that is not such a page.
+    Raises: SourceError where the source does not answer, or its answer is not a page.
     """
     url = f"{source.base_url}/{entity}"
     start = datetime.combine(ingestion_date, time_of_day(), UTC)
@@ -99,7 +100,7 @@ def _rfc_3339(moment: datetime) -> str:
 
 
 def _bearer(url: str, token: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """What adds the token to a request. As a header of the session a ~/.netrc would replace it."""
+    """Return a function that adds the token to a request. A ~/.netrc would override a header of the session."""
     token = token.strip()
     if not re.fullmatch(r"[!-~]+", token):
         raise SourceError(f"the token for {url} is empty or has characters that no header may have; store it again")
@@ -112,7 +113,7 @@ def _bearer(url: str, token: str) -> Callable[[requests.PreparedRequest], reques
 
 
 def _fetch(session: requests.Session, url: str, query: dict[str, str], what: str, limit: TimeLimit) -> bytes:
-    """The body of an answer with status 200; trouble that may pass is waited out, within the limit.
+    """Return the body of an answer with status 200. Retries temporary errors within the limit.
 
     Raises: SourceError.
     """
@@ -147,7 +148,7 @@ def _fetch(session: requests.Session, url: str, query: dict[str, str], what: str
 
 
 def wait_asked_for(retry_after: str | None, now: datetime) -> float | None:
-    """The seconds that a Retry-After asks for: a number of them, or a date; None where it asks for none."""
+    """Return the seconds to wait by a Retry-After header, a number or a date; None if it asks for no wait."""
     text = (retry_after or "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         seconds = float(text)
@@ -161,7 +162,7 @@ def wait_asked_for(retry_after: str | None, now: datetime) -> float | None:
 
 
 def _status(code: int) -> str:
-    """The code and its standard phrase; the source's own phrase could say anything."""
+    """Return the code and its standard phrase. The source's own phrase could contain anything."""
     try:
         return f"{code} {HTTPStatus(code).phrase}"
     except ValueError:
@@ -169,7 +170,7 @@ def _status(code: int) -> str:
 
 
 def _body(answer: requests.Response, what: str, limit: TimeLimit) -> bytes:
-    answer.raw.enforce_content_length = True  # urllib3 1.26 would take a body that is cut off for a whole one
+    answer.raw.enforce_content_length = True  # without it, urllib3 1.26 accepts a body that is cut off
     chunks, size = [], 0
     for chunk in answer.iter_content(2**16):
         chunks.append(chunk)

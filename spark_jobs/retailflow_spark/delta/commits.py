@@ -1,4 +1,4 @@
-"""Commits of a Delta table, as its history tells of them: asking it reads no row and no state of the table."""
+"""Commits of a Delta table, from its history. Reading the history reads no row and no state of the table."""
 
 import re
 from dataclasses import dataclass
@@ -8,20 +8,26 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-# Operations that change no row.
+# These operations change no row.
 _UPKEEP = (
     *("OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UPGRADE PROTOCOL"),
     *("ADD COLUMNS", "CHANGE COLUMN", "ADD CONSTRAINT", "DROP CONSTRAINT"),
 )
-_INSERTED, _UPDATED, _DELETED = (f"numTargetRows{what}" for what in ("Inserted", "Updated", "Deleted"))  # by a MERGE
-# What a commit replaced, where that was the slice of one date; platforms write it differently.
+_INSERTED, _UPDATED, _DELETED = (f"numTargetRows{what}" for what in ("Inserted", "Updated", "Deleted"))  # of a MERGE
+# The predicate of a commit that replaced the slice of one date. Platforms write it differently.
 _ONE_DATE = re.compile(r"""[\["(]*ingestion_date(?:\#\d+)? = (?:DATE )?'?(\d{4}-\d{2}-\d{2})'?[)"\]]*""")
 
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit. `at` is in microseconds since 1970; `note` is what its writer said of it; `is_upkeep` that it changed
-    no row, `only_inserts` that it is known to have changed and deleted none.
+    """One commit of a table.
+
+    Attributes:
+        at: microseconds since 1970.
+        is_upkeep: the commit changed no row.
+        replaced: the predicate of an overwrite.
+        note: the text that the writer stored with the commit.
+        only_inserts: the commit is known to have updated and deleted no row.
     """
 
     version: int
@@ -32,13 +38,13 @@ class Commit:
     only_inserts: bool = False
 
     def may_concern(self, ingestion_date: date) -> bool:
-        """Whether it may have changed rows of that date."""
+        """Return whether the commit may have changed rows of that date."""
         found = _ONE_DATE.fullmatch(self.replaced or "")
         return not self.is_upkeep and not (found and found[1] != f"{ingestion_date:%Y-%m-%d}")
 
 
 def commits(history: DataFrame) -> list[Commit]:
-    """The commits of a history, the newest first."""
+    """Return the commits of a history, the newest first."""
     is_upkeep = F.col("operation").isin(*_UPKEEP) | _is_merge_without(_INSERTED, _UPDATED, _DELETED)
     rows = history.select(
         "version",
@@ -52,7 +58,7 @@ def commits(history: DataFrame) -> list[Commit]:
 
 
 def _is_merge_without(*metrics: str) -> Column:
-    """Whether a commit is of a MERGE that counted none of these rows."""
+    """Return the condition that a commit is a MERGE whose metrics of these names are all 0."""
     return reduce(
         Column.__and__, (F.col("operationMetrics")[name] == "0" for name in metrics), F.col("operation") == "MERGE"
     )

@@ -1,4 +1,4 @@
-"""Writes that conflict with another run's are repeated on what that run left."""
+"""Repeat writes that conflict with a write of another run."""
 
 import random
 import re
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pyspark.errors import PySparkException
 
-# The last two: two runs create one table.
+# The last two conditions arise where two runs create the same table.
 _CONFLICT = re.compile(
     r"DELTA_(CONCURRENT_|METADATA_CHANGED|PROTOCOL_CHANGED)|Concurrent\w+Exception|_NON_EMPTY_LOCATION|ALREADY_EXISTS"
 )
@@ -17,12 +17,12 @@ T = TypeVar("T")
 
 
 def is_conflict(error: PySparkException) -> bool:
-    """Return whether a write failed because another run committed meanwhile."""
+    """Return whether a write failed because another run committed at the same time."""
     return bool(_CONFLICT.search(str(error)))
 
 
 def repeated(write: Callable[[], T]) -> T:
-    """Write, and repeat it while commits of other runs conflict with it, for up to about two minutes."""
+    """Run a write. Repeat it while commits of other runs conflict with it, for about two minutes at most."""
     for attempt in range(ATTEMPTS):
         try:
             return write()

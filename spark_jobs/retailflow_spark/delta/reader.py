@@ -12,16 +12,16 @@ from retailflow.contracts import Table
 from retailflow.environments import Environment
 from retailflow_spark.delta.commits import Commit, commits
 
-CHANGE, COMMIT = "_change_type", "_commit_version"  # of a change feed
-RECENT = 10  # of a table's newest commits, at a time
-_RECENT_FOR_A_DATE = 40  # each date has a commit; a history of 40 costs half more than one of 1
+CHANGE, COMMIT = "_change_type", "_commit_version"  # columns of a change feed
+RECENT = 10  # how many of a table's newest commits are read at a time
+_RECENT_FOR_A_DATE = 40  # each date has a commit; reading 40 costs half more than reading 1
 
 
 class Reader:
     """Reads the tables of one catalog. Names are `schema.table`.
 
-    The catalog is the environment's, and so is the group that sees restricted columns. A laptop has neither the group
-    nor masks.
+    The environment names the catalog and the group that sees restricted columns. A laptop has neither the group nor
+    masks.
     """
 
     def __init__(self, spark: SparkSession, catalog: str, restricted_group: str | None = None) -> None:
@@ -31,40 +31,41 @@ class Reader:
 
     @classmethod
     def of(cls, spark: SparkSession, env: Environment) -> Self:
-        """The tables of an environment."""
+        """Return the reader of an environment's tables."""
         return cls(spark, env.catalog, env.restricted_group)
 
     def path(self, name: str) -> str:
-        """The full name. GOLD is built in `gold_build`; `gold` has the views of what was published (release.py)."""
+        """Return the full name. GOLD is built in `gold_build`; `gold` has views of published versions (release.py)."""
         schema, _, table = name.partition(".")
         return f"{self.catalog}.{'gold_build' if schema == 'gold' else schema}.{table}"
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
-        """The table as it is, or as a commit left it."""
+        """Return the table as it is now, or as the commit `version` left it."""
         reader = self.spark.read if version is None else self.spark.read.option("versionAsOf", version)
         return reader.table(self.path(name))
 
     def read_day(self, table: Table, ingestion_date: date) -> DataFrame:
+        """Return the rows of one ingestion date."""
         return self.read(table.name).where(F.col("ingestion_date") == F.lit(ingestion_date))
 
     def version(self, name: str) -> int:
-        """The number of the table's newest commit."""
+        """Return the number of the table's newest commit."""
         return self.history(name, 1).first().version
 
     def history(self, name: str, count: int) -> DataFrame:
-        """The newest commits: `version`, `timestamp`, `operation` and more."""
+        """Return the newest commits, one row each: `version`, `timestamp`, `operation` and more."""
         return self.spark.sql(f"DESCRIBE HISTORY {self.path(name)} LIMIT {count}")
 
     def size(self, name: str) -> tuple[int, int]:
-        """How many files the table has, and their bytes."""
+        """Return how many files the table has, and their size in bytes."""
         detail = self.spark.sql(f"DESCRIBE DETAIL {self.path(name)}").first()
         return detail.numFiles, detail.sizeInBytes
 
     def since(self, name: str, version: int) -> tuple[int, int | None]:
-        """The newest commit, and the first after `version` that changes a row; None where there is only upkeep.
+        """Return the newest commit, and the first one after `version` that changes a row; None where none does.
 
-        A change feed must begin there: Delta refuses one that begins before `delta.deletedFileRetentionDuration`, and
-        a table that rests has old commits of upkeep after the last that was taken in.
+        A change feed must begin at the second: Delta refuses a feed that begins before
+        `delta.deletedFileRetentionDuration`, and a table without new rows still gets commits of upkeep, which grow old.
         """
         newest, changes = self.commits_after(name, version)
         return newest, changes[-1].version if changes else None
@@ -72,10 +73,10 @@ class Reader:
     def commits_after(
         self, name: str, version: int, recent: Sequence[Commit] | None = None
     ) -> tuple[int, list[Commit]]:
-        """Return the newest commit, and all after `version` that change a row, the newest of them first.
+        """Return the newest commit, and all commits after `version` that change a row, the newest first.
 
         Args:
-            recent: `recent_commits` as a write found them, where that is late enough: it saves a query of the history.
+            recent: the `recent_commits` that a write has found, if they are recent enough. They save a query.
         """
         found = recent or self.recent_commits(name)
         if len(found) == RECENT and found[-1].version > version + 1:
@@ -90,8 +91,9 @@ class Reader:
         return commits(self.history(name, count))
 
     def newest_of_day(self, name: str, ingestion_date: date) -> Commit | None:
-        """The newest commit that may have changed rows of an ingestion date; None where that was long ago, or where
-        there is no such table.
+        """Return the newest commit that may have changed rows of an ingestion date.
+
+        Returns: None where that was long ago or the table does not exist.
         """
         try:
             found = self._commits(name, _RECENT_FOR_A_DATE)
@@ -102,32 +104,32 @@ class Reader:
         return next((one for one in found if one.may_concern(ingestion_date)), None)
 
     def change_feed(self, name: str, first: int, last: int) -> DataFrame:
-        """The rows that commits `first` to `last` inserted, deleted, or updated (before and after).
+        """Return the rows that commits `first` to `last` inserted, deleted, or updated (before and after).
 
-        Besides the table's columns: `_change_type` (insert, delete, update_preimage, update_postimage),
+        In addition to the table's columns there are `_change_type` (insert, delete, update_preimage, update_postimage),
         `_commit_version` and `_commit_timestamp`.
         """
         reader = self.spark.read.option("readChangeFeed", "true")
         return reader.option("startingVersion", first).option("endingVersion", last).table(self.path(name))
 
     def changes(self, name: str, first: int, last: int, *kinds: str) -> DataFrame:
-        """The rows of `change_feed`, or those of these kinds, without its own columns."""
+        """Return the rows of `change_feed`, or only those of these kinds, with the table's columns."""
         feed = self.change_feed(name, first, last)
         wanted = feed.where(F.col(CHANGE).isin(*kinds)) if kinds else feed
         return wanted.drop(CHANGE, COMMIT, "_commit_timestamp")
 
     def value_changes(self, name: str, changes: Collection[Commit], values: list[str]) -> DataFrame:
-        """The rows of `change_feed` by these columns, except those that are the same before and after a commit.
+        """Return the rows of `change_feed` by these columns, without rows that are the same before and after a commit.
 
-        A row that is brought again as it was, from another file and date, changes nothing that is made of it. One that
-        comes and goes again may: a run that died, or is about to write, may have taken it in between. Commits that only
-        insert have no such rows, and a query of their feed reads no column that it does not need.
+        A row that is delivered again without a change, in another file and date, does not change tables built from it.
+        A row that one commit inserts and a later one deletes is kept: another run may have read it in between. Commits
+        that only insert have no unchanged rows; a query of their feed reads only the columns that it needs.
 
         Args:
-            changes: commits that change a row, with none left out between them.
+            changes: consecutive commits that change a row.
 
-        Returns: `values`, the commit as `_commit_version`, and `_net`: above 0 for a row that is there after it, below
-        for one that was there before.
+        Returns: `values`, `_commit_version`, and `_net`: above 0 for rows that exist after the commit, below 0 for rows
+        that existed before it.
         """
         versions = [one.version for one in changes]
         feed = self.change_feed(name, min(versions), max(versions))
@@ -138,7 +140,7 @@ class Reader:
         return rows.groupBy(*values, COMMIT).agg(F.sum("_net").alias("_net")).where("_net <> 0")
 
     def properties(self, name: str) -> dict[str, str] | None:
-        """The properties of a table; None where there is no such table."""
+        """Return the properties of a table; None where the table does not exist."""
         try:
             return {row.key: row.value for row in self.spark.sql(f"SHOW TBLPROPERTIES {self.path(name)}").collect()}
         except AnalysisException as error:
@@ -147,10 +149,11 @@ class Reader:
             return None
 
     def is_view(self, name: str) -> bool:
+        """Return whether this is a view, not a table."""
         about = self.spark.sql(f"DESCRIBE TABLE EXTENDED {self.path(name)}").where("col_name = 'Type'").first()
         return about.data_type == "VIEW"
 
 
 def is_absent(error: AnalysisException) -> bool:
-    """Whether a query was refused since there is no such table."""
+    """Return whether a query failed because a table does not exist."""
     return error.getCondition() == "TABLE_OR_VIEW_NOT_FOUND"

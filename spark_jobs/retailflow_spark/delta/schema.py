@@ -1,4 +1,4 @@
-"""Tables and views follow their contracts: columns, types, comments, properties, row checks, tags."""
+"""Create tables and views, and keep them as their contracts say: columns, comments, properties, row checks, tags."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -11,25 +11,27 @@ from retailflow.contracts.privacy import MASK, classification_tag, is_masked, ta
 from retailflow_spark.delta.conflicts import repeated
 from retailflow_spark.delta.writer import Tables
 
-_TAGGED = "retailflow.tagged"  # the property with the digest of the tags that a table's columns have
+_TAGGED = "retailflow.tagged"  # the table property with the digest of the tags of its columns
 
 
 class TableError(RuntimeError):
-    """A table cannot follow its contract, or no policy masks it. Its rows are as they were."""
+    """A table cannot follow its contract, or no policy masks it. Its rows have not changed."""
 
 
 def create(tables: Tables, wanted: Iterable[Table]) -> None:
-    """Create the tables that are absent, and let the others follow their contracts: columns, types that hold all
-    values, comments, properties, row checks, tags. Their rows follow by a rebuild or a replay.
+    """Create the tables that do not exist, and update the others to their contracts.
 
-    Raises: TableError where a table can follow its contract only by being written anew, or no policy masks it.
+    An update changes columns, widens types, and sets comments, properties, row checks and tags. It changes no row: a
+    rebuild or a replay does so.
+
+    Raises: TableError where a table would have to be rewritten, or no policy masks it.
     """
     for table in wanted:
         repeated(partial(_create, tables, table))
 
 
 def create_view(tables: Tables, name: str, comment: str, query: str) -> None:
-    """Create the view, or replace it."""
+    """Create or replace a view."""
     statement = f"CREATE OR REPLACE VIEW {tables.path(name)} COMMENT '{comment}' AS {query}"
     repeated(lambda: tables.spark.sql(statement))
 
@@ -45,27 +47,27 @@ def _create(tables: Tables, table: Table) -> None:
 
 
 def _tag(tables: Tables, table: Table, path: str, tagged: str | None) -> None:
-    """Tag the columns. Until a tag has taken effect, which may last minutes, the schema's policy hides the column.
+    """Tag the columns. A tag may take minutes to take effect; until then the schema's policy hides the column.
 
-    Raises: TableError where there is no such policy. A new table then stays empty.
+    Raises: TableError where the policy does not exist. A new table then stays empty.
     """
     statements = tag_columns(table, path, classification_tag(tables.catalog))
     wanted = md5("\n".join(statements).encode()).hexdigest()
     if tagged == wanted:
         return
     policies = tables.spark.sql(f"SHOW EFFECTIVE POLICIES ON TABLE {path}").collect()
-    if not any(MASK in tuple(policy) for policy in policies):  # the name is the first of its columns
+    if not any(MASK in tuple(policy) for policy in policies):  # the first column is the policy's name
         raise TableError(
             f"No policy {MASK} masks {table.name}, and nothing was written to it. The release creates the policy: "
             "run the job retailflow_govern of the bundle (docs/UNITY_CATALOG.md), then this task again."
         )
     for statement in statements:
         tables.spark.sql(statement)
-    tables.set_property(table.name, _TAGGED, wanted)  # last, so that the next run repeats what a dead run left undone
+    tables.set_property(table.name, _TAGGED, wanted)  # last, so that the next run repeats the work of a run that died
 
 
 def _follow_contract(tables: Tables, table: Table, path: str, properties: Mapping[str, str]) -> None:
-    print(f"{table.name} was made by another contract: it is brought up to date")
+    print(f"{table.name} was created from another version of its contract: it is brought up to date")
     fields = tables.spark.read.table(path).schema.fields
     columns = {f.name: (f.dataType.simpleString(), f.nullable, f.metadata.get("comment", "")) for f in fields}
     partition = tables.spark.sql(f"DESCRIBE DETAIL {path}").first().partitionColumns
@@ -82,6 +84,6 @@ def _follow_contract(tables: Tables, table: Table, path: str, properties: Mappin
     except PySparkException as error:
         if error.getCondition() != "DELTA_NEW_CHECK_CONSTRAINT_VIOLATION":
             raise
-        print(f"{table.name} has rows that break a new check; the check is added when they are built anew")
+        print(f"{table.name} has rows that break a new check; the check is added when they are rebuilt")
     else:
         tables.set_property(table.name, ddl.CONTRACT, ddl.digest(table))

@@ -1,7 +1,7 @@
-"""Spans of keys as literals of a condition, so that files without any of the keys are skipped.
+"""Spans of keys: conditions with literals, which skip files that have none of the keys.
 
-A join with keys skips no file, however few they are; one range from the least to the greatest key reads all that lies
-between an old key and those of today.
+A join with keys skips no file, however few keys there are. A single range from the least to the greatest key would read
+everything between one old key and the keys of today.
 """
 
 from collections.abc import Iterable
@@ -11,16 +11,16 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 Span = tuple[str, str]
-_MOST_SPANS = 50  # in one condition; the nearest of more are taken together
+_MOST_SPANS = 50  # in one condition; if there are more, the nearest spans are joined
 
 
 def near(key: str, spans: Iterable[Span]) -> Column:
-    """Whether a key lies in one of the spans, by literals, which skip files where keys have an order in time."""
+    """Return the condition that a key lies in one of the spans. It skips files if keys grow with time."""
     return _any([F.col(key).between(least, greatest) for least, greatest in merged(spans)])
 
 
 def _any(conditions: list[Column]) -> Column:
-    """Whether one of them is true: as a balanced tree, since in a row fifty nest deeper than a query may be sent."""
+    """Return the condition that one of these is true, as a balanced tree: a chain of fifty is nested too deeply."""
     if len(conditions) < 2:
         return conditions[0] if conditions else F.lit(False)
     half = len(conditions) // 2
@@ -28,7 +28,7 @@ def _any(conditions: list[Column]) -> Column:
 
 
 def merged(spans: Iterable[Span], most: int = _MOST_SPANS) -> list[Span]:
-    """The same in few spans, in order: those that overlap are one, and of too many those with the smallest gaps."""
+    """Return at most `most` spans that cover these, in order. Joins spans that overlap, then the nearest ones."""
     found: list[Span] = []
     for least, greatest in sorted(span for span in spans if span[0] is not None):
         if found and least <= found[-1][1]:
@@ -45,7 +45,7 @@ def merged(spans: Iterable[Span], most: int = _MOST_SPANS) -> list[Span]:
 
 
 def _distance(one: str, other: str) -> tuple[int, int]:
-    """How far apart two texts are in their order, comparable with other distances."""
+    """Return how far apart two texts are in sort order. Distances can be compared with each other."""
     start = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
     first, second = (int.from_bytes(text[start:][:4].encode("utf-32-be").ljust(16, b"\0")) for text in (one, other))
     return -start, second - first

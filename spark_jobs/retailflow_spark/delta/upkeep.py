@@ -1,4 +1,4 @@
-"""What keeps tables small and fast: small files written together, old files deleted, rows counted. Changes no row."""
+"""Keep tables small and fast: compact small files, delete old files, count rows. Changes no row."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,21 +11,21 @@ from retailflow_spark.delta.writer import Tables
 
 
 def optimize(tables: Tables, name: str) -> tuple[int, int]:
-    """Write small files together, where a partition has several. Returns the number of files removed, and added."""
+    """Compact small files where a partition has several. Returns the numbers of files removed and added."""
     done = repeated(lambda: tables.spark.sql(f"OPTIMIZE {tables.path(name)}").first())
     return done.metrics.numFilesRemoved, done.metrics.numFilesAdded
 
 
 def vacuum(tables: Tables, name: str) -> None:
-    """Delete files that only versions older than the table's `delta.deletedFileRetentionDuration` need."""
+    """Delete the files that only versions older than the table's `delta.deletedFileRetentionDuration` need."""
     repeated(lambda: tables.spark.sql(f"VACUUM {tables.path(name)}").collect())
 
 
 def vacuum_now(tables: Tables, table: Table, hours: int, before: Callable[[], None] | None = None) -> None:
-    """Delete files that only versions older than `hours` need, whatever the table's retention is.
+    """Delete the files that only versions older than `hours` need, whatever the table's retention is.
 
-    The table's property is shortened meanwhile: serverless compute does not let a session do so. Delta then refuses to
-    read older versions by number; `before` can move their readers to the newest.
+    It shortens the retention property of the table for this time, because serverless compute does not let a session do
+    so. Delta then refuses to read older versions by number; `before` can move their readers to the newest version.
     """
     try:
         _retain(tables, table, f"{hours} hours")
@@ -37,7 +37,7 @@ def vacuum_now(tables: Tables, table: Table, hours: int, before: Callable[[], No
 
 
 def purge(tables: Tables, name: str) -> None:
-    """Write the files anew in which rows are only marked as deleted."""
+    """Rewrite the files in which rows are only marked as deleted."""
     repeated(lambda: tables.spark.sql(f"REORG TABLE {tables.path(name)} APPLY (PURGE)").collect())
 
 
@@ -47,7 +47,7 @@ def touch(tables: Tables, name: str) -> None:
 
 
 def analyze(tables: Tables, name: str) -> bool:
-    """Count rows for the query planner. Returns False where the platform keeps no counts for Delta, as open source."""
+    """Count rows for the query planner. Returns False if the platform does not support it for Delta, as open source."""
     try:
         repeated(lambda: tables.spark.sql(f"ANALYZE TABLE {tables.path(name)} COMPUTE STATISTICS").collect())
     except PySparkException as error:

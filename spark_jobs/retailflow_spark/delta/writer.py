@@ -1,4 +1,4 @@
-"""The one writer: every change of a table's rows goes through here, as atomic Delta commits that are safe to repeat."""
+"""The one writer: every change of a table's rows is an atomic Delta commit made here, and safe to repeat."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from retailflow_spark.delta.rows import CHANGED, GONE, KIND, MOST_ROWS, NEW, dif
 
 @dataclass(frozen=True)
 class Write:
-    """What a write did to one table.
+    """The result of a write to one table.
 
-    `versions` are its commits, in their order; none where it had nothing to change. `recent` are the table's last
-    commits right after the last of these, the newest first. A count is None where the write does not count.
+    `versions` are its commits in order; there are none if nothing had to change. `recent` are the table's newest
+    commits right after the last of them, the newest first. A count is None if the write does not count.
     """
 
     table: str
@@ -34,7 +34,7 @@ class Write:
 class Tables(Reader):
     """Reads and writes the tables of one catalog.
 
-    A write that conflicts with another run's is repeated on what that run left.
+    A write that conflicts with a write of another run is repeated on the table as that run left it.
     """
 
     def replace_day(self, frame: DataFrame, table: Table, ingestion_date: date) -> Write:
@@ -47,12 +47,12 @@ class Tables(Reader):
     def replace_day_in_sequence(
         self, frame: DataFrame, table: Table, ingestion_date: date, sequence: int, note: str
     ) -> Write | None:
-        """Replace the slice of one ingestion date with these rows, unless rows of a higher `sequence` are there.
+        """Replace the slice of one ingestion date with these rows, unless it has rows of a higher `sequence`.
 
         Args:
             note: a text that `newest_of_day` returns with the commit.
 
-        Returns: None where another run wrote meanwhile. The write is not repeated: the frame may be older than that.
+        Returns: None where another run wrote at the same time. The write is not repeated: the frame may be outdated.
         """
         identity = f"{table.name}/{ingestion_date:%Y-%m-%d}"
         options = {
@@ -71,60 +71,60 @@ class Tables(Reader):
         return self._written(table)
 
     def append(self, frame: DataFrame, table: Table, note: str | None = None) -> None:
-        """Add the rows. An append conflicts with nothing, so it is never repeated.
+        """Append the rows. An append conflicts with no other write, so it is never repeated.
 
         Args:
-            note: a text that the table's history keeps with the commit.
+            note: a text that the table's history stores with the commit.
         """
         writer = frame.select(*table.column_names).write.format("delta").mode("append")
         (writer.option("userMetadata", note) if note else writer).saveAsTable(self.path(table.name))
 
     def append_rows(self, rows: list[Mapping[str, Any]], table: Table, note: str | None = None) -> None:
-        """Add rows of the client, each by column name."""
+        """Append rows of the client, which are values by column name."""
         self.append(self._frame(rows, table), table, note)
 
     def insert_absent(self, rows: list[Mapping[str, Any]], table: Table) -> int:
-        """Insert the rows whose keys are absent. Returns how many; of several runs at once, one inserts a key."""
+        """Insert the rows whose keys are absent. Returns how many. If several runs do so at once, one inserts a key."""
         target = self._merge_on(table, table.key)
         return self._merge(table, f"{target} WHEN NOT MATCHED THEN INSERT *", self._frame(rows, table)).inserted or 0
 
     def update(self, table: Table, column: str, expression: str, condition: str) -> None:
-        """Set a column of the rows that meet a condition of SQL."""
+        """Set a column to a SQL expression, in the rows that meet a SQL condition."""
         statement = f"UPDATE {self.path(table.name)} SET {column} = {expression} WHERE {condition}"
         repeated(lambda: self.spark.sql(statement).collect())
 
     def fill(self, table: Table, frame: DataFrame) -> Write:
-        """Write the rows of an empty table. Of two runs at once, one conflicts and repeats instead of doubling rows."""
+        """Write all rows of an empty table. If two runs do so at once, one conflicts and repeats: no row is doubled."""
         rows = frame.select(*table.column_names)
         repeated(lambda: rows.write.format("delta").insertInto(self.path(table.name), overwrite=True))
         return self._written(table)
 
     def delete_same(self, table: Table, rows: DataFrame, columns: tuple[str, ...], prune: str) -> Write:
-        """Delete the rows that have the same values in these columns.
+        """Delete the rows of the table that are equal to one of `rows` in these columns.
 
         Args:
-            prune: as of `upsert_latest`.
+            prune: as in `upsert_latest`.
         """
         return self._merge(table, f"{self._merge_on(table, columns, prune)} WHEN MATCHED THEN DELETE", rows)
 
     def upsert_latest(
         self, frame: DataFrame, table: Table, order: tuple[str, ...], prune: str | None, new: int | None = None
     ) -> Write:
-        """Keep the latest row of each identity: the greatest by `order` of those in the table and of these.
+        """Keep the latest row of each identity: the greatest by `order` among the rows of the table and of `frame`.
 
         Args:
             frame: at most one row for each identity.
-            prune: a condition on the target (`t`) with literals, true for each row of `frame`. A literal keeps merges
-                of different dates from conflicting.
-            new: the number of rows, where probably all of them are new: a MERGE that only inserts costs a third of
-                one that updates too, which follows where some rows were not new.
+            prune: a condition on the target (`t`) with literals. It is true for each row of `frame`. Because of the
+                literals, merges of different dates do not conflict.
+            new: the number of rows, if probably all of them are new. A MERGE that only inserts runs first; it costs a
+                third of a MERGE that also updates. The latter follows only if some rows were not new.
         """
         target, insert = self._merge_on(table, table.identity, prune), "WHEN NOT MATCHED THEN INSERT *"
         write = self._merge(table, f"{target} {insert}", frame) if new else Write(table.name, inserted=0, updated=0)
         if new is not None and write.inserted == new:
             return write
         newer = f"struct({_of('s', order)}) > struct({_of('t', order)})"
-        # A correction of our own code gives the same record other values: it must reach the table as well.
+        # After a correction of our own code, the same record has other values. They must reach the table too.
         mended = f"struct({_of('s', order)}) = struct({_of('t', order)}) AND {_differs(table.column_names)}"
         update = f"WHEN MATCHED AND ({newer} OR ({mended})) THEN UPDATE SET *"
         return _sum(write, self._merge(table, f"{target} {update} {insert}", frame))
@@ -138,14 +138,14 @@ class Tables(Reader):
         *,
         is_small: bool = True,
     ) -> Write:
-        """Make the table's rows of these keys equal to `wanted`: insert, update what differs, delete what is gone.
+        """Make the table's rows of these keys equal to `wanted`: insert new, update changed and delete missing rows.
 
-        A small difference is fetched first: nothing is merged where nothing differs, and a MERGE that only inserts
-        costs a third of another. Another run may write between; see `gold.refresh`.
+        A small difference is fetched first. Without a difference there is no MERGE, and a MERGE that only inserts costs
+        a third of one that also updates. Another run may write in between; see `gold.refresh`.
 
         Args:
-            keys: the distinct values of some columns of the table; None is the whole table.
-            prune: as of `upsert_latest`, true also for each row of the table that has one of the keys.
+            keys: the distinct values of some columns of the table; None means the whole table.
+            prune: as in `upsert_latest`, and also true for each row of the table that has one of the keys.
             is_small: whether the difference may be small enough to fetch.
         """
         current = self.read(table.name).alias("t").where(prune or "true")
@@ -172,12 +172,12 @@ class Tables(Reader):
         repeated(lambda: self.spark.sql(f"ALTER TABLE {self.path(name)} SET TBLPROPERTIES ('{key}' = '{value}')"))
 
     def _merge_on(self, table: Table, columns: Iterable[str], prune: str | None = None) -> str:
-        """The begin of a MERGE into `t` from `s`, whose rows match where these columns are equal."""
+        """Return the beginning of a MERGE into `t` from `s`, whose rows match where these columns are equal."""
         same = " AND ".join(f"t.{name} = s.{name}" for name in columns)
         return f"MERGE INTO {self.path(table.name)} t USING {{source}} s ON {same} AND {prune or 'true'}"
 
     def _merge(self, table: Table, statement: str, source: DataFrame) -> Write:
-        """Run a MERGE. One that changes no row makes no commit."""
+        """Run a MERGE. A MERGE that changes no row makes no commit."""
         counts: Row = repeated(lambda: self.spark.sql(statement, source=source).first())
         return self._written(table, counts) if counts.num_affected_rows else _counted(table, counts)
 
@@ -200,7 +200,7 @@ def _counted(
 
 
 def _sum(first: Write, second: Write) -> Write:
-    """Two writes of one table, one after the other, which both count."""
+    """Return two consecutive writes of one table as one."""
     return Write(
         first.table,
         first.versions + second.versions,

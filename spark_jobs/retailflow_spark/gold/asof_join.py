@@ -1,4 +1,4 @@
-"""The as-of join: a fact refers to the version of a dimension that held at its moment, however late that comes."""
+"""The as-of join: a fact refers to the dimension version valid at its moment, however late that version arrives."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from retailflow_spark.gold.scd2 import UNKNOWN_ID, UNKNOWN_SK
 def join_as_of(facts: DataFrame, dimension: DataFrame, kind: str, moment: Column) -> DataFrame:
     """Return `facts` with `<kind>_sk`: the version of `<kind>_id` at `moment`, or the unknown member.
 
-    Each fact has exactly one row in the result, since the intervals of a key are disjoint.
+    Each fact has exactly one row in the result, because the intervals of a key are disjoint.
     """
     key, sk = f"{kind}_id", f"{kind}_sk"
     versions = dimension.where(F.col(sk) != UNKNOWN_SK).select(
@@ -31,7 +31,7 @@ def join_as_of(facts: DataFrame, dimension: DataFrame, kind: str, moment: Column
 
 
 def missing_dimension_count(*kinds: str) -> Column:
-    """How many of a fact's ids of these kinds name a member that its dimension does not have."""
+    """Return how many ids of a fact, of these kinds, name a member that its dimension does not have."""
     named = (F.coalesce(F.col(f"{kind}_id") != UNKNOWN_ID, F.lit(False)) for kind in kinds)
     absent = (is_named & (F.col(f"{kind}_sk") == UNKNOWN_SK) for is_named, kind in zip(named, kinds, strict=True))
     return reduce(Column.__add__, (one.cast("int") for one in absent))
@@ -40,10 +40,10 @@ def missing_dimension_count(*kinds: str) -> Column:
 def facts_to_repoint(
     facts: DataFrame, changed: DataFrame, dimension: DataFrame, kind: str, moment: Column, day: str
 ) -> DataFrame:
-    """Return the stored facts that now belong to another version of a changed `<kind>_id`, some of them twice.
+    """Return the stored facts that now belong to another version of a changed `<kind>_id`. A fact may occur twice.
 
     A closed interval or a corrected attribute moves no fact, so a new price does not rewrite a product's history. Facts
-    at the unknown member keep their id and are found when its dimension row arrives late.
+    that point to the unknown member keep their id, so they are found when the dimension row arrives late.
 
     Args:
         changed: the rows of the dimension that were inserted or deleted, or updated (before and after), with `_net` as
@@ -59,8 +59,8 @@ def facts_to_repoint(
 def _facts_since(facts: DataFrame, changed: DataFrame, kind: str, day: str) -> DataFrame:
     """Return the facts that a change of versions can move, by conditions with literals, which skip files.
 
-    A version that comes, goes or ends elsewhere moves facts from the first moment on where that makes a difference. The
-    first version of a key holds since the beginning of time: where it comes, the facts of the key await it.
+    If a version is added or removed or its end changes, facts move from the first affected moment on. The first version
+    of a key is valid from the beginning of time: when it arrives, only facts with a missing dimension row move to it.
     """
     sk = f"{kind}_sk"
     versions: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -70,14 +70,14 @@ def _facts_since(facts: DataFrame, changed: DataFrame, kind: str, day: str) -> D
     for rows in versions.values():
         starts, ends = min(row["valid_from"] for row in rows), sorted(row["valid_to"] for row in rows)
         signs = {(row[COMMIT], row["_net"] > 0) for row in rows}
-        if all((commit, not sign) in signs for commit, sign in signs):  # each commit has it before and after: updates
+        if all((commit, not sign) in signs for commit, sign in signs):  # each commit has it before and after: an update
             since += [ends[0]] if ends[0] != ends[-1] else []
         elif starts.year == date.min.year and max(signs)[1]:
             begins = True
         else:
             since.append(starts)
-    # The date of a moment may be that of the day before or after, in another time zone. No fact is older than 1990.
+    # In another time zone, the date of a moment may be one day earlier or later. No fact is older than 1990.
     first = max(min(since).date(), date(1990, 1, 1)) - timedelta(days=1) if since else None
     later = facts.where(F.col(day) >= F.lit(first)) if first else facts.limit(0)
-    awaiting = facts.where(F.coalesce("missing_dimension_count", F.lit(1)) > 0)  # null in tables older than the column
+    awaiting = facts.where(F.coalesce("missing_dimension_count", F.lit(1)) > 0)  # null in rows older than the column
     return later.union(awaiting) if begins else later

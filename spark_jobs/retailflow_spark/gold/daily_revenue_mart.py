@@ -21,7 +21,7 @@ prune = prune_by_keys
 
 
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
-    """`business_date` of changed lines, and of lines whose product version changed its category in place."""
+    """Return `business_date` of changed lines, and of lines whose product version got another category in place."""
     return distinct_keys(
         changed["gold.fact_sales"].select("business_date"),
         _recategorised(tables["gold.fact_sales"], changed["gold.dim_product"]).select("business_date"),
@@ -29,7 +29,7 @@ def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
-    """One row for each group that has a line in gold.fact_sales."""
+    """Return one row for each group with a line in gold.fact_sales."""
     lines = of_keys(tables["gold.fact_sales"], keys, "business_date")
     categories = tables["gold.dim_product"].select("product_sk", _category().alias("category"))
     group = (
@@ -67,7 +67,7 @@ def _recategorised(lines: DataFrame, products: DataFrame) -> DataFrame:
     bounds = moved.agg(F.min("since").alias("since"), F.max("until").alias("until")).first()
     if not bounds.since:
         return lines.limit(0)
-    days = F.date_sub(F.lit(bounds.since), 1), F.date_add(F.lit(bounds.until), 1)  # in any time zone
+    days = F.date_sub(F.lit(bounds.since), 1), F.date_add(F.lit(bounds.until), 1)  # whatever the time zone
     return lines.where(F.col("business_date").between(*days)).join(moved, "product_sk", "left_semi")
 
 

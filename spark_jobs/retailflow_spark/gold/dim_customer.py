@@ -1,4 +1,4 @@
-"""gold.dim_customer: customers as they were, one row per customer and interval."""
+"""gold.dim_customer: the versions of customers, one row per customer and interval."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -20,7 +20,7 @@ TRACKED = (
 
 
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
-    """`customer_id` of every customer with a changed version."""
+    """Return `customer_id` of every customer with a changed version."""
     return distinct_keys(
         changed["silver.customers_history"].select("customer_id"),
         members_to_add(tables["gold.dim_customer"], "customer_id", UNKNOWN_ID),
@@ -28,9 +28,9 @@ def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
-    """Versions of customers."""
+    """Return one row per customer and interval, and the unknown member."""
     versions = of_keys(tables["silver.customers_history"], keys, "customer_id")
-    # Flat before they are compared: no address and an address of nulls are the same row of the dimension.
+    # Flatten before comparing: without an address and with an address of nulls, the row of the dimension is the same.
     flat = versions.withColumns({part: F.col(f"address.{part}") for part in ADDRESS})
     history = intervals(flat.withColumn("is_deleted", F.col("deleted_at").isNotNull()), "customer", TRACKED)
     return of_keys(history, keys, "customer_id").select(

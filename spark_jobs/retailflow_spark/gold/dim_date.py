@@ -1,4 +1,4 @@
-"""gold.dim_date: the calendar of 1990 to 2049, which has every date of a valid record."""
+"""gold.dim_date: the calendar from 1990 to 2049, which covers every date of a valid record."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -14,12 +14,12 @@ FIRST, LAST = "1990-01-01", "2049-12-31"
 
 
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
-    """`calendar_date` of the days that are not there yet: all at the first build, none afterwards."""
+    """Return `calendar_date` of the days that the table lacks: all at the first build, none afterwards."""
     return _days(tables).join(tables["gold.dim_date"], "calendar_date", "left_anti")
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
-    """Days."""
+    """Return one row per day."""
     day = F.col("calendar_date")
     weekday = F.weekday(day) + 1
     return of_keys(_days(tables), keys, "calendar_date").select(

@@ -1,4 +1,4 @@
-"""gold.dim_product: products as they were, one row per product and interval."""
+"""gold.dim_product: the versions of products, one row per product and interval."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,7 +15,7 @@ TRACKED = ("name", "category", "subcategory", "brand", "list_price", "unit_cost"
 
 
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
-    """`product_id` of every product with a changed version."""
+    """Return `product_id` of every product with a changed version."""
     return distinct_keys(
         changed["silver.products_history"].select("product_id"),
         members_to_add(tables["gold.dim_product"], "product_id", UNKNOWN_ID),
@@ -23,7 +23,7 @@ def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
-    """Versions of products."""
+    """Return one row per product and interval, and the unknown member."""
     versions = of_keys(tables["silver.products_history"], keys, "product_id")
     history = of_keys(intervals(versions, "product", TRACKED, carried=["currency"]), keys, "product_id")
     return history.select(

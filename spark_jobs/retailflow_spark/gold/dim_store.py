@@ -1,4 +1,4 @@
-"""gold.dim_store: where a sale can take place, the web shop included."""
+"""gold.dim_store: the places of sale, including the web shop: one row per store."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -20,14 +20,14 @@ COLUMNS = (
 
 
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
-    """`store_id` of every changed store."""
+    """Return `store_id` of every changed store."""
     return distinct_keys(
         changed["silver.stores"].select("store_id"), members_to_add(tables["gold.dim_store"], "store_id", *MEMBERS)
     )
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
-    """Stores. The ids of the two fixed members are reserved: a source row with such an id gives way to the member."""
+    """Return one row per store and fixed member. A member replaces a source row that has its reserved id."""
     stores = tables["silver.stores"]
     members = stores.sparkSession.range(1).select(
         F.explode(F.array(*[F.lit(member) for member in MEMBERS])).alias("store_id"),

@@ -16,14 +16,14 @@ KEY = ("store_id", "product_id", "snapshot_date")
 
 
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
-    """The keys of changed snapshots, and of stored ones that now belong to another version of their product."""
+    """Return the keys of changed snapshots, and of stored snapshots that now belong to another product version."""
     facts, products = tables["gold.fact_inventory_snapshot"], tables["gold.dim_product"]
     moved = facts_to_repoint(facts, changed["gold.dim_product"], products, "product", _end_of_day(), "snapshot_date")
     return distinct_keys(changed["silver.inventory"].select(*KEY), moved.select(*KEY))
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
-    """Snapshots. A value that is computed from a null quantity is null."""
+    """Return one row per store, product and day. A value that is computed from a null quantity is null."""
     stock = of_keys(tables["silver.inventory"], keys, *KEY)
     available = F.col("quantity_on_hand") - F.col("quantity_reserved")
     return join_as_of(stock, tables["gold.dim_product"], "product", _end_of_day()).select(
@@ -41,5 +41,5 @@ def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
 
 
 def _end_of_day() -> Column:
-    """The last microsecond of the snapshot's day, which a later correction leaves where it is; `recorded_at` moves."""
+    """Return the last microsecond of the snapshot's day. A later correction changes `recorded_at`, but not this."""
     return F.date_add("snapshot_date", 1).cast("timestamp") - F.expr("INTERVAL 1 MICROSECOND")

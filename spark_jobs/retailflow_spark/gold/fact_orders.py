@@ -18,7 +18,7 @@ KEY = ("order_id", "business_date")
 
 
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
-    """`order_id` and `business_date` of changed orders, and of stored ones whose customer's version is another now."""
+    """Return `order_id` and `business_date` of changed orders, and of orders with another customer version now."""
     facts, moment = tables["gold.fact_orders"], (F.col("ordered_at"), "business_date")
     moved = facts_to_repoint(facts, changed["gold.dim_customer"], tables["gold.dim_customer"], "customer", *moment)
     keys = distinct_keys(changed["silver.orders"].select("order_id", "ordered_date"), moved.select(*KEY))
@@ -26,12 +26,12 @@ def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
-    """Orders."""
+    """Return one row per order."""
     if keys is not None:
         keys = keys.toDF("order_id", "ordered_date")
     orders = of_keys(tables["silver.orders"], keys, "order_id", "ordered_date")
     is_alive = F.col("status") != "cancelled"
-    # A cancelled order keeps its row and loses its lines, so that everything counted or summed is 0.
+    # A cancelled order keeps its row and loses its lines, so all its counts and sums are 0.
     living = orders.withColumn("lines", F.coalesce(F.filter("lines", lambda line: is_alive), F.array()))
     measured = living.select(
         "*",

@@ -22,10 +22,10 @@ COLUMNS = (
 
 
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
-    """`channel`, `sale_id` and `business_date` of changed sales, and of stored ones that a changed dimension moves.
+    """Return `channel`, `sale_id` and `business_date` of changed sales, and of sales that a changed dimension moves.
 
-    A changed dimension moves a line to another version of its customer or product, or its moment of sale to another
-    time zone. All its other changes touch no fact.
+    A changed dimension can move a line to another version of its customer or product, or its moment of sale to another
+    time zone. All other changes of dimensions touch no fact.
     """
     facts, moment = tables["gold.fact_sales"], (F.col("sold_at"), "business_date")
     moved = [
@@ -41,7 +41,7 @@ def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
-    """Lines of sales."""
+    """Return one row per line of an order or receipt."""
     sales = _online(tables, keys).unionByName(_in_stores(tables, keys))
     gross_amount = gross(F.col("quantity"), F.col("unit_price"))
     lines = sales.withColumns(
@@ -89,7 +89,7 @@ def _line_number(number: Column, index: Column) -> Column:
 
 
 def _are_numbered() -> Column:
-    """Whether the order's line numbers tell its lines apart. Where they do not, all are numbered by position from 1."""
+    """Return whether the line numbers of an order are distinct. If not, its lines are numbered by position, from 1."""
     numbers = F.transform("lines", lambda line, index: _line_number(line["line_number"], index))
     return F.size(F.array_distinct(numbers)) == F.size(numbers)
 
@@ -108,7 +108,7 @@ def _in_stores(tables: Frames, keys: DataFrame | None) -> DataFrame:
 
 
 def _at_store(sales: DataFrame, stores: DataFrame) -> DataFrame:
-    """`sales` with what depends on the store: `sold_at` and `is_after_closing`. A store not known yet counts as UTC."""
+    """Return `sales` with `sold_at` and `is_after_closing`, which depend on the store. An unknown store has UTC."""
     facts_of_store = stores.select(F.col("store_id").alias("_store"), "timezone", "closed_on")
     zone = F.coalesce("timezone", F.lit("UTC"))
     is_after_closing = F.coalesce(F.to_date("sold_at_local") > F.col("closed_on"), F.lit(False))
@@ -120,7 +120,7 @@ def _at_store(sales: DataFrame, stores: DataFrame) -> DataFrame:
 
 
 def _moved_by_store(facts: DataFrame, changed: DataFrame, stores: DataFrame) -> DataFrame:
-    images, states = F.count("*"), F.count_distinct(F.struct("timezone", "closed_on"))  # of an update two images
+    images, states = F.count("*"), F.count_distinct(F.struct("timezone", "closed_on"))  # an update has two images
     counted = changed.groupBy("store_id").agg(images.alias("images"), states.alias("states"))
     ids = [row.store_id for row in counted.where("images % 2 = 1 OR states > 1").collect()]
     touched = facts.where((F.col("channel") == "store") & F.col("store_id").isin(ids)) if ids else facts.limit(0)

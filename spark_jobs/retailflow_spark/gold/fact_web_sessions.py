@@ -1,8 +1,8 @@
 """gold.fact_web_sessions: one row per visit to the web shop.
 
-The events of a visitor are streams: one for each session_id, and one of those without. Silence cuts a stream into
-sessions: 30 minutes without a session_id, 24 hours with one. So a session is bounded in time, and so is what an event
-changes.
+The events of a visitor form streams: one per session_id, and one of the events without a session_id. Silence splits a
+stream into sessions: 30 minutes without a session_id, 24 hours with one. So an event can change only sessions near it
+in time.
 """
 
 from datetime import date, timedelta
@@ -26,9 +26,9 @@ STREAM = ("anonymous_id", "session_id")
 
 
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
-    """Streams with a changed event, and each `session_date` on which a session of theirs may begin, as stored or anew.
+    """Return the streams with a changed event, and each `session_date` on which one of their sessions may begin.
 
-    These are the days of the changed events, and those of the stored sessions that the events belong to or may join.
+    These are the days of the changed events, and the days of stored sessions that the events belong to or may join.
     """
     moment, day = F.col("occurred_at"), F.to_date("occurred_at").alias("_day")
     events = with_visitor(changed["silver.clickstream"])
@@ -43,7 +43,7 @@ def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
 
 
 def _stored(sessions: DataFrame, touched: DataFrame, known: pa.Table | None) -> DataFrame:
-    """The streams and extents of stored sessions, as far as literals tell which a changed event may belong to."""
+    """Return streams and extents of stored sessions. Literals skip sessions that no changed event can belong to."""
     possible = F.lit(False)
     for first, last in _runs(_days(touched, known)):
         begins, ends = F.col("session_date") <= F.lit(last), F.col("ended_at") >= F.lit(first).cast("timestamp")
@@ -53,7 +53,7 @@ def _stored(sessions: DataFrame, touched: DataFrame, known: pa.Table | None) -> 
 
 
 def _days(touched: DataFrame, known: pa.Table | None) -> list[date]:
-    """Each day that a span from `_first` to `_last` touches, in order. `known` has the rows where they are at hand."""
+    """Return each day that a span from `_first` to `_last` touches, in order. `known` are the fetched rows, if any."""
     if known is None:
         days = F.explode(F.sequence(F.to_date("_first"), F.to_date("_last"))).alias("day")
         return sorted(row.day for row in touched.select(days).distinct().collect())
@@ -62,7 +62,7 @@ def _days(touched: DataFrame, known: pa.Table | None) -> list[date]:
 
 
 def _runs(days: list[date]) -> list[tuple[date, date]]:
-    """Days in order as the first and last of each that follow one another."""
+    """Return the first and last day of each run of consecutive days."""
     found: list[tuple[date, date]] = []
     for day in days:
         if found and (day - found[-1][1]).days <= 1:
@@ -75,7 +75,7 @@ def _runs(days: list[date]) -> list[tuple[date, date]]:
 def prune(tables: Frames, contract: GoldContract, keys: DataFrame, fetched: pa.Table | None) -> Frames:
     """Keep the events of the days of the sessions, and of the day before, which shows where a session begins.
 
-    The keys have a date, so their dates are always fetched.
+    The keys have a date, so the dates are always fetched.
     """
     dates = set((keys.select("session_date").toArrow() if fetched is None else fetched)["session_date"].to_pylist())
     sessions = of_keys(tables["gold.fact_web_sessions"].where(F.col("session_date").isin(sorted(dates))), keys, *STREAM)
@@ -87,7 +87,7 @@ def prune(tables: Frames, contract: GoldContract, keys: DataFrame, fetched: pa.T
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
-    """Sessions."""
+    """Return one row per session of a visitor."""
     events = _with_session(of_keys(with_visitor(tables["silver.clickstream"]), keys, *STREAM))
     is_purchase = F.col("event_type") == "purchase"
     sessions = events.groupBy("anonymous_id", "session_id", "_visit").agg(
@@ -103,8 +103,8 @@ def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
         _first_known("device", "type", "os", "browser").alias("device"),
         _first_known("utm", "source", "medium", "campaign").alias("utm"),
     )
-    # A session is named by its first event, since silence may cut a session_id in two. As JSON, no two identities are
-    # the same text.
+    # The first event identifies a session, because silence may split a session_id in two. As JSON, two different
+    # identities are never the same text.
     identity = F.to_json(F.struct("anonymous_id", "session_id", F.col("_first_event_id").alias("event_id")))
     described = sessions.select(
         F.md5(identity).alias("session_sk"),
@@ -121,12 +121,12 @@ def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
 
 
 def with_visitor(events: DataFrame) -> DataFrame:
-    """Events of nobody in particular belong to their session's visitor, or stand alone."""
+    """Set `anonymous_id` of events without one to their session_id, else to the event itself."""
     return events.withColumn("anonymous_id", F.coalesce("anonymous_id", "session_id", "event_id"))
 
 
 def _with_session(events: DataFrame) -> DataFrame:
-    """`_visit` numbers what silence sets apart in a stream."""
+    """Add `_visit`: the number of the session in its stream, which silence splits."""
     stream = Window.partitionBy(*STREAM).orderBy("occurred_at", "event_id")
     is_new = F.col("occurred_at") >= F.lag("occurred_at").over(stream) + _silence()
     opened = events.withColumn("_is_new", F.coalesce(is_new, F.lit(False)).cast("int"))
@@ -134,7 +134,7 @@ def _with_session(events: DataFrame) -> DataFrame:
 
 
 def _silence() -> Column:
-    """What ends a session."""
+    """Return the time without an event that ends a session."""
     minutes = F.when(F.col("session_id").isNull(), F.lit(30)).otherwise(F.lit(24 * 60))
     return F.make_dt_interval(mins=minutes)
 
@@ -144,6 +144,6 @@ def _in_time() -> Column:
 
 
 def _first_known(column: str, *parts: str) -> Column:
-    """The value of the first event that has one; a struct of nulls is none."""
+    """Return the value of the first event that has one; a struct of nulls counts as no value."""
     known = F.coalesce(*(F.col(f"{column}.{part}") for part in parts)) if parts else F.col(column)
     return F.min_by(column, F.when(known.isNotNull(), _in_time()))

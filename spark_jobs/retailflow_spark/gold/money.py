@@ -8,10 +8,10 @@ SUM = "decimal(28,4)"
 
 
 def gross(quantity: Column, unit_price: Column) -> Column:
-    """What the line would cost without discount; negative for a return."""
+    """Return the amount of a line without discount; negative for a return."""
     return (quantity * unit_price).cast(LINE)
 
 
 def or_zero(amount: Column) -> Column:
-    """An optional amount of a line: absent counts as 0."""
+    """Return an optional amount of a line; null becomes 0."""
     return F.coalesce(amount, F.lit(0).cast(LINE))

@@ -1,4 +1,4 @@
-"""gold.payment_reconciliation: what each order is due against what was paid for it, in each currency."""
+"""gold.payment_reconciliation: the amount due of each order compared with its payments, per currency."""
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -14,14 +14,14 @@ prune = prune_by_keys
 
 
 def affected_keys(changed: Frames, tables: Frames) -> DataFrame:
-    """`order_id` of changed orders and changed payments."""
+    """Return `order_id` of changed orders and changed payments."""
     return distinct_keys(
         changed["gold.fact_orders"].select("order_id"), of_some_order(changed["silver.payments"]).select("order_id")
     )
 
 
 def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
-    """Orders, paid or not, and payments, ordered or not."""
+    """Return one row per order and currency, also for orders without payments and payments without an order."""
     orders = of_keys(tables["gold.fact_orders"], keys, "order_id")
     payments = of_keys(of_some_order(tables["silver.payments"]), keys, "order_id")
     paid = payments.groupBy("order_id", "currency").agg(
@@ -46,7 +46,7 @@ def build(tables: Frames, keys: DataFrame | None) -> DataFrame:
 
 
 def of_some_order(payments: DataFrame) -> DataFrame:
-    """A payment that names no order is kept, at the order `unknown`."""
+    """Set `order_id` of payments that name no order to `unknown`, which keeps them."""
     return payments.withColumn("order_id", F.coalesce("order_id", F.lit(UNKNOWN_ID)))
 
 

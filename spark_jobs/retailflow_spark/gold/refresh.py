@@ -1,9 +1,9 @@
-"""SILVER to GOLD: recompute what changed since the table last looked, and nothing else.
+"""SILVER to GOLD: recompute only rows whose sources changed since the table's last run.
 
-Each run of a GOLD table records, per source, the newest commit it has taken in (`taken` in `ops.runs`). A run reads
-what later commits changed, asks the table's transform which keys that touches, and makes their rows equal to what the
-sources now say. It does not depend on the run's date, so any order of days, repetition or crash ends in the same rows:
-a crash before that record only means that the same changes are looked at again.
+Each run of a GOLD table records, per source, the newest commit that it has taken in (`taken` in `ops.runs`). A run
+reads the changes of later commits, asks the table's transform for the affected keys, and rebuilds their rows. It does
+not depend on the run's date, so any order of days, repetition or crash ends in the same rows: after a crash before that
+record, the next run only processes the same changes again.
 """
 
 from collections.abc import Mapping
@@ -26,17 +26,17 @@ from retailflow_spark.job import run_log
 from retailflow_spark.job.entry import Run
 from retailflow_spark.job.run_log import Counts, built_with
 
-BUILT_WITH = "retailflow.built_with"  # the property of a GOLD table with the digest of what made its rows
+BUILT_WITH = "retailflow.built_with"  # the property of a GOLD table with the fingerprint of its rows
 
 
 def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> Counts:
-    """Bring one GOLD table up to date with its sources, and record the run (None: nobody asked for it).
+    """Bring one GOLD table up to date with its sources, and record the run (None: no job runs it).
 
-    Where no source has changed and a run of that date is on record, nothing is read, written or recorded.
+    If no source has changed and the run log has a run of that date, it reads, writes and records nothing.
 
-    Two runs may do so at once. The one that read its sources earlier may write later, and undo what the other wrote, or
-    what the other found to be right as it was. One of the two finds that out, since each looks after its own record
-    whether there is a commit or a record of another, and then looks again at everything since its start.
+    Two runs may do so at once. The run that read its sources earlier may write later. It then undoes rows that the
+    other run wrote, or rows that the other run found to be right. One of the two notices it: after its own record, each
+    run looks for a commit or a record of the other. If there is one, it processes all changes since its start again.
     """
     name, written = contract.table.name, 0
     writes: list[Write] = []
@@ -47,7 +47,7 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
     if is_outdated or not seen:
         create(tables, [contract.table, *map(table, contract.sources)])
     if is_outdated and seen:
-        print(f"{name} is built anew, for another contract or code, or an audit: {_cost(tables, contract)}")
+        print(f"{name} is rebuilt for a changed contract or code, or after an audit: {_cost(tables, contract)}")
     base, looked_at = seen[name] if name in seen else tables.version(name), None
     while True:
         since = _since(tables, contract, seen)
@@ -69,7 +69,7 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
         run_log.record(tables, run, contract, counts, writes=writes, taken={**now, name: own})
         is_on_record, recorded = True, recorded + 1
         if is_outdated:
-            create(tables, [contract.table])  # its new rows may keep a check that its old ones broke
+            create(tables, [contract.table])  # the new rows may meet a check that the old rows broke
             tables.set_property(name, BUILT_WITH, wanted)
             is_outdated = False
         newest, commits = tables.commits_after(name, base, write.recent)
@@ -80,25 +80,25 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
 
 
 def _since(tables: Tables, contract: GoldContract, seen: Mapping[str, int]) -> dict[str, tuple[int, list[Commit]]]:
-    """Of each source the newest commit, and those that changed it and were not taken in."""
+    """Return per source the newest commit, and the commits that changed it and that the table has not taken in."""
     try:
         return {source: tables.commits_after(source, seen.get(source, 0)) for source in contract.sources}
     except AnalysisException as error:
         if not is_absent(error):
             raise
-    create(tables, map(table, contract.sources))  # one was dropped
+    create(tables, map(table, contract.sources))  # a source was dropped
     return {source: tables.commits_after(source, seen.get(source, 0)) for source in contract.sources}
 
 
 def _cost(tables: Tables, contract: GoldContract) -> str:
-    """What a rebuild of the table reads, as a sentence."""
+    """Return what a rebuild of the table reads, as a sentence."""
     sizes = [tables.size(name) for name in (*contract.sources, contract.table.name)]
     read = f"{sum(files for files, _ in sizes):,} files with {sum(size for _, size in sizes) / 2**20:,.1f} MiB"
     return f"all of it is compared with its sources, {read}"
 
 
 def forget(tables: Tables, target: str) -> None:
-    """Let the next run of a GOLD table compare all of it with its sources."""
+    """Make the next run of a GOLD table compare all its rows with the sources."""
     tables.set_property(target, BUILT_WITH, "")
 
 
@@ -114,13 +114,13 @@ def _build(tables: Tables, contract: GoldContract) -> tuple[Write, None]:
 def _follow(
     tables: Tables, contract: GoldContract, since: Mapping[str, tuple[int, list[Commit]]], also: DataFrame | None
 ) -> tuple[Write, DataFrame]:
-    """Write what follows from the sources' commits.
+    """Recompute the rows that the sources' commits affect.
 
     Args:
-        since: as of `_since`.
-        also: keys that are looked at too.
+        since: the result of `_since`.
+        also: further keys to recompute.
 
-    Returns: the write, and the keys that were looked at.
+    Returns: the write, and all recomputed keys.
     """
     transform, inputs = transform_of(contract), _inputs(tables, contract)
     changed = {source: _changed(tables, source, inputs[source], commits) for source, (_, commits) in since.items()}
@@ -137,7 +137,7 @@ def _follow(
 
 
 def _changed(tables: Tables, source: str, rows: DataFrame, commits: list[Commit]) -> DataFrame:
-    """What commits changed of a source; of a dimension as `Tables.value_changes` gives it, for `gold.lookup`."""
+    """Return the rows of a source that commits changed; for a dimension as `Tables.value_changes` returns them."""
     if not commits:
         return rows.limit(0).select("*", F.lit(0).alias("_net"), F.lit(0).alias(COMMIT))
     found = tables.value_changes(source, commits, table(source).value_names)

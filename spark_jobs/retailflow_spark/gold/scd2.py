@@ -10,21 +10,25 @@ UNKNOWN_SK = "0" * 32
 
 
 def beginning() -> Column:
-    """Where the first interval of every key starts, so that a fact older than its dimension row still finds it."""
+    """Return the start of the first interval of every key. A fact older than its dimension row still finds that row."""
     return F.lit("0001-01-01T00:00:00Z").cast("timestamp")
 
 
 def end() -> Column:
-    """Where the current interval of every key ends."""
+    """Return the end of the current interval of every key."""
     return F.lit("9999-12-31T00:00:00Z").cast("timestamp")
 
 
 def intervals(versions: DataFrame, kind: str, tracked: Sequence[str], carried: Sequence[str] = ()) -> DataFrame:
-    """One row per interval in which no tracked column changed, and the unknown member.
+    """Return one row per interval in which no tracked column changed, and the unknown member.
 
-    `versions` has one row per `<kind>_id` and `updated_at`, in any order. `carried` columns start no interval of their
-    own; they hold the value of the version that started it. Adds `<kind>_sk`, a digest of key and `valid_from`,
-    `valid_from`, `valid_to` and `is_current`.
+    Args:
+        versions: one row per `<kind>_id` and `updated_at`, in any order.
+        tracked: columns whose change starts a new interval.
+        carried: columns that start no interval; they have the value of the version that started it.
+
+    Returns: the key, `tracked`, `carried`, `valid_from`, `valid_to`, `is_current`, and `<kind>_sk`, a digest of the key
+    and `valid_from`.
     """
     key, sk = f"{kind}_id", f"{kind}_sk"
     in_time = Window.partitionBy(key).orderBy("updated_at")

@@ -1,4 +1,4 @@
-"""What a module of a GOLD table has. The module `gold/<table>.py` is the table's transform."""
+"""The interface of a GOLD table's module. The module `gold/<table>.py` is the table's transform."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from pyspark.sql import DataFrame
 
 from retailflow.contracts import GoldContract, gold_tables
 
-Frames = Mapping[str, DataFrame]  # by the name of the table, such as silver.orders
+Frames = Mapping[str, DataFrame]  # by the name of the table, for example silver.orders
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """The table describes the members of a dimension.
+    """Declares that the table describes the members of a dimension.
 
-    `key` names a member. `sk` names one version of a member, where the table keeps versions (SCD2): such a table has
-    `valid_from`, `valid_to` and `is_current` too.
+    `key` is the column that identifies a member. `sk` identifies one version of a member, if the table keeps versions
+    (SCD2). A table with versions also has `valid_from`, `valid_to` and `is_current`.
     """
 
     key: str
@@ -28,9 +28,9 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Totals:
-    """The table's sums are those of the table `source`, for each group of these columns.
+    """Declares that the table's sums equal those of the table `source`, for each group of the columns `groups`.
 
-    `sums` has the table's own columns, each with the column of the source that it sums.
+    `sums` maps columns of the table to the columns of the source that they sum.
     """
 
     source: str
@@ -39,7 +39,7 @@ class Totals:
 
 
 class Transform(Protocol):
-    """How the rows of one GOLD table follow from its sources.
+    """Builds the rows of one GOLD table from its sources.
 
     Its contract names the sources, because Airflow orders its tasks by them; a transform reads these tables and no
     other. The contract also names the columns of the affected keys.
@@ -49,22 +49,22 @@ class Transform(Protocol):
     TOTALS: Totals | None
 
     def affected_keys(self, changed: Frames, tables: Frames) -> DataFrame:
-        """Return the distinct keys whose rows a change of the sources touches.
+        """Return the keys whose rows a change of the sources touches: one row per key, the contract's `affectedKeys`.
 
         Args:
-            changed: for each source the rows that changed, before and after. Those of a dimension also have `_net` and
+            changed: for each source the changed rows, before and after. Rows of a dimension also have `_net` and
                 `_commit_version`, as `Reader.value_changes` returns them.
             tables: the sources as they are now, and the table itself.
         """
 
     def build(self, tables: Frames, keys: DataFrame | None) -> DataFrame:
-        """Return the table's rows of these keys; all rows where `keys` is None. Columns: those of the contract."""
+        """Return the table's rows of these keys, or all rows if `keys` is None, with the columns of the contract."""
 
     def prune(self, tables: Frames, contract: GoldContract, keys: DataFrame, fetched: pa.Table | None) -> Frames:
-        """Return the tables with fewer rows, so that `build` reads fewer files. It still finds all rows that it needs.
+        """Return the tables with fewer rows, so that `build` reads fewer files. They keep all rows that it needs.
 
         Args:
-            fetched: the rows of `keys`, or their distinct dates; None where they are too many to fetch.
+            fetched: the rows of `keys`, or their distinct dates; None if they are too many to fetch.
         """
 
 
@@ -82,5 +82,5 @@ def dimensions() -> dict[str, Dimension]:
 
 @cache
 def versioned() -> dict[str, str]:
-    """Return the dimensions that keep versions: the name of the table by the column that names a version."""
+    """Return the dimensions that keep versions: the name of the table by the column that identifies a version."""
     return {dimension.sk: name for name, dimension in dimensions().items() if dimension.sk}

@@ -1,1 +1,1 @@
-"""How a job starts, and what it records about itself."""
+"""The start of a job, and the record of its run."""

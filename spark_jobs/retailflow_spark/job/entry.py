@@ -1,4 +1,4 @@
-"""What every entry script shares: arguments checked before anything runs, one Spark session, an honest end."""
+"""The common part of all entry scripts: arguments that are checked first, and one Spark session."""
 
 import argparse
 import logging
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """What a job was asked to do, and by whom. Outside of Airflow it has no `dag_run_id` and no `try_number`."""
+    """A run of a job: what it must do, and who submitted it. Outside Airflow `dag_run_id` and `try_number` are None."""
 
     environment: Environment | None
     layer: str
@@ -34,16 +34,16 @@ class Run:
 
     @classmethod
     def alone(cls, layer: str, name: str, date: date) -> "Run":
-        """One that no job asked for, as of a repair, a test or a benchmark."""
+        """Return a run without a job, for a repair, a test or a benchmark."""
         return cls(None, layer, name, date, None, None, f"none-{uuid.uuid4()}", datetime.now(UTC))
 
 
 @contextmanager
 def spark_session() -> Iterator["SparkSession"]:
-    """The session of this run: the platform's own, or a Spark Connect one where SPARK_REMOTE names a server."""
+    """Yield the session of this run: the platform's own, or a Spark Connect session if SPARK_REMOTE names a server."""
     from pyspark.sql import SparkSession
 
-    # pyspark writes each refused query to the log, those that we expect and handle too. Others end the run and say so.
+    # pyspark logs each failed query, even where we expect and handle the error. Any other error ends the run anyway.
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     spark = SparkSession.builder.getOrCreate()
@@ -51,20 +51,20 @@ def spark_session() -> Iterator["SparkSession"]:
     try:
         yield spark
     finally:
-        if "SPARK_REMOTE" in os.environ:  # a cluster's own session is not ours to stop
+        if "SPARK_REMOTE" in os.environ:  # never stop the session of a cluster
             spark.stop()
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """End with the sentence itself, so that it is what the run's error says."""
+        """Exit with the message itself, so that it becomes the error of the run."""
         sys.exit(message)
 
 
 def arguments(layer: str, kind: str | None = None, names: Sequence[str] = (), argv: list[str] | None = None) -> Run:
-    """`--env E --<kind> N --date YYYY-MM-DD` and who asks. Ends the process, saying why, where one is not allowed.
+    """Parse `--env E --<kind> N --date YYYY-MM-DD` and the ids of the run. Exits with a message if one is invalid.
 
-    A layer that works on all its tables at once has no `kind`.
+    A layer whose job works on all tables at once has no `kind`.
     """
     wanted = {kind: one_of(kind, names)} if kind else {}
     parser = _parser({**wanted, "date": ingestion_date})
@@ -85,9 +85,9 @@ def arguments(layer: str, kind: str | None = None, names: Sequence[str] = (), ar
 
 
 def options(wanted: Mapping[str, Callable[[str], Any]], argv: list[str] | None = None) -> argparse.Namespace:
-    """`--env E` and what else is wanted, each option with what converts it. Ends the process as `arguments` does.
+    """Parse `--env E` and the wanted options, each with its converter. Exits with a message if one is invalid.
 
-    `--release V` ends it where the code is that of another release.
+    `--release V` is invalid if the running code belongs to another release.
     """
     return _parser(wanted).parse_args(argv)
 
@@ -101,9 +101,11 @@ def _parser(wanted: Mapping[str, Callable[[str], Any]]) -> _Parser:
 
 
 def ingestion_date(text: str) -> date:
-    """YYYY-MM-DD, or the day before another: a Databricks job knows the date of its run, and cannot count.
+    """Parse YYYY-MM-DD, or `before YYYY-MM-DD`, which means the day before.
 
-    Raises: ValueError saying the form a date has.
+    A Databricks job knows the date of its run but cannot subtract a day.
+
+    Raises: ValueError, which names the expected form.
     """
     if found := re.fullmatch(r"(before )?(\d{4}-\d{2}-\d{2})", text):
         try:
@@ -114,7 +116,7 @@ def ingestion_date(text: str) -> date:
 
 
 def one_of(kind: str, choices: Sequence[str]) -> Callable[[str], str]:
-    """Converts to itself what is one of the choices."""
+    """Return a converter that accepts one of the choices and returns it unchanged."""
 
     def check(text: str) -> str:
         if text not in choices:
@@ -134,17 +136,17 @@ def _form(kind: str, pattern: str) -> Callable[[str], str]:
 
 
 def digests(text: str) -> list[str]:
-    """Comma-separated SHA-256 of ids, or `none`. Raises: ValueError."""
+    """Parse comma-separated SHA-256 of ids, or `none`. Raises: ValueError."""
     return [] if text == "none" else [_sha256(part) for part in text.split(",")]
 
 
 def confirmation(text: str) -> str | None:
-    """The code that a look for records printed, or `none`. Raises: ValueError."""
+    """Parse the confirmation code that `erase_find.py` printed, or `none`. Raises: ValueError."""
     return None if text == "none" else _code(text)
 
 
 def hours(text: str) -> int:
-    """Whole hours, at most four digits. Raises: ValueError."""
+    """Parse whole hours, at most four digits. Raises: ValueError."""
     return int(_hours(text))
 
 
@@ -155,7 +157,7 @@ databricks_run_id = _form("Databricks run id", r"\d{1,20}")
 
 
 def _sentence(convert: Callable) -> Callable:
-    """argparse shows the message of this error only."""
+    """Wrap a converter so that argparse shows its message: argparse does so only for ArgumentTypeError."""
 
     def converted(text: str):
         try:

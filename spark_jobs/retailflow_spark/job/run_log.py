@@ -1,7 +1,7 @@
-"""What each run did and knows: one row of `ops.runs`, appended by the job itself as its last act.
+"""The run log: each job appends one row to `ops.runs` as its last step.
 
-One table and one append a task, since each commit of Delta costs a small day a second and each table that is read one
-more. Under the names that people ask for there are views, which also remove a row that came twice (docs/adr/0013).
+There is one table and one append per task, because on a small day each Delta commit costs a second, and so does each
+table that is read. Views show the parts of a row under their own names and remove duplicate rows (docs/adr/0013).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,14 +24,14 @@ from retailflow_spark.delta import schema
 from retailflow_spark.delta.writer import Tables, Write
 from retailflow_spark.job.entry import Run
 
-_PACKAGE = Path(__file__).parent
-_HAS_VIEWS = "retailflow.views"  # the property of `ops.runs` with the digest of the views that there are
+_PACKAGE = Path(__file__).parents[1]  # retailflow_spark
+_HAS_VIEWS = "retailflow.views"  # the property of `ops.runs` with the digest of its views
 _COUNTS = (
-    Column("rows_read", "BIGINT", "Records or rows the run looked at."),
-    Column("rows_written", "BIGINT", "Rows it inserted, updated or replaced."),
-    Column("rows_updated", "BIGINT", "Of these, rows of SILVER that took another's place."),
-    Column("rows_superseded", "BIGINT", "Records of the date that lost to another of their key."),
-    Column("rows_duplicate", "BIGINT", "Records of the date that lost to an equal one of the date."),
+    Column("rows_read", "BIGINT", "Records or rows that the run read."),
+    Column("rows_written", "BIGINT", "Rows that the run inserted, updated or replaced."),
+    Column("rows_updated", "BIGINT", "Of these, rows of SILVER that replaced another row."),
+    Column("rows_superseded", "BIGINT", "Records of the date that lost to another record of their key."),
+    Column("rows_duplicate", "BIGINT", "Records of the date that lost to an equal record of the date."),
     Column("rows_quarantined", "BIGINT", "Records of the date that break the contract."),
 )
 _BALANCE = (
@@ -43,26 +43,26 @@ _STORE = "store_id STRING, record_count BIGINT, quarantined_count BIGINT"
 _FINDING = "audit STRING, name STRING, is_blocking BOOLEAN, broken_count BIGINT, sentence STRING"
 RUNS = Table(
     name="ops.runs",
-    description="What each run of a job did and knows. Describes runs, so running again adds rows.",
+    description="The run log: what each run of a job did. A repeated run adds a row.",
     columns=(
         Column("layer", "STRING", "bronze, silver, gold, publish or recount.", required=True),
-        Column("name", "STRING", "Entity or GOLD table.", required=True),
-        Column("ingestion_date", "DATE", "The date the run was for.", required=True),
-        Column("dag_run_id", "STRING", "Airflow's run."),
-        Column("try_number", "INT", "Airflow's try, from 1."),
-        Column("databricks_run_id", "STRING", "The try as Databricks numbers it; unique.", required=True),
+        Column("name", "STRING", "Feed or GOLD table.", required=True),
+        Column("ingestion_date", "DATE", "Ingestion date of the run.", required=True),
+        Column("dag_run_id", "STRING", "Run id of Airflow."),
+        Column("try_number", "INT", "Try of the Airflow task, from 1."),
+        Column("databricks_run_id", "STRING", "Run id of the try in Databricks; unique.", required=True),
         Column("code_version", "STRING", "Release that the code came from.", required=True),
         Column("contract_version", "STRING", "Version of the contract."),
-        Column("built_with", "STRING", "Digest of the contract and the code that made the rows."),
+        Column("built_with", "STRING", "Digest of the contract and the code that built the rows."),
         Column("is_success", "BOOLEAN", "False where the records of the date do not balance.", required=True),
         *_COUNTS,
         Column("batches", "ARRAY<STRING>", "Batches of RAW that the run read (BRONZE only)."),
-        Column("versions_before", "MAP<STRING, BIGINT>", "Per table written, its Delta version before."),
-        Column("versions_after", "MAP<STRING, BIGINT>", "Per table written, its Delta version after."),
+        Column("versions_before", "MAP<STRING, BIGINT>", "Delta version of each written table before the run."),
+        Column("versions_after", "MAP<STRING, BIGINT>", "Delta version of each written table after the run."),
         Column("silver_version", "BIGINT", "The commit of SILVER up to which its changes were counted."),
-        Column("is_closed", "BOOLEAN", "Whether all balances of the run do (SILVER only)."),
-        Column("balances", f"ARRAY<STRUCT<{_BALANCE}>>", "The date's balance, and those that its commits moved."),
-        Column("taken", "MAP<STRING, BIGINT>", "Newest commit taken in, by source; its own that has it."),
+        Column("is_closed", "BOOLEAN", "Whether all balances of the run close (SILVER only)."),
+        Column("balances", f"ARRAY<STRUCT<{_BALANCE}>>", "Balance of the date, and of dates that its commits changed."),
+        Column("taken", "MAP<STRING, BIGINT>", "Newest commit taken in of each source, and the table's own."),
         Column("drift", f"ARRAY<STRUCT<{_DRIFT}>>", "Fields that differ from the contract.",
                classification="confidential"),
         Column("stores", f"ARRAY<STRUCT<{_STORE}>>", "Stores with invalid records."),
@@ -73,15 +73,15 @@ RUNS = Table(
     key=("databricks_run_id", "ended_at"),
     partition=("layer", "name"),
 )  # fmt: skip
-RECOUNT = "recount"  # of balances, by the nightly upkeep
+RECOUNT = "recount"  # the layer of the nightly recount of balances
 TASK_RUNS, WATERMARKS = "ops.task_attempts", "ops.watermarks"
 ROW_BALANCE, LATEST_BALANCE = "ops.row_reconciliation", "ops.row_reconciliation_latest"
 DRIFT, STORES, AUDITS = "ops.drift", "ops.quarantined_by_store", "ops.audits"
-# By name, what each shows: a comment and a query of `runs`. Their filters reach the files of `ops.runs`, since a row is
-# numbered within what people filter by.
+# By name, the comment and the query of each view. Filters on a view prune the files of `ops.runs`, because rows are
+# numbered within the columns that people filter by.
 _VIEWS = {
     TASK_RUNS: (
-        "What each successful try of a task did: one row a try.",
+        "What each successful try of a task did: one row per try.",
         """SELECT layer, name, ingestion_date, dag_run_id, try_number, databricks_run_id, code_version,
   contract_version, built_with, rows_read, rows_written, rows_updated, rows_superseded, rows_duplicate,
   rows_quarantined, batches, versions_before, versions_after, started_at,
@@ -91,38 +91,38 @@ FROM (SELECT *, row_number() OVER (PARTITION BY layer, name, ingestion_date, dat
 WHERE _newest = 1""",
     ),
     ROW_BALANCE: (
-        "What became of the records of a feed and date, by each check.",
+        "What became of the records of a feed and date: one row per check.",
         """SELECT DISTINCT name, balance.*, silver_version, databricks_run_id, ended_at AS checked_at
 FROM (SELECT name, explode(balances) AS balance, silver_version, databricks_run_id, ended_at
   FROM {runs} WHERE layer IN ('silver', 'recount'))""",
     ),
     LATEST_BALANCE: (
-        "The balance of each feed and date that holds now: that of its newest check.",
+        "The current balance of each feed and date, from its newest check.",
         """SELECT * EXCEPT (_newest) FROM (SELECT *, row_number() OVER (
   PARTITION BY name, ingestion_date ORDER BY silver_version DESC, checked_at DESC) AS _newest FROM {balances})
 WHERE _newest = 1""",
     ),
     WATERMARKS: (
-        "The newest commit of each source that a GOLD table has taken in; of itself, the one that has it.",
+        "The newest commit of each source that a GOLD table has taken in, and the commit of the table that has it.",
         """SELECT target, source, max_by(version, ended_at) AS version
 FROM (SELECT concat('gold.', name) AS target, explode(taken) AS (source, version), ended_at
   FROM {runs} WHERE layer = 'gold')
 GROUP BY target, source""",
     ),
     DRIFT: (
-        "Where records of a feed and date have other fields than the contract, per run of BRONZE.",
+        "Fields of a feed and date that differ from the contract, per run of BRONZE.",
         """SELECT DISTINCT name, ingestion_date, field.*, databricks_run_id, ended_at AS noticed_at
 FROM (SELECT name, ingestion_date, explode(drift) AS field, databricks_run_id, ended_at
   FROM {runs} WHERE layer = 'bronze')""",
     ),
     STORES: (
-        "Stores with invalid records, per feed and date; the row of the latest checked_at holds.",
+        "Stores with invalid records, per feed and date; the rows of the latest checked_at count.",
         """SELECT DISTINCT name, ingestion_date, store.*, databricks_run_id, ended_at AS checked_at
 FROM (SELECT name, ingestion_date, explode(stores) AS store, databricks_run_id, ended_at
   FROM {runs} WHERE layer = 'silver')""",
     ),
     AUDITS: (
-        "What broke an audit when a publication was tried.",
+        "The findings of the audits of each publication.",
         """SELECT DISTINCT finding.*, databricks_run_id, ended_at AS audited_at
 FROM (SELECT explode(findings) AS finding, databricks_run_id, ended_at FROM {runs} WHERE layer = 'publish')""",
     ),
@@ -131,7 +131,7 @@ FROM (SELECT explode(findings) AS finding, databricks_run_id, ended_at FROM {run
 
 @dataclass(frozen=True)
 class Counts:
-    """What a job says of its work; None where a number has no meaning for its layer."""
+    """The numbers that a job reports; None where a number has no meaning for its layer."""
 
     rows_read: int | None = None
     rows_written: int | None = None
@@ -147,7 +147,7 @@ class Counts:
 
 
 def create(tables: Tables) -> None:
-    """The table and its views, as the code has them.
+    """Create or update the table `ops.runs` and its views.
 
     Raises: TableError where a table of an earlier version has the name of a view.
     """
@@ -168,7 +168,7 @@ def create(tables: Tables) -> None:
 
 
 def built_with(layer: str, contract: EntityContract | GoldContract) -> str:
-    """What a run of this code builds the rows of a table with."""
+    """Return the fingerprint of the contract and the code that build the rows of a table."""
     make = {"bronze": fingerprints.of_bronze, "silver": fingerprints.of_silver, "gold": fingerprints.of_gold}[layer]
     return make(contract, _PACKAGE)
 
@@ -183,12 +183,12 @@ def record(
     is_success: bool = True,
     **known: Any,
 ) -> None:
-    """Append the run's row.
+    """Append the row of a run to `ops.runs`.
 
     Args:
-        contract: None for a run that makes no table.
-        writes: what the run wrote, in order.
-        known: what the layer adds, by columns of `ops.runs`.
+        contract: None for a run that builds no table.
+        writes: the writes of the run, in order.
+        known: further columns of `ops.runs` that the layer fills.
     """
     versions = _versions(writes)
     row = {
@@ -207,7 +207,7 @@ def record(
 
 
 def _versions(writes: Iterable[Write]) -> dict[str, list[int]]:
-    """Return the commits of each table that was written, in their order."""
+    """Return the commits of each written table, in order."""
     versions: dict[str, list[int]] = {}
     for write in writes:
         if write.versions:
@@ -216,7 +216,7 @@ def _versions(writes: Iterable[Write]) -> dict[str, list[int]]:
 
 
 def print_unchanged(what: str, databricks_run_id: str = "before") -> None:
-    """Say that a run had nothing to do. It has no row: that of the run which did the work holds."""
+    """Print that a run had nothing to do. It appends no row: the row of the run that did the work stays the newest."""
     print(f"{what}: nothing to do; inputs, contract, code and tables are as the run {databricks_run_id} left them")
 
 
@@ -227,10 +227,11 @@ def recent(
     is_enough: Callable[[list[Row]], object],
     always: SparkColumn | None = None,
 ) -> list[Row]:
-    """The rows of `ops.runs` of the last week that meet a condition; all where these do not tell enough.
+    """Return the rows of `ops.runs` of the last week that meet a condition; all rows if `is_enough` rejects those.
 
     Args:
-        always: of these rows the older ones too.
+        columns: of the result, which also has `ended_at`.
+        always: rows that meet this condition are returned whatever their age.
     """
     rows = tables.read(RUNS.name).where(condition).select(*columns, "ended_at")
     is_new = F.col("ended_at") > F.lit(datetime.now(UTC) - timedelta(days=7))
@@ -239,15 +240,15 @@ def recent(
 
 
 def of(layer: str, *names: str) -> SparkColumn:
-    """The condition that a row of `ops.runs` is of that layer and one of these names, by its partition."""
+    """Return the condition for rows of `ops.runs` of a layer and these names. It prunes by partition."""
     return (F.col("layer") == layer) & F.col("name").isin(*names)
 
 
 def taken(tables: Tables, targets: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Per GOLD table and source the commit that the newest run has taken in, and the table's own that has it.
+    """Return per GOLD table and source the commit that the newest run has taken in, and the table's own commit with it.
 
-    Empty before the first. Of two runs at once the one that recorded later counts, though it may have taken in less:
-    the next run then looks at more than it must. A table that was made anew counts its commits from 0 again.
+    A table without a run has an empty dict. Of two runs at once, the run that recorded later counts, even if it has
+    taken in less; the next run then only processes more than necessary. Commits of a recreated table start at 0 again.
     """
     wanted = {name.removeprefix("gold.") for name in targets}
     rows = recent(
@@ -261,7 +262,7 @@ def taken(tables: Tables, targets: Iterable[str]) -> dict[str, dict[str, int]]:
 
 
 def taken_by(tables: Tables, contract: GoldContract, day: date) -> tuple[dict[str, int], bool]:
-    """The same of one GOLD table; and whether a run of it for that date is on record."""
+    """Return the same for one GOLD table, and whether the run log has a run of it for that date."""
     columns = ["ingestion_date", "taken"]
     rows = recent(tables, of("gold", contract.name), columns, lambda rows: any(row.taken for row in rows))
     newest = max((row for row in rows if row.taken), key=lambda row: row.ended_at, default=None)
@@ -269,10 +270,10 @@ def taken_by(tables: Tables, contract: GoldContract, day: date) -> tuple[dict[st
 
 
 def has_taken_more(tables: Tables, name: str, now: Mapping[str, int], since: datetime, recorded: int) -> bool:
-    """Whether another run of a GOLD table has recorded since then that it has taken in more than `now`.
+    """Return whether another run of a GOLD table has recorded since then that it has taken in more than `now`.
 
     Args:
-        recorded: how often the asking run has recorded itself. The newest commits mostly say that no other has.
+        recorded: how often the calling run has recorded itself. Usually the newest commits show that no other run has.
     """
     commits = tables.recent_commits(RUNS.name)
     later = [commit for commit in commits if commit.at >= since.timestamp() * 1e6]
@@ -284,7 +285,7 @@ def has_taken_more(tables: Tables, name: str, now: Mapping[str, int], since: dat
 
 
 def checked(tables: Tables, feeds: Iterable[str]) -> dict[str, int]:
-    """Per feed the commit of its SILVER that the newest check has looked at; none for a feed without a check."""
+    """Return per feed the commit of SILVER that the newest check covers. Feeds without a check are left out."""
     wanted = set(feeds)
     rows = recent(
         tables,

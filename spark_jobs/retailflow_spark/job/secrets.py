@@ -1,4 +1,4 @@
-"""What a job may know and its parameters may not: secrets, from the environment's scope, and the store they open."""
+"""Secrets of the environment's scope, which jobs read because parameters must not contain them, and the RAW store."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,20 +11,21 @@ if TYPE_CHECKING:
 
 
 def secret(environment: Environment, key: str) -> str:
+    """Return the value of a secret of the environment's scope."""
     return workspace_client().dbutils.secrets.get(environment.secret_scope, key)
 
 
 class NoEraser(RuntimeError):
-    """An environment has no identity that may delete in RAW. The message says how to give it one."""
+    """An environment has no identity that may delete in RAW. The message says how to add one."""
 
 
 def open_raw(environment: Environment) -> RawStore:
-    """The RAW container, to read and to create in."""
+    """Return the RAW container with the right to read and create blobs."""
     return _open(environment, environment.raw.credential)
 
 
 def open_raw_to_erase(environment: Environment) -> RawStore:
-    """The RAW container, to delete in too: for the erasure's jobs alone.
+    """Return the RAW container with the right to delete blobs too. Only the erasure jobs use it.
 
     Raises: NoEraser.
     """
@@ -54,7 +55,7 @@ def _open(environment: Environment, credential: ConnectionString | ServicePrinci
 
 @cache
 def workspace_client() -> "WorkspaceClient":
-    """Inside Databricks it authenticates as the run does; elsewhere by DATABRICKS_HOST and DATABRICKS_TOKEN."""
+    """Return the client: inside Databricks with the run's identity, else by DATABRICKS_HOST and DATABRICKS_TOKEN."""
     from databricks.sdk import WorkspaceClient
 
     return WorkspaceClient()

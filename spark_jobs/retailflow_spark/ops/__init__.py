@@ -1,1 +1,1 @@
-"""What looks after the tables: replays, upkeep, the record of Databricks runs."""
+"""Operation of the tables: replays, upkeep, the record of Databricks runs."""

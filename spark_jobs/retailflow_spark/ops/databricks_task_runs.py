@@ -1,7 +1,7 @@
-"""The job monitor: every Databricks run that has ended, as Databricks itself tells of it, in ops.databricks_task_runs.
+"""The job monitor: record every Databricks run that has ended, as Databricks reports it, in ops.databricks_task_runs.
 
-The run log has what a job says of its own success; this has the runs that failed, were cancelled or never started too,
-and what they cost in compute time.
+The run log has only the runs that a job itself recorded. This table also has runs that failed, were cancelled or never
+started, with their compute time.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,8 +22,8 @@ JOB_RUNS = Table(
     name="ops.databricks_task_runs",
     description="Databricks runs that have ended, one row per attempt at a task.",
     columns=(
-        Column("databricks_run_id", "STRING", "Run of a task, as ops.task_attempts has it.", required=True),
-        Column("run_id", "STRING", "The run that it belongs to.", required=True),
+        Column("databricks_run_id", "STRING", "Run of a task, as in ops.task_attempts.", required=True),
+        Column("run_id", "STRING", "The run that the task belongs to.", required=True),
         Column("run_name", "STRING", "DAG, task, date and try, as submitted.", required=True),
         Column("result", "STRING", "How it ended, such as SUCCESS, FAILED, TIMEDOUT, CANCELED.", required=True),
         Column("message", "STRING", "What Databricks says about the end."),
@@ -38,14 +38,14 @@ JOB_RUNS = Table(
     ),
     key=("databricks_run_id",),
 )
-_OVERLAP = timedelta(days=1)  # longer than any run of ours may last, so none that was still going is missed
-_KEPT = timedelta(days=59)  # of runs/list: Databricks forgets a run after 60 days
+_OVERLAP = timedelta(days=1)  # longer than any run may last, so it misses no run that was still in progress
+_KEPT = timedelta(days=59)  # Databricks removes a run from runs/list after 60 days
 
 
 def record_job_runs(tables: Tables, client: "WorkspaceClient") -> int:
-    """Add the runs that have ended since the last time, whoever submitted them. Returns how many are new.
+    """Add the runs that have ended since the last call, whoever submitted them. Returns how many are new.
 
-    Safe to repeat, and beside itself: a run that is there already stays as it is.
+    Safe to repeat and to run twice at once: a run that is recorded already does not change.
     """
     create(tables, [JOB_RUNS])
     newest = tables.read(JOB_RUNS.name).agg(F.max(F.unix_seconds("started_at"))).first()[0]
@@ -56,7 +56,7 @@ def record_job_runs(tables: Tables, client: "WorkspaceClient") -> int:
 
 
 def rows_of(runs: Iterable["BaseRun"]) -> Iterator[dict[str, Any]]:
-    """A row for each attempt at each task of each run. A task that never started has no end of its own."""
+    """Yield one row per attempt at each task of each run. A task that never started has no end of its own."""
     for run in runs:
         for task in run.tasks or ():
             cluster = task.new_cluster
@@ -78,7 +78,7 @@ def rows_of(runs: Iterable["BaseRun"]) -> Iterator[dict[str, Any]]:
 
 
 def _result(task: "RunTask") -> str:
-    """The result; for a run that did not get to one, the state in which it ended."""
+    """Return the result; for a run without a result, the state in which it ended."""
     state = task.state
     return (state.result_state or state.life_cycle_state).value if state else "UNKNOWN"
 

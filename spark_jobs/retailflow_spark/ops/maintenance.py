@@ -1,10 +1,8 @@
-"""The upkeep of tables: small files are written together, files of old versions deleted, rows counted.
+"""The upkeep of tables: compact small files, delete files of old versions, count rows. It changes no row.
 
-Changes no row.
-
-Safe beside a running day: a conflicting commit is retried on either side, and nothing that was replaced within the
-contract's retention, at least seven days, is deleted. Older versions may still be read by number: by readers of the
-release, and by what follows the changes of a table. A table one of whose readers is so far behind keeps its files.
+Safe while a day runs: both sides retry a conflicting commit, and no file is deleted that was replaced within the
+retention of the contract, which is at least seven days. Readers of the release and readers of change feeds read older
+versions by number. If such a reader lags further behind than the retention, the table keeps its files.
 """
 
 from pyspark.errors import PySparkException
@@ -20,28 +18,28 @@ from retailflow_spark.publish.release import RELEASES, follow_maintenance
 from retailflow_spark.publish.retention import Needed, lagging_reader, oldest_needed
 from retailflow_spark.silver.recount import recount
 
-LAYERS: dict[str, tuple[Table, ...]] = {  # by the layer whose jobs write the tables
+LAYERS: dict[str, tuple[Table, ...]] = {  # by layer: the tables that its jobs write
     "bronze": tuple(contract.bronze for contract in entities()),
     "silver": tuple(table for contract in entities() for table in (contract.quarantine, *contract.silver_tables)),
     "gold": tuple(contract.table for contract in gold_tables()),
     "ops": (RUNS, JOB_RUNS, RELEASES, ERASURES, REDACTIONS),
 }
-# An update of 100 keys in one file, CPU seconds without and with deletion vectors: 2.5 and 4.6 at 4 MiB, 3.2 and 3.8 at
-# 17, 5.4 and 4.5 at 67 (2 cores, other work beside it); a scan with them costs 0.2 to 0.5 more.
+# CPU seconds of an update of 100 keys in one file, without and with deletion vectors: 2.5 and 4.6 at 4 MiB, 3.2 and 3.8
+# at 17 MiB, 5.4 and 4.5 at 67 MiB (2 cores, with other load). A scan with them costs 0.2 to 0.5 more.
 LARGE_BYTES = 64 * 2**20
 
 
 class MaintenanceError(RuntimeError):
-    """The upkeep of some tables failed, or a date does not balance. These are as they were; the others are done."""
+    """The upkeep of some tables failed, or a date does not balance. The upkeep of all other tables is done."""
 
 
 def maintain_layer(tables: Tables, layer: str, databricks_run_id: str) -> None:
-    """The upkeep of those of the layer's tables that exist, one after the other, saying what was done of each.
+    """Run the upkeep of the layer's existing tables, one after the other, and print what was done for each.
 
-    That of SILVER also counts again the dates that runs of other dates moved.
+    For SILVER it also recounts the dates whose balance runs of other dates have changed.
 
-    Raises: MaintenanceError when all have been tried, with the first line of each failure, or with the dates that do
-    not balance.
+    Raises: MaintenanceError after all tables, with the first line of each failure, or with the dates that do not
+    balance.
     """
     needed, failures = oldest_needed(tables), []
     for table in LAYERS[layer]:
@@ -59,7 +57,7 @@ def maintain_layer(tables: Tables, layer: str, databricks_run_id: str) -> None:
 
 
 def maintain(tables: Tables, table: Table, needed: Needed) -> str:
-    """The upkeep of a table. Returns what was done, as a sentence."""
+    """Run the upkeep of a table. Returns what was done, as a sentence."""
     before = tables.version(table.name)
     removed, added = upkeep.optimize(tables, table.name)
     said = [f"{removed} files written together as {added}"]
@@ -68,18 +66,18 @@ def maintain(tables: Tables, table: Table, needed: Needed) -> str:
     else:
         upkeep.vacuum(tables, table.name)
         said.append(f"files deleted that were replaced more than {table.retention_days} days ago")
-        if tables.version(table.name) == before:  # not every platform makes a commit of a VACUUM
+        if tables.version(table.name) == before:  # not every platform commits a VACUUM
             upkeep.touch(tables, table.name)
     if is_large(tables, table):
         tables.set_property(table.name, DELETION_VECTORS, "true")
-        said.append("from now on updates mark rows instead of writing their files anew")
+        said.append("from now on updates mark rows instead of rewriting their files")
     if upkeep.analyze(tables, table.name):
         said.append("rows counted")
     return "; ".join(said)
 
 
 def is_large(tables: Tables, table: Table) -> bool:
-    """Whether a table that is merged into has become so large that deletion vectors pay, and has none yet."""
+    """Return whether a merged table is so large that deletion vectors pay off, and does not have them yet."""
     if table.name.partition(".")[0] not in ("silver", "gold"):
         return False
     has_vectors = tables.properties(table.name).get(DELETION_VECTORS) == "true"

@@ -1,4 +1,4 @@
-"""Which dates of which entities to rebuild, and how many rows that reads: from the run log, RAW and quarantine."""
+"""Plan a replay: the dates of feeds to rebuild, and how many rows that reads, from the run log, RAW and quarantine."""
 
 import sys
 from bisect import bisect_left
@@ -16,19 +16,19 @@ from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job.entry import ingestion_date, one_of, options
 from retailflow_spark.job.run_log import TASK_RUNS, built_with
 
-# Per entity and ingestion date, the records that its newest BRONZE run read; None where it has never run.
+# Per feed and ingestion date, the number of records that its newest run of BRONZE read; None if it has never run.
 Plan = dict[str, dict[str, int | None]]
 Day = tuple[str, date]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Of these entities and dates, both ends included, those that are:
+    """Selects dates of these feeds, from the first to the last date, both included. By `kind` these are dates:
 
-    range: delivered; one that is not complete in RAW is left to the daily run, which waits for it.
-    late: run before and complete, and a batch came that no BRONZE run has read.
-    quarantined: holding rows in quarantine that SILVER validated by another version of the contract than today's.
-    outdated: whose BRONZE or SILVER was built with another contract or code than today's.
+    range: that are complete in RAW. The daily run waits for the others.
+    late: that are complete and had a run of BRONZE, and have a batch that no run of BRONZE has read.
+    quarantined: with rows in quarantine that SILVER validated against another version of the contract.
+    outdated: whose BRONZE or SILVER was built with another contract or code than the current one.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class Selection:
 
     @property
     def days(self) -> Iterator[Day]:
-        """Every date of every entity."""
+        """Every date of every feed."""
         for name in self.entities:
             for number in range((self.last_date - self.first_date).days + 1):
                 yield name, self.first_date + timedelta(days=number)
@@ -46,7 +46,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class _Known:
-    """The newest run of a date, and the batches that all its runs have read."""
+    """The newest run of a date, and the batches that its runs have read."""
 
     rows_read: int | None
     contract_version: str
@@ -58,7 +58,7 @@ Runs = dict[Day, _Known]
 
 
 def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection]:
-    """The script's options. Ends the process, saying why, where one is not allowed."""
+    """Parse the options of the script. Exits with a message if one is invalid."""
     one_entity = one_of("entity", [contract.name for contract in entities()])
     given = options(
         {
@@ -75,7 +75,7 @@ def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection]:
 
 
 def select(tables: Tables, raw: RawStore, selection: Selection) -> Plan:
-    """The dates to rebuild, in order. Reads names in RAW, not files."""
+    """Return the dates to rebuild, in order. It reads names in RAW, not files."""
     bronze, silver = (_runs(tables, selection, layer) for layer in ("bronze", "silver"))
     if selection.kind == "outdated":
         runs = {"bronze": bronze, "silver": silver}
@@ -88,7 +88,7 @@ def select(tables: Tables, raw: RawStore, selection: Selection) -> Plan:
         if selection.kind == "late":
             chosen = [day for day in chosen if day in bronze and batch_ids(listed, *day) - bronze[day].batches]
         else:
-            print(f"{len(list(selection.days)) - len(chosen)} dates are not complete in RAW and left out")
+            print(f"{len(list(selection.days)) - len(chosen)} dates are not complete in RAW and are left out")
     plan: Plan = {}
     for name, day in sorted(chosen):
         plan.setdefault(name, {})[day.isoformat()] = bronze[name, day].rows_read if (name, day) in bronze else None
@@ -96,12 +96,12 @@ def select(tables: Tables, raw: RawStore, selection: Selection) -> Plan:
 
 
 class _Listed(RawStore):
-    """RAW as one listing for each entity shows it: no further call, however many dates are asked about."""
+    """RAW from one listing per feed. Checking any number of dates needs no further request."""
 
     def __init__(self, raw: RawStore, selection: Selection) -> None:
         ends = (selection.first_date, selection.last_date)
         folders = ([day_path(name, day) for day in ends] for name in selection.entities)
-        # What the names of a week or of years have in common, such as `orders/ingestion_date=2026-0`.
+        # The common prefix of the dates' folders, for example `orders/ingestion_date=2026-0`.
         self._names = sorted(name for prefix in map(commonprefix, folders) for name in raw.names(prefix))
 
     def exists(self, path: str) -> bool:
@@ -113,7 +113,7 @@ class _Listed(RawStore):
 
 
 def _runs(tables: Tables, selection: Selection, layer: str) -> Runs:
-    """What the run log knows of the entities and dates."""
+    """Return the runs of the selected feeds and dates in the run log."""
     if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS)):
         return {}
     is_asked = F.col("name").isin(*selection.entities) & (F.col("layer") == layer)
@@ -135,7 +135,7 @@ def _is_outdated(layer: str, name: str, day: date, known: Runs) -> bool:
 
 
 def _quarantined(tables: Tables, silver: Runs) -> Iterator[Day]:
-    """The dates validated by another version of the contract, as far as quarantine holds rows of them."""
+    """Yield the dates that were validated against another version of the contract and have rows in quarantine."""
     outdated: dict[str, list[date]] = {}
     for (name, day), run in silver.items():
         if run.contract_version != entity(name).version:

@@ -1,7 +1,7 @@
-"""Erasure, step by step: who is to be erased is looked for and counted, confirmed, and redacted in RAW.
+"""Erasure, step by step: find and count the records of the requested customers, confirm, and redact them in RAW.
 
-The tables are a function of RAW. So a person is redacted there, the dates are rebuilt as in any replay, and what is
-left is to delete the files of older versions (purge.py; docs/adr/0007).
+The tables are a function of RAW. So a person is redacted in RAW, and the dates are rebuilt as in any replay. The last
+step deletes the files of older versions (purge.py; docs/adr/0007).
 """
 
 import hashlib
@@ -34,7 +34,7 @@ Plan = dict[str, dict[str, int]]
 
 @dataclass
 class Findings:
-    """What an erasure would touch: records by feed and date and by how they were found, and browsers left out."""
+    """What an erasure would touch: records by feed and date and by the way they were found, and browsers left out."""
 
     plan: Plan = field(default_factory=dict)
     by_kind: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -42,20 +42,22 @@ class Findings:
 
     @property
     def records(self) -> int:
+        """The number of records, of all feeds and dates."""
         return sum(sum(days.values()) for days in self.plan.values())
 
     def confirmation(self, subjects: Subjects) -> str:
-        """What confirms these findings and no others: 12 hexadecimal digits."""
+        """Return the code that confirms exactly these findings: 12 hexadecimal digits."""
         said = json.dumps([self.plan, sorted(subjects.customers), sorted(subjects.browsers)], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def add(self, contract: EntityContract, day: date, found: str, count: int) -> None:
+        """Add records of a feed and date; `found` says how they were found."""
         days = self.plan.setdefault(contract.name, {})
         days[str(day)] = days.get(str(day), 0) + count
         self.by_kind[contract.name, found] += count
 
     def report(self) -> None:
-        """Say what was found, without a word of it."""
+        """Print the numbers of the findings, never their content."""
         for name, days in sorted(self.plan.items()):
             kinds = ", ".join(f"{n:,} by {kind}" for (feed, kind), n in sorted(self.by_kind.items()) if feed == name)
             print(f"{name}: {sum(days.values()):,} records on {len(days)} dates ({kinds})")
@@ -72,14 +74,18 @@ def find(
     confirm: str | None = None,
     unconfirmed_records: int = 0,
 ) -> Plan:
-    """Record new requests, look for all that are open, and return what may be redacted: nothing until it is confirmed.
+    """Record new requests, search for all open ones, and return what may be redacted: nothing until it is confirmed.
 
-    Requests that were closed are looked for only in what BRONZE has received since; their findings need no other
-    confirmation. Without any request no table is read.
+    For closed requests it searches only what BRONZE has received since the last search; these findings need no further
+    confirmation. Without any request it reads no table.
 
     Args:
-        customers: digests to add. browsers: digests of browsers that are to be erased though others used them.
-        confirm: the code that an earlier look printed. unconfirmed_records: up to so many need no confirmation.
+        customers: digests of customers to add.
+        browsers: digests of browsers to erase although other people used them too.
+        confirm: the code that an earlier run printed.
+        unconfirmed_records: findings of at most this many records need no confirmation.
+
+    Returns: the number of records to redact, by feed and ingestion date.
 
     Raises: RequestError.
     """
@@ -105,7 +111,7 @@ def find(
 
 
 def _confirm(tables: Tables, store: RawStore, waiting: list[Row], confirm: str | None, most: int) -> None:
-    """Say what the erasure of these would touch; confirm them where the code is given, or they touch few records."""
+    """Print what the erasure of these requests would touch. Confirm them if the code is right or records are few."""
     customers = requests.subjects_of(waiting).customers
     asked = {row.subject_sha256 for row in waiting if row.kind == requests.BROWSER_KIND}
     seen = browsers_of(tables, Subjects(customers))
@@ -115,12 +121,12 @@ def _confirm(tables: Tables, store: RawStore, waiting: list[Row], confirm: str |
     _look_for(tables, store, subjects, findings)
     code = findings.confirmation(subjects)
     if findings.records <= most or confirm == code:
-        # Once their events are gone, nothing tells any more whose browsers these were.
+        # After their events have gone, nothing shows any more whose browsers these were.
         requests.request(tables, theirs_too, requests.BROWSER_KIND)
         requests.mark(tables, [*customers, *theirs_too], confirmed_at=datetime.now(UTC))
         return
     findings.report()
-    said = "The numbers are others than those that were confirmed, so nothing" if confirm else "Nothing"
+    said = "The numbers differ from those that were confirmed, so nothing" if confirm else "Nothing"
     print(f"{said} is redacted. To erase these, trigger retailflow_erase with confirm = {code}")
 
 
@@ -134,7 +140,7 @@ def _look_for(tables: Tables, store: RawStore, subjects: Subjects, findings: Fin
 
 
 def _look_for_returned(tables: Tables, closed: list[Row], findings: Findings) -> None:
-    """Add those records of closed requests that came since these were last looked for, and open the requests again."""
+    """Add records of closed requests that arrived after the last search. If there are any, reopen the requests."""
     subjects, before = requests.subjects_of(closed), findings.records
     since = min(
         (row.looked_at.astimezone(UTC) for row in closed if row.looked_at), default=datetime(1970, 1, 1, tzinfo=UTC)
@@ -150,12 +156,12 @@ def _look_for_returned(tables: Tables, closed: list[Row], findings: Findings) ->
             for row in rows:
                 findings.add(contract, row.ingestion_date, row.found, row["count"])
     if findings.records > before:
-        print("records of persons who were erased before have come again")
+        print("records of persons who were erased before have arrived again")
         requests.mark(tables, [row.subject_sha256 for row in closed], rebuilt_at=None, erased_at=None)
 
 
 def _loaded_since(tables: Tables, contract: EntityContract, since: datetime) -> list[date]:
-    """The ingestion dates that a run of BRONZE has written since."""
+    """Return the ingestion dates that runs of BRONZE have written since then."""
     if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS)):
         return []
     ended = F.unix_micros("started_at") + (F.col("seconds") * 1_000_000).cast("bigint")
@@ -167,9 +173,9 @@ def _loaded_since(tables: Tables, contract: EntityContract, since: datetime) -> 
 def in_dead_files(
     store: RawStore, contract: EntityContract, subjects: Subjects, days: Iterable[date] | None = None
 ) -> dict[tuple[date, str], dict[int, Found]]:
-    """By date and path, what records of files that no batch names speak of the requested.
+    """Find records of the subjects in files that no batch names. Returns by date and path how each position was found.
 
-    A file that cannot be decoded counts as one record where one of their ids is in its text.
+    A file that cannot be decoded counts as one record if its text contains one of their ids.
     """
 
     def of_day(day: date) -> dict[tuple[date, str], dict[int, Found]]:
@@ -193,7 +199,7 @@ def _fates(payload: bytes, contract: EntityContract, subjects: Subjects) -> dict
 
 
 def redact_day(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date, run_id: str) -> int:
-    """Redact the batches of a date in RAW, of all confirmed requests. Returns the number of their records.
+    """Redact the batches of a date in RAW for all confirmed requests. Returns the number of redacted records.
 
     Safe to repeat.
     """
@@ -205,7 +211,7 @@ def redact_day(tables: Tables, store: RawStore, contract: EntityContract, ingest
         for row in found:
             if row._batch_id == batch.batch_id:
                 files[row._source_file.rpartition("/")[2]][row._position] = Found(row.found)
-        if files:  # else it has nobody in it, or BRONZE has yet to be rebuilt from it
+        if files:  # else it has none of them, or BRONZE has not been rebuilt from it yet
             count = sum(map(len, files.values()))
             requests.receipt(tables, contract, ingestion_date, batch.batch_id, count, run_id)
             redact(store, contract, batch, files, subjects)
@@ -214,7 +220,7 @@ def redact_day(tables: Tables, store: RawStore, contract: EntityContract, ingest
 
 
 class Swept(NamedTuple):
-    """How many records the deleted files had, and why the others stay, by path."""
+    """The number of records in the deleted files, and by path the reasons why other files stay."""
 
     records: int
     kept: dict[str, Kept]
@@ -223,7 +229,7 @@ class Swept(NamedTuple):
 def sweep(
     tables: Tables, store: RawStore, contract: EntityContract, day: date, subjects: Subjects, run_id: str
 ) -> Swept:
-    """Delete the files of a date that no batch names and that have one of the requested in them."""
+    """Delete the files of a date that no batch names and that contain records of the subjects."""
     records, kept = 0, {}
     for (_, path), fates in in_dead_files(store, contract, subjects, [day]).items():
         requests.receipt(tables, contract, day, path.rpartition("/")[2], len(fates), run_id)

@@ -1,4 +1,4 @@
-"""The end of an erasure: no table holds the customers any more, and what older versions hold is deleted."""
+"""The end of an erasure: check that no table has the customers any more, and delete the files of older versions."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,15 +25,16 @@ _PLACE = list(PLACE)
 
 
 class ErasureError(RuntimeError):
-    """A person is not gone yet. Says where they still are, and what to do."""
+    """A person is not erased yet. The message says where their records still are, and what to do."""
 
 
 def finish(tables: Tables, open_store: Callable[[], RawStore], settled_hours: int, run_id: str) -> str:
-    """Once no table holds them: delete the files of older versions, and close the requests. Safe to repeat.
+    """Delete the files of older versions and close the requests, once no table has the persons. Safe to repeat.
 
     Args:
-        open_store: opens RAW with the right to delete; not called while no request is open.
-        settled_hours: files replaced for less stay, and with them the requests; a run under way may need them.
+        open_store: opens RAW with the right to delete. It is called only if a request is open.
+        settled_hours: files that were replaced more recently stay, because a run in progress may need them. The
+            requests then stay open too.
 
     Returns: what was done, as a sentence.
     Raises: ErasureError.
@@ -71,10 +72,10 @@ def finish(tables: Tables, open_store: Callable[[], RawStore], settled_hours: in
 
 
 def _delete_older_versions(tables: Tables, scope: list[Table], settled_hours: int, run_id: str) -> None:
-    """Delete the files that only older versions need. Raises: ErasureError where something still reads one by number.
+    """Delete the files that only older versions need. Raises: ErasureError where a reader still needs an older version.
 
-    Meanwhile Delta refuses older versions. So readers of GOLD are moved to the newest first, which is possible only
-    where its rows are those that they see.
+    During this Delta refuses to read older versions. So readers of GOLD first move to the newest version. That is
+    possible only if its rows are those of the version that they read.
     """
     needed = oldest_needed(tables)
     for table in scope:
@@ -89,14 +90,14 @@ def _delete_older_versions(tables: Tables, scope: list[Table], settled_hours: in
 
 
 def _sweep_again(tables: Tables, store: RawStore, subjects: Subjects, run_id: str) -> dict[str, Kept]:
-    """Delete what the redaction of each date had to leave. Returns why a file still stays, by path."""
+    """Delete the files that the redaction of each date had to leave. Returns by path why a file still stays."""
     days = tables.read(requests.REDACTIONS.name).select("name", "ingestion_date").distinct().collect()
     swept = (sweep(tables, store, entity(day.name), day.ingestion_date, subjects, run_id) for day in days)
     return {path: why for one in swept for path, why in one.kept.items()}
 
 
 def _forget_names(tables: Tables, subjects: Subjects) -> None:
-    """Take out notices of drift whose field is named after one of them, by digests alone."""
+    """Delete records of drift whose field is named after one of the subjects. Statements contain only digests."""
     if tables.spark.catalog.tableExists(tables.path(RUNS.name)):
         names = tables.read(DRIFT).select("column", F.sha2("column", 256).alias("sha256")).distinct().collect()
         if found := [row.sha256 for row in names if subjects.is_one(row.column) or subjects.in_text(row.column)]:
@@ -106,7 +107,7 @@ def _forget_names(tables: Tables, subjects: Subjects) -> None:
 
 
 def _remains(tables: Tables, scope: list[Table], subjects: Subjects) -> dict[str, int]:
-    """Of these tables and their published views, those that still speak of the requested, with the number of rows."""
+    """Return the tables and published views that still have rows of the subjects, with the number of rows."""
     found = {
         contract.bronze.name: records_of_subjects(tables, contract, subjects).count() for contract in present(tables)
     }
@@ -122,7 +123,7 @@ def _remains(tables: Tables, scope: list[Table], subjects: Subjects) -> dict[str
 
 
 def _without_record(tables: Tables, contract: EntityContract) -> int:
-    """How many rows of quarantine are of a record that is not in BRONZE any more: their date is yet to be rebuilt."""
+    """Count the rows of quarantine whose record is no longer in BRONZE: their date has not been rebuilt yet."""
     if not tables.spark.catalog.tableExists(tables.path(contract.quarantine.name)):
         return 0
     records = tables.read(contract.bronze.name).select(*_PLACE)
@@ -130,7 +131,7 @@ def _without_record(tables: Tables, contract: EntityContract) -> int:
 
 
 def _of_theirs(rows: DataFrame, subjects: Subjects) -> DataFrame:
-    """The rows under their id, and those of their browsers that name no customer and are from before the request."""
+    """Return the rows with their id, and rows of their browsers without a customer from before the request."""
     moment = next((name for name in ("occurred_at", "started_at") if name in rows.columns), None)
     is_theirs = F.lit(False)
     if CUSTOMER in rows.columns:
@@ -143,7 +144,7 @@ def _of_theirs(rows: DataFrame, subjects: Subjects) -> DataFrame:
 
 
 def _scope(tables: Tables) -> list[Table]:
-    """The tables that are there and have people in them."""
+    """Return the existing tables with personal records."""
     feeds = [table for contract in requests.personal() for table in contract.tables]
     gold = [contract.table for contract in built_from(table.name for table in feeds)]
     named = [table for table in (*feeds, *gold) if {CUSTOMER, "record"} & set(table.column_names)]
@@ -151,7 +152,7 @@ def _scope(tables: Tables) -> list[Table]:
 
 
 def _open(tables: Tables, condition: str = "true") -> list[Row]:
-    """The requests that are confirmed and not closed."""
+    """Return the requests that are confirmed and not closed, and meet the condition."""
     if not tables.spark.catalog.tableExists(tables.path(requests.ERASURES.name)):
         return []
     is_open = f"erased_at IS NULL AND confirmed_at IS NOT NULL AND {condition}"

@@ -1,7 +1,7 @@
-"""A person's records taken out of RAW: a redacted batch and its manifest first, then the old files go.
+"""Redact a person's records in RAW: write a redacted batch and its manifest, then delete the old files.
 
-RAW's one exception. The redacted batch sorts next to the old one, and its files where fates did, so that no other
-record changes its place in the total order (docs/adr/0007).
+This is the only exception to the immutability of RAW. The redacted batch and its files sort next to the old ones, so
+that no other record changes its place in the total order (docs/adr/0007).
 """
 
 import csv
@@ -25,23 +25,23 @@ from retailflow_spark.privacy.subjects import CUSTOMER, Found, Subjects
 
 _PERSONAL = ("restricted", "confidential")
 _ENDING = {"csv": ".csv", "json_pages": ".json", "ndjson": ".ndjson", "ndjson_gzip": ".ndjson.gz"}
-_UNDER_WAY = timedelta(days=1)  # a file that no batch names yet may be one that a source is about to name
-Fates = Mapping[int, Found]  # by the position of a record in its file
+_UNDER_WAY = timedelta(days=1)  # a source may still be about to name a file that no batch names
+Fates = Mapping[int, Found]  # how a record was found, by its position in the file
 
 
 class RedactionError(RuntimeError):
-    """A redacted file would have changed the records of others. RAW is as it was."""
+    """A redacted file would have changed other records. RAW has not changed."""
 
 
 def redact(
     store: RawStore, contract: EntityContract, manifest: Manifest, fates: Mapping[str, Fates], subjects: Subjects
 ) -> Manifest:
-    """Write the batch anew without the persons, and return the manifest that counts in its place.
+    """Write a batch without the persons, and return the manifest that then counts in its place.
 
-    Safe to repeat: files are named by their content, and the first manifest of the new batch holds.
+    Safe to repeat: files are named by their content, and the first manifest of the new batch counts.
 
     Args:
-        fates: by a file's name, what becomes of which of its records.
+        fates: by file name, the records to redact and how they were found.
 
     Raises: RedactionError.
     """
@@ -61,8 +61,10 @@ def redact(
 
 
 def dead_files(store: RawStore, entity: str, ingestion_date: date) -> list[str]:
-    """The paths of data files that no batch that counts names: of superseded and withdrawn batches, and such as a
-    killed delivery leaves. Files of the last day are left out: their manifest may still come.
+    """Return the paths of data files that no batch that counts names.
+
+    They belong to superseded and withdrawn batches, or a killed delivery has left them. Unnamed files of the last 24
+    hours are left out, because their manifest may still come.
     """
     manifests, folder = store.manifests(entity, ingestion_date), f"{day_path(entity, ingestion_date)}/"
     live = {f"{folder}{file.name}" for manifest in counted(manifests) for file in manifest.files}
@@ -75,10 +77,11 @@ def dead_files(store: RawStore, entity: str, ingestion_date: date) -> list[str]:
 def rewrite(
     payload: bytes, contract: EntityContract, fates: Fates, subjects: Subjects, expected: int | None = None
 ) -> tuple[bytes, int]:
-    """A file in which these records are removed or made anonymous, as the contract's `erasure` has it; from a record
-    that only mentions somebody the mention is removed.
+    """Return a file in which these records are removed or anonymised, as `erasure` of the contract says.
 
-    Returns: its bytes, and how many records it has. Every other record keeps its text.
+    If a record only mentions a person, only the mention is removed. Every other record keeps its text.
+
+    Returns: the bytes of the file, and the number of its records.
 
     Raises: RedactionError.
     """
@@ -97,20 +100,20 @@ def _rows(payload: bytes, contract: EntityContract, expected: int | None) -> lis
 
 
 def _is_among(wanted: Iterable, found: Iterable) -> bool:
-    """Whether all that is wanted is found, in order."""
+    """Return whether all wanted items occur among those found, in order."""
     rest = iter(found)
     return all(row in rest for row in wanted)
 
 
 @dataclass(frozen=True)
 class _Editor:
-    """What becomes of a record, as a parsed JSON object."""
+    """Redacts a record, given as a parsed JSON object."""
 
     contract: EntityContract
     subjects: Subjects
 
     def edit(self, record: dict, fate: Found) -> dict | None:
-        """The record without the person; None where it is to be removed."""
+        """Return the record without the person; None if the record must be removed."""
         if fate is Found.MENTIONED:
             return self._edited(record, self.contract.feed_columns, self._without_mention)
         if self.contract.erasure == "anonymise":
@@ -127,7 +130,7 @@ class _Editor:
         return None if is_text and (self.subjects.is_one(value) or self.subjects.in_text(value)) else value
 
     def _edited(self, value: Any, columns: Collection[Column], of: Callable[[Any, Column], Any]) -> Any:
-        """The object with `of` applied to each single value; fields that the contract does not name are left out."""
+        """Return the object with `of` applied to each single value, without fields that the contract does not name."""
         known = {column.name: column for column in columns}
         found = {}
         for name, item in value.items():
@@ -165,7 +168,7 @@ def _kept(records: Iterable[bytes], editor: _Editor, fates: Fates) -> Iterator[b
 
 
 def _edited_text(text: bytes, editor: _Editor, fate: Found) -> bytes | None:
-    """None for a record that is to be removed, as one that cannot be read is."""
+    """Return the redacted text of a record; None if the record must be removed, or cannot be read."""
     if not is_readable(text, editor.contract.feed_columns):
         return None
     record = editor.edit(json.loads(text, parse_float=_Number, parse_int=_Number), fate)
@@ -173,7 +176,7 @@ def _edited_text(text: bytes, editor: _Editor, fate: Found) -> bytes | None:
 
 
 class _Number(str):
-    """A number as it was written: 1.10 stays 1.10."""
+    """A number in its original notation: 1.10 stays 1.10."""
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""Who has asked to be erased, and how far each request is (`ops.erasures`).
+"""The requests for erasure and their progress (`ops.erasures`).
 
-Customers and browsers are known by the SHA-256 of their id alone: in requests, parameters, logs and here. A request
-stays for good, since a source may send a person again.
+Requests, parameters, logs and this module identify customers and browsers only by the SHA-256 of their id. A request is
+kept forever, because a source may send a person again.
 """
 
 from collections.abc import Iterable
@@ -24,17 +24,17 @@ ERASURES = Table(
             "subject_sha256", "STRING", "SHA-256 of the id of the customer or browser, in hexadecimal.", required=True
         ),
         Column("kind", "STRING", "browser; else a customer."),
-        Column("requested_at", "TIMESTAMP", "When it was first asked for.", required=True),
-        Column("confirmed_at", "TIMESTAMP", "When its erasure was confirmed; null while nothing may be erased."),
-        Column("rebuilt_at", "TIMESTAMP", "Since when no table holds them; older versions may."),
-        Column("erased_at", "TIMESTAMP", "Since when no file holds them; null while one does."),
+        Column("requested_at", "TIMESTAMP", "When the erasure was first requested.", required=True),
+        Column("confirmed_at", "TIMESTAMP", "When the erasure was confirmed; null until then."),
+        Column("rebuilt_at", "TIMESTAMP", "Since when no table has them; older versions may."),
+        Column("erased_at", "TIMESTAMP", "Since when no file has them; null until then."),
         Column("looked_at", "TIMESTAMP", "Up to when BRONZE was searched for them."),
     ),
     key=("subject_sha256",),
 )
 REDACTIONS = Table(
     name="ops.redactions",
-    description="The receipts of erasure: batches of RAW that were written anew without a person, and deleted files.",
+    description="The receipts of erasure: batches of RAW that were rewritten without a person, and deleted files.",
     columns=(
         Column("name", "STRING", "Feed.", required=True),
         Column("ingestion_date", "DATE", "Date of the batch.", required=True),
@@ -48,21 +48,21 @@ REDACTIONS = Table(
 
 
 class RequestError(ValueError):
-    """A request that must not be taken: it names nobody, or nobody in particular."""
+    """A request is refused because its digest is not the id of a person."""
 
 
 def personal() -> list[EntityContract]:
-    """The feeds that have people in them."""
+    """Return the feeds with personal records."""
     return [contract for contract in entities() if contract.erasure]
 
 
 def visitor_column(contract: EntityContract) -> Column | None:
-    """The column with the browser; None in a feed without one."""
+    """Return the column with the browser's id; None if the feed has none."""
     return next((column for column in contract.feed_columns if column.name == VISITOR), None)
 
 
 def request(tables: Tables, subjects: Iterable[str], kind: str = CUSTOMER_KIND) -> None:
-    """Record these as to be erased, once that is confirmed; those that are there already stay as they are.
+    """Record requests to erase these subjects. Existing requests do not change. The erasure needs a confirmation.
 
     Raises: RequestError for the digest of a blank, reserved or placeholder id, which is nobody's.
     """
@@ -85,14 +85,14 @@ def _nobody() -> Iterable[str]:
 
 
 def rows(tables: Tables) -> list[Row]:
-    """All requests; none before the first."""
+    """Return all requests; none before the first one."""
     if not tables.spark.catalog.tableExists(tables.path(ERASURES.name)):
         return []
     return tables.read(ERASURES.name).collect()
 
 
 def subjects_of(requests: Iterable[Row]) -> Subjects:
-    """Those of these requests: customers, and the browsers that are confirmed to be theirs."""
+    """Return the subjects of these requests: the customers, and the browsers that are confirmed to be theirs."""
     requests = list(requests)
     return Subjects(
         frozenset(row.subject_sha256 for row in requests if row.kind != BROWSER_KIND),
@@ -105,7 +105,7 @@ def subjects_of(requests: Iterable[Row]) -> Subjects:
 
 
 def mark(tables: Tables, subjects: Iterable[str], **moments: datetime | None) -> None:
-    """Set these moments of the requests of these subjects."""
+    """Set these moments in the requests of these subjects."""
     is_theirs = F.col("subject_sha256").isin(list(subjects))
     found = tables.read(ERASURES.name)
     for name, moment in moments.items():
@@ -114,7 +114,7 @@ def mark(tables: Tables, subjects: Iterable[str], **moments: datetime | None) ->
 
 
 def receipt(tables: Tables, contract: EntityContract, day: date, redacts: str, count: int, run_id: str) -> None:
-    """Record what is about to be redacted or deleted, before the deed, so that none is without a receipt."""
+    """Record a redaction or deletion before it happens, so that none is without a receipt."""
     create(tables, [REDACTIONS])
     row = {"name": contract.name, "ingestion_date": day, "redacts": redacts, "record_count": count}
     row |= {"databricks_run_id": run_id, "redacted_at": datetime.now(UTC)}

@@ -1,6 +1,7 @@
-"""Where the requested are: in BRONZE by a query, and in files of RAW that no batch names any more.
+"""Search for the records of the requested subjects in BRONZE, and for the browsers that customers used.
 
-Spark finds the records that may speak of somebody; plain Python decides each (subjects.py). No query has an id in it.
+Spark finds records that may name a subject; plain Python decides for each record (subjects.py). No query contains an
+id.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +24,7 @@ _PLACE_AND_FATE = "ingestion_date DATE, _batch_id STRING, _source_file STRING, _
 
 @dataclass(frozen=True)
 class Browser:
-    """A browser in which one of the requested was seen, by its digest."""
+    """A browser that one of the requested customers used, by its digest."""
 
     sha256: str
     events: int
@@ -33,7 +34,7 @@ class Browser:
 
     @property
     def belongs_to_them(self) -> bool:
-        """Whether it is theirs alone: no other known customer used it, and no more than a person would."""
+        """Whether it is theirs alone: no other known customer used it, and it has no more events than one person."""
         return not self.is_placeholder and not self.other_customers and self.events <= self.most_events
 
     def __str__(self) -> str:
@@ -42,7 +43,7 @@ class Browser:
 
     @property
     def advice(self) -> str:
-        """What to do about a browser that is not theirs alone."""
+        """What to do with a browser that is not theirs alone."""
         if self.is_placeholder:
             return "It is no browser's id, so its events are nobody's"
         return "It is not theirs alone; give it as `browsers` to erase its events too"
@@ -51,10 +52,10 @@ class Browser:
 def records_of_subjects(
     tables: Tables, contract: EntityContract, subjects: Subjects, days: Iterable[date] | None = None
 ) -> DataFrame:
-    """The records of BRONZE that speak of the requested: `PLACE` and `found`, one row each.
+    """Return the records of BRONZE that name one of the subjects: the columns `PLACE` and `found`, one row per record.
 
     Args:
-        days: the ingestion dates to look at; all without them.
+        days: the ingestion dates to search; None means all.
     """
     records = tables.read(contract.bronze.name)
     if days is not None:
@@ -82,7 +83,7 @@ _SCHEMA = pa.schema(
 
 
 def record_of(row: dict, contract: EntityContract) -> Record:
-    """What a row of BRONZE says of whose it is."""
+    """Return the parts of a row of BRONZE that show whose record it is."""
     nested = ((column, row[column.name]) for column in contract.feed_columns if column.is_nested)
     moment = _moment_of(contract)
     return Record(
@@ -102,7 +103,7 @@ def _read_by(contract: EntityContract) -> list[str]:
 
 
 def _moment_of(contract: EntityContract) -> str | None:
-    """The column with the moment that the record is about."""
+    """Return the column with the moment of the record's event."""
     return next((column.date_of for column in contract.silver.columns if column.date_of), None)
 
 
@@ -115,7 +116,7 @@ def _parsed(text: str | None) -> datetime | None:
 
 
 def _candidates(tables: Tables, contract: EntityContract, subjects: Subjects, records: DataFrame) -> DataFrame:
-    """The records that may speak of one of them: cheap, and none is left out that does."""
+    """Return the records that may name one of the subjects. It is a cheap filter that misses none."""
     possible = F.col("_rescued_data").isNotNull() | F.col("_corrupt_record").isNotNull()
     for column, digests in ((CUSTOMER, dict.fromkeys(subjects.customers)), (VISITOR, subjects.browsers)):
         if column in records.columns:
@@ -125,15 +126,15 @@ def _candidates(tables: Tables, contract: EntityContract, subjects: Subjects, re
     if nested:
         text = F.concat_ws(" ", *nested)
         records = records.join(_ids(tables, subjects).agg(F.collect_set("id").alias("_ids")).hint("broadcast"))
-        # An escaped letter may be one of an id.
+        # An id may contain an escaped letter.
         possible |= F.exists("_ids", lambda one: F.instr(text, one) > 0) | F.contains(text, F.lit("\\u"))
     return records.where(possible)
 
 
 def flagged(records: DataFrame, column: str, digests: Mapping[str, datetime | None], flag: str) -> DataFrame:
-    """The records with a column that is not null where an id is one of these: its moment, or the end of time.
+    """Return the records with a column `flag`, which is null unless the id in `column` is one of these.
 
-    A join, since they may be many.
+    Its value is the moment of the id, or the end of time. It is a join, because there may be many ids.
     """
     rows = [(one, moment or datetime.max.replace(tzinfo=UTC)) for one, moment in digests.items()]
     listed = records.sparkSession.createDataFrame(rows, f"_digest STRING, {flag} TIMESTAMP").hint("broadcast")
@@ -142,7 +143,7 @@ def flagged(records: DataFrame, column: str, digests: Mapping[str, datetime | No
 
 
 def _ids(tables: Tables, subjects: Subjects) -> DataFrame:
-    """The ids themselves, as a column `id`, as far as BRONZE has them in their own column."""
+    """Return the ids of the customers, as column `id`, if BRONZE has them in their own column."""
     together = tables.spark.createDataFrame([], "id STRING")
     for contract in present(tables):
         if CUSTOMER in contract.bronze.column_names:
@@ -153,7 +154,7 @@ def _ids(tables: Tables, subjects: Subjects) -> DataFrame:
 
 
 def browsers_of(tables: Tables, subjects: Subjects) -> list[Browser]:
-    """The browsers in which the requested customers were seen under their id."""
+    """Return the browsers in which events with the id of a requested customer happened."""
     found = []
     for contract in present(tables):
         if column := visitor_column(contract):
@@ -175,5 +176,5 @@ def _browsers(tables: Tables, contract: EntityContract, column: Column, subjects
 
 
 def present(tables: Tables) -> list[EntityContract]:
-    """The feeds with people in them whose BRONZE is there."""
+    """Return the feeds with personal records whose BRONZE table exists."""
     return [c for c in personal() if tables.spark.catalog.tableExists(tables.path(c.bronze.name))]

@@ -1,4 +1,4 @@
-"""Whose record it is: a customer's or a browser's, by the SHA-256 of its id alone, in columns and in any text."""
+"""Decide whether a record names a subject, a customer or browser, by the SHA-256 of its id, in columns and in texts."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from retailflow.contracts import Column
 
 CUSTOMER = "customer_id"
-VISITOR = "anonymous_id"  # of the browser: a customer's, also before they said who they are
+VISITOR = "anonymous_id"  # of the browser; it also links events before the customer signed in
 _WORDS = (re.compile(r"[\w-]+"), re.compile(r"[\w.@/+:-]+"), re.compile(r"[^\s,;|]+"))
 _CELLS = re.compile(r"[,;\t|\n]")
 _JSON_TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -21,25 +21,29 @@ _AROUND = " \t\r\n\"'.,:;/()[]{}<>"
 
 
 class Found(StrEnum):
-    """How a record was found to speak of somebody."""
+    """How a record was found to name a subject."""
 
     BY_ID = "id"
     BY_BROWSER = "browser"
-    BY_TEXT = "text"  # it names no customer, but an unknown field or what cannot be read says that it is theirs
-    MENTIONED = "mention"  # it is somebody else's or nobody's: only what mentions them goes
+    BY_TEXT = "text"  # it has no customer, but an unknown field or unreadable text has their id
+    MENTIONED = "mention"  # it is not their record: only the mention is removed
 
 
 def digest(text: str) -> str:
-    """The SHA-256 of an id without white space around it, in hexadecimal."""
+    """Return the SHA-256 of an id without white space around it, in hexadecimal."""
     return hashlib.sha256(text.strip().encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Record:
-    """What of a record may say whose it is.
+    """The parts of a record that may show whose record it is.
 
-    `known` are the texts in objects and arrays of the contract, `unknown` those in fields that no contract names, with
-    their names; `unreadable` is the whole text of a record that cannot be read.
+    Attributes:
+        customer, visitor: the ids of the customer and the browser.
+        moment: when the event of the record happened.
+        known: the texts in objects and arrays of the contract.
+        unknown: the names and texts of fields that the contract does not name.
+        unreadable: the whole text of a record that cannot be read.
     """
 
     customer: str | None
@@ -52,7 +56,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Subjects:
-    """Who is to be erased: digests of customers, and of browsers with the moment until which these are theirs."""
+    """The people to erase: digests of customers, and of browsers with the moment until which they belong to them."""
 
     customers: frozenset[str] = frozenset()
     browsers: Mapping[str, datetime] = field(default_factory=dict)
@@ -61,7 +65,7 @@ class Subjects:
         return bool(self.customers or self.browsers)
 
     def fate(self, record: Record) -> Found | None:
-        """How a record speaks of one of them; None where it does not."""
+        """Return how a record names one of the subjects; None if it does not."""
         if record.unreadable is not None:
             return Found.BY_TEXT if self.in_text(record.unreadable) else None
         customer = (record.customer or "").strip()
@@ -75,14 +79,14 @@ class Subjects:
         return Found.MENTIONED if is_mentioned else None
 
     def is_one(self, text: str) -> bool:
-        """Whether a text is one of their ids."""
+        """Return whether a text is one of their ids."""
         return digest(text) in self.customers
 
     def in_text(self, text: str) -> bool:
-        """Whether one of their ids is in a text: a cell of a row, a JSON string, or a word of it.
+        """Return whether a text contains one of their ids: as a cell of a row, a JSON string, or a word.
 
-        Short numbers and words are in many texts that speak of nobody. A number counts as a JSON string only, unless it
-        is long; a word of fewer than four letters as a cell or string.
+        Many texts contain short numbers and words that are not ids. So a short number counts only as a JSON string, and
+        a word of fewer than four letters only as a cell or string.
         """
         cells = (cell for cell in _stripped(_CELLS.split(text)) if _is_no_number(cell))
         words = (word for word in _words(text) if _is_no_number(word) and len(word) >= 4)
@@ -95,7 +99,7 @@ class Subjects:
 
 
 def texts_in(text: str, columns: tuple[Column, ...] | None = None) -> Iterator[str]:
-    """The texts in a JSON value: those of the contract's text fields; without columns, every name and single value."""
+    """Yield the texts in a JSON value: of the contract's text fields; without columns, all names and single values."""
     yield from _texts(json.loads(text, parse_float=str, parse_int=str), columns)
 
 
@@ -120,7 +124,7 @@ def _words(text: str) -> set[str]:
 
 
 def _stripped(found: Iterable[str]) -> set[str]:
-    """These texts, and the same without the signs around them."""
+    """Return these texts, and the same texts without punctuation around them."""
     listed = set(found)
     return listed | {text.strip(_AROUND) for text in listed}
 
@@ -134,10 +138,10 @@ def _quoted(text: str) -> Iterator[str]:
 
 
 def _is_no_number(text: str) -> bool:
-    """Whether a text is hardly found where nobody is meant, as a count or an amount is."""
+    """Return whether a text is unlikely to be a count or an amount: it is long or not a number."""
     return len(text) >= 6 or not _NUMBER.fullmatch(text)
 
 
 def is_placeholder(text: str, column: Column) -> bool:
-    """Whether a source writes this where it knows no browser; blank text and zeros are such everywhere."""
+    """Return whether a source writes this text if it does not know the browser. Blank text and zeros always count."""
     return not text.strip(" \t\r\n0-") or text.strip().lower() in column.placeholders

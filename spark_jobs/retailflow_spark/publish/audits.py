@@ -1,4 +1,4 @@
-"""What must hold of GOLD before readers see it.
+"""The audits of GOLD: conditions that must be true before readers see a table.
 
 An audit checks the candidate of a publication. It reads only the dates that the publication would change; a first query
 finds these dates, so that files of other dates are skipped. A blocking audit blocks its table; a warning is reported.
@@ -19,10 +19,10 @@ from retailflow_spark.publish.candidate import Candidate
 
 @dataclass(frozen=True)
 class Rule:
-    """What must hold of a table. Where rows break a blocking one, the table is held back; else it is a warning."""
+    """A condition on the rows of a table. If rows break a blocking rule, the table is blocked; else it is a warning."""
 
     name: str
-    sentence: str  # says what is wrong with the rows that break it
+    sentence: str  # describes the rows that break the rule
     is_blocking: bool = True
 
 
@@ -33,7 +33,7 @@ _BALANCES = Rule("balance_closes", "records of a feed it is built from are lost 
 
 @dataclass(frozen=True)
 class Finding:
-    """That rows of `table` break a rule."""
+    """A rule that `count` rows of `table` break."""
 
     table: str
     rule: Rule
@@ -45,10 +45,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """One question about `table`, asked when one of `looks_at` moves.
+    """One check of `table`. It runs when a publication moves one of the tables `looks_at`.
 
-    `broken` counts the rows that break each rule: a query of one row with an array of BIGINT, or the counts themselves
-    where they are known.
+    `broken` counts the rows that break each rule: it returns a query of one row with an array of BIGINT, or the counts
+    themselves if they are known.
     """
 
     table: str
@@ -58,7 +58,7 @@ class Audit:
 
 
 def find(asked: Sequence[Audit], candidate: Candidate) -> list[tuple[Audit, Finding]]:
-    """What is broken in a candidate, by the audit that says so: all are asked in one query."""
+    """Run these audits on a candidate, all in one query. Returns the findings, each with its audit."""
     answers = {number: one.broken(candidate) for number, one in enumerate(asked)}
     queries = [
         answer.toDF("counts").withColumn("number", F.lit(number))
@@ -76,12 +76,12 @@ def find(asked: Sequence[Audit], candidate: Candidate) -> list[tuple[Audit, Find
 
 
 def audits() -> Iterator[Audit]:
-    """All audits, from the contracts and from what the tables mean."""
+    """Yield all audits. They follow from the contracts and the transforms."""
     for contract in gold_tables():
         name = contract.table.name
         transform = transform_of(contract)
         resolves = {
-            sk: Rule(f"{sk}_resolves", f"rows have a {sk} that {dimension} has not")
+            sk: Rule(f"{sk}_resolves", f"rows have a {sk} that {dimension} does not have")
             for sk, dimension in _references(contract).items()
         }
         warnings = (Rule(one.name, one.reason, is_blocking=False) for one in contract.table.warnings)
@@ -110,10 +110,9 @@ def _feeds(contract: GoldContract) -> frozenset[str]:
 
 
 def _rows(candidate: Candidate, contract: GoldContract) -> DataFrame:
-    """Over the keys that change: those with several rows, rows that name no version of a dimension, and rows that the
-    contract warns of.
+    """Count among the changed keys: keys with several rows, rows without a dimension version, rows with a warning.
 
-    Where keys have a date, within it: SILVER has one date a key.
+    If keys have a date, it counts within the date: a key of SILVER has one date.
     """
     name, key, warnings, sks = contract.table.name, contract.table.key, contract.table.warnings, _references(contract)
     touched = candidate.changed(name).select(*key).distinct()
@@ -148,7 +147,7 @@ def _intervals(candidate: Candidate, name: str, dimension: Dimension) -> DataFra
 
 
 def _left_behind(candidate: Candidate, name: str, sk: str) -> DataFrame | Sequence[int]:
-    """Facts whose version a change of the dimension took away; they are looked for only where one has gone."""
+    """Count the facts whose dimension version a change removed. It searches only if a version has gone."""
     dimension = versioned()[sk]
     if not candidate.has_gone(dimension):
         return [0]
@@ -177,5 +176,5 @@ def _open_dates(candidate: Candidate, feeds: Iterable[str]) -> Sequence[int]:
 
 
 def _counts(broken: DataFrame, *counts: Column) -> DataFrame:
-    """One row: these counts over the rows, or their number."""
+    """Return one row with an array: these counts over the rows, or the number of rows."""
     return broken.agg(F.array(*(counts or (F.count("*"),))))

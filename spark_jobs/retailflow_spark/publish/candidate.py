@@ -1,4 +1,4 @@
-"""The candidate of a publication: GOLD as it would leave it, and where that differs from what readers see."""
+"""The candidate of a publication: GOLD as the publication would leave it, and its difference from what readers see."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from retailflow_spark.silver.balance import open_dates
 
 
 class Candidate:
-    """GOLD as a publication would leave it: each table at its `wanted` version. Readers see `published` now."""
+    """GOLD as a publication would leave it: each table at its `wanted` version. Readers now see version `published`."""
 
     def __init__(self, tables: Tables, wanted: Mapping[str, int], published: Mapping[str, int]) -> None:
         self.tables, self.wanted, self.published = tables, wanted, published
@@ -24,11 +24,11 @@ class Candidate:
 
     @cached_property
     def open_dates(self) -> Counter[str]:
-        """Per feed, the ingestion dates whose newest check found records lost or doubled."""
+        """The number of ingestion dates, per feed, whose newest check found records lost or doubled."""
         return Counter(feed for feed, _ in open_dates(self.tables))
 
     def changed(self, name: str) -> DataFrame:
-        """The rows that would be inserted, deleted or updated (before and after); all of a table new to readers."""
+        """Return the rows that would be inserted, deleted or updated (before and after), or all rows of a new table."""
         if name not in self.published:
             return self[name]
         if self.wanted[name] == self.published[name]:
@@ -36,7 +36,7 @@ class Candidate:
         return self.tables.changes(name, self.published[name] + 1, self.wanted[name])
 
     def of_changed_dates(self, name: str, *others: str) -> DataFrame:
-        """The rows of the dates on which this table or the others change; all of a table whose rows have no date."""
+        """Return the rows of the dates on which this table or the others change; all rows of a table without a date."""
         day = _affected_date(name)
         dates = {found for one in (name, *others) if one in self._moved for found in self._moved[one].dates}
         return self[name].where(F.col(day).isin(list(dates))) if day else self[name]
@@ -47,8 +47,9 @@ class Candidate:
 
     @cached_property
     def _moved(self) -> dict[str, Row]:
-        """Of each table that would move, in one query: the `dates` of its changed rows, and how many versions of a
-        dimension are `gone`.
+        """One row per table that would move: `dates` of its changed rows, and how many dimension versions are `gone`.
+
+        One query finds all rows.
         """
         names = [name for name in self.wanted if self.wanted[name] != self.published.get(name)]
         return {row.name: row for row in reduce(DataFrame.union, map(self._survey, names)).collect()} if names else {}

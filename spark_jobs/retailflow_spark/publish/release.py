@@ -1,8 +1,8 @@
-"""What readers of GOLD see: audited versions of the tables, all moved at once.
+"""Publish GOLD: readers see audited versions of the tables, and all tables move at once.
 
 Jobs build in `gold_build`. `ops.releases` is the publish pointer: each row names the version of every table that
-readers see from then on. One view, `gold_build.released`, holds all tables at those versions, and the views `gold.*`
-read from it; so replacing that one view moves every table in the same instant (docs/adr/0004).
+readers see from then on. One view, `gold_build.released`, contains all tables at those versions, and the views `gold.*`
+read from it. So replacing that one view moves every table in the same instant (docs/adr/0004).
 """
 
 import re
@@ -60,7 +60,7 @@ class PublicationPlan:
 
 
 def publish(tables: Tables, run: Run | None = None) -> PublicationPlan:
-    """Publish what was built since the last release and passes its audits. Records the run (None: no job asked for it).
+    """Publish the tables that were built since the last release and pass their audits. Records the run (None: no job).
 
     Safe to repeat and to run several times at once.
     """
@@ -74,18 +74,18 @@ def publish(tables: Tables, run: Run | None = None) -> PublicationPlan:
             break
         if _advance(tables, number + 1, published, plan.versions, run.databricks_run_id):
             number, published = number + 1, {**published, **plan.versions}
-            break  # else another run published meanwhile: look again
+            break  # else another run published at the same time: plan again
     swap_views(tables, number, published)
     _report(tables, plan, run)
     return plan
 
 
 def publish_or_fail(tables: Tables, run: Run | None = None) -> None:
-    """Publish. A table that an audit blocks is first rebuilt from all of its sources, with the tables built from it.
+    """Publish. If an audit blocks a table, rebuild it and the tables built from it, and publish again.
 
-    Its rows may be wrong though no source has changed: somebody changed them by hand, or an older release built them.
+    Its rows may be wrong although no source has changed: somebody changed them by hand, or an older release built them.
 
-    Raises: AuditError, naming the tables that still break an audit. All others are published.
+    Raises: AuditError, which names the tables that still break an audit. All others are published.
     """
     if blocked := publish(tables, run).blocked:
         for name in blocked:
@@ -100,8 +100,8 @@ def publish_or_fail(tables: Tables, run: Run | None = None) -> None:
 def follow_maintenance(tables: Tables, databricks_run_id: str) -> None:
     """Release the newest version of each table that only maintenance has moved; its rows are the same.
 
-    Delta keeps a version readable for the retention of its table, and the newest one forever. Without this, maintenance
-    or the next build would take away a released version that is older than the retention.
+    Delta keeps a version readable for the retention of its table, and the newest version forever. Without this
+    function, maintenance or the next build would make a released version unreadable that is older than the retention.
     """
     while True:
         number, published = newest(tables)
@@ -113,30 +113,30 @@ def follow_maintenance(tables: Tables, databricks_run_id: str) -> None:
 
 
 def newest(tables: Tables) -> tuple[int, Versions]:
-    """The number of the newest release and its versions; 0 and none before the first."""
+    """Return the number of the newest release and its versions; 0 and no versions before the first release."""
     row = tables.read(RELEASES.name).orderBy(F.col("release").desc()).select("release", "versions").first()
     return (row.release, dict(row.versions)) if row else (0, {})
 
 
 def swap_views(tables: Tables, number: int, versions: Versions) -> None:
-    """Let the views show this release, the newest, also where the run that published it died before it swapped them."""
+    """Make the views show the newest release, even if the run that published it died before it swapped them."""
     while _shown(tables) < number:
         contracts = [contract for contract in gold_tables() if contract.table.name in versions]
         branches = (_branch(tables, contract, versions[contract.table.name], contracts) for contract in contracts)
-        # CREATE OR REPLACE would drop the view first: open-source Spark has none for a moment.
+        # CREATE OR REPLACE would drop the view first: in open-source Spark it would be missing for a moment.
         verb = "ALTER VIEW" if _exists(tables, tables.path(_RELEASED)) else "CREATE VIEW IF NOT EXISTS"
         union = " UNION ALL ".join(f"SELECT {number} AS release, {branch}" for branch in branches)
         tables.spark.sql(f"{verb} {tables.path(_RELEASED)} AS {union}")
         for view in outdated_views(tables, versions):
             tables.spark.sql(view)
-        # An older release may have been shown last, by a run that read the pointer before the newest was there.
+        # A run that read the pointer before the newest release may have swapped the views last. So check again.
         number, versions = newest(tables)
 
 
 def outdated_views(tables: Tables, released: Versions) -> list[str]:
-    """The statements that make the views `gold.*` what contracts and the group of `tables` say; none where they do.
+    """Return the statements that update the views `gold.*` to their contracts and the group of `tables`, if any differ.
 
-    In them a restricted column is NULL to a reader who is not in the group (docs/adr/0008).
+    In these views restricted columns are NULL for readers outside the group (docs/adr/0008).
     """
     outdated = []
     for contract in (contract for contract in gold_tables() if contract.table.name in released):
@@ -150,7 +150,7 @@ def outdated_views(tables: Tables, released: Versions) -> list[str]:
 
 
 def _with_dependants(*names: str) -> list[str]:
-    """These GOLD tables and those built from them, directly or not, each after what it is built from."""
+    """Return these GOLD tables and the tables built from them, directly or indirectly. Each comes after its sources."""
     found = {*names, *(contract.table.name for contract in built_from(names))}
     return [contract.table.name for contract in gold_tables() if contract.table.name in found]
 
@@ -164,7 +164,7 @@ def _plan(tables: Tables, published: Mapping[str, int]) -> PublicationPlan:
         for source in contract.sources
         if source in built and seen.get((contract.table.name, source), -1) < built[source]
     }
-    for name in behind:  # to be rebuilt by a run that is under way
+    for name in behind:  # a run that is in progress rebuilds it
         plan.drop(name)
     while plan.versions:
         candidate = Candidate(tables, {**published, **plan.versions}, published)
@@ -189,14 +189,14 @@ def _concerns(audit: Audit, wanted: Mapping[str, int], moving: Mapping[str, int]
 
 
 def _built(tables: Tables) -> tuple[Versions, dict[tuple[str, str], int]]:
-    """The version of each GOLD table that its last run left, and the version of each source that it had taken in."""
+    """Return the version of each GOLD table after its last run, and the version of each source it had taken in."""
     taken = run_log.taken(tables, [contract.table.name for contract in gold_tables()])
     own = {name: known[name] for name, known in taken.items() if name in known}
     return own, {(name, source): version for name, known in taken.items() for source, version in known.items()}
 
 
 def _advance(tables: Tables, number: int, published: Versions, moved: Versions, databricks_run_id: str) -> bool:
-    """Add the release, unless another run added one of this number."""
+    """Add the release, unless another run has added one of this number. Returns whether it was added."""
     values = (number, {**published, **moved}, sorted(moved), databricks_run_id, datetime.now(UTC))
     return tables.insert_absent([dict(zip(RELEASES.column_names, values, strict=True))], RELEASES) == 1
 
@@ -215,7 +215,7 @@ def _report(tables: Tables, plan: PublicationPlan, run: Run) -> None:
 
 
 def _shown(tables: Tables) -> int:
-    """The release that the views show, which the text of the view says; 0 where there is none."""
+    """Return the number of the release that the views show, from the text of the view; 0 without a view."""
     view = tables.path(_RELEASED)
     if not _exists(tables, view):
         return 0
@@ -237,7 +237,7 @@ def _exists(tables: Tables, view: str) -> bool:
 
 
 def _branch(tables: Tables, contract: GoldContract, version: int, all_: list[GoldContract]) -> str:
-    """One table of the union, as a struct in a column of its own; the other columns are null."""
+    """Return one table of the union, as a struct in a column of its own. The columns of other tables are null."""
     struct = ", ".join(f"'{name}', {name}" for name in contract.table.column_names)
     columns = (f"named_struct({struct})" if other is contract else "NULL" for other in all_)
     named = ", ".join(f"{value} AS {other.name}" for value, other in zip(columns, all_, strict=True))

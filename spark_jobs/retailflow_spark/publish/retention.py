@@ -1,4 +1,4 @@
-"""Which old versions of tables are still read by their number. Their files must stay."""
+"""Find the old versions of tables that are still read by their number. Their files must stay."""
 
 from pyspark.sql import functions as F
 
@@ -12,7 +12,7 @@ Needed = dict[str, tuple[int, str]]
 
 
 def oldest_needed(tables: Tables) -> Needed:
-    """Return for each table the oldest version that is still read by its number, and the name of its reader."""
+    """Return for each table the oldest version that is still read by its number, and the name of the reader."""
     create(tables, [RELEASES])
     run_log.create(tables)
     checks = run_log.checked(tables, (contract.name for contract in entities()))
@@ -30,7 +30,7 @@ def lagging_reader(tables: Tables, name: str, hours: int, version: int | None, r
     """Return a message that names the reader lagging more than `hours` behind, or None.
 
     Args:
-        version, reader: the oldest version that is still read by its number, and its reader.
+        version, reader: the table's result of `oldest_needed`.
     """
     if version is None:
         return None

@@ -1,1 +1,1 @@
-"""BRONZE to SILVER: typed and valid records, the latest of each key; the others wait in quarantine."""
+"""BRONZE to SILVER: typed and valid records, the latest of each key. Invalid records wait in quarantine."""

@@ -1,8 +1,8 @@
-"""Conservation: every record of a date is current, superseded, duplicate or in quarantine; none is lost, none doubled.
+"""The balance: every record of a date is current, superseded, duplicate or in quarantine; none is lost or doubled.
 
-Counted from the tables as they are after a run, both ways: each record of RAW is in BRONZE and has its place among the
-four, and each row of SILVER has its record. When another date takes a row over, the count of the date that had it is
-moved by what the commit changed, without reading its records again (docs/adr/0009).
+A run counts the tables as it left them, in both directions: each record of RAW is in BRONZE and is one of the four, and
+each row of SILVER has its record. When a record of another date replaces a row, the counts of the row's date change by
+the rows of the commit, without reading the records of that date again (docs/adr/0009).
 """
 
 from collections import defaultdict
@@ -28,7 +28,7 @@ from retailflow_spark.silver.validate import typed_key
 
 
 class BalanceError(RuntimeError):
-    """A run lost or doubled records. What it wrote stays, and the next run of the date mends it or fails again."""
+    """A run lost or doubled records. Its writes stay, and the next run of the date repairs them or fails again."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class Balance:
 
     @property
     def unaccounted(self) -> int:
+        """The number of records that are none of the four; negative if some are two of them."""
         return self.record - self.current - self.superseded - self.duplicate - self.quarantined
 
     def row(self, ingestion_date: date, is_closed: bool) -> dict[str, Any]:
-        """As `balances` of `ops.runs` has it."""
+        """Return the balance as an element of `balances` in `ops.runs`."""
         counts = {f"{item.name}_count": getattr(self, item.name) for item in fields(Balance)}
         counts["unaccounted_count"] = self.unaccounted
         return {"ingestion_date": ingestion_date, **counts, "is_closed": is_closed}
@@ -54,7 +55,7 @@ class Balance:
 
 @dataclass(frozen=True)
 class Count:
-    """What became of the records of a date. RAW has `lacking` more than BRONZE; `stray` rows of SILVER have none."""
+    """The balance of a date. `lacking` records of RAW are not in BRONZE; `stray` rows of SILVER have no record."""
 
     balance: Balance
     lacking: int = 0
@@ -62,15 +63,16 @@ class Count:
 
     @property
     def is_closed(self) -> bool:
+        """Whether the numbers add up."""
         return self.balance.unaccounted == self.lacking == self.stray == 0
 
     def raise_if_open(self, feed: str, ingestion_date: date) -> None:
-        """Raises: BalanceError where the balance does not close."""
+        """Raise an error unless the balance is closed. Raises: BalanceError."""
         if not self.is_closed:
             raise BalanceError(self.sentence(feed, ingestion_date))
 
     def sentence(self, feed: str, ingestion_date: date) -> str:
-        """What on-call reads of a balance that does not close."""
+        """Return the sentence for on-call about a balance that does not close."""
         own = self.balance
         return (
             f"{feed} of {ingestion_date} does not balance: {own.record} records are {own.current} current, "
@@ -82,7 +84,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Movement:
-    """What one commit of SILVER changed of one ingestion date: how many rows it has more than before."""
+    """The change of one ingestion date by one commit of SILVER: `change` rows more than before."""
 
     version: int
     ingestion_date: date
@@ -96,13 +98,14 @@ def count_date(
     in_raw: int | None = None,
     judged: Judged | None = None,
 ) -> Count:
-    """What became of a date's records. One that is two things at once counts as both.
+    """Return the balance of a date's records. A record that is two of the four counts as both.
 
-    A duplicate is one that its own date brings again; what another date brings later changes no split.
+    A record is a duplicate if its own date delivers an equal one again. A later delivery of another date does not
+    change which records are duplicate and which are superseded.
 
     Args:
-        in_raw: how many records RAW has by its manifests; None where that is not known.
-        judged: the date's records, where they are known.
+        in_raw: how many records the manifests of RAW name; None if unknown.
+        judged: the date's records, if known.
     """
     received, kept, held = _sides(tables, contract, [ingestion_date])
     if judged and judged.places is not None:
@@ -117,13 +120,13 @@ def count_date(
 
 
 def _sides(tables: Tables, contract: EntityContract, days: Collection[date]) -> list[DataFrame]:
-    """The rows of these dates in BRONZE, in SILVER and in quarantine."""
+    """Return the rows of these dates in BRONZE, in SILVER and in quarantine."""
     sides = (contract.bronze, contract.silver, contract.quarantine)
     return [tables.read(side.name).where(F.col("ingestion_date").isin(sorted(days))) for side in sides]
 
 
 def _counted_whole(kept: DataFrame, held: DataFrame, places: set[tuple[str, int]]) -> Balance | None:
-    """The balance where each record is in SILVER or in quarantine; None where one is in neither or in both."""
+    """Return the balance if each record is in SILVER or in quarantine; None if a record is in neither or in both."""
     sides = [side.select(F.lit(name).alias("side"), *PLACE) for name, side in (("kept", kept), ("held", held))]
     rows = sides[0].union(sides[1]).toArrow()
     found = {name: places_of(rows.filter(pc.equal(rows["side"], name))) for name in ("kept", "held")}
@@ -135,10 +138,10 @@ def _counted_whole(kept: DataFrame, held: DataFrame, places: set[tuple[str, int]
 def _counted_by_digest(
     known: tuple[int, int] | None, received: DataFrame, kept: DataFrame, held: DataFrame
 ) -> Balance | None:
-    """The same without fetching places.
+    """Return the same without fetching places.
 
     Args:
-        known: the fingerprint of the records, where it is known.
+        known: the fingerprint of the records, if known.
     """
     marks = kept.agg(*fingerprint("kept")).join(held.agg(*fingerprint("held"))).first()
     count, places = known or received.agg(*fingerprint("received")).first()
@@ -150,7 +153,7 @@ def _counted_by_digest(
 def count_one_by_one(
     tables: Tables, contract: EntityContract, days: Collection[date]
 ) -> dict[date, tuple[Balance, int]]:
-    """Of each of these dates the balance, by the row that each lost record lost to, and the stray rows of SILVER."""
+    """Return per date its balance and its stray rows of SILVER. Finds for each lost record the row that it lost to."""
     received, kept, held = _sides(tables, contract, days)
     day, key, order = "ingestion_date", contract.silver.key, (contract.version_column, *ORDER)
     records = typed_key(received, contract).select(day, *key, *order, "_record_md5", *_event_date(contract))
@@ -187,7 +190,7 @@ def count_one_by_one(
 
 
 def _winners(tables: Tables, contract: EntityContract, lost: DataFrame) -> DataFrame:
-    """The rows of SILVER that records which lost can have lost to: of their event dates, or with keys near theirs."""
+    """Return the rows of SILVER that may have superseded `lost`: those of its event dates or with nearby keys."""
     silver, event_date = tables.read(contract.silver.name), contract.event_date
     if not event_date or event_date in contract.silver.key:
         return silver
@@ -198,7 +201,7 @@ def _winners(tables: Tables, contract: EntityContract, lost: DataFrame) -> DataF
 
 
 def movements(tables: Tables, contract: EntityContract, first: int, last: int) -> list[Movement]:
-    """How commits `first` to `last` of SILVER moved rows from or to ingestion dates."""
+    """Return how commits `first` to `last` of SILVER changed the number of rows per ingestion date."""
     sign = F.when(F.col(CHANGE).isin("insert", "update_postimage"), 1).otherwise(-1)
     changed = tables.change_feed(contract.silver.name, first, last)
     moved = changed.groupBy(COMMIT, "ingestion_date").agg(F.sum(sign).alias("change")).where("change <> 0")
@@ -208,13 +211,14 @@ def movements(tables: Tables, contract: EntityContract, first: int, last: int) -
 def moved_balances(
     tables: Tables, contract: EntityContract, known: Known, moved: Iterable[Movement], own: date, version: int
 ) -> list[dict[str, Any]]:
-    """The balances of the other dates after what the commits since their last check moved, as `Balance.row` has them.
+    """Return the balances of the other dates after the commits since their last check, as `Balance.row` returns them.
 
-    A record that was a row of SILVER was the greatest of its key, so no equal one of its date follows it: what loses
-    its row is superseded, never duplicate; what gets it back was. A date that was never counted waits for its own run.
+    A record with a row in SILVER is the greatest of its key, so no equal record of its date follows it. If it loses its
+    row it becomes superseded, never duplicate; if it gets the row back it was superseded. A date that was never counted
+    waits for its own run.
 
     Args:
-        version: the newest commit of SILVER. A check of a greater one was of a table that has been dropped since.
+        version: the newest commit of SILVER. A check of a greater version belongs to a table that has been dropped.
     """
     changes: dict[date, list[Movement]] = defaultdict(list)
     for one in moved:
@@ -230,9 +234,9 @@ def moved_balances(
 
 
 def open_dates(tables: Tables) -> list[tuple[str, date]]:
-    """The feeds and ingestion dates whose newest check found records lost or doubled.
+    """Return the feeds and ingestion dates whose newest check found records lost or doubled.
 
-    The statistics of files without such a check say so: of them none is read.
+    File statistics skip all files without such a check.
     """
     is_open = F.col("layer").isin("silver", RECOUNT) & ~F.col("is_closed")
     rows = tables.read(RUNS.name).where(is_open).select("name", F.explode("balances").alias("one"))
@@ -246,7 +250,7 @@ def open_dates(tables: Tables) -> list[tuple[str, date]]:
 
 
 def _event_date(contract: EntityContract) -> list[SparkColumn]:
-    """The event date of a record as a column `_date`, where SILVER is partitioned by one."""
+    """Return the event date of a record as column `_date`, if SILVER is partitioned by an event date."""
     sources = [c.date_of for c in contract.silver.columns if c.date_of and c.name == contract.event_date]
     if contract.event_date and not sources:
         sources = [contract.event_date]

@@ -1,8 +1,8 @@
-"""The records of a date after validation: how many are invalid, on which event dates the others lie, and themselves.
+"""The validated records of a date: the number of invalid ones, the event dates of the valid ones, and the rows.
 
-A small day is fetched once and goes on as rows of the query itself: whatever asks for it again asks no table, and what
-can be counted in this process costs no Spark job. A large one stays a query. Both must give the same rows, which
-`tests/integration/test_large_days.py` compares (docs/adr/0014).
+A small day is fetched once, and its rows become literals of later queries: they read no table again, and counting in
+this process needs no Spark job. A large day stays a query. Both must give the same rows;
+`tests/integration/test_large_days.py` compares them (docs/adr/0014).
 """
 
 from collections import defaultdict
@@ -28,22 +28,22 @@ SMALL_DAY_RECORDS = 100_000
 
 @dataclass(frozen=True)
 class Judged:
-    """`frame` is what `validate` gives; `rows` holds the same rows in this process, and is None for a large day."""
+    """Validated records: `frame` as `validate` returns it, and its `rows` in this process; None for a large day."""
 
     contract: EntityContract
     frame: DataFrame
     invalid: int
-    spans: dict[date | None, Span]  # of each event date of valid records, the least and the greatest first key
-    fingerprint: tuple[int, int] | None = None  # of a large day: how many records, and the digest of their places
+    spans: dict[date | None, Span]  # of valid records by event date: first and last key
+    fingerprint: tuple[int, int] | None = None  # of a large day: the number of records, a digest of places
     rows: pa.Table | None = None
 
     @property
     def dates(self) -> list[date]:
-        """The event dates of valid records, where the feed has one."""
+        """The event dates of the valid records, if the feed has an event date."""
         return [day for day in self.spans if day]
 
     def latest(self, table: Table, order: tuple[str, ...]) -> tuple[DataFrame, int | None]:
-        """The greatest valid record of each identity of the table, and how many they are, None where nobody knows."""
+        """Return the greatest valid record of each identity of the table, and their number; None if it is unknown."""
         found = valid(self.frame, self.contract)
         if self.rows is None:
             return latest_per_key(found, table.identity, order), None
@@ -63,10 +63,10 @@ class Judged:
 
 
 def judge(validated: DataFrame, contract: EntityContract, records: int | None) -> Judged:
-    """Ask for the records of a date, once.
+    """Evaluate the validated records of a date, once.
 
     Args:
-        records: how many there are in RAW; None where nobody knows.
+        records: the number of records in RAW; None if unknown.
     """
     if records is None or records > SMALL_DAY_RECORDS:
         return _surveyed(validated, contract)
@@ -79,7 +79,7 @@ def judge(validated: DataFrame, contract: EntityContract, records: int | None) -
 
 
 def _surveyed(validated: DataFrame, contract: EntityContract) -> Judged:
-    """What a large day is, in one query."""
+    """Count a large day in one query, without fetching its records."""
     day = F.col(contract.event_date) if contract.event_date else F.lit(None).cast("date")
     key, is_bad = contract.silver.key[0], F.size(REASONS) > 0
     groups = (
@@ -101,15 +101,16 @@ def _spans(good: pa.Table, contract: EntityContract) -> dict[date | None, Span]:
 
 
 def fingerprint(name: str) -> list[Column]:
-    """How many records, and a digest of their places: equal for equal sets of places, whatever their order."""
+    """Return two aggregates: the number of records, and a digest of their places, which ignores their order."""
     digest = F.coalesce(F.bit_xor(F.xxhash64(*PLACE)), F.lit(0).cast("bigint"))
     return [F.count("*").alias(name), digest.alias(f"{name}_places")]
 
 
 def _good(rows: pa.Table) -> pa.Table:
-    """The valid records."""
+    """Return the valid records."""
     return rows.filter(pc.equal(pc.list_value_length(rows[REASONS]), 0))
 
 
 def places_of(rows: pa.Table) -> set[tuple[str, int]]:
+    """Return the places of the records in RAW: file and position."""
     return set(zip(*(rows[name].to_pylist() for name in PLACE), strict=True))

@@ -1,7 +1,7 @@
-"""One row a key: where a feed gives a key several event dates, the row that is latest in the total order stays.
+"""One row per key: if a feed sends a key with several event dates, the latest row in the total order stays.
 
-SILVER is partitioned by the event date, so that a merge reads only the dates of its records. A key that comes with
-another date is therefore inserted beside its old row, and one of the two is deleted here (docs/adr/0005).
+SILVER is partitioned by the event date, so that a merge reads only the dates of its records. A key with a new event
+date is therefore inserted next to its old row, and this module deletes one of the two (docs/adr/0005).
 """
 
 from pyspark.sql import DataFrame
@@ -18,14 +18,14 @@ from retailflow_spark.silver.judged import Judged
 def keep_latest_date(
     tables: Tables, contract: EntityContract, first: int, last: int, judged: Judged | None = None
 ) -> tuple[int, Write | None]:
-    """Let each key that commits `first` to `last` of SILVER inserted have one row. Safe to repeat.
+    """Keep only the latest row of each key that commits `first` to `last` of SILVER inserted. Safe to repeat.
 
-    Of two runs at once that insert a key with two dates, the one that commits later sees both.
+    If two runs at once insert a key with two dates, the run that commits later sees both rows.
 
     Args:
-        judged: the records that the commits merged, where they are known.
+        judged: the records that the commits merged, if known.
 
-    Returns: the number of keys that had several event dates, and the write that removed the others.
+    Returns: the number of keys that had several event dates, and the write that deleted their older rows.
     """
     silver, event_date = contract.silver, contract.event_date
     key = list(silver.key)
@@ -55,7 +55,7 @@ def keep_latest_date(
 
 
 def _keys(tables: Tables, contract: EntityContract, judged: Judged) -> DataFrame | None:
-    """The keys of the records, where they are few; a join with those of a large day costs more than it spares."""
+    """Return the keys of a small day's records. A join with the keys of a large day would cost more than it saves."""
     if judged.valid_rows is None:
         return None
     schema = tables.read(contract.silver.name).select(*contract.silver.key).schema

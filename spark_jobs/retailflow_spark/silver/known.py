@@ -1,4 +1,4 @@
-"""What the run log knows of a feed and an ingestion date: asked once a run, before it does anything."""
+"""The entries of the run log for a feed and ingestion date. A run reads them once, before anything else."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,10 +21,14 @@ _COLUMNS = [
 
 @dataclass(frozen=True)
 class Known:
-    """The rows of `ops.runs` of a feed: of the last week, and all of the date.
+    """The rows of `ops.runs` of a feed: those of the last week, and all of the date.
 
-    `bronze` is the date's newest run of BRONZE, `last` its newest of SILVER, `newest` the feed's newest of SILVER.
-    `is_open` is whether a recount since then found records of the date lost or doubled.
+    Attributes:
+        rows: the runs of SILVER.
+        bronze: the date's newest run of BRONZE.
+        last: the date's newest run of SILVER.
+        newest: the feed's newest run of SILVER.
+        is_open: whether a recount after `last` found records of the date lost or doubled.
     """
 
     rows: list[Row]
@@ -35,27 +39,27 @@ class Known:
 
     @property
     def checked(self) -> int:
-        """The newest commit of SILVER that was looked at; 0 before the first."""
+        """The newest commit of SILVER that a run has checked; 0 before the first run."""
         return self.newest.silver_version if self.newest else 0
 
     @property
     def in_raw(self) -> int | None:
-        """Records by the manifests that the newest run of BRONZE read; None without such a run."""
+        """The number of records in the manifests that the newest run of BRONZE read; None without such a run."""
         return self.bronze.rows_read if self.bronze else None
 
     @property
     def updates(self) -> bool:
-        """Whether the feed's newest run replaced rows."""
+        """Whether the feed's newest run updated rows."""
         return bool(self.newest and self.newest.rows_updated)
 
     def bronze_version(self, contract: EntityContract) -> int | None:
-        """The commit of BRONZE that has the date's slice; None where nobody knows."""
+        """Return the commit of BRONZE that wrote the date's slice; None if unknown."""
         return self.bronze.versions_after.get(contract.bronze.name) if self.bronze else None
 
     def unchanged(self, tables: Tables, contract: EntityContract, ingestion_date: date) -> Counts | None:
-        """What the date's last run counted, where BRONZE, contract, code and tables are as that run left them.
+        """Return the counts of the date's last run if BRONZE, contract, code and tables have not changed since.
 
-        A commit of another date counts as a change: only a run can tell whether it took rows of this date over.
+        A commit of another date counts as a change: only a run can find out whether it replaced rows of this date.
         """
         last, bronze = self.last, {contract.bronze.name: self.bronze_version(contract)}
         if not last or not last.is_success or self.is_open:
@@ -63,7 +67,7 @@ class Known:
         made_with = (installed(), contract.version, built_with("silver", contract))
         if (last.code_version, last.contract_version, last.built_with) != made_with or last.taken != bronze:
             return None
-        left = {**last.versions_after, **bronze}  # BRONZE too, since somebody may have changed it by hand
+        left = {**last.versions_after, **bronze}  # check BRONZE too: somebody may have changed it by hand
         for table in (contract.bronze, *contract.silver_tables, contract.quarantine):
             commit, own = tables.newest_of_day(table.name, ingestion_date), left.get(table.name)
             if commit is None or (commit.version > own if own is not None else commit.at >= last.started_at):
@@ -80,7 +84,7 @@ class Known:
     def balances(
         self, tables: Tables, contract: EntityContract, days: Collection[date], version: int
     ) -> dict[date, tuple[Row, int]]:
-        """Of these dates that were ever counted, the balance of the greatest commit to `version`, and that commit."""
+        """Return per checked date the balance of its newest check up to commit `version`, and that check's commit."""
         found = _balances(self.rows, days, version)
         if days <= found.keys():
             return found
@@ -102,6 +106,7 @@ def _balances(rows: list[Row], days: Collection[date], version: int) -> dict[dat
 
 
 def known_of(tables: Tables, contract: EntityContract, ingestion_date: date) -> Known:
+    """Return the entries of the run log for a feed and ingestion date."""
     is_of_feed = F.col("layer").isin("bronze", "silver", RECOUNT) & (F.col("name") == contract.name)
     is_of_date = F.col("ingestion_date") == F.lit(ingestion_date)
     columns = [*_COLUMNS, F.unix_micros("started_at").alias("started_at")]

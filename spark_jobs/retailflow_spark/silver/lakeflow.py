@@ -1,7 +1,7 @@
-"""The datasets of a feed as a declarative pipeline has them (docs/LAKEFLOW.md): BRONZE, quarantine, SILVER.
+"""The datasets of a feed in a declarative pipeline (docs/LAKEFLOW.md): BRONZE, quarantine, SILVER.
 
-The rules are the jobs' own: `bronze` decodes, `silver` validates. The query function of a pipeline may neither run nor
-analyse a query, so nothing here asks a frame for its columns.
+The rules are those of the jobs: `bronze` decodes, `silver` validates. A query function of a pipeline must neither run
+nor analyse a query, so nothing here reads the columns of a frame.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ from retailflow.raw import day_path
 from retailflow_spark.bronze.load import decoded, decoded_schema, stored_columns
 from retailflow_spark.silver.validate import FENCE, REASONS, invalid, latest_per_key, reasons, valid, validate
 
-RAW_ROOT = "retailflow.raw_root"  # the setting of a pipeline that says where RAW is
+RAW_ROOT = "retailflow.raw_root"  # the setting of a pipeline with the URI of RAW
 _FILE = StructType(
     [StructField("day", StringType()), StructField("name", StringType()), StructField("content", BinaryType())]
 )
@@ -42,11 +42,12 @@ class Feed:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The columns of the total order: of the records of a key, the greatest is the one that counts."""
+        """The columns of the total order. The greatest record of a key is the one that counts."""
         return (self.contract.version_column, *ORDER)
 
     @property
     def files_table(self) -> Table:
+        """The table that compares the files in the manifests with those in BRONZE: one row per file."""
         return Table(
             name=f"bronze.{self.contract.name}_files",
             description=f"The files of {self.contract.name}: what their manifests say, and what BRONZE has of them.",
@@ -59,9 +60,9 @@ class Feed:
         )
 
     def bronze(self) -> DataFrame:
-        """A stream of the records as received, of each batch once its manifest and all its files are there.
+        """Return a stream of the records as received. A batch enters once its manifest and all its files are there.
 
-        Raises, when executed: BadFile for a file that is not what its manifest says.
+        Raises, when executed: BadFile for a file that contradicts its manifest.
         """
         schema = decoded_schema(self.contract).add("ingestion_date", DateType())
         files = self._raw(self.spark.readStream, "{batch_*,_batches/*.json}")
@@ -69,7 +70,7 @@ class Feed:
         return records.select(*stored_columns(self.contract, F.col("ingestion_date")))
 
     def files(self) -> DataFrame:
-        """What `files_table` holds. The two counts differ where BRONZE lacks records, or has some that do not count."""
+        """Return the rows of `files_table`. Counts differ if BRONZE lacks records or has records that do not count."""
         name = self.contract.name
 
         def named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -89,41 +90,41 @@ class Feed:
         )
 
     def validated(self) -> DataFrame:
-        """A stream of the records of BRONZE, typed, with what is wrong with them."""
+        """Return a stream of the records of BRONZE, as `validate` returns them."""
         return validate(self.spark.readStream.table(path(self.contract.bronze)), self.contract)
 
     def quarantine(self) -> DataFrame:
-        """A stream of the records that break the contract, with the reasons."""
+        """Return a stream of the records that break the contract, with the reasons."""
         return invalid(self.validated(), self.contract)
 
     def latest(self) -> DataFrame:
-        """The latest valid record of each key, from all of BRONZE: SILVER where there is no AUTO CDC."""
+        """Return the latest valid record of each key, from all of BRONZE: it is SILVER where there is no AUTO CDC."""
         validated = validate(self.spark.read.table(path(self.contract.bronze)), self.contract)
         return latest_per_key(valid(validated, self.contract), self.contract.silver.key, self.order)
 
     def drops(self) -> dict[str, str]:
-        """Expectations of `validated`, by name: one for each reason of quarantine. A row that misses one is invalid.
+        """Return expectations of `validated`, by name: one per reason of quarantine. A row that fails one is invalid.
 
-        Each names the fence, without which Spark would write all rules out once for each of them.
+        Each one names the fence. Without it Spark would repeat all rules in each expectation.
         """
         said = reasons(self.contract)
         return {one: f"{FENCE} >= 0 AND NOT array_contains({REASONS}, '{_escaped(one)}')" for one in said}
 
     def warnings(self) -> dict[str, str]:
-        """Expectations of `validated`, by name: a row that misses one is valid, and counted."""
+        """Return expectations of `validated`, by name. A row that fails one is valid; the pipeline counts it."""
         return {check.reason: f"coalesce({check.expression}, true)" for check in self.contract.silver.warnings}
 
     def _raw(self, reader: DataFrameReader | DataStreamReader, pattern: str) -> DataFrame:
-        """Files of the feed in RAW, of all days. One that is taken out of RAW meanwhile is passed over."""
+        """Return the feed's files in RAW, of all days: `day`, `name`, `content`. Skips files that have disappeared."""
         reader = reader.format("binaryFile").schema(_BINARY_FILE).option("ignoreMissingFiles", "true")
         found = reader.load(f"{self.raw_root}/{self.contract.name}/ingestion_date=*/{pattern}")
         day, name = F.regexp_extract("path", r"ingestion_date=([^/]+)", 1), F.substring_index("path", "/", -1)
-        # `to` says the columns, for which grouping would otherwise ask the server.
+        # `to` declares the columns. Without it, grouping would ask the server for them.
         return found.select(day.alias("day"), name.alias("name"), "content").to(_FILE)
 
 
 class _Decoder(StatefulProcessor):
-    """Keeps the files of a day until those of their batch are all there; then gives its records and forgets them."""
+    """Keeps the files of a day until all files of their batch are there; then emits its records and drops the files."""
 
     def __init__(self, contract: EntityContract) -> None:
         self._contract = contract
@@ -135,20 +136,20 @@ class _Decoder(StatefulProcessor):
         for frame in rows:
             for name, content in zip(frame["name"], frame["content"], strict=True):
                 self._kept.updateValue((name,), (content,))
-        kept = {name for (name,) in self._kept.keys()}  # noqa: SIM118 - a MapState is no dict
+        kept = {name for (name,) in self._kept.keys()}  # noqa: SIM118 - a MapState is not a dict
         manifests = [(name, self._content(name)) for name in sorted(kept) if not name.startswith("batch_")]
         for manifest in _batches(self._contract.name, key[0], manifests):
-            # Spark's reader may pass over an empty file.
+            # Spark's reader may skip an empty file.
             if all(file.name in kept or file.bytes == 0 for file in manifest.files):
                 yield from self._records(manifest, kept)
                 done = [file.name for file in manifest.files]
-                if manifest.supersedes is None:  # else it stays: the other one may be kept, and would count again
+                if manifest.supersedes is None:  # else keep it, or a kept manifest that it supersedes would count again
                     done.append(f"{manifest.batch_id}.json")
                 for name in done:
                     self._kept.removeKey((name,))
 
     def _records(self, manifest: Manifest, kept: set[str]) -> Iterator[pd.DataFrame]:
-        """Of one file after the other: a worker of serverless compute has no memory for all files of a day."""
+        """Yield records file by file: a worker of serverless compute lacks the memory for all files of a day."""
         contract, folder = self._contract, day_path(self._contract.name, manifest.ingestion_date)
         for file in manifest.files:
             content = self._content(file.name) if file.name in kept else b""
@@ -164,11 +165,11 @@ class _Decoder(StatefulProcessor):
 
 
 def _batches(feed: str, day: str, named: Iterable[tuple[str, bytes]]) -> list[Manifest]:
-    """The batches of a day that count, by the names and contents of their manifests.
+    """Return the batches of a day that count, from the names and contents of its manifests.
 
-    Raises: BadManifest for one that cannot be read and is not withdrawn.
+    Raises: BadManifest for a manifest that cannot be read and is not withdrawn.
     """
-    once = dict(named)  # a Blob endpoint may list a folder twice: as a blob, and as the prefix of others
+    once = dict(named)  # a Blob endpoint may list a folder twice: as a blob and as a prefix
     ingestion_date = date.fromisoformat(day)
     found = counted(stored_manifest(name, content, feed, ingestion_date) for name, content in once.items())
     for manifest in found:
@@ -178,10 +179,10 @@ def _batches(feed: str, day: str, named: Iterable[tuple[str, bytes]]) -> list[Ma
 
 
 def feed(name: str) -> Feed:
-    """The feed of the pipeline that asks. Raises: ValueError where the setting for RAW is missing."""
+    """Return a feed of the running pipeline. Raises: ValueError where the setting for RAW is missing."""
     spark = SparkSession.active()
     try:
-        raw_root = spark.conf.get(RAW_ROOT)  # serverless compute refuses an absent key, also where a default is given
+        raw_root = spark.conf.get(RAW_ROOT)  # serverless compute refuses an absent key even with a default
     except PySparkException:
         message = f"the pipeline has no setting {RAW_ROOT}: give it the URI of RAW in its configuration"
         raise ValueError(message) from None
@@ -193,13 +194,13 @@ def _escaped(text: str) -> str:
 
 
 def path(table: Table) -> str:
-    """The pipeline's own table: beside the jobs', in the schema of its layer, whose grants are also for it."""
+    """Return the name of the pipeline's own table. It is in the schema of its layer, so the same grants apply."""
     return f"{table.name}_lakeflow"
 
 
 def described(table: Table) -> dict[str, Any]:
-    """Name, comment, columns and partition of a dataset, as its decorator takes them."""
-    columns = (replace(column, required=False) for column in table.columns)  # open source refuses NOT NULL of a query
+    """Return name, comment, columns and partition of a dataset, as arguments of its decorator."""
+    columns = (replace(column, required=False) for column in table.columns)  # open source refuses NOT NULL for a query
     return {
         "name": path(table),
         "comment": table.description,

@@ -1,4 +1,4 @@
-"""One feed and ingestion date from BRONZE to SILVER and quarantine."""
+"""Load one feed and ingestion date from BRONZE to SILVER and quarantine."""
 
 from datetime import date
 from typing import Any
@@ -21,10 +21,10 @@ from retailflow_spark.silver.withdraw import take_back
 
 
 def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, run: Run | None = None) -> Counts:
-    """Validate the day's records, merge them, and record the run (None: nobody asked for it).
+    """Validate the day's records, merge them, and record the run (None: no job runs it).
 
-    Safe to repeat; an old day never undoes a newer one. Where BRONZE and the tables are as the last run left them,
-    nothing is read, written or recorded.
+    Safe to repeat; an old day never undoes a newer one. If BRONZE and the tables have not changed since the last run,
+    it reads, writes and records nothing.
 
     Raises: BalanceError where a record of the day is lost or doubled.
     """
@@ -71,21 +71,21 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, run
 def _settle(
     tables: Tables, contract: EntityContract, ingestion_date: date, known: Known, judged: Judged, writes: list[Write]
 ) -> tuple[int, Count, list[dict[str, Any]]]:
-    """Look at what commits changed since the last check, also those of runs that then died. Each key keeps one row.
+    """Check all commits of SILVER since the last check, including those of runs that died. Each key keeps one row.
 
-    What this run did itself needs no query.
+    The changes of this run itself need no query.
 
     Args:
-        writes: those of this run; one that removes keys is added.
+        writes: the writes of this run. A write that deletes older rows of keys is added to them.
 
-    Returns: the newest of these commits, what became of the date's records, and the balances of other dates whose rows
-    came or went.
+    Returns: the newest of these commits, the balance of the date, and the balances of other dates that gained or lost
+    rows.
     """
     name = contract.silver.name
     own = [write for write in writes if write.table == name]
     recent = next((write.recent for write in reversed(own) if write.recent), None)
     version, commits = tables.commits_after(name, known.checked, recent)
-    if version < known.checked:  # the table was dropped, and made anew
+    if version < known.checked:  # the table was dropped and created again
         version, commits = tables.commits_after(name, 0)
     moved: list[Movement] = []
     if commits:

@@ -1,7 +1,7 @@
-"""The nightly recount: a date whose numbers other dates moved is counted once more from its records.
+"""The nightly recount: count a date again from its records if runs of other dates have changed its balance.
 
-By day a run moves them by what its commits changed (`moved_balances`). That each such number is right is what this
-proves; it reads those dates only.
+During the day a run only adjusts the balance by the rows of its commits (`moved_balances`). The recount proves that the
+adjusted numbers are right. It reads only those dates.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,9 @@ from retailflow_spark.silver.balance import Count, count_one_by_one
 
 
 def recount(tables: Tables, databricks_run_id: str) -> Iterator[str]:
-    """Count what was moved since the last time, and record it. Safe beside a running day: an older count gives way.
+    """Count the dates that changed since the last recount, and record the result.
+
+    Safe while a day runs: a newer count replaces an older one.
 
     Yields: a sentence for each date that does not balance.
     """
@@ -50,9 +52,9 @@ def _recount(tables: Tables, contract: EntityContract, databricks_run_id: str) -
 
 
 def _moved(tables: Tables, contract: EntityContract) -> set[date]:
-    """The dates whose numbers runs of other dates have moved since the last recount.
+    """Return the dates whose balance runs of other dates have changed since the last recount.
 
-    Without those whose SILVER is still to follow a newer run of BRONZE: it counts them itself.
+    It leaves out dates with a run of BRONZE that is newer than SILVER: the next run of SILVER counts them.
     """
     log = tables.read(RUNS.name)
     last = log.where(of(RECOUNT, contract.name)).select(F.max("started_at").alias("last"))

@@ -1,4 +1,4 @@
-"""How many records of each store are invalid: a till that breaks is lost in the numbers of its feed."""
+"""Count the invalid records per store: one broken till does not show in the numbers of the whole feed."""
 
 from datetime import date
 from typing import Any
@@ -10,15 +10,15 @@ from retailflow.contracts.model import PLACE
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.silver.values import trimmed
 
-MOST_STORES = 1000  # that a run records; ids come from outside
+MOST_STORES = 1000  # the most stores that a run records; ids come from outside
 STORE = "stores.store_id"
 _PLACE = list(PLACE)
 
 
 def invalid_by_store(tables: Tables, contract: EntityContract, ingestion_date: date) -> list[dict[str, Any]]:
-    """The stores of a feed that has stores, as far as they have invalid records on the date.
+    """Return the stores with invalid records on the date; none if the feed has no stores.
 
-    Returns: `store_id`, which is None for the records that name none, `record_count` and `quarantined_count` of each.
+    Returns: `store_id` (None for records without a store), `record_count` and `quarantined_count` of each.
     """
     column = next((column.name for column in contract.feed_columns if column.references == STORE), None)
     if column is None:

@@ -1,6 +1,6 @@
-"""From the text of BRONZE to the types of a contract, with a sentence for each rule that a record breaks.
+"""Convert the text of BRONZE to the types of a contract, with a sentence for each rule that a record breaks.
 
-Pure: no action, no write.
+Pure: no Spark action, no write.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,18 +16,18 @@ from retailflow_spark.silver.values import Violation, trimmed, typed, violations
 
 REASONS = "_reasons"
 RECORD = "_record"
-# Spark pushes no filter below a projection that is not deterministic. Without this one, `where(no reasons)` would go
-# down to the scan with every column it names written out, and each JSON text be parsed some twenty times a row.
-# Of such expressions this is one that a stream may have.
+# Spark pushes no filter below a projection that is not deterministic. Without this column, Spark would push the filter
+# on `_reasons` down to the scan and expand every column in it; it would parse each JSON text some twenty times per row.
+# A stream may use this nondeterministic expression, unlike others.
 FENCE = "_fence"
 _UNREADABLE = "the record cannot be read"
 _MADE_AT = "_ingested_at"
 
 
 def validate(bronze: DataFrame, contract: EntityContract) -> DataFrame:
-    """The rows of BRONZE typed as SILVER has them.
+    """Return the rows of BRONZE with the types of SILVER, one row per record.
 
-    Returns: the columns of SILVER, `_reasons` (empty for a valid record) and `_record`, the text of the record.
+    Returns: the columns of SILVER, `_reasons` (empty for a valid record), `_record` (the text of the record), `_fence`.
     """
     columns = contract.feed_columns
     names = [column.name for column in columns]
@@ -42,7 +42,7 @@ def validate(bronze: DataFrame, contract: EntityContract) -> DataFrame:
         "_corrupt_reason",
         received,
     )
-    # Each step is a projection of its own, so that a text is trimmed once and a value typed once for all its rules.
+    # Each step is a separate projection, so that a text is trimmed once and a value is typed once for all its rules.
     values = texts.select("*", *(_typed_inside(F.col(_text_of(c.name)), c).alias(c.name) for c in columns))
     checked = values.select("*", F.concat(*_broken(columns)).alias(REASONS), *dates)
     unmet = _sentences([(~F.expr(check.expression), check.reason) for check in contract.checks])
@@ -53,7 +53,7 @@ def validate(bronze: DataFrame, contract: EntityContract) -> DataFrame:
 
 
 def reasons(contract: EntityContract) -> list[str]:
-    """Every sentence that `validate` can say of a record."""
+    """Return every reason that `validate` can give for a record."""
     said = [_UNREADABLE, *json_records.REASONS, *csv_records.REASONS]
     for column in contract.feed_columns:
         said += _sentences_of(column, column.name)
@@ -61,7 +61,7 @@ def reasons(contract: EntityContract) -> list[str]:
 
 
 def typed_key(bronze: DataFrame, contract: EntityContract) -> DataFrame:
-    """Rows of BRONZE with key, version and the source of the event date typed as SILVER has them."""
+    """Return the rows of BRONZE, with the types of SILVER for key, version and the source of the event date."""
     silver = contract.silver
     dated = {column.date_of for column in silver.columns if column.date_of and column.name == contract.event_date}
     wanted = {*silver.key, contract.version_column, *dated}
@@ -70,25 +70,25 @@ def typed_key(bronze: DataFrame, contract: EntityContract) -> DataFrame:
 
 
 def valid(validated: DataFrame, contract: EntityContract) -> DataFrame:
-    """The valid records: the columns of SILVER."""
+    """Return the valid records, with the columns of SILVER."""
     return validated.where((F.size(REASONS) == 0) & (F.col(FENCE) >= 0)).select(*contract.silver.column_names)
 
 
 def invalid(validated: DataFrame, contract: EntityContract) -> DataFrame:
-    """The invalid records: the columns of quarantine."""
+    """Return the invalid records, with the columns of quarantine."""
     broken = validated.where((F.size(REASONS) > 0) & (F.col(FENCE) >= 0))
     lineage = contract.quarantine.column_names[2:]
     return broken.select(F.col(REASONS).alias("reasons"), F.col(RECORD).alias("record"), *lineage)
 
 
 def latest_per_key(frame: DataFrame, key: tuple[str, ...], order: tuple[str, ...]) -> DataFrame:
-    """The greatest row of each key by `order`, whatever order the rows come in."""
+    """Return the greatest row of each key by `order`, whatever the order of the input."""
     best = frame.groupBy(*key).agg(F.max_by(F.struct("*"), F.struct(*order)).alias("best"))
     return best.select("best.*")
 
 
 def _sentences(found: Iterable[Violation]) -> SparkColumn:
-    """An array of the sentences whose condition is true."""
+    """Return an array of the sentences whose condition is true."""
     said = [F.when(condition, F.lit(sentence)) for condition, sentence in found]
     return F.array_compact(F.array(*said)) if said else F.array().cast("array<string>")
 
@@ -98,13 +98,13 @@ def _text_of(name: str) -> str:
 
 
 def _text(column: Column) -> SparkColumn:
-    """The trimmed text of a scalar; an object or array with the trimmed text of each scalar in it."""
+    """Return the trimmed text of a scalar; of an object or array, its structure with the trimmed text of scalars."""
     raw = F.col(column.name)
     return _trimmed_inside(F.from_json(raw, _shape(column)), column) if column.is_nested else trimmed(raw)
 
 
 def _shape(column: Column) -> str:
-    """The type of a nested column with text for each scalar, so that a bad value is told from an absent one."""
+    """Return the type of a nested column with text for each scalar, so that a bad value differs from an absent one."""
     fields = ", ".join(f"{one.name}: {_shape(one)}" for one in column.fields)
     inner = f"STRUCT<{fields}>" if fields else "STRING"
     return f"ARRAY<{inner}>" if column.is_array else inner
@@ -119,7 +119,7 @@ def _typed_inside(text: SparkColumn, column: Column) -> SparkColumn:
 
 
 def _inside(value: SparkColumn, column: Column, of: Callable[[SparkColumn, Column], SparkColumn]) -> SparkColumn:
-    """The value with `of` applied to each scalar in it."""
+    """Return the value with `of` applied to each scalar in it."""
 
     def struct(item: SparkColumn) -> SparkColumn:
         return F.struct(*(_inside(item[one.name], one, of).alias(one.name) for one in column.fields))
@@ -133,7 +133,7 @@ _ITEM = Column("item", "STRING", "An item of an array of texts.")
 
 
 def _broken(columns: Iterable[Column]) -> list[SparkColumn]:
-    """Arrays of sentences: one of the scalars of a record, at any depth of its objects, and one of each array in it."""
+    """Return arrays of sentences: one for all scalars of a record and of its objects, and one for each array in it."""
     found = _Found()
     for column in columns:
         found.look_into(F.col(_text_of(column.name)), F.col(column.name), column, column.name)
@@ -142,18 +142,19 @@ def _broken(columns: Iterable[Column]) -> list[SparkColumn]:
 
 @dataclass
 class _Found:
-    """What can be wrong with one record or item: conditions with their sentences, and what arrays in it say."""
+    """The possible violations of one record or item: conditions with sentences, and sentences of the arrays in it."""
 
     violations: list[Violation] = field(default_factory=list)
     arrays: list[SparkColumn] = field(default_factory=list)
 
     def sentences(self) -> list[SparkColumn]:
+        """Return arrays of sentences."""
         return [_sentences(self.violations), *self.arrays]
 
     def look_into(
         self, text: SparkColumn, value: SparkColumn, column: Column, label: str, is_inside: SparkColumn | None = None
     ) -> None:
-        """`is_inside`: whether the object that the value belongs to is there; None where nothing is around it."""
+        """Add the violations of a value. `is_inside`: whether the object around it exists; None at the top level."""
         found = violations(text, value, column, label, F.col(_MADE_AT)) if not column.is_nested else ()
         if column.is_nested and column.required:
             found = [(text.isNull(), f"{label} is missing")]
@@ -167,7 +168,7 @@ class _Found:
 
 
 def _of_items(texts: SparkColumn, values: SparkColumn, column: Column, label: str) -> SparkColumn:
-    """The sentences of all items of an array, each once."""
+    """Return the sentences of all items of an array, each once."""
 
     def of_item(text: SparkColumn, index: SparkColumn) -> SparkColumn:
         found = _Found()
@@ -182,7 +183,7 @@ def _of_items(texts: SparkColumn, values: SparkColumn, column: Column, label: st
 
 
 def _sentences_of(column: Column, label: str) -> Iterator[str]:
-    """What can be said of a column, here and by the decoder."""
+    """Yield the possible sentences about a column, from here and from the decoder."""
     if not column.is_nested:
         yield json_records.is_no_value(label)
         yield from (sentence for _, sentence in violations(F.lit(None), F.lit(None), column, label, F.lit(None)))

@@ -1,7 +1,7 @@
-"""From the text of a value to its type, and a sentence for each rule of the contract that it breaks.
+"""Convert the text of a value to its type, with a sentence for each rule of the contract that it breaks.
 
-Each rule is from "What a record may hold" in the description of the feeds. A sentence never quotes the value: it may be
-personal, and sentences are counted and mailed.
+Each rule is from "What a record may hold" in the description of the feeds. A sentence never quotes the value, which may
+be personal: sentences are counted and mailed.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from retailflow.contracts import Column, reserved_ids
 
 Violation = tuple[SparkColumn, str]  # a condition that is true, false or null, and the sentence where it is true
 
-UNKNOWN_ID = "unknown"  # the member of a dimension that stands for whatever is not known
-EARLIEST = "1990-01-01"  # plausible date, where the contract has no other
-LATEST = "1 day"  # after the batch was made, likewise
+UNKNOWN_ID = "unknown"  # the member of a dimension for ids that it does not know
+EARLIEST = "1990-01-01"  # plausible date, unless the contract has another
+LATEST = "1 day"  # after the creation of the batch, unless the contract has another
 # Unicode's White_Space.
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]"
@@ -29,7 +29,7 @@ _FORMS = {
     "TIMESTAMP_NTZ": rf"\A{_MOMENT}\z",
 }
 _IN_TIME = ("DATE", "TIMESTAMP", "TIMESTAMP_NTZ")
-# A number as any source may write it. Both are bounded, since Java computes all digits of an exponent.
+# A number as any source may write it. Digits and exponent are limited, because Java computes all digits of the value.
 _NUMBER = r"\A[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?0{0,9}\d{1,3})?\z"
 _NAMES = {
     "INT": "a whole number",
@@ -42,20 +42,20 @@ _NAMES = {
 
 
 def trimmed(raw: SparkColumn) -> SparkColumn:
-    """The text without white space around it; null where nothing is left."""
+    """Return the text without white space around it; null if nothing is left."""
     text = F.trim(raw, F.lit(_SPACE))
     return F.when(text != "", text)
 
 
 def typed(text: SparkColumn, column: Column) -> SparkColumn:
-    """The value of a trimmed text; null where it is not of the column's type. A reserved id becomes `unknown`."""
+    """Return the value of a trimmed text; null if it is not of the column's type. A reserved id becomes `unknown`."""
     if column.type == "STRING":
         if column.references:
             return F.when(text.isin(*reserved_ids(column.references)), F.lit(UNKNOWN_ID)).otherwise(text)
         return text
     if column.type in ("INT", "BIGINT"):
         other = F.when(_is_number(text) & (_decimals(text) <= 0), text.try_cast("decimal(38,0)").try_cast(column.type))
-        is_plain = text.rlike(r"\A[+-]?\d{1,19}\z")  # a cast by itself passes over control characters
+        is_plain = text.rlike(r"\A[+-]?\d{1,19}\z")  # a cast alone ignores control characters
         return F.coalesce(F.when(is_plain, text.try_cast(column.type)), other)
     if column.type.startswith("DECIMAL"):
         digits, scale = _digits_of(column.type)
@@ -67,11 +67,13 @@ def typed(text: SparkColumn, column: Column) -> SparkColumn:
 def violations(
     text: SparkColumn, value: SparkColumn, column: Column, label: str, made_at: SparkColumn
 ) -> Iterator[Violation]:
-    """What can be wrong with the value of a scalar column.
+    """Yield the possible violations of the value of a scalar column.
 
     Args:
-        text: as `trimmed` gives it. value: as `typed` gives it. label: how sentences name the column.
-        made_at: when the batch of the record was made.
+        text: the result of `trimmed`.
+        value: the result of `typed`.
+        label: the name of the column in sentences.
+        made_at: when the batch of the record was created.
     """
     if column.required:
         yield text.isNull(), f"{label} is missing"
@@ -131,23 +133,23 @@ def _is_number(text: SparkColumn) -> SparkColumn:
 
 
 def _decimals(number: SparkColumn) -> SparkColumn:
-    """How many decimals the value of a number has; negative where it ends in zeros before the point."""
+    """Return the number of decimals of a number; negative if it ends in zeros before the point."""
     mantissa = F.regexp_extract(number, r"\A[+-]?([0-9.]*)", 1)
     exponent = F.coalesce(F.regexp_extract(number, r"[eE]([+-]?\d+)\z", 1).try_cast("int"), F.lit(0))
     digits = F.regexp_replace(mantissa, r"\.", "")
     zeros = F.length(digits) - F.length(F.regexp_replace(digits, r"0+\z", ""))
     written = F.when(F.instr(mantissa, ".") > 0, F.length(mantissa) - F.instr(mantissa, ".")).otherwise(F.lit(0))
-    # Of zero itself all digits are zeros, and it has no decimals.
+    # All digits of zero itself are zeros, and it has no decimals.
     return F.when(zeros == F.length(digits), F.lit(0)).otherwise(written - zeros - exponent)
 
 
 def _digits_of(kind: str) -> tuple[int, int]:
-    """Of DECIMAL(p,s): the digits before and after the point."""
+    """Return the digits before and after the point of DECIMAL(p,s)."""
     precision, scale = map(int, kind.removeprefix("DECIMAL(").removesuffix(")").split(","))
     return precision - scale, scale
 
 
 @cache
 def time_zones() -> tuple[str, ...]:
-    """The names that a store may have: those that every JVM and Python that we run on know alike."""
+    """Return the time zones that a store may have: all names that every JVM and Python we run on know alike."""
     return tuple(files("retailflow.contracts").joinpath("time_zones.txt").read_text("utf-8").split())

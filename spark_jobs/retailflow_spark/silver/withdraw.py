@@ -1,4 +1,4 @@
-"""Rows of SILVER whose record does not count any more: their keys get what the other records of BRONZE say of them."""
+"""Rebuild keys of SILVER from the other records of BRONZE, if the record of their row no longer counts."""
 
 from datetime import date
 
@@ -17,11 +17,12 @@ _PLACE = list(PLACE)
 
 
 def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) -> list[Write]:
-    """Take back the rows of a date whose record is in quarantine since the contract has become stricter, or is not in
-    BRONZE any more, as after a withdrawal or an erasure.
+    """Remove the rows of a date whose record no longer counts, and restore earlier records of their keys.
 
-    A record that lost to such a row may be in any date that has superseded ones. Of those only the keys are read, and
-    all columns of the dates that have one of the keys. A date without such rows reads the places of its records.
+    Such a record is in quarantine because the contract has become stricter, or it is no longer in BRONZE after a
+    withdrawal or an erasure. A record that lost to such a row may be in any date that has superseded records: of these
+    dates only the keys are read, and all columns only of dates that have one of the keys. If the date has no such rows,
+    only the places of its records are read.
     """
     held = tables.read_day(contract.quarantine, ingestion_date).select(*_PLACE)
     counting = tables.read_day(contract.bronze, ingestion_date).select(*_PLACE).join(held, _PLACE, "left_anti")
@@ -33,7 +34,7 @@ def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) ->
     dates = _dates_of(tables, contract, keys, ingestion_date)
     records = tables.read(contract.bronze.name).where(F.col("ingestion_date").isin(dates))
     rows, order = having(valid(validate(records, contract), contract), keys), (contract.version_column, *ORDER)
-    # The finest table last: while it has the rows, a repeated run finds that this has to be done.
+    # Write the finest table last: as long as it has the rows, a repeated run finds this work again.
     return [
         tables.sync_rows(table, latest_per_key(rows, table.key, order), keys)
         for table in reversed(contract.silver_tables)
@@ -41,7 +42,7 @@ def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) ->
 
 
 def _dates_of(tables: Tables, contract: EntityContract, keys: DataFrame, ingestion_date: date) -> list[date]:
-    """The dates of BRONZE that have records of these keys: the date itself, and others where records have lost."""
+    """Return the dates of BRONZE with records of these keys: the date itself, and dates with superseded records."""
     version, first = tables.since(contract.silver.name, checked(tables, {contract.name}).get(contract.name, 0))
     moved = [] if first is None else [one.ingestion_date for one in movements(tables, contract, first, version)]
     lossless = (
