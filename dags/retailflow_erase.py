@@ -73,7 +73,7 @@ with DAG(
     **defaults(env, Impact.TIER_2, Triage.NEXT_WORKING_DAY, {**replay.MACROS, **MACROS}),
 ):
     asked = [part for option in ASKED.items() for part in option]
-    find = spark_task(env, "find", submission(env, "erase_find", asked, RUN_DATE), FIND)
+    find = spark_task(env, "find", submission(env, "erase_find", [*asked, "--run-id", DATABRICKS_RUN], RUN_DATE), FIND)
     items = task.short_circuit(ignore_downstream_trigger_rules=False)(read_plan)(find.output["run_id"])
 
     @task_group(prefix_group_id=False)

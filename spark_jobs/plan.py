@@ -1,17 +1,17 @@
-"""Plan a replay: `plan.py --env E --selection S --entities A,B --first-date YYYY-MM-DD --last-date YYYY-MM-DD`.
+"""Plan a replay: `plan.py --env E --selection S --entities A,B --first-date D --last-date D --run-id ID`.
 
-The last line of the output says what the replay would rebuild: `PLAN {"orders": {"2026-01-15": 1200}}`. Writes nothing.
+It leaves the plan in RAW, as `_plans/<run id>.json`: by feed and date the records to read, such as
+`{"orders": {"2026-01-15": 1200}}`. It writes nothing else.
 """
-
-import json
 
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job.entry import spark_session
 from retailflow_spark.job.secrets import open_raw
-from retailflow_spark.ops.replay_plan import arguments, select
+from retailflow_spark.ops.replay_plan import arguments, leave, select
 
 if __name__ == "__main__":
-    env, selection = arguments()
+    env, selection, run_id = arguments()
+    raw = open_raw(env)
     with spark_session() as spark:
-        plan = select(Tables.of(spark, env), open_raw(env), selection)
-    print("PLAN", json.dumps(plan))
+        plan = select(Tables.of(spark, env), raw, selection)
+    leave(raw, run_id, plan)

@@ -51,6 +51,11 @@ def day_path(entity: str, ingestion_date: date | str) -> str:
     return f"{entity}/ingestion_date={ingestion_date}"
 
 
+def plan_path(databricks_run_id: str | int) -> str:
+    """Return the path of the plan that a job leaves for Airflow. No feed has a name that begins with an underscore."""
+    return f"_plans/{databricks_run_id}.json"
+
+
 def batches_path(entity: str, ingestion_date: date) -> str:
     """Return the folder of a day's manifests."""
     return f"{day_path(entity, ingestion_date)}/_batches"

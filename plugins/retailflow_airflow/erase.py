@@ -58,7 +58,7 @@ def read_plan(databricks_run_id: int) -> list[dict[str, str]]:
 
     The result is empty on most nights, and until somebody confirms the counts of `find`.
 
-    - **Reads** the output of `find`, from Databricks; **writes** nothing.
+    - **Reads** the plan that `find` left in RAW; **writes** nothing.
     - **Safe to clear**: always, with `find`.
     - **Where to look**: this task's log.
     """

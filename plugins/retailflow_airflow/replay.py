@@ -7,14 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
+from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
 from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from azure.core.exceptions import ResourceNotFoundError
 
 from retailflow.contracts import built_from, entities, entity
 from retailflow.environments import Environment, load_environment
+from retailflow.raw import plan_path
 from retailflow_airflow.macros import parsed_date
 from retailflow_airflow.reaper import last_attempts
-from retailflow_airflow.submit import payload, spark_task, submission
+from retailflow_airflow.submit import DATABRICKS_RUN, payload, spark_task, submission
 
 LAYERS = ["bronze", "silver", "gold"]
 SELECTIONS = ["range", "late", "quarantined", "outdated"]
@@ -25,7 +28,6 @@ MOST_ITEMS = 1000  # Airflow maps a task over at most 1,024 items (core.max_map_
 IN_PARALLEL = 4  # parallel Databricks runs of a layer; each is a separate job
 PLANNED_DATE = "{{ planned(ti).date }}"
 Plan = dict[str, dict[str, int | None]]
-_PLAN = "PLAN "
 _log = logging.getLogger(__name__)
 _PLAN_DOC = """Finds the dates to rebuild and what they cost.
 
@@ -118,6 +120,7 @@ def plan_task(
     """Return the task `plan`, a Spark job whose output ends with the plan."""
     first, last = (f"{{{{ dates(dag_run, params)[{which}] }}}}" for which in (0, 1))
     asked = ["--selection", selection, "--entities", names, "--first-date", first, "--last-date", last]
+    asked += ["--run-id", DATABRICKS_RUN]
     return spark_task(env, "plan", submission(env, "plan", asked, f"{first}..{last}"), _PLAN_DOC)
 
 
@@ -139,7 +142,7 @@ def read_plan(databricks_run_id: int, params: Mapping[str, Any] | None = None) -
 
     The plan is empty if there is nothing to do, or in a dry run. An empty plan ends the run.
 
-    - **Reads** the output of `plan`, from Databricks; **writes** nothing.
+    - **Reads** the plan that `plan` left in RAW; **writes** nothing.
     - **Safe to clear**: always.
     - **Where to look**: this task's log says what will be done; the log of `plan` says why it found nothing.
     """
@@ -164,13 +167,13 @@ def items(found: Plan) -> list[dict[str, str]]:
 def read_found(databricks_run_id: int) -> Plan:
     """Logs the result of `plan`, and returns it. It is empty if `plan` found nothing, which ends the run.
 
-    - **Reads** the output of `plan`, from Databricks; **writes** nothing.
+    - **Reads** the plan that `plan` left in RAW; **writes** nothing.
     - **Safe to clear**: always.
     - **Where to look**: this task's log says what was found; the log of `plan` says why it found nothing.
     """
     hook = DatabricksHook()
     (task_run_id,) = last_attempts(hook.get_run(databricks_run_id))
-    found = parse(hook.get_run_output(task_run_id)["logs"])
+    found = plan_of(task_run_id)
     for name, days in sorted(found.items()):
         known = [count for count in days.values() if count is not None]
         never = f", {len(days) - len(known)} have never run" if len(known) < len(days) else ""
@@ -185,7 +188,7 @@ def read_late(databricks_run_id: int, ti: Any = None) -> Plan:
 
     The result is also empty while a replay is queued: otherwise each hour would queue one more.
 
-    - **Reads** the output of `plan`, from Databricks; **writes** nothing.
+    - **Reads** the plan that `plan` left in RAW; **writes** nothing.
     - **Safe to clear**: always.
     - **Where to look**: this task's log says what was found; the log of `plan` says why it found nothing.
     """
@@ -196,15 +199,18 @@ def read_late(databricks_run_id: int, ti: Any = None) -> Plan:
     return found
 
 
-def parse(logs: str) -> Plan:
-    """Return the plan in a job's output: the record count of each feed and ingestion date; None if it has never run.
+def plan_of(databricks_run_id: int) -> Plan:
+    """Return the plan that a run left: by feed and ingestion date the records it has; None if the date never ran.
 
-    Raises: AirflowFailException if the output has no plan.
+    Raises: AirflowFailException if the run left none.
     """
-    for line in reversed(logs.splitlines()):
-        if line.startswith(_PLAN):
-            return json.loads(line.removeprefix(_PLAN))
-    raise AirflowFailException("The output of the task plan has no plan: clear plan, and see its Databricks run.")
+    path = plan_path(databricks_run_id)
+    try:
+        return json.loads(WasbHook().read_file(load_environment().raw.container, path))
+    except ResourceNotFoundError:
+        raise AirflowFailException(
+            f"RAW has no {path}: clear the task that plans, and see its Databricks run."
+        ) from None
 
 
 def touched(names: Iterable[str]) -> list[str]:

@@ -4,10 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
 from airflow.sdk.exceptions import AirflowFailException
+from azure.core.exceptions import ResourceNotFoundError
 
 from retailflow.contracts import entities, gold_tables
-from retailflow_airflow.replay import dates, parse, touched
+from retailflow_airflow.replay import dates, plan_of, touched
 
 RUN = SimpleNamespace(run_after=datetime(2026, 2, 1, 0, 30, tzinfo=UTC), run_type="manual")
 
@@ -107,7 +109,10 @@ def test_gold_tables_are_touched_through_the_tables_between():
     assert touched([]) == []
 
 
-def test_the_plan_is_the_last_such_line_of_the_output():
-    assert parse('PLAN {}\nPLAN {"orders": {"2026-01-15": null}}\nWARN closing\n') == {"orders": {"2026-01-15": None}}
-    with pytest.raises(AirflowFailException, match="has no plan"):
-        parse("no such line")
+def test_a_run_that_left_no_plan_is_named(monkeypatch):
+    def read(self, container, path):
+        raise ResourceNotFoundError
+
+    monkeypatch.setattr(WasbHook, "read_file", read)
+    with pytest.raises(AirflowFailException, match=r"RAW has no _plans/7\.json: clear the task that plans"):
+        plan_of(7)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.models import DagRun
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
+from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
 from airflow.sdk.exceptions import AirflowFailException
 
 from retailflow.contracts import gold_tables
@@ -34,8 +35,8 @@ def run(dags_in, database, monkeypatch):
     monkeypatch.setattr(DatabricksHook, "get_run", lambda self, run_id: answer)
 
     def through(dag_id, plan, **form):
-        logs = {2: f"PLAN {json.dumps(plan)}\n"}
-        monkeypatch.setattr(DatabricksHook, "get_run_output", lambda self, run_id: {"logs": logs[run_id]})
+        plans = {("raw", "_plans/2.json"): json.dumps(plan)}  # of the last attempt
+        monkeypatch.setattr(WasbHook, "read_file", lambda self, *place: plans[place])
         dag_run = dags_in("local")[dag_id].test(run_conf=form)
         assert dag_run.state == "success"
         ended = defaultdict(set)

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
+from memory_store import MemoryStore
 
 from retailflow.environments import Environment, load_environment
 from retailflow_local.workspace import REPOSITORY
@@ -45,18 +46,19 @@ def test_only_the_erasures_jobs_open_raw_to_delete():
 
 
 @pytest.fixture
-def look(monkeypatch, capsys):
-    """`look(plan, customers="none")`: what `erase_find.py` prints in an environment that has no eraser."""
+def look(monkeypatch):
+    """`look(plan, customers="none")`: what `erase_find.py` leaves in RAW, in an environment that has no eraser."""
+    store = MemoryStore()
 
     def run(plan, customers="none"):
         monkeypatch.setattr(erase, "find", lambda *_, **__: plan)
-        monkeypatch.setattr(secrets, "open_raw", lambda environment: None)
+        monkeypatch.setattr(secrets, "open_raw", lambda environment: store)
         monkeypatch.setattr(job, "load_environment", without_eraser)
         monkeypatch.setattr(job, "spark_session", lambda: nullcontext(SimpleNamespace()))
         arguments = ["erase_find.py", "--env", "prod", "--customers", customers, "--browsers", "none"]
-        monkeypatch.setattr("sys.argv", [*arguments, "--confirm", "none"])
+        monkeypatch.setattr("sys.argv", [*arguments, "--confirm", "none", "--run-id", "7"])
         runpy.run_path(str(JOBS / "erase_find.py"), run_name="__main__")
-        return capsys.readouterr().out
+        return store.blobs
 
     return run
 
@@ -68,4 +70,4 @@ def test_find_fails_before_anything_is_redacted_and_says_how_to_give_an_eraser(l
 
 
 def test_a_night_without_a_request_needs_no_eraser(look):
-    assert look({}) == "PLAN {}\n"
+    assert look({}) == {"_plans/7.json": b"{}"}

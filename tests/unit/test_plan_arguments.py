@@ -7,12 +7,12 @@ import pytest
 from retailflow_spark.ops.replay_plan import Selection, arguments
 
 GOOD = ["--env", "local", "--selection", "late", "--entities", "orders,stores"]
-GOOD += ["--first-date", "2026-01-15", "--last-date", "2026-01-16"]
+GOOD += ["--first-date", "2026-01-15", "--last-date", "2026-01-16", "--run-id", "7"]
 
 
 def test_a_selection_is_of_every_date_of_every_entity_both_ends_included():
-    environment, selection = arguments(GOOD)
-    assert environment.name == "local"
+    environment, selection, run_id = arguments(GOOD)
+    assert (environment.name, run_id) == ("local", "7")
     assert selection == Selection("late", ("orders", "stores"), date(2026, 1, 15), date(2026, 1, 16))
     assert [(name, day.day) for name, day in selection.days] == [
         ("orders", 15), ("orders", 16), ("stores", 15), ("stores", 16),
@@ -26,6 +26,7 @@ def test_a_selection_is_of_every_date_of_every_entity_both_ends_included():
         ("--entities", "orders,x; DROP TABLE y", "'x; DROP TABLE y' is not a known entity; known are clickstream"),
         ("--entities", "", "'' is not a known entity"),
         ("--first-date", "2026-02-30", "'2026-02-30' is not a date; write it as YYYY-MM-DD"),
+        ("--run-id", "../x", "'../x' is no Databricks run id"),
         ("--last-date", "2026-01-14", "the last date 2026-01-14 is before the first, 2026-01-15"),
     ],
 )

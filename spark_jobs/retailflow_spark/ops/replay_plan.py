@@ -1,5 +1,6 @@
 """Plan a replay: the dates of feeds to rebuild, and how many rows that reads, from the run log, RAW and quarantine."""
 
+import json
 import sys
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import entities, entity
 from retailflow.environments import Environment
-from retailflow.raw import RawStore, batch_ids, day_path, is_complete
+from retailflow.raw import RawStore, batch_ids, day_path, is_complete, plan_path
 from retailflow_spark.delta.writer import Tables
-from retailflow_spark.job.entry import ingestion_date, one_of, options
+from retailflow_spark.job.entry import databricks_run_id, ingestion_date, one_of, options
 from retailflow_spark.job.run_log import TASK_RUNS, built_with
 
 # Per feed and ingestion date, the number of records that its newest run of BRONZE read; None if it has never run.
@@ -57,8 +58,8 @@ class _Known:
 Runs = dict[Day, _Known]
 
 
-def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection]:
-    """Parse the options of the script. Exits with a message if one is invalid."""
+def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection, str]:
+    """Parse the options of the script: environment, selection, run id. Exits with a message if one is invalid."""
     one_entity = one_of("entity", [contract.name for contract in entities()])
     given = options(
         {
@@ -66,12 +67,20 @@ def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection]:
             "entities": lambda text: tuple(one_entity(name) for name in text.split(",")),
             "first-date": ingestion_date,
             "last-date": ingestion_date,
+            "run-id": databricks_run_id,
         },
         argv,
     )
     if given.last_date < given.first_date:
         sys.exit(f"the last date {given.last_date} is before the first, {given.first_date}")
-    return given.env, Selection(given.selection, given.entities, given.first_date, given.last_date)
+    selection = Selection(given.selection, given.entities, given.first_date, given.last_date)
+    return given.env, selection, given.run_id
+
+
+def leave(raw: RawStore, run_id: str, plan: Plan) -> None:
+    """Leave the plan of a run for Airflow."""
+    raw.create(plan_path(run_id), json.dumps(plan).encode())
+    print(f"{sum(map(len, plan.values())):,} dates of {len(plan)} feeds; the plan is {plan_path(run_id)} in RAW")
 
 
 def select(tables: Tables, raw: RawStore, selection: Selection) -> Plan:
