@@ -62,6 +62,7 @@ def run() -> dict[str, str | float]:
 def page(results: dict[str, dict]) -> str:
     """Return all results as Markdown."""
     lines = ["<!-- Written by `python benchmarks`. Do not edit. -->", "# What was measured", ""]
+    lines += ["[FINDINGS](FINDINGS.md) explains where the time goes.", ""]
     for name, result in results.items():
         run = result["run"]
         lines += [f"## [{name}]({name}.json)", "", result["claim"], ""]
