@@ -44,6 +44,8 @@ class Stack:
         self.environment = inherited() | airflow.environment(root, ROOT, ports, own, "sqlite")
         self.environment |= {
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            # Else Airflow writes a changed DAG at most every 30 s, and its servers read it as late.
+            "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
