@@ -82,7 +82,7 @@ def environment(root: Path, repository: Path, ports: dict[str, int], own: Secret
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": as_json([bundle]),
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",  # a changed file is parsed at once
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new release is seen
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # seconds until a new release or a new DAG file is seen
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _database(database, home, ports, own, "airflow"),
         # OpenLineage delays the end of a deferring task's process by 5 seconds. If the job is done by then, the task is
         # queued again, and the scheduler takes that for a lost worker. Remove this line to look at the events.

@@ -46,6 +46,24 @@ def test_the_dag_processor_gives_new_runs_the_newest_release(newest):
     assert unpack_bundle_version(bundle.get_current_version(), bundle) == ("0.1.0+gtwo", None)
 
 
+def test_a_file_that_comes_or_goes_changes_the_version_and_not_the_release(newest, tmp_path):
+    """Airflow looks for files only then: in DagFileProcessorManager._refresh_dag_bundles."""
+    newest("0.1.0+gone")
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "one.py").touch()
+    bundle = ReleaseBundle(name="dags-folder", path=str(tmp_path / "dags"))
+    bundle.initialize()
+    (tmp_path / "dags" / "two.py").touch()
+    bundle.refresh()
+    version, _ = unpack_bundle_version(bundle.get_current_version(), bundle)
+    assert version.startswith("0.1.0+gone~")
+    of_task = ReleaseBundle(name="dags-folder", path=str(tmp_path / "dags"), version=version)
+    of_task.initialize()
+    assert os.environ["RETAILFLOW_RELEASE"] == "0.1.0+gone"
+    (tmp_path / "dags" / "two.py").unlink()
+    assert unpack_bundle_version(bundle.get_current_version(), bundle) == ("0.1.0+gone", None)
+
+
 def test_the_image_and_a_laptop_have_the_same_bundle(tmp_path):
     ports = dict.fromkeys(PREFERRED_PORTS, 1)
     settings = local_airflow.environment(tmp_path, REPOSITORY, ports, Secrets.generate(), "sqlite")
