@@ -34,6 +34,8 @@ def test_there_is_a_service_for_each_process():
 def test_the_services_become_healthy_in_their_order_and_end_when_they_are_told(tmp_path):
     for part in ("dags", "include", "local", "plugins", "spark_jobs", "tests"):
         shutil.copytree(REPOSITORY / part, tmp_path / part)
+    for part in ("pyproject.toml", "uv.lock", "README.md"):  # of which the release of the jobs is built
+        shutil.copy(REPOSITORY / part, tmp_path)
     python_path = os.pathsep.join(str(tmp_path / part) for part in ("include", "spark_jobs", "local"))
     shell = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": python_path}}
     retailflow = (sys.executable, "-m", "retailflow_local.cli")  # what ./retailflow hands over to
