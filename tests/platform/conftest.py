@@ -11,7 +11,8 @@ from retailflow_delivery.checks import Result, results
 from retailflow_delivery.checks.terraform import MIRROR, Platform
 from retailflow_local.workspace import REPOSITORY
 
-PARTS = ("terraform", "include", "docs", "resources", ".github")
+PACKAGES = ("include", "spark_jobs", "plugins", "local", "delivery")
+PARTS = (*PACKAGES, "terraform", "docs", "resources", ".github")
 FILES = ("databricks.yml", "Dockerfile", "docker-compose.yaml")
 
 
@@ -21,7 +22,7 @@ def checkout(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv(MIRROR, str(mirror.absolute()))
     root = tmp_path / "checkout"
     for part in PARTS:
-        shutil.copytree(REPOSITORY / part, root / part, ignore=shutil.ignore_patterns(".terraform*"))
+        shutil.copytree(REPOSITORY / part, root / part, ignore=shutil.ignore_patterns(".terraform*", "__pycache__"))
     for name in FILES:
         shutil.copy(REPOSITORY / name, root / name)
     return root
