@@ -43,7 +43,8 @@ def sensor(daily, raw):
 @pytest.fixture
 def context():
     now = datetime.now(UTC)
-    return {"dag_run": SimpleNamespace(logical_date=now - timedelta(days=1), start_date=now), "params": {}}
+    run = SimpleNamespace(logical_date=now - timedelta(days=1), run_after=now, start_date=now)
+    return {"dag_run": run, "params": {}}
 
 
 def deferred(sensor, context):
