@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from space import Space, space, to_silver
 from targets import Target
 
-from retailflow.contracts import Table, entity, gold_table
+from retailflow.contracts import Table, feed_contract, gold_table
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.world import World
 from retailflow_spark.bronze import load as bronze
@@ -29,10 +29,10 @@ CUSTOMERS, CHANGED = 100_000, 1_000
 
 
 def measure() -> dict:
-    clicks, orders = entity("clickstream"), entity("orders")
-    dimension, versions = gold_table("dim_customer"), entity("customers").versions
+    clicks, orders = feed_contract("clickstream"), feed_contract("orders")
+    dimension, versions = gold_table("dim_customer"), feed_contract("customers").versions
     with space() as made, made.tables() as tables:
-        deliver_day(made.raw_store(), World(7, 0.2), DAY, entities=["clickstream", "orders"])
+        deliver_day(made.raw_store(), World(7, 0.2), DAY, feeds=["clickstream", "orders"])
 
         def load() -> None:
             bronze.load_day(tables, made.raw_store(), clicks, DAY)
@@ -58,7 +58,7 @@ def customers(tables: Tables, count: int, updated_on: str) -> DataFrame:
 
     Text columns that are not set below get a distinct digest.
     """
-    table = entity("customers").versions
+    table = feed_contract("customers").versions
     step = CUSTOMERS // count
     number = F.format_string("C%08d", F.col("id") * step)
     known = {

@@ -14,7 +14,7 @@ from space import keep_up, run_day, space
 from targets import Target
 
 from retailflow_local.simulator.files import deliver_day
-from retailflow_local.simulator.world import ENTITIES, World
+from retailflow_local.simulator.world import ALL_FEEDS, World
 
 MEASURED = date(2026, 1, 15)
 SEED, SCALE = 7, 0.02
@@ -38,11 +38,11 @@ def behind(days: int) -> dict[str, Counter[str]]:
         before = [MEASURED - timedelta(days=number) for number in range(days, 0, -1)]
         years = history.Folder(made.root / "years")
         with ProcessPoolExecutor(2) as pool:
-            list(pool.map(partial(deliver_day, years, world, entities=ENTITIES), before[:-1], chunksize=8))
+            list(pool.map(partial(deliver_day, years, world, feeds=ALL_FEEDS), before[:-1], chunksize=8))
         with made.tables() as tables:
             history.build(tables, years, years.root.as_uri(), before[:-1])
         for day in (before[-1], MEASURED):
-            deliver_day(raw, world, day, entities=ENTITIES)
+            deliver_day(raw, world, day, feeds=ALL_FEEDS)
         run_day(made, before[-1])  # warms the workspace, and leaves the state that daily runs leave
         keep_up(made)
         return {
@@ -57,7 +57,7 @@ def targets(figures: dict) -> list[Target]:
     fewest, most = min(map(int, figures)), max(map(int, figures))
     shortest, longest = figures[str(fewest)], figures[str(most)]
     days = f"{most} days behind it, as a multiple of {fewest}"
-    looks = Target("Lists and heads of RAW a feed and day", 2, round(longest["day"]["raw_looks"] / len(ENTITIES), 1))
+    looks = Target("Lists and heads of RAW a feed and day", 2, round(longest["day"]["raw_looks"] / len(ALL_FEEDS), 1))
     return [looks] + [
         Target(f"{title} of {part}, {days}", limit, round(longest[part][name] / max(1, shortest[part][name]), 3))
         for part in ("day", "upkeep")

@@ -12,17 +12,17 @@ from pyspark.sql import functions as F
 from space import LOCAL, Space, run_day, space
 from targets import Target
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.raw import day_path
 from retailflow_local.simulator.files import deliver_day
-from retailflow_local.simulator.world import ENTITIES, World
+from retailflow_local.simulator.world import ALL_FEEDS, World
 from retailflow_local.spark_client import session
 from retailflow_spark.delta.writer import Tables
 
 DAY = date(2026, 1, 15)
 ROWS_AT_SCALE_1 = 72_000
 SIZES = (10_000, 1_000_000)
-TABLES = 2 * len(entities()) + len(gold_tables())
+TABLES = 2 * len(feeds()) + len(gold_tables())
 LIMITS = {10_000: 3.0, 1_000_000: 1.5}
 
 
@@ -49,7 +49,7 @@ def run_first_day(made: Space, rows: int) -> None:
     """Deliver two days of about `rows` records each, and run the first."""
     world = World(7, rows / ROWS_AT_SCALE_1)
     for day in (DAY - timedelta(days=1), DAY):
-        deliver_day(made.raw_store(), world, day, entities=ENTITIES)
+        deliver_day(made.raw_store(), world, day, feeds=ALL_FEEDS)
     run_day(made, DAY - timedelta(days=1))
 
 
@@ -59,7 +59,7 @@ def second_day(made: Space) -> dict:
 
 
 def versions(tables: Tables) -> dict[str, int]:
-    kept = [table for contract in entities() for table in contract.silver_tables]
+    kept = [table for contract in feeds() for table in contract.silver_tables]
     names = [table.name for table in (*kept, *(contract.table for contract in gold_tables()))]
     return {name: tables.version(name) for name in names}
 
@@ -67,7 +67,7 @@ def versions(tables: Tables) -> dict[str, int]:
 def left(tables: Tables, before: dict[str, int]) -> dict[str, DataFrame]:
     """Return the rows that the day left, by table: its slice of BRONZE, and rows inserted or changed elsewhere."""
     of_day = F.col("ingestion_date") == F.lit(DAY)
-    slices = {one.bronze.name: tables.read(one.bronze.name).where(of_day) for one in entities()}
+    slices = {one.bronze.name: tables.read(one.bronze.name).where(of_day) for one in feeds()}
     now = versions(tables)
     changed = {
         name: tables.changes(name, version + 1, now[name], "insert", "update_postimage")
@@ -78,7 +78,7 @@ def left(tables: Tables, before: dict[str, int]) -> dict[str, DataFrame]:
 
 
 def floor(made: Space, tables: Tables, written: dict[str, DataFrame]) -> None:
-    for contract in entities():
+    for contract in feeds():
         folder = f"{LOCAL.raw.root}/{day_path(contract.name, DAY)}"
         reader = tables.spark.read.option("pathGlobFilter", "batch_*")
         names = ", ".join(f"{column.name} STRING" for column in contract.feed_columns)

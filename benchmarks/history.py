@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract, entities, gold_tables
+from retailflow.contracts import FeedContract, feeds, gold_tables
 from retailflow.contracts.model import ORDER
 from retailflow.manifests import counted
 from retailflow.raw import RawStore, day_path
@@ -53,7 +53,7 @@ def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> No
     """Build all tables as they are after these dates. RAW must have their feeds, and the catalog must be empty."""
     tables.spark.conf.set("spark.sql.shuffle.partitions", "1")  # one file per date, as maintenance leaves them
     run_log.create(tables)
-    for contract in entities():
+    for contract in feeds():
         create(tables, [contract.bronze, contract.quarantine, *contract.silver_tables])
         _append(tables, contract.bronze, _received(tables, raw, raw_root, contract, dates))
         validated = validate(tables.read(contract.bronze.name), contract)
@@ -67,7 +67,7 @@ def build(tables: Tables, raw: RawStore, raw_root: str, dates: list[date]) -> No
     release.publish(tables)
 
 
-def _received(tables: Tables, raw: RawStore, raw_root: str, contract: EntityContract, dates: Iterable[date]):
+def _received(tables: Tables, raw: RawStore, raw_root: str, contract: FeedContract, dates: Iterable[date]):
     named = {
         f"{day_path(contract.name, day)}/{file.name}": (day_path(contract.name, day), manifest, file)
         for day in dates
@@ -100,7 +100,7 @@ def _append(tables: Tables, table, frame) -> None:
     tables.append(frame.repartition(*table.partition) if table.partition else frame.coalesce(1), table)
 
 
-def _log(tables: Tables, contract: EntityContract) -> None:
+def _log(tables: Tables, contract: FeedContract) -> None:
     """Append the rows of the run log that the runs of these dates would have left."""
     counts = tables.read(contract.bronze.name).groupBy("ingestion_date").count().collect()
     version = tables.version(contract.silver.name)

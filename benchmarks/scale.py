@@ -16,7 +16,7 @@ import psutil
 from space import Space, space, to_bronze, to_silver
 from targets import Target
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow.manifests import ulid
 from retailflow.raw import Part, deliver, join_pages
 from retailflow_local.simulator import encode
@@ -48,8 +48,8 @@ def measure(clicks: int = CLICKS) -> dict:
                     at = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC) + timedelta(days=1, seconds=number)
                     deliver(raw, feed, DAY, ulid(at, feed, str(number)), at, [part])
                     rows[feed] += part.records
-        work = {f"bronze.{feed}": partial(to_bronze, made, entity(feed), DAY) for feed in FEEDS}
-        work |= {f"silver.{feed}": partial(to_silver, made, entity(feed), DAY) for feed in FEEDS}
+        work = {f"bronze.{feed}": partial(to_bronze, made, feed_contract(feed), DAY) for feed in FEEDS}
+        work |= {f"silver.{feed}": partial(to_silver, made, feed_contract(feed), DAY) for feed in FEEDS}
         work |= {f"gold.{name}": partial(built, made, name) for name in GOLD}
         found = {"records": rows}
         for table, do in work.items():

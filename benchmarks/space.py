@@ -13,7 +13,7 @@ from pathlib import Path
 import event_log
 import psutil
 
-from retailflow.contracts import entities, gold_table, gold_tables
+from retailflow.contracts import feeds, gold_table, gold_tables
 from retailflow.environments import load_environment
 from retailflow_local.processes import cpu_seconds
 from retailflow_local.spark_client import session
@@ -73,21 +73,21 @@ class Space(Workspace):
 
     def measured(self, work: Callable[[], object]) -> Counter[str]:
         """Run `work`. Return the counters of Spark, Delta's commits and RAW's requests, with CPU and wall seconds."""
-        commits, told = self._commits(), self.processes.log("azurite").stat().st_size
+        commits, offset = self._commits(), self.processes.log("azurite").stat().st_size
         began, cpu = time.time(), self.cpu_seconds()
         work()
         ended, spent = time.time(), self.cpu_seconds() - cpu
         time.sleep(2)  # the logs are written with a delay
-        found = event_log.counted(self.log, began, ended) | self._requests(told)
+        found = event_log.counted(self.log, began, ended) | self._requests(offset)
         found["commits"] = self._commits() - commits
         return found | Counter(cpu_seconds=round(spent, 1), wall_seconds=round(ended - began, 1))
 
     def _commits(self) -> int:
         return sum(1 for _ in (self.root / "warehouse").glob("*.db/*/_delta_log/*.json"))
 
-    def _requests(self, told: int) -> Counter[str]:
-        """Count requests to RAW after the first `told` bytes of its log, and those that only list or check blobs."""
-        lines = self.processes.log("azurite").read_bytes()[told:].decode().splitlines()
+    def _requests(self, offset: int) -> Counter[str]:
+        """Count requests to RAW after the first `offset` bytes of its log, and those that only list or check blobs."""
+        lines = self.processes.log("azurite").read_bytes()[offset:].decode().splitlines()
         looks = sum('"HEAD ' in line or "comp=list" in line for line in lines)
         return Counter(raw_requests=sum('"GET ' in line or '"HEAD ' in line for line in lines), raw_looks=looks)
 
@@ -125,7 +125,7 @@ def to_gold(made: Space, name: str) -> None:
 
 def run_day(made: Space, day: date) -> None:
     """Run all feeds and all tables of a day, one after the other."""
-    for contract in entities():
+    for contract in feeds():
         to_bronze(made, contract, day)
         to_silver(made, contract, day)
     for contract in gold_tables():

@@ -22,7 +22,7 @@ opens the whole log. If a `raw.*` task waits for hours, the source has not writt
 
 from airflow.sdk import DAG, Param, TaskGroup
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.impact import Impact, Triage
@@ -44,7 +44,7 @@ with DAG(
             type=["null", "string"],
             format="date",
             title="Ingestion date",
-            description="The day to process, such as 2026-01-15; empty, as in a backfill: the day of the logical date.",
+            description="The day to process, like 2026-01-15; empty, as in a backfill: the day of the logical date.",
         )
     },
     # A day that waits for a feed must not delay other days that are cleared, triggered or due.
@@ -52,13 +52,13 @@ with DAG(
 ):
     with TaskGroup("raw"):
         ingested = {
-            e.name: spark_job(env, "ingest", e, task_id=f"ingest_{e.name}") for e in entities() if e.delivery == "api"
+            e.name: spark_job(env, "ingest", e, task_id=f"ingest_{e.name}") for e in feeds() if e.delivery == "api"
         }
-        delivered = {e.name: landed(env, e) for e in entities()}
+        delivered = {e.name: landed(env, e) for e in feeds()}
     with TaskGroup("bronze"):
-        bronze = {e.name: spark_job(env, "bronze", e) for e in entities()}
+        bronze = {e.name: spark_job(env, "bronze", e) for e in feeds()}
     with TaskGroup("silver"):
-        silver = {e.name: spark_job(env, "silver", e) for e in entities()}
+        silver = {e.name: spark_job(env, "silver", e) for e in feeds()}
     gold_tasks(env, silver)
 
     for name, task in ingested.items():

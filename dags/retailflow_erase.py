@@ -2,7 +2,7 @@
 
 **What it does.** `find` records the requested customers. It counts their records in BRONZE and in RAW files that no
 batch names, by feed and by how they were found. Nothing is erased until a person confirms these counts. Then, for each
-feed and date, `redact.entity` rewrites RAW without these customers, and `bronze.entity` and `silver.entity` rebuild the
+feed and date, `redact.feed` rewrites RAW without these customers, and `bronze.feed` and `silver.feed` rebuild the
 date; `gold.*` follow. `finish` proves that no table contains them. It also deletes the files of older versions, once
 these have been replaced for some hours.
 
@@ -35,13 +35,13 @@ customer.
 
 from airflow.sdk import DAG, task, task_group
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 from retailflow.environments import load_environment
 from retailflow_airflow import replay
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.erase import ASKED, HOURS, MACROS, read_plan, trigger_form
 from retailflow_airflow.impact import Impact, Triage
-from retailflow_airflow.replay import PLANNED_DATE, REBUILD_DOC, entity_task
+from retailflow_airflow.replay import PLANNED_DATE, REBUILD_DOC, feed_task
 from retailflow_airflow.schedule import timetable
 from retailflow_airflow.submit import DATABRICKS_RUN, RUN_DATE, spark_task, submission
 from retailflow_airflow.wiring import gold_tasks
@@ -60,7 +60,7 @@ FINISH = """Proves that no table contains the erased customers, and deletes the 
 REDACT = """Rewrites RAW of one feed and date without the customers to erase: delivers a redacted batch, then deletes
 the old file.
 
-- **Reads** `bronze.<entity>`, which says where their records are; **writes** RAW and `ops.redactions`.
+- **Reads** `bronze.<feed>`, which says where their records are; **writes** RAW and `ops.redactions`.
 - **Safe to clear**: always, each index by itself.
 """
 
@@ -79,13 +79,13 @@ with DAG(
     @task_group(prefix_group_id=False)
     def rebuild(item):
         """Redact and rebuild one feed and date of the plan."""
-        redact = entity_task(env, "redact", REDACT)
-        bronze, silver = (entity_task(env, layer, REBUILD_DOC.format(layer=layer)) for layer in ("bronze", "silver"))
+        redact = feed_task(env, "redact", REDACT)
+        bronze, silver = (feed_task(env, layer, REBUILD_DOC.format(layer=layer)) for layer in ("bronze", "silver"))
         redact >> bronze >> silver
         return silver
 
     silver = rebuild.expand(item=items)
-    makers = {entity.name: silver for entity in entities()}
+    makers = {feed.name: silver for feed in feeds()}
     rule = {"trigger_rule": "none_failed_min_one_success"}  # if nobody is found, nothing is built
     gold, complete = gold_tasks(env, makers, publish=rule, date=PLANNED_DATE)
     items >> gold

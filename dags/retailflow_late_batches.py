@@ -24,7 +24,7 @@ Its list of runs shows only rebuilds, not every hour in which nothing was found.
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, task
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.impact import Impact, Triage
@@ -41,7 +41,7 @@ with DAG(
     params=date_fields(),
     **defaults(env, Impact.TIER_2, Triage.IF_IT_REPEATS, MACROS, runs_all_day=True),
 ):
-    plan = plan_task(env, "late", ",".join(entity.name for entity in entities()))
+    plan = plan_task(env, "late", ",".join(feed.name for feed in feeds()))
     found = task.short_circuit(read_late, task_id="read_found")(plan.output["run_id"])
     found >> TriggerDagRunOperator(
         task_id="replay",

@@ -1,7 +1,7 @@
 """Rebuilds days from the present content of RAW.
 
-**What it does.** `plan` finds the dates to rebuild, and `read_plan` logs what they cost. Then `bronze.entity` and
-`silver.entity` run once for each feed and date. `gold.*` run for the tables that are built from one of these feeds.
+**What it does.** `plan` finds the dates to rebuild, and `read_plan` logs what they cost. Then `bronze.feed` and
+`silver.feed` run once for each feed and date. `gold.*` run for the tables that are built from one of these feeds.
 SILVER of a date waits only for BRONZE of the same date; GOLD waits for all dates.
 
 **Normal.** Never waits for a delivery: a date that is not complete in RAW is left to the daily run. Tasks that the form
@@ -23,7 +23,7 @@ run; the other dates are done.
 
 from airflow.sdk import DAG, task, task_group
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 from retailflow.environments import load_environment
 from retailflow_airflow.defaults import defaults
 from retailflow_airflow.impact import Impact, Triage
@@ -32,7 +32,7 @@ from retailflow_airflow.replay import (
     PLANNED_DATE,
     REBUILD_DOC,
     chosen,
-    entity_task,
+    feed_task,
     only_with,
     plan_task,
     read_plan,
@@ -58,12 +58,12 @@ with DAG(
     def rebuild(item):
         """Rebuild one feed and date of the plan."""
         bronze, silver = (
-            entity_task(env, layer, REBUILD.format(layer=layer), **chosen(layer)) for layer in ("bronze", "silver")
+            feed_task(env, layer, REBUILD.format(layer=layer), **chosen(layer)) for layer in ("bronze", "silver")
         )
         bronze >> silver
         return silver
 
     silver = rebuild.expand(item=items)
-    makers = {entity.name: silver for entity in entities()}
+    makers = {feed.name: silver for feed in feeds()}
     gold, _ = gold_tasks(env, makers, publish=only_with("gold"), date=PLANNED_DATE, **chosen("gold"))
     items >> gold

@@ -58,7 +58,7 @@ with DAG(
             type=["null", "string"],
             format="date",
             title="Ingestion date",
-            description="The day to look at, such as 2026-01-15; empty: yesterday.",
+            description="The day to look at, for example 2026-01-15; empty: yesterday.",
         )
     },
     **defaults(env, Impact.TIER_1, Triage.AT_ONCE, runs_all_day=True),

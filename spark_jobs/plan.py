@@ -1,6 +1,6 @@
-"""Plan a replay: `plan.py --env E --selection S --entities A,B --first-date D --last-date D --run-id ID`.
+"""Plan a replay: `plan.py --env E --selection S --feeds A,B --first-date D --last-date D --run-id ID`.
 
-It leaves the plan in RAW, as `_plans/<run id>.json`: by feed and date the records to read, such as
+It leaves the plan in RAW, as `_plans/<run id>.json`: by feed and date the records to read, for example
 `{"orders": {"2026-01-15": 1200}}`. It writes nothing else.
 """
 

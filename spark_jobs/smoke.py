@@ -2,7 +2,7 @@
 
 import sys
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_spark.job.entry import options, spark_session
 from retailflow_spark.job.secrets import open_raw, secret
 
@@ -13,7 +13,7 @@ if __name__ == "__main__":
     open_raw(env).exists("smoke")
     with spark_session() as spark:
         there = {row[0] for row in spark.sql(f"SHOW SCHEMAS IN {env.catalog}").collect()}
-    wanted = {table.name.split(".")[0] for contract in (*entities(), *gold_tables()) for table in contract.tables}
+    wanted = {table.name.split(".")[0] for contract in (*feeds(), *gold_tables()) for table in contract.tables}
     if missing := sorted(wanted - there):
         sys.exit(f"The catalog {env.catalog} has no schema {', '.join(missing)}: apply Terraform, then deploy again.")
     print(f"This release runs: compute, {len(wanted)} schemas, RAW and {len(env.sources)} secrets answer.")

@@ -61,7 +61,7 @@ variable "github_repository" {
 
   validation {
     condition     = can(regex("^[^/]+/[^/]+$", coalesce(var.github_repository, "owner/name")))
-    error_message = "github_repository is owner/name, such as example/retailflow."
+    error_message = "github_repository is owner/name, for example example/retailflow."
   }
 }
 
@@ -105,7 +105,7 @@ variable "address_space" {
 
   validation {
     condition     = can(cidrhost(var.address_space, 0)) && endswith(var.address_space, "/20")
-    error_message = "address_space is a /20, such as 10.179.0.0/20."
+    error_message = "address_space is a /20, for example 10.179.0.0/20."
   }
 }
 

@@ -21,7 +21,7 @@ import psutil
 from space import Space, space, to_bronze, to_silver
 from targets import Target
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.manifests import ulid
 from retailflow.raw import Part, complete, deliver
 from retailflow_local.processes import cpu_seconds
@@ -86,7 +86,7 @@ def measure(*sizes: int) -> dict:
 def of_size(rows: int) -> dict:
     """Return the CPU seconds of a day of `rows` payments by each engine, and the ratios of ours to theirs.
 
-    They are medians of the days after the first. A large size has one such day, after a first day of a million.
+    They are medians of the days after the first. A large size has one of these days, after a first day of a million.
     """
     counts = (FIRST_DAY, rows) if rows >= SIZES[-1] else (rows, rows, rows)
     first = 0
@@ -129,8 +129,8 @@ def delivered(made: Space, generator: Worker, day: date, first: int, rows: int) 
 
 
 def ours(made: Space, day: date) -> None:
-    to_bronze(made, entity("payments"), day)
-    to_silver(made, entity("payments"), day)
+    to_bronze(made, feed_contract("payments"), day)
+    to_silver(made, feed_contract("payments"), day)
 
 
 def cpu_of(made: Space, workers: dict[str, Worker], do) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from retailflow.compute import Serverless, submit_fields
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.environments import Environment, Schedule, load_environment
 from retailflow.release import Release
 from retailflow.scripts import for_day, python_task
@@ -39,11 +39,11 @@ _JOBS = {"service_principal_name": "${var.jobs_principal}"}  # the jobs' identit
 _HEAD = """\
 # `./retailflow bundle` writes this file from the contracts and include/retailflow/environments/. Edit those instead.
 #
-# A Databricks job has no sensor for a file in ADLS. Instead, raw_<entity> fails until the day's `_SUCCESS` exists, and
+# A Databricks job has no sensor for a file in ADLS. Instead, raw_<feed> fails until the day's `_SUCCESS` exists, and
 # is retried every {wait} minutes for {hours} hours. A file arrival trigger would start all tasks too early.
-# To run another day, set `ingestion_date`, such as 2026-01-15. Only Airflow has late batches, replays, maintenance and
-# deadlines. The last task decides the status of a run: `complete` fails if any other task fails; it needs no compute.
-# {publish} publishes the finished tables while the day still waits for a feed.
+# To run another day, set `ingestion_date`, for example 2026-01-15. Only Airflow has late batches, replays, maintenance
+# and deadlines. The last task decides the status of a run: `complete` fails if any other task fails and needs no
+# compute. {publish} publishes the finished tables while the day still waits for a feed.
 # Each release runs {govern} before other jobs: it creates the masks of BRONZE, SILVER and quarantine.
 # A deployment starts {smoke} to check that the release runs. It writes nothing.
 """
@@ -279,14 +279,14 @@ def _tasks(env: Environment) -> list[dict[str, Any]]:
         "max_retries": env.sensor.timeout_hours * 60 // WAIT_MINUTES,
         "min_retry_interval_millis": WAIT_MINUTES * 60_000,
     }
-    ingested = {f"raw_ingest_{e.name}": _task(env, "ingest", e.name, []) for e in entities() if e.delivery == "api"}
+    ingested = {f"raw_ingest_{e.name}": _task(env, "ingest", e.name, []) for e in feeds() if e.delivery == "api"}
     landed = {
         f"raw_{e.name}": _task(env, "landed", e.name, [f"raw_ingest_{e.name}"] if e.delivery == "api" else []) | wait
-        for e in entities()
+        for e in feeds()
     }
-    bronze = {f"bronze_{e.name}": _task(env, "bronze", e.name, [f"raw_{e.name}"]) for e in entities()}
-    silver = {f"silver_{e.name}": _task(env, "silver", e.name, [f"bronze_{e.name}"]) for e in entities()}
-    makers = {table.name: f"silver_{entity.name}" for entity in entities() for table in entity.tables}
+    bronze = {f"bronze_{e.name}": _task(env, "bronze", e.name, [f"raw_{e.name}"]) for e in feeds()}
+    silver = {f"silver_{e.name}": _task(env, "silver", e.name, [f"bronze_{e.name}"]) for e in feeds()}
+    makers = {table.name: f"silver_{feed.name}" for feed in feeds() for table in feed.tables}
     makers |= {f"gold.{table.name}": f"gold_{table.name}" for table in gold_tables()}
     gold = {
         f"gold_{t.name}": _task(env, "gold", t.name, [makers[source] for source in t.sources]) for t in gold_tables()

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table as RichTable
 
 from retailflow import fingerprints
-from retailflow.contracts import EntityContract, GoldContract, built_from, ddl, entities, gold_tables
+from retailflow.contracts import FeedContract, GoldContract, built_from, ddl, feeds, gold_tables
 from retailflow.environments import Environment, load_environment
 from retailflow_delivery.contracts import at
 from retailflow_delivery.cost import ask, client_of
@@ -27,7 +27,7 @@ SELECT layer, name, count(*) AS dates, sum(rows_read) AS rows, sum(seconds) / 36
 FROM (SELECT *, row_number() OVER (PARTITION BY layer, name, ingestion_date ORDER BY started_at DESC) AS age
       FROM ops.task_attempts)
 WHERE age = 1 GROUP BY layer, name"""
-Contract = EntityContract | GoldContract
+Contract = FeedContract | GoldContract
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Touched:
 
 
 def plan(
-    ref: Annotated[str, typer.Argument(help="The commit that is deployed now, such as origin/main.")],
+    ref: Annotated[str, typer.Argument(help="The commit that is deployed now, for example origin/main.")],
     env: Annotated[str, typer.Option("--env", metavar="ENVIRONMENT", help="Whose run log has the numbers.")] = "local",
 ) -> None:
     """List the tables, dates and rows that a change touches, and the compute to bring them up to date."""
@@ -68,7 +68,7 @@ def touched(root: Path, ref: str) -> Iterator[Touched]:
         _extract(root, ref, Path(folder))
         before, now = Path(folder) / _PACKAGE, root / _PACKAGE
         remade = set()
-        for feed in entities():
+        for feed in feeds():
             for layer, of in (("bronze", fingerprints.of_bronze), ("silver", fingerprints.of_silver)):
                 if why := _why(of, old.get(feed.name), feed, before, now):
                     yield Touched(layer, feed.name, why)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from retailflow.contracts import Column, EntityContract, GoldContract, built_from
+from retailflow.contracts import Column, FeedContract, GoldContract, built_from
 
-Contract = EntityContract | GoldContract
+Contract = FeedContract | GoldContract
 Kind = Literal["breaking", "additive", "cosmetic"]
 _KINDS: tuple[Kind, ...] = ("breaking", "additive", "cosmetic")
 _LAYERS = ("bronze", "silver", "gold")
@@ -86,17 +86,17 @@ def _changes(old: Contract | None, new: Contract | None) -> Iterator[Change]:
         if type(old) is not type(new):
             yield Change("breaking", "is of another layer", "bronze")
             return
-        is_feed = isinstance(new, EntityContract)
+        is_feed = isinstance(new, FeedContract)
         found = [*_shape(old, new, is_feed), *_columns(_of(old), _of(new), is_feed), *_promises(old, new)]
         yield from found or [Change("cosmetic", "only words, owners or labels differ")]
 
 
 def _first(contract: Contract | None) -> Literal["bronze", "gold"]:
-    return "bronze" if isinstance(contract, EntityContract) else "gold"
+    return "bronze" if isinstance(contract, FeedContract) else "gold"
 
 
 def _of(contract: Contract) -> tuple[Column, ...]:
-    return contract.feed_columns if isinstance(contract, EntityContract) else contract.table.columns
+    return contract.feed_columns if isinstance(contract, FeedContract) else contract.table.columns
 
 
 def _shape(old: Contract, new: Contract, is_feed: bool) -> Iterator[Change]:

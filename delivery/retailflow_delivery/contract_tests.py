@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from retailflow.contracts import EntityContract, GoldContract
+from retailflow.contracts import FeedContract, GoldContract
 from retailflow_delivery.checks.tools import PROJECT
 from retailflow_local.commands import inherited
 from retailflow_local.errors import WorkspaceError
@@ -17,7 +17,7 @@ from retailflow_local.workspace import Workspace
 _CATALOG = "spark_catalog"
 
 
-def run(workspace: Workspace, contracts: Iterable[EntityContract | GoldContract]) -> dict[str, dict[str, Any]]:
+def run(workspace: Workspace, contracts: Iterable[FeedContract | GoldContract]) -> dict[str, dict[str, Any]]:
     """Return, per contract, the number of `checks`, and a sentence for each failure (`wrong`) or warning (`warned`).
 
     Raises:

@@ -9,7 +9,7 @@ import typer
 import yaml
 from rich.markup import escape
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.contracts.model import parse
 from retailflow.environments import load_environment
 from retailflow_delivery import bi, contract_tests, dbt_sources, schemas, structure
@@ -26,14 +26,14 @@ _FOLDER = "include/retailflow/contracts"
 
 @app.command("diff")
 def diff(
-    ref: Annotated[str, typer.Argument(help="The commit to compare with, such as origin/main.")],
+    ref: Annotated[str, typer.Argument(help="The commit to compare with, for example origin/main.")],
     environment: Annotated[str, typer.Option("--env", help="The environment whose dates to rebuild.")] = "prod",
 ) -> None:
     """Report for each changed contract whether it breaks a user, which tables it affects, and which dates to rebuild.
 
     Exit code 1 for a breaking change without a new major version.
     """
-    new: dict[str, Contract] = {contract.name: contract for contract in (*entities(), *gold_tables())}
+    new: dict[str, Contract] = {contract.name: contract for contract in (*feeds(), *gold_tables())}
     found = differences(at(REPOSITORY, ref), new)
     first, last = load_environment(environment).schedule.first_date, datetime.now(UTC).date() - timedelta(days=1)
     for one in found:
@@ -47,20 +47,22 @@ def diff(
 
 @app.command("test")
 def test(
-    names: Annotated[list[str] | None, typer.Argument(help="Such as payments fact_sales; without names, all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="For example payments fact_sales; without names, all.")
+    ] = None,
 ) -> None:
     """Lint the contracts and test this workspace's tables with datacontract-cli. Exit code 1 for a violation."""
-    every: dict[str, Contract] = {contract.name: contract for contract in (*entities(), *gold_tables())}
+    every: dict[str, Contract] = {contract.name: contract for contract in (*feeds(), *gold_tables())}
     if unknown := set(names or ()) - set(every):
         raise WorkspaceError(f"There is no contract {', '.join(sorted(unknown))}. There are: {', '.join(every)}.")
     found = contract_tests.run(Workspace(), [every[name] for name in names or every])
-    for name, told in found.items():
-        state = "[red]FAIL[/red]" if told["wrong"] else "[green]pass[/green]"
-        console.print(f"{state} {name}: {told['checks']} checks")
+    for name, result in found.items():
+        state = "[red]FAIL[/red]" if result["wrong"] else "[green]pass[/green]"
+        console.print(f"{state} {name}: {result['checks']} checks")
         for kind in ("wrong", "warned"):
-            for sentence in told[kind]:
+            for sentence in result[kind]:
                 console.print(escape(f"     {kind}: {sentence}"), soft_wrap=True)
-    raise typer.Exit(1 if any(told["wrong"] for told in found.values()) else 0)
+    raise typer.Exit(1 if any(result["wrong"] for result in found.values()) else 0)
 
 
 @app.command("schemas")

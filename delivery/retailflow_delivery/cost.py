@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from retailflow.compute import Serverless
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.environments import Environment, load_environment
 from retailflow_local.console import console
 from retailflow_local.errors import WorkspaceError
@@ -29,7 +29,7 @@ SELECT layer, name, percentile(seconds, 0.5) AS usual, percentile(seconds, 0.9) 
 FROM (SELECT *, row_number() OVER (PARTITION BY layer, name ORDER BY started_at DESC) AS age FROM ops.task_attempts)
 WHERE age <= {_RUNS} GROUP BY layer, name
 """
-TASKS = tuple((layer, one.name) for layer in ("bronze", "silver") for one in entities()) + tuple(
+TASKS = tuple((layer, one.name) for layer in ("bronze", "silver") for one in feeds()) + tuple(
     ("gold", one.name) for one in gold_tables()
 )
 

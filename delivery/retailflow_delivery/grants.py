@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
+from retailflow.contracts import FeedContract, GoldContract, feeds, gold_tables
 
 JOBS = "jobs"
 DEPLOYER = "deployer"
@@ -19,7 +19,7 @@ ROLES = {
     "raw_ingestion": "Source systems. Sees RAW; creates blobs there by an Azure role that cannot delete.",
     "bronze_reader": "Engineers on call. Sees records as received, quarantine, and the run log of the jobs.",
     "silver_reader": "Engineers and data scientists. Sees typed and valid records, one row per business key.",
-    "gold_reader": "Programs such as Power BI. Sees GOLD and the marts.",
+    "gold_reader": "Programs like Power BI. Sees GOLD and the marts.",
     "analytics": "Analysts. Sees GOLD and the marts.",
     RESTRICTED: "Reads nothing by itself. Sees restricted columns where another role lets it read; the jobs are in it.",
     "platform_admin": "Operates the platform. Has all privileges on the catalog, including the right to grant.",
@@ -53,13 +53,13 @@ _FIXED: dict[str, dict[str, tuple[str, ...]]] = {
 _DOCUMENT_BEGIN, _DOCUMENT_END = "<!-- ./retailflow grants writes from here -->", "<!-- to here -->"
 
 
-def grants(contracts: tuple[EntityContract | GoldContract, ...] | None = None) -> dict[str, dict[str, list[str]]]:
+def grants(contracts: tuple[FeedContract | GoldContract, ...] | None = None) -> dict[str, dict[str, list[str]]]:
     """Return, per securable (`catalog`, `schema.gold`, `external_location.raw`), the privileges of each role.
 
     Raises: ValueError if a contract names an unknown role, lets a role write, or differs from others of its schema.
     """
     found = {securable: dict(of_roles) for securable, of_roles in _FIXED.items()}
-    for schema, readers in _readers(contracts or (*entities(), *gold_tables())).items():
+    for schema, readers in _readers(contracts or (*feeds(), *gold_tables())).items():
         for place in ("gold", "marts") if schema == "gold" else (schema,):
             found[f"schema.{place}"] |= dict.fromkeys(readers, READ)
     return {
@@ -68,7 +68,7 @@ def grants(contracts: tuple[EntityContract | GoldContract, ...] | None = None) -
     }
 
 
-def _readers(contracts: tuple[EntityContract | GoldContract, ...]) -> dict[str, frozenset[str]]:
+def _readers(contracts: tuple[FeedContract | GoldContract, ...]) -> dict[str, frozenset[str]]:
     """Return, per schema, the roles that its contracts name."""
     by_schema: dict[str, dict[str, frozenset[str]]] = defaultdict(dict)
     for contract in contracts:
@@ -93,7 +93,7 @@ def outputs(root: Path) -> dict[Path, str]:
     document = root / "docs" / "UNITY_CATALOG.md"
     before, _, rest = document.read_text().partition(_DOCUMENT_BEGIN)
     after = rest.partition(_DOCUMENT_END)[2]
-    applied = {"feeds": [contract.name for contract in entities()], "grants": grants()}
+    applied = {"feeds": [contract.name for contract in feeds()], "grants": grants()}
     return {
         root / "terraform" / "unity_catalog.json": json.dumps(applied, indent=2) + "\n",
         document: f"{before}{_DOCUMENT_BEGIN}\n{_tables()}\n{_DOCUMENT_END}{after}",

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_local.commands import REPOSITORY
 from retailflow_local.console import console
 from retailflow_local.errors import WorkspaceError
@@ -79,7 +79,7 @@ class Sample:
 
 
 def new_feed(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as suppliers: lower-case letters, digits, _.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="For example suppliers: lower-case letters, digits, _.")],
     sample: Annotated[Path, typer.Option(help=f"A file from the source: {', '.join(_FORMATS)}.")],
     key: Annotated[list[str], typer.Option(help="A column of the key. Repeatable.")],
     version: Annotated[str, typer.Option(help="The column that orders the records of a key.")],
@@ -201,7 +201,7 @@ def _plain(value: Any) -> Any:
 
 
 def _check_name(name: str) -> None:
-    taken = {one.name for one in (*entities(), *gold_tables())}
+    taken = {one.name for one in (*feeds(), *gold_tables())}
     if not _NAME.fullmatch(name) or name.endswith("_history"):
         raise WorkspaceError(f"{name!r} is no name of a feed: small letters, digits and _, as in suppliers.")
     if name in taken:

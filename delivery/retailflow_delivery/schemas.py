@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from retailflow.contracts import Column, EntityContract, entities
+from retailflow.contracts import Column, FeedContract, feeds
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
@@ -24,10 +24,10 @@ _NOT_ZERO = re.compile(r"(?:\w+ is null or forall\(\w+, \w+ -> \w+\.(\w+) <> 0\)
 def outputs(root: Path) -> dict[Path, str]:
     """Return the generated files: the text of each by its path."""
     folder = root / "docs" / "schemas"
-    return {folder / f"{e.name}.schema.json": json.dumps(schema(e), indent=2) + "\n" for e in entities()}
+    return {folder / f"{e.name}.schema.json": json.dumps(schema(e), indent=2) + "\n" for e in feeds()}
 
 
-def schema(contract: EntityContract) -> dict[str, Any]:
+def schema(contract: FeedContract) -> dict[str, Any]:
     """Return the schema of one record: an element of a page, a line, or a row. An empty CSV field is null."""
     found = {check: _NOT_ZERO.fullmatch(check.expression) for check in contract.checks}
     not_zero = {match[1] or match[2] for match in found.values() if match}

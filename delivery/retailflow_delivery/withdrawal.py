@@ -8,7 +8,7 @@ import typer
 from azure.core.exceptions import AzureError
 
 from retailflow import raw
-from retailflow.contracts import EntityContract, entity
+from retailflow.contracts import FeedContract, feed_contract
 from retailflow.environments import load_environment
 from retailflow.manifests import BadManifest, Manifest, Unreadable, counting_for, neighbours
 from retailflow.raw import RawStore, batches_path
@@ -21,7 +21,7 @@ _MOST_FILES = 20  # shown at most
 
 
 def withdraw(
-    feed: Annotated[str, typer.Argument(help="Such as payments.")],
+    feed: Annotated[str, typer.Argument(help="For example payments.")],
     day: Annotated[str, typer.Argument(metavar="DATE", help="The ingestion date of the batch.")],
     batch: Annotated[str, typer.Argument(help="Its id, or the beginning of its id.")],
     apply: Annotated[bool, typer.Option("--apply", help="Write the withdrawal; otherwise only report it.")] = False,
@@ -29,7 +29,7 @@ def withdraw(
 ) -> None:
     """Withdraw a bad batch from RAW: it counts as never delivered, and its files stay. Safe to repeat."""
     try:
-        contract, ingestion_date = entity(feed), calendar_date(day)
+        contract, ingestion_date = feed_contract(feed), calendar_date(day)
     except ValueError as error:
         raise typer.BadParameter(f"{error}.") from None
     try:
@@ -46,7 +46,7 @@ def withdraw(
 
 
 def withdrawn(
-    store: RawStore, contract: EntityContract, ingestion_date: date, wanted: str, *, is_dry_run: bool
+    store: RawStore, contract: FeedContract, ingestion_date: date, wanted: str, *, is_dry_run: bool
 ) -> Iterator[str]:
     """Withdraw a batch unless it is a dry run, and yield lines that report the effect.
 
@@ -107,7 +107,7 @@ def _described(batch: Manifest) -> str:
     return f"{batch.batch_id}, {what}"
 
 
-def _next_steps(contract: EntityContract, ingestion_date: date, airflow: str) -> Iterator[str]:
+def _next_steps(contract: FeedContract, ingestion_date: date, airflow: str) -> Iterator[str]:
     """Yield the next steps of the user. `airflow` is the command that runs Airflow's CLI."""
     if contract.delivery == "api":
         yield (
@@ -124,5 +124,5 @@ def _next_steps(contract: EntityContract, ingestion_date: date, airflow: str) ->
     dates = f'"date_from": "{ingestion_date}", "date_to": "{ingestion_date}"'
     yield (
         f"    {airflow} dags trigger retailflow_replay --conf "
-        f'\'{{{dates}, "entities": ["{contract.name}"], "dry_run": false}}\''
+        f'\'{{{dates}, "feeds": ["{contract.name}"], "dry_run": false}}\''
     )

@@ -10,20 +10,20 @@ from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
 
-from retailflow.contracts.model import Column, EntityContract, GoldContract
+from retailflow.contracts.model import Column, FeedContract, GoldContract
 
 _DECODES = "bronze/decode.py"
 _VALIDATES = "silver/validate.py"
 _FOLLOWED = ("bronze", "silver", "gold")  # the folders of the package whose code builds rows
 
 
-def of_bronze(contract: EntityContract, package: Path) -> str:
+def of_bronze(contract: FeedContract, package: Path) -> str:
     """Return the fingerprint of a feed's BRONZE. `package` is the folder of retailflow_spark."""
     said = [contract.format, *map(_shape, contract.feed_columns)]
     return _digest(said, package, [_DECODES])
 
 
-def of_silver(contract: EntityContract, package: Path) -> str:
+def of_silver(contract: FeedContract, package: Path) -> str:
     """Return the fingerprint of a feed's SILVER and quarantine."""
     said = [
         *(contract.format, contract.version_column, contract.keeps_versions, contract.silver.key, contract.event_date),

@@ -85,7 +85,7 @@ def parse_manifest(path: str, payload: bytes) -> Manifest:
     return manifest
 
 
-def stored_manifest(path: str, payload: bytes, entity: str, ingestion_date: date) -> Manifest:
+def stored_manifest(path: str, payload: bytes, feed: str, ingestion_date: date) -> Manifest:
     """Return the manifest at a path in the folder of this feed and date; `Unreadable` where it cannot be read.
 
     Raises: BadManifest where the name of the file is not the id of a batch.
@@ -93,14 +93,14 @@ def stored_manifest(path: str, payload: bytes, entity: str, ingestion_date: date
     batch_id = path.rpartition("/")[2].removesuffix(".json")
     try:
         manifest = parse_manifest(path, payload)
-        if (manifest.entity, manifest.ingestion_date) != (entity, ingestion_date):
+        if (manifest.entity, manifest.ingestion_date) != (feed, ingestion_date):
             raise BadManifest(f"{path} has a different feed or date than its folder. {_REMEDY}")
     except BadManifest as error:
         if not re.fullmatch(_BATCH_ID, batch_id):
             raise
         return Unreadable(
             batch_id=batch_id,
-            entity=entity,
+            entity=feed,
             ingestion_date=ingestion_date,
             created_at=datetime.fromtimestamp(0, UTC),
             files=(),

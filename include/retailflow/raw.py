@@ -46,9 +46,9 @@ class Kept(StrEnum):
     FORBIDDEN = "the identity of raw.eraser may not delete there"
 
 
-def day_path(entity: str, ingestion_date: date | str) -> str:
+def day_path(feed: str, ingestion_date: date | str) -> str:
     """Return the folder of a day. The date may be a template that Airflow renders when the task runs."""
-    return f"{entity}/ingestion_date={ingestion_date}"
+    return f"{feed}/ingestion_date={ingestion_date}"
 
 
 def plan_path(databricks_run_id: str | int) -> str:
@@ -56,9 +56,9 @@ def plan_path(databricks_run_id: str | int) -> str:
     return f"_plans/{databricks_run_id}.json"
 
 
-def batches_path(entity: str, ingestion_date: date) -> str:
+def batches_path(feed: str, ingestion_date: date) -> str:
     """Return the folder of a day's manifests."""
-    return f"{day_path(entity, ingestion_date)}/_batches"
+    return f"{day_path(feed, ingestion_date)}/_batches"
 
 
 class RawStore:
@@ -107,9 +107,9 @@ class RawStore:
         """Return when each blob below a prefix was written, by its full path."""
         return {blob.name: blob.last_modified for blob in self._container.list_blobs(name_starts_with=prefix)}
 
-    def dates(self, entity: str) -> list[date]:
+    def dates(self, feed: str) -> list[date]:
         """Return the ingestion dates of a feed that have a folder, in order."""
-        folders = self._container.walk_blobs(name_starts_with=f"{entity}/ingestion_date=", delimiter="/")
+        folders = self._container.walk_blobs(name_starts_with=f"{feed}/ingestion_date=", delimiter="/")
         return sorted(date.fromisoformat(folder.name.rstrip("/").rpartition("=")[2]) for folder in folders)
 
     def delete(self, path: str) -> Kept | None:
@@ -131,7 +131,7 @@ class RawStore:
             raise
         return None
 
-    def manifests(self, entity: str, ingestion_date: date, names: Iterable[str] | None = None) -> list[Manifest]:
+    def manifests(self, feed: str, ingestion_date: date, names: Iterable[str] | None = None) -> list[Manifest]:
         """Return all manifests of the day in order of batch, including those that no longer count.
 
         Args:
@@ -139,20 +139,20 @@ class RawStore:
 
         Raises: BadManifest where a manifest that counts cannot be read or contradicts another.
         """
-        found = self.stored_manifests(entity, ingestion_date, names)
-        check_consistency(batches_path(entity, ingestion_date) + "/", found)
+        found = self.stored_manifests(feed, ingestion_date, names)
+        check_consistency(batches_path(feed, ingestion_date) + "/", found)
         return found
 
-    def stored_manifests(self, entity: str, ingestion_date: date, names: Iterable[str] | None = None) -> list[Manifest]:
+    def stored_manifests(self, feed: str, ingestion_date: date, names: Iterable[str] | None = None) -> list[Manifest]:
         """Return the same manifests unchecked, for a repair. Raises: BadManifest where a name is not a batch id."""
-        folder = batches_path(entity, ingestion_date) + "/"
+        folder = batches_path(feed, ingestion_date) + "/"
         listed = self.names(folder) if names is None else sorted(name for name in names if name.startswith(folder))
         wanted = [name for name in listed if name.endswith(".json")]
-        return [stored_manifest(name, self.read(name), entity, ingestion_date) for name in wanted]
+        return [stored_manifest(name, self.read(name), feed, ingestion_date) for name in wanted]
 
 
 def deliver(
-    store: RawStore, entity: str, ingestion_date: date, batch_id: str, created_at: datetime, parts: Iterable[Part]
+    store: RawStore, feed: str, ingestion_date: date, batch_id: str, created_at: datetime, parts: Iterable[Part]
 ) -> Manifest:
     """Write a batch: its data files, then the manifest that makes them visible. Returns the manifest that counts.
 
@@ -162,7 +162,7 @@ def deliver(
     Raises:
         FileExistsError: a data file of that name has other content. Name parts by their content if it may vary.
     """
-    folder = day_path(entity, ingestion_date)
+    folder = day_path(feed, ingestion_date)
     files = []
     for part in parts:
         name = f"batch_{batch_id}{part.suffix}"
@@ -171,7 +171,7 @@ def deliver(
         digest = hashlib.sha256(part.payload).hexdigest()
         files.append(RawFile(name=name, bytes=len(part.payload), sha256=digest, records=part.records))
     manifest = Manifest(
-        batch_id=batch_id, entity=entity, ingestion_date=ingestion_date, created_at=created_at, files=tuple(files)
+        batch_id=batch_id, entity=feed, ingestion_date=ingestion_date, created_at=created_at, files=tuple(files)
     )
     return publish(store, manifest)
 
@@ -199,48 +199,48 @@ def supersede(store: RawStore, old: Manifest, files: Iterable[RawFile]) -> Manif
             files=named,
             supersedes=old.batch_id,
         )
-        held = publish(store, wanted)
-        if held.supersedes == old.batch_id:
-            return held
+        stored = publish(store, wanted)
+        if stored.supersedes == old.batch_id:
+            return stored
     raise AssertionError("unreachable: ULIDs do not end")
 
 
-def withdraw(store: RawStore, entity: str, ingestion_date: date, batch_id: str) -> Manifest:
+def withdraw(store: RawStore, feed: str, ingestion_date: date, batch_id: str) -> Manifest:
     """Withdraw a batch by a manifest that supersedes it and names no files. Safe to repeat.
 
     The batch then counts as never delivered. Its files and its manifest stay; the manifest need not be readable.
 
     Returns: the manifest of the withdrawal.
 
-    Raises: KeyError where the day has no such batch; BadManifest.
+    Raises: KeyError if the day does not contain the batch; BadManifest.
     """
     while True:
-        live = counting_for(store.stored_manifests(entity, ingestion_date), batch_id)
+        live = counting_for(store.stored_manifests(feed, ingestion_date), batch_id)
         if live.is_withdrawal:
             return live
         supersede(store, live.model_copy(update={"created_at": datetime.now(UTC)}), ())
 
 
-def ingested_batch_ids(entity: str, ingestion_date: date) -> Iterator[str]:
+def ingested_batch_ids(feed: str, ingestion_date: date) -> Iterator[str]:
     """Yield the batch ids that the ingestion uses for a day of an API. It takes the next one after each withdrawal."""
     day_end = datetime.combine(ingestion_date + timedelta(days=1), datetime.min.time(), UTC)
-    yield ulid(day_end, "ingest", entity)
-    yield from (ulid(day_end, "ingest", entity, str(number)) for number in count(2))
+    yield ulid(day_end, "ingest", feed)
+    yield from (ulid(day_end, "ingest", feed, str(number)) for number in count(2))
 
 
-def complete(store: RawStore, entity: str, ingestion_date: date) -> None:
+def complete(store: RawStore, feed: str, ingestion_date: date) -> None:
     """Mark the day's delivery as complete. The sensors wait for this."""
-    store.create(f"{day_path(entity, ingestion_date)}/{SUCCESS}", b"")
+    store.create(f"{day_path(feed, ingestion_date)}/{SUCCESS}", b"")
 
 
-def is_complete(store: RawStore, entity: str, ingestion_date: date) -> bool:
+def is_complete(store: RawStore, feed: str, ingestion_date: date) -> bool:
     """Return whether the day's delivery is complete."""
-    return store.exists(f"{day_path(entity, ingestion_date)}/{SUCCESS}")
+    return store.exists(f"{day_path(feed, ingestion_date)}/{SUCCESS}")
 
 
-def batch_ids(store: RawStore, entity: str, ingestion_date: date) -> set[str]:
+def batch_ids(store: RawStore, feed: str, ingestion_date: date) -> set[str]:
     """Return the batches that have a manifest in the day's folder. Only the names of manifests are read."""
-    names = store.names(batches_path(entity, ingestion_date) + "/")
+    names = store.names(batches_path(feed, ingestion_date) + "/")
     return {name.rpartition("/")[2].removesuffix(".json") for name in names}
 
 

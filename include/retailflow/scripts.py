@@ -15,4 +15,4 @@ def python_task(env: Environment, release: Release, script: str, parameters: Seq
 
 def for_day(script: str, subject: str, date: str) -> list[str]:
     """Return the parameters of a script that works on one feed or GOLD table, and one date."""
-    return ["--table" if script == "gold" else "--entity", subject, "--date", date]
+    return ["--table" if script == "gold" else "--feed", subject, "--date", date]

@@ -102,7 +102,7 @@ def demo(
 
 @app.command(rich_help_panel=LOOK)
 def sql(
-    query: Annotated[str, typer.Argument(help='Such as "SELECT * FROM gold.daily_revenue_mart".')],
+    query: Annotated[str, typer.Argument(help='For example "SELECT * FROM gold.daily_revenue_mart".')],
     output: Annotated[Path | None, typer.Option(help="A file that ends in .csv or .parquet.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
 ) -> None:
@@ -207,17 +207,17 @@ def status() -> None:
 def deliver(
     day: Annotated[str, typer.Argument(metavar="DATE", help="The ingestion date, as YYYY-MM-DD.")],
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days, from DATE on.")] = 1,
-    entity: Annotated[list[str] | None, typer.Option(help="Only this file feed. Repeatable.")] = None,
+    feed: Annotated[list[str] | None, typer.Option(help="Only this file feed. Repeatable.")] = None,
     late: Annotated[bool, typer.Option("--late", help="Deliver a second batch, after _SUCCESS.")] = False,
 ) -> None:
     """Deliver the simulated file feeds of a day to RAW. The DAG fetches orders and customers from their APIs."""
-    from retailflow_local.simulator.files import FILE_ENTITIES, deliver_day, deliver_late
+    from retailflow_local.simulator.files import FILE_FEEDS, deliver_day, deliver_late
     from retailflow_local.simulator.trouble import Trouble
     from retailflow_local.simulator.world import World
 
-    first, entities = calendar_date(day), entity or list(FILE_ENTITIES)
-    if unknown := sorted(set(entities) - set(FILE_ENTITIES)):
-        raise typer.BadParameter(f"{', '.join(unknown)}: no file feed; there are {', '.join(FILE_ENTITIES)}.")
+    first, feeds = calendar_date(day), feed or list(FILE_FEEDS)
+    if unknown := sorted(set(feeds) - set(FILE_FEEDS)):
+        raise typer.BadParameter(f"{', '.join(unknown)}: no file feed; there are {', '.join(FILE_FEEDS)}.")
     workspace = Workspace()
     if not workspace.processes.find("azurite"):
         raise WorkspaceError("The Blob emulator does not run. Start the workspace with ./retailflow up.")
@@ -226,7 +226,7 @@ def deliver(
     trouble = Trouble.some() if simulation.trouble == "some" else Trouble.none()
     with steps() as on_step:
         for moment in (first + timedelta(days=number) for number in range(days)):
-            for name in entities:
+            for name in feeds:
                 on_step(f"{moment} {name}", "")
                 if late:
                     deliver_late(store, world, name, moment)
@@ -236,7 +236,7 @@ def deliver(
 
 @app.command(context_settings={**_PASSED_ON, "help_option_names": []}, rich_help_panel=RUN)
 def airflow(context: typer.Context) -> None:
-    """Run an Airflow command on this workspace, such as `airflow dags test retailflow_daily 2026-01-15`."""
+    """Run an Airflow command on this workspace, for example `airflow dags test retailflow_daily 2026-01-15`."""
     if context.args in ([], ["--help"]):
         console.print(context.get_help())
         raise typer.Exit
@@ -248,7 +248,7 @@ def airflow(context: typer.Context) -> None:
 
 @app.command(context_settings={**_PASSED_ON, "help_option_names": []}, rich_help_panel=RUN)
 def dbt(context: typer.Context) -> None:
-    """Run a dbt command on this workspace, such as `dbt build`."""
+    """Run a dbt command on this workspace, for example `dbt build`."""
     from retailflow_local.dbt import run
 
     if context.args in ([], ["--help"]):

@@ -21,7 +21,7 @@ _QUIET = {"PYTHONWARNINGS": "ignore:Failed to set spark.sql.catalogImplementatio
 
 
 def properties(name: str) -> dict[str, Any]:
-    """Return the content of a properties file of dbt, such as `models.yml`."""
+    """Return the content of a properties file of dbt, for example `models.yml`."""
     return yaml.safe_load((PROPERTIES / name).read_text())
 
 

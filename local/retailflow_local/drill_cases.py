@@ -12,7 +12,7 @@ import psutil
 import requests
 
 from retailflow import raw
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.manifests import ulid
 from retailflow.raw import Part, complete, deliver
 from retailflow_local.console import console
@@ -26,7 +26,7 @@ _OF_PAYMENTS = {"raw.payments", "bronze.payments", "silver.payments"} | {
     contract.table.name for contract in gold_tables() if "silver.payments" in contract.sources
 }
 _AT_THE_END = {"gold.publish", "complete"}
-SILVER = {f"silver.{entity.name}" for entity in entities()}
+SILVER = {f"silver.{feed.name}" for feed in feeds()}
 
 
 def _succeeded(date, *task_ids):
@@ -43,9 +43,9 @@ def whole(drill: Drill, date) -> bool:
     return set(drill.states(date).values()) == {"success"}
 
 
-def deliver_batch(drill: Drill, entity: str, date, name: str, part: Part) -> str:
+def deliver_batch(drill: Drill, feed: str, date, name: str, part: Part) -> str:
     at = datetime.combine(date, time(6), UTC) + timedelta(days=1)
-    return deliver(drill.raw, entity, date, ulid(at, name), at, [part]).batch_id
+    return deliver(drill.raw, feed, date, ulid(at, name), at, [part]).batch_id
 
 
 def withdraw(drill: Drill, feed: str, date, batch_id: str) -> None:

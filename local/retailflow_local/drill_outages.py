@@ -131,7 +131,7 @@ def databricks_back(drill: Drill) -> None:
 
 def replay_before_the_night(drill: Drill) -> None:
     """Write some tables of GOLD by a replay, then start a normal night."""
-    form = {"date_from": str(LATE), "date_to": str(LATE), "entities": ["payments"], "dry_run": False}
+    form = {"date_from": str(LATE), "date_to": str(LATE), "feeds": ["payments"], "dry_run": False}
     replay = drill.client.trigger("retailflow_replay", datetime.now(UTC), form)
     ended = lambda: drill.client.dag_run("retailflow_replay", replay)["state"] == "success"  # noqa: E731
     drill.wait(ended, "the replay of payments")

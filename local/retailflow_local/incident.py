@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.dates import ingestion_date_of
 from retailflow.environments import load_environment
 from retailflow_local.airflow import AirflowClient, process_name
@@ -21,14 +21,14 @@ _LAYERS = ("raw", "bronze", "silver")
 
 
 def incident(
-    table: Annotated[str | None, typer.Argument(metavar="[LAYER.ENTITY]", help="Such as silver.orders.")] = None,
+    table: Annotated[str | None, typer.Argument(metavar="[LAYER.FEED]", help="For example silver.orders.")] = None,
     day: Annotated[str | None, typer.Option("--date", metavar="DATE", help="The ingestion date.")] = None,
 ) -> None:
     """Show what failed and what is safe to do now: the card of each failed task, or of one task in any state.
 
     The default date is that of the newest run. Exit code 1 if something has failed.
     """
-    names = [f"{layer}.{one.name}" for layer in _LAYERS for one in entities()]
+    names = [f"{layer}.{one.name}" for layer in _LAYERS for one in feeds()]
     names += [*(one.table.name for one in gold_tables()), "gold.publish"]
     if table not in (None, *names):
         raise typer.BadParameter(f"{table!r} is not one of {', '.join(names)}.")

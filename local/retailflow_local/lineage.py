@@ -13,7 +13,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from retailflow.contracts import EntityContract, GoldContract
+from retailflow.contracts import FeedContract, GoldContract
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -28,17 +28,17 @@ _RELATION = re.compile(r"Relation (?:\w+\.)?(?P<schema>\w+)\.(?P<table>\w+)\[(?P
 _VIEW = re.compile(r"View \(`\w+`\.`(?P<schema>\w+)`\.`(?P<table>\w+)`, \[(?P<columns>.*)\]\)")
 _REFERENCE = re.compile(r"CTERelationRef (?P<id>\d+), \w+, \[(?P<columns>[^\]]*)\]")
 _GENERATE = re.compile(r"Generate (?P<expression>.*), (?:true|false), (?:\w+, )?\[(?P<made>.*)\]")
-Source = tuple[str, str]  # number of an attribute, and the path below it, such as .address.country
+Source = tuple[str, str]  # number of an attribute, and the path below it, for example .address.country
 
 
 def of_gold(tables: "Tables", contract: GoldContract) -> dict[str, list[str]]:
-    """Return, for each column, the source columns, or fields such as `silver.orders.lines.unit_price`."""
+    """Return, for each column, the source columns, or fields like `silver.orders.lines.unit_price`."""
     inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
     rows = import_module(f"retailflow_spark.gold.{contract.name}").rows(inputs, None)
     return of(rows.select(*contract.table.column_names))
 
 
-def of_silver(tables: "Tables", contract: EntityContract) -> dict[str, list[str]]:
+def of_silver(tables: "Tables", contract: FeedContract) -> dict[str, list[str]]:
     """Return, for each column, its columns of BRONZE. A nested column is text there, so a field becomes its column."""
     from retailflow_spark.silver.validate import valid, validate
 

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from retailflow.contracts import entities, entity
+from retailflow.contracts import feed_contract, feeds
 from retailflow_local.airflow import AirflowClient, process_name
 from retailflow_local.console import console, steps, visible
 from retailflow_local.errors import WorkspaceError
@@ -26,14 +26,14 @@ CATALOG = "spark_catalog"
 DAG_ID = "retailflow_replay"
 _LOOK_SECONDS = 3
 _QUEUED_SECONDS = 30
-_Entity = Annotated[str | None, typer.Option("--entity", help="Only this feed.")]
+_Feed = Annotated[str | None, typer.Option("--feed", help="Only this feed.")]
 
 
 @dataclass(frozen=True)
 class Held:
     """The quarantined records of one feed: their count, and their first and last ingestion date."""
 
-    entity: str
+    feed: str
     count: int
     first: date
     last: date
@@ -41,26 +41,26 @@ class Held:
 
 @app.command("list")
 def list_reasons(
-    name: _Entity = None,
+    name: _Feed = None,
     day: Annotated[str | None, typer.Option("--date", metavar="DATE", help="Only this ingestion date.")] = None,
 ) -> None:
     """Count quarantined records by feed, ingestion date and reason. A record with two reasons counts under each."""
     names, when = _names(name), _between(day and calendar_date(day), day and calendar_date(day))
     with session(_running(Workspace()).spark_remote) as spark:
-        held = _held(spark, names, when)
-        counted = _reasons(spark, [one.entity for one in held], when) if held else []
-    table = Table("entity", "date", "reason")
+        quarantined = _quarantined(spark, names, when)
+        counted = _reasons(spark, [one.feed for one in quarantined], when) if quarantined else []
+    table = Table("feed", "date", "reason")
     table.add_column("records", justify="right")
     for row in counted:
-        table.add_row(row.entity, str(row.ingestion_date), escape(row.reason), f"{row.records:,}")
+        table.add_row(row.feed, str(row.ingestion_date), escape(row.reason), f"{row.records:,}")
     if counted:
         console.print(table)
-    console.print(f"{sum(one.count for one in held):,} records are in quarantine.")
+    console.print(f"{sum(one.count for one in quarantined):,} records are in quarantine.")
 
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Option("--entity", help="The feed.")],
+    name: Annotated[str, typer.Option("--feed", help="The feed.")],
     day: Annotated[str, typer.Option("--date", metavar="DATE", help="The ingestion date.")],
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many records.")] = 20,
     raw: Annotated[bool, typer.Option("--raw", help="Show their text too. It may be personal data.")] = False,
@@ -69,21 +69,21 @@ def show(
     names, moment = _names(name), calendar_date(day)
     when = _between(moment, moment)
     with session(_running(Workspace()).spark_remote) as spark:
-        held = _held(spark, names, when)
+        quarantined = _quarantined(spark, names, when)
         text = "record" if raw else "NULL"
         each = f"SELECT _source_file, _position, reasons, {text} text FROM {CATALOG}.quarantine.{name} WHERE {when}"
-        rows = spark.sql(f"{each} ORDER BY _source_file, _position LIMIT {limit}").collect() if held else []
+        rows = spark.sql(f"{each} ORDER BY _source_file, _position LIMIT {limit}").collect() if quarantined else []
     for row in rows:
         console.print(f"[bold]{escape(visible(row._source_file))}[/bold] record {row._position}", soft_wrap=True)
         for line in (*row.reasons, *([row.text] if raw else ())):
             console.print(f"  {escape(visible(line))}", soft_wrap=True)
-    total = sum(one.count for one in held)
+    total = sum(one.count for one in quarantined)
     console.print(f"{len(rows):,} of {total:,} records of {name} that are in quarantine on {day}.")
 
 
 @app.command()
 def retry(
-    name: _Entity = None,
+    name: _Feed = None,
     first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="The first ingestion date.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="The last ingestion date.")] = None,
 ) -> None:
@@ -97,7 +97,7 @@ def retry(
         raise typer.BadParameter(f"--from {start} comes after --to {end}.")
     workspace, when = _running(Workspace(), process_name("api-server")), _between(start, end)
     with session(workspace.spark_remote) as spark:
-        before = _held(spark, names, when)
+        before = _quarantined(spark, names, when)
     if not before:
         console.print("Nothing there is in quarantine.")
         return
@@ -105,16 +105,16 @@ def retry(
         "selection": "range" if name or first or last else "quarantined",
         "date_from": str(start or min(one.first for one in before)),
         "date_to": str(end or max(one.last for one in before)),
-        "entities": [one.entity for one in before],
+        "feeds": [one.feed for one in before],
         "layers": ["silver", "gold"],
         "dry_run": False,
     }
     is_success = _replay(workspace.airflow_client(), conf)
     with session(workspace.spark_remote) as spark:
-        after = {one.entity: one.count for one in _held(spark, names, when)}
+        after = {one.feed: one.count for one in _quarantined(spark, names, when)}
     for one in before:
-        left = after.get(one.entity, 0)
-        console.print(f"{one.entity}: {one.count - left:,} healed, {left:,} still in quarantine")
+        left = after.get(one.feed, 0)
+        console.print(f"{one.feed}: {one.count - left:,} healed, {left:,} still in quarantine")
     raise typer.Exit(0 if is_success else 1)
 
 
@@ -139,9 +139,9 @@ def _replay(client: AirflowClient, conf: dict) -> bool:
 
 def _names(name: str | None) -> list[str]:
     if name is None:
-        return [contract.name for contract in entities()]
+        return [contract.name for contract in feeds()]
     try:
-        return [entity(name).name]
+        return [feed_contract(name).name]
     except ValueError as error:
         raise typer.BadParameter(f"{error}.") from None
 
@@ -157,23 +157,23 @@ def _between(first: date | None, last: date | None) -> str:
     return f"ingestion_date BETWEEN DATE '{first or date.min}' AND DATE '{last or date.max}'"
 
 
-def _held(spark: "SparkSession", names: Sequence[str], when: str) -> list[Held]:
+def _quarantined(spark: "SparkSession", names: Sequence[str], when: str) -> list[Held]:
     """Return one item per feed with quarantined records. A feed that never ran has no quarantine table yet."""
     found = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.quarantine").collect()}
     parts = _union([name for name in names if name in found], f"ingestion_date FROM {{table}} WHERE {when}")
     if not parts:
         return []
-    totals = "SELECT entity, count(*), min(ingestion_date), max(ingestion_date)"
-    return [Held(*row) for row in spark.sql(f"{totals} FROM ({parts}) GROUP BY entity ORDER BY entity").collect()]
+    totals = "SELECT feed, count(*), min(ingestion_date), max(ingestion_date)"
+    return [Held(*row) for row in spark.sql(f"{totals} FROM ({parts}) GROUP BY feed ORDER BY feed").collect()]
 
 
 def _reasons(spark: "SparkSession", names: Sequence[str], when: str) -> list["Row"]:
     each = _union(names, f"ingestion_date, explode(reasons) reason FROM {{table}} WHERE {when}")
-    query = f"SELECT entity, ingestion_date, reason, count(*) records FROM ({each}) GROUP BY ALL ORDER BY ALL"
+    query = f"SELECT feed, ingestion_date, reason, count(*) records FROM ({each}) GROUP BY ALL ORDER BY ALL"
     return spark.sql(query).collect()
 
 
 def _union(names: Sequence[str], rest: str) -> str:
-    """Return a SELECT of `entity` and the rest over these feeds' quarantine tables; empty if there are no names."""
-    selects = (f"SELECT '{name}' entity, {rest.format(table=f'{CATALOG}.quarantine.{name}')}" for name in names)
+    """Return a SELECT of `feed` and the rest over these feeds' quarantine tables; empty if there are no names."""
+    selects = (f"SELECT '{name}' feed, {rest.format(table=f'{CATALOG}.quarantine.{name}')}" for name in names)
     return " UNION ALL ".join(selects)

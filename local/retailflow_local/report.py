@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_local.adventureworks.oracle import Amounts, Compared, compare, source_totals
 from retailflow_local.console import console
 from retailflow_local.spark_client import session
@@ -67,19 +67,19 @@ def tables(spark_remote: str, days: Sequence[date], source: Path | None) -> bool
 
 def _rows(spark: "SparkSession", days: Sequence[date]) -> Table:
     table = Table(title=f"Rows of {_span(days)}, by ingestion date", title_justify="left")
-    table.add_column("entity")
+    table.add_column("feed")
     for heading in ("bronze", "silver (newest of its key)", "quarantine"):
         table.add_column(heading, justify="right")
     layers = ("bronze", "silver", "quarantine")
     parts = " UNION ALL ".join(
-        f"SELECT '{entity.name}' entity, '{layer}' layer, count(*) n FROM {CATALOG}.{layer}.{entity.name}"
+        f"SELECT '{feed.name}' feed, '{layer}' layer, count(*) n FROM {CATALOG}.{layer}.{feed.name}"
         f" WHERE {_within('ingestion_date', days)}"
-        for entity in entities()
+        for feed in feeds()
         for layer in layers
     )
-    counts = {(row.entity, row.layer): row.n for row in spark.sql(parts).collect()}
-    for entity in entities():
-        table.add_row(entity.name, *(f"{counts[entity.name, layer]:,}" for layer in layers))
+    counts = {(row.feed, row.layer): row.n for row in spark.sql(parts).collect()}
+    for feed in feeds():
+        table.add_row(feed.name, *(f"{counts[feed.name, layer]:,}" for layer in layers))
     return table
 
 
@@ -97,16 +97,16 @@ def _gold(spark: "SparkSession") -> Table:
 
 def _quarantine(spark: "SparkSession", days: Sequence[date]) -> Table:
     table = Table(title=f"Quarantine of {_span(days)}", title_justify="left")
-    for heading in ("entity", "reason", "rows"):
+    for heading in ("feed", "reason", "rows"):
         table.add_column(heading, justify="right" if heading == "rows" else "left")
     parts = " UNION ALL ".join(
-        f"SELECT '{entity.name}' entity, explode(reasons) reason FROM {CATALOG}.quarantine.{entity.name}"
+        f"SELECT '{feed.name}' feed, explode(reasons) reason FROM {CATALOG}.quarantine.{feed.name}"
         f" WHERE {_within('ingestion_date', days)}"
-        for entity in entities()
+        for feed in feeds()
     )
-    reasons = spark.sql(f"SELECT entity, reason, count(*) n FROM ({parts}) GROUP BY ALL ORDER BY ALL").collect()
+    reasons = spark.sql(f"SELECT feed, reason, count(*) n FROM ({parts}) GROUP BY ALL ORDER BY ALL").collect()
     for row in reasons:
-        table.add_row(row.entity, row.reason, f"{row.n:,}")
+        table.add_row(row.feed, row.reason, f"{row.n:,}")
     if not reasons:
         table.add_row("", "none: no record breaks its contract", "0")
     return table
@@ -137,11 +137,11 @@ def _against_source(spark: "SparkSession", days: Sequence[date], source: Path) -
             FROM {CATALOG}.gold.daily_revenue_mart
             WHERE channel = 'online' AND {_within("business_date", days)} GROUP BY ALL"""
     ).collect()
-    held = spark.sql(
+    quarantined = spark.sql(
         f"SELECT DISTINCT record FROM {CATALOG}.quarantine.orders WHERE {_within('ingestion_date', days)}"
     ).collect()
     truth = source_totals(source, days[0], days[-1])
-    comparison = compare([row.asDict() for row in mart], [json.loads(row.record) for row in held], truth)
+    comparison = compare([row.asDict() for row in mart], [json.loads(row.record) for row in quarantined], truth)
     table = Table(title="The public files, counted by DuckDB, against RetailFlow", title_justify="left")
     for heading in ("business date", "category", "orders", "source", "mart", "quarantine", "difference"):
         table.add_column(

@@ -1,7 +1,7 @@
 """The rules of serverless compute, which refuses settings, caches, and views that all sessions share.
 
-Databricks enforces them on the server. Here the session's own client does. Open-source Spark accepts such rules only as
-Java classes, and a proxy in front of the server would copy every row. A job cannot bypass the rules by accident: its
+Databricks enforces them on the server. Here the session's own client does. Open-source Spark accepts these rules only
+as Java classes, and a proxy in front of the server would copy every row. A job cannot bypass the rules by accident: its
 process has them before its script starts, for every session that it opens (docs/adr/0017).
 """
 

@@ -5,7 +5,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_local.azurite import ACCOUNT, ACCOUNT_KEY
 from retailflow_local.processes import HOST
 from retailflow_local.spark_client import session
@@ -186,7 +186,7 @@ def create_schemas(remote: str) -> None:
 
     This is the first query of all, so it also proves that the server works.
     """
-    layers = {table.name.split(".")[0] for contract in (*entities(), *gold_tables()) for table in contract.tables}
+    layers = {table.name.split(".")[0] for contract in (*feeds(), *gold_tables()) for table in contract.tables}
     with session(remote) as spark:
         for schema in sorted(layers | {"gold_build", "ops"}):
             spark.sql(f"CREATE SCHEMA IF NOT EXISTS spark_catalog.{schema}")

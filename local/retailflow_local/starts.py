@@ -22,7 +22,7 @@ class Start:
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
-        """Return the start of a process, or None if there is no such process."""
+        """Return the start of a process, or None if the process does not exist."""
         try:
             if _BOOT.exists():
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

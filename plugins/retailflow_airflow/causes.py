@@ -1,4 +1,4 @@
-"""Remembers causes that make many runs fail, such as an outage of the platform. Each cause is mailed once."""
+"""Remembers causes that make many runs fail, for example an outage of the platform. Each cause is mailed once."""
 
 from datetime import UTC, datetime, timedelta
 

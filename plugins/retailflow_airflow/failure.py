@@ -44,17 +44,17 @@ def report(context: Mapping[str, Any]) -> None:
     if repeats.is_known(ti.dag_id, ti.task_id):
         _leave(ti, {**note, "is_mailed": True})
         return
-    is_told = False
+    is_cause_mailed = False
     if kind.is_shared:
-        cause, is_told = causes.seen(kind)
+        cause, is_cause_mailed = causes.seen(kind)
         facts, note["cause"] = replace(facts, cause=cause), cause
     if cause := _shared_cause(facts, kind):
         run = failed_run(ti.dag_id, ti.run_id, context)
-        if is_told or cause in run.told:  # the watch reports the other tasks in one mail
-            _leave(ti, {**note, "is_told": True})
+        if is_cause_mailed or cause in run.mailed_causes:  # the watch reports the other tasks in one mail
+            _leave(ti, {**note, "is_cause_mailed": True})
             replace(run, is_open=True).write()
             return
-        replace(run, told=(*run.told, cause)).write()
+        replace(run, mailed_causes=(*run.mailed_causes, cause)).write()
     _leave(ti, note)
     mail.send(collect(facts, env, RunLog(Warehouse(env), CARD_SECONDS)), env, f"failed {ti.id}")
     _leave(ti, {**note, "is_mailed": True})
@@ -123,7 +123,7 @@ def _subject(context: Mapping[str, Any]) -> tuple[str, date | None]:
     try:
         if ti.dag_id in _PLANNED and name:
             item = planned(ti)
-            return (f"{layer}.{item['entity']}" if name == "entity" else ti.task_id), date.fromisoformat(item["date"])
+            return (f"{layer}.{item['feed']}" if name == "feed" else ti.task_id), date.fromisoformat(item["date"])
         if ti.dag_id == "retailflow_daily":
             subject = ti.task_id.replace("raw.ingest_", "raw.")
             return subject, date.fromisoformat(ingestion_date(context["dag_run"], context["params"]))

@@ -7,16 +7,16 @@ from typing import Any
 from airflow.providers.microsoft.azure.sensors.wasb import WasbBlobSensor
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
-from retailflow.contracts import EntityContract
+from retailflow.contracts import FeedContract
 from retailflow.environments import Environment
 from retailflow.raw import SUCCESS, day_path
 from retailflow_airflow.macros import ingestion_date
 from retailflow_airflow.schedule import starts_at
 from retailflow_airflow.submit import DATE
 
-_DOC = """Waits until the day's delivery of **{entity}** is complete.
+_DOC = """Waits until the day's delivery of **{feed}** is complete.
 
-- **Reads** only whether `{entity}/ingestion_date=<date>/_SUCCESS` exists in the RAW container; **writes** nothing.
+- **Reads** only whether `{feed}/ingestion_date=<date>/_SUCCESS` exists in the RAW container; **writes** nothing.
 - **Normal**: deferred, without a worker slot, until the source has delivered. Gives up {hours} hours after the
   scheduled start of the day, or after the start of this run if that was later; a retry does not extend this time.
 - **Safe to clear**: always; it waits again.
@@ -60,17 +60,17 @@ class DeliverySensor(WasbBlobSensor):
         return begins + timedelta(seconds=self._longest)
 
 
-def landed(env: Environment, entity: EntityContract) -> DeliverySensor:
+def landed(env: Environment, feed: FeedContract) -> DeliverySensor:
     """Return a sensor in the current task group, named like the feed. It waits for the day's `_SUCCESS`."""
     return DeliverySensor(
         env=env,
-        task_id=entity.name,
+        task_id=feed.name,
         container_name=env.raw.container,
-        blob_name=f"{day_path(entity.name, DATE)}/{SUCCESS}",
+        blob_name=f"{day_path(feed.name, DATE)}/{SUCCESS}",
         deferrable=True,
         poke_interval=env.sensor.poke_seconds,
         timeout=timedelta(hours=env.sensor.timeout_hours).total_seconds(),
         execution_timeout=timedelta(minutes=10),  # limits one poke; the task is deferred while it waits
-        owner=entity.owner,
-        doc_md=_DOC.format(entity=entity.name, hours=env.sensor.timeout_hours),
+        owner=feed.owner,
+        doc_md=_DOC.format(feed=feed.name, hours=env.sensor.timeout_hours),
     )

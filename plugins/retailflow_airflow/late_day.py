@@ -58,7 +58,7 @@ def ask(ti: Any, run_log: RunLog, day: date, tables: Collection[str], known: Ans
     if not late:
         return known
     # Count before the query: a task succeeds in Airflow after its row is in the run log.
-    tasks = [*late, "silver.entity"]  # silver.entity is the task of a replay, for every feed
+    tasks = [*late, "silver.feed"]  # silver.feed is the task of a replay, for every feed
     successes = sum(ti.get_ti_count(dag_id=dag, task_ids=tasks, states=["success"]) for dag in (DAILY, _REPLAY))
     is_same = (known.late, known.successes) == (late, successes)
     if is_same and known.asked_at and now - known.asked_at < _NET:

@@ -2,12 +2,12 @@
 
 from openlineage.client.event_v2 import Dataset
 
-from retailflow.contracts import EntityContract, GoldContract
+from retailflow.contracts import FeedContract, GoldContract
 from retailflow.environments import Environment
 
 
 def lineage(
-    env: Environment, script: str, contract: EntityContract | GoldContract
+    env: Environment, script: str, contract: FeedContract | GoldContract
 ) -> tuple[list[Dataset], list[Dataset]]:
     """Return the data sets that `<script>.py` reads for this contract, and those that it writes."""
     if isinstance(contract, GoldContract):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 from retailflow.environments import Schedule
 from retailflow_airflow.incident import RunLog
 from retailflow_airflow.incident.culprit import DAILY
@@ -110,7 +110,7 @@ def search(schedule: Schedule, last: date, known: Known, ti: Any, run_log: RunLo
 
 def is_complete(made: Collection[str]) -> bool:
     """Return whether a day is done if SILVER of the feeds `made` exists."""
-    return {contract.name for contract in entities()} <= set(made)
+    return {contract.name for contract in feeds()} <= set(made)
 
 
 def _complete(silver: Mapping[date, Collection[str]]) -> set[date]:

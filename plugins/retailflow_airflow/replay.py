@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from azure.core.exceptions import ResourceNotFoundError
 
-from retailflow.contracts import built_from, entities, entity
+from retailflow.contracts import built_from, feed_contract, feeds
 from retailflow.environments import Environment, load_environment
 from retailflow.raw import plan_path
 from retailflow_airflow.macros import parsed_date
@@ -34,7 +34,7 @@ _PLAN_DOC = """Finds the dates to rebuild and what they cost.
 - **Reads** the run log `ops.task_attempts`, names in RAW and quarantine; **writes** nothing.
 - **Safe to clear**: always, together with its downstream tasks.
 """
-REBUILD_DOC = """Does the same as `{layer}.<entity>` of the daily DAG, once for each feed and date of the plan.
+REBUILD_DOC = """Does the same as `{layer}.<feed>` of the daily DAG, once for each feed and date of the plan.
 
 - **Reads** and **writes** the same.
 - **Safe to clear**: always, each index by itself.
@@ -47,11 +47,11 @@ def trigger_form() -> dict[str, Param]:
         "Which of these dates: range, all; late, those with a batch that arrived after their run; quarantined, those "
     )
     selected += "with invalid rows by an earlier contract; outdated, those built with another contract or code."
-    names = [contract.name for contract in entities()]
+    names = [contract.name for contract in feeds()]
     return {
         "selection": Param("range", enum=SELECTIONS, title="Selection", description=selected),
         **date_fields(),
-        "entities": _several(names, "Entities", "The feeds to rebuild."),
+        "feeds": _several(names, "Feeds", "The feeds to rebuild."),
         "layers": _several(LAYERS, "Layers", "The others are left as they are."),
         "dry_run": Param(True, type="boolean", title="Dry run", description="Only log what would be done."),
     }
@@ -101,7 +101,7 @@ def dates(dag_run: Any, params: Mapping[str, Any]) -> tuple[date, date]:
 
 
 def planned(ti: Any) -> dict[str, str]:
-    """Return `entity` and `date` of a mapped task. For another task, return the plan's last item: the last date."""
+    """Return `feed` and `date` of a mapped task. For another task, return the plan's last item: the last date."""
     return ti.xcom_pull(task_ids="read_plan")[ti.map_index]
 
 
@@ -115,23 +115,23 @@ MACROS = {"dates": dates, "planned": planned, "found_dates": found_dates}
 
 
 def plan_task(
-    env: Environment, selection: str = "{{ params.selection }}", names: str = "{{ params.entities | join(',') }}"
+    env: Environment, selection: str = "{{ params.selection }}", names: str = "{{ params.feeds | join(',') }}"
 ) -> BaseOperator:
     """Return the task `plan`, a Spark job whose output ends with the plan."""
     first, last = (f"{{{{ dates(dag_run, params)[{which}] }}}}" for which in (0, 1))
-    asked = ["--selection", selection, "--entities", names, "--first-date", first, "--last-date", last]
+    asked = ["--selection", selection, "--feeds", names, "--first-date", first, "--last-date", last]
     asked += ["--run-id", DATABRICKS_RUN]
     return spark_task(env, "plan", submission(env, "plan", asked, f"{first}..{last}"), _PLAN_DOC)
 
 
-def entity_task(env: Environment, script: str, doc: str, **settings: Any) -> BaseOperator:
-    """Return the task `<script>.entity` of a mapped group, with one index for each feed and date of the plan."""
+def feed_task(env: Environment, script: str, doc: str, **settings: Any) -> BaseOperator:
+    """Return the task `<script>.feed` of a mapped group, with one index for each feed and date of the plan."""
     return spark_task(
         env,
-        f"{script}.entity",
-        payload(env, script, "{{ planned(ti).entity }}", PLANNED_DATE),
+        f"{script}.feed",
+        payload(env, script, "{{ planned(ti).feed }}", PLANNED_DATE),
         doc,
-        map_index_template="{{ planned(ti).entity }} {{ planned(ti).date }}",
+        map_index_template="{{ planned(ti).feed }} {{ planned(ti).date }}",
         max_active_tis_per_dagrun=IN_PARALLEL,
         **settings,
     )
@@ -161,7 +161,7 @@ def read_plan(databricks_run_id: int, params: Mapping[str, Any] | None = None) -
 
 def items(found: Plan) -> list[dict[str, str]]:
     """Return each feed and date of the plan, sorted by date: the items of a mapped group."""
-    return [{"entity": name, "date": day} for day, name in sorted((day, name) for name in found for day in found[name])]
+    return [{"feed": name, "date": day} for day, name in sorted((day, name) for name in found for day in found[name])]
 
 
 def read_found(databricks_run_id: int) -> Plan:
@@ -215,7 +215,7 @@ def plan_of(databricks_run_id: int) -> Plan:
 
 def touched(names: Iterable[str]) -> list[str]:
     """Return the names of the GOLD tables that are built from these feeds, directly or not."""
-    return [table.name for table in built_from(table.name for name in names for table in entity(name).tables)]
+    return [table.name for table in built_from(table.name for name in names for table in feed_contract(name).tables)]
 
 
 def only_with(layer: str) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def chosen(layer: str) -> dict[str, Any]:
     def check(context: Mapping[str, Any]) -> None:
         is_asked(context)
         if layer == "gold":
-            names = {item["entity"] for item in context["ti"].xcom_pull(task_ids="read_plan")}
+            names = {item["feed"] for item in context["ti"].xcom_pull(task_ids="read_plan")}
             table = context["task"].label
             if table not in touched(names):
                 raise AirflowSkipException(f"{table} is built from none of {', '.join(sorted(names))}.")

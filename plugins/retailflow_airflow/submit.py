@@ -6,7 +6,7 @@ from typing import Any
 from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator
 
 from retailflow.compute import submit_fields
-from retailflow.contracts import EntityContract, GoldContract
+from retailflow.contracts import FeedContract, GoldContract
 from retailflow.environments import Environment
 from retailflow.release import chosen
 from retailflow.scripts import for_day, python_task
@@ -94,7 +94,7 @@ def submission(env: Environment, script: str, parameters: Sequence[str], date: s
 def spark_job(
     env: Environment,
     script: str,
-    contract: EntityContract | GoldContract,
+    contract: FeedContract | GoldContract,
     *,
     task_id: str | None = None,
     date: str = DATE,

@@ -55,8 +55,8 @@ class FailedRun:
 
     `mailed` names the tasks that another process has mailed for them. `clears` is how often the run had been cleared;
     None if unknown. `is_open` says that the watch has to look at the run. `seen_on` is the day of the first failure.
-    `told` are the causes that a first task has mailed itself; the watch mails the other tasks with these causes
-    together.
+    `mailed_causes` are the causes that a first task has mailed itself; the watch mails the other tasks with these
+    causes together.
     """
 
     dag_id: str
@@ -66,7 +66,7 @@ class FailedRun:
     clears: int | None = None
     is_open: bool = False
     mailed: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    mailed_causes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, dag_id: str, run_id: str) -> Self:
@@ -88,13 +88,17 @@ class FailedRun:
 
     @classmethod
     def _of(cls, found: Mapping[str, Any]) -> Self:
-        return cls(**{**found, "mailed": tuple(found["mailed"]), "told": tuple(found["told"])})
+        return cls(**{**found, "mailed": tuple(found["mailed"]), "mailed_causes": tuple(found["mailed_causes"])})
 
     def after(self, clears: int | None) -> Self:
         """Return the state after `clears` clears: mails from before the last clear no longer count."""
         if clears is None or clears == self.clears:
             return self
-        return replace(self, clears=clears) if self.clears is None else replace(self, clears=clears, mailed=(), told=())
+        return (
+            replace(self, clears=clears)
+            if self.clears is None
+            else replace(self, clears=clears, mailed=(), mailed_causes=())
+        )
 
     def subject(self, task: FailedTask) -> str:
         """Return the subject of the task's card: its table or feed, else its DAG and its name."""
@@ -143,7 +147,7 @@ def pulled(ti: Any, run: FailedRun, task: FailedTask) -> dict[str, Any]:
 
 def _is_in_progress(note: Mapping[str, Any]) -> bool:
     """Return whether the task's own process may still mail it."""
-    if not note or note.get("is_mailed") or note.get("is_told"):
+    if not note or note.get("is_mailed") or note.get("is_cause_mailed"):
         return False
     return datetime.now(UTC) - datetime.fromisoformat(note["at"]) < _IN_PROGRESS
 

@@ -11,7 +11,7 @@ from typing import Any
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Variable
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow import late_day, mail, missing
 from retailflow_airflow.incident import Event, Facts, RunLog, collect, culprit, facts_of
@@ -83,7 +83,7 @@ def deadlines(day: date) -> list[Deadline]:
     """
     found = [
         Deadline(contract.tables[-1].name, day, datetime.combine(day + timedelta(days=1), contract.available_by, UTC))
-        for contract in (*entities(), *gold_tables())
+        for contract in (*feeds(), *gold_tables())
     ]
     return sorted(found, key=lambda one: (one.at, one.table))
 

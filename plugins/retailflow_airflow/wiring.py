@@ -7,7 +7,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, BaseOperator, TaskGroup
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.environments import Environment
 from retailflow_airflow.submit import DATE, publication, spark_job
 
@@ -46,7 +46,7 @@ def gold_tasks(
     # The task is skipped if nothing was built, as on most nights of the erasure.
     rule = "none_failed_min_one_success"
     complete = EmptyOperator(task_id="complete", trigger_rule=rule, outlets=[GOLD_DAY], doc_md=_COMPLETE)
-    makers = {table.name: silver[entity.name] for entity in entities() for table in entity.tables}
+    makers = {table.name: silver[feed.name] for feed in feeds() for table in feed.tables}
     makers |= {f"gold.{name}": task for name, task in gold.items()}
     for table in gold_tables():
         [makers[source] for source in table.sources] >> gold[table.name]

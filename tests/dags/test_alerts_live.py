@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_local import airflow
 from retailflow_local.mail_sink.mailbox import Mailbox, body
 from retailflow_local.mail_sink.smtp import serving
@@ -134,7 +134,7 @@ def stack(tmp_path_factory):
 
 
 def test_a_triggerer_restart_and_a_dag_edit_repeat_no_mail_and_lose_none(stack):
-    others = len(entities()) + len(gold_tables()) - 1
+    others = len(feeds()) + len(gold_tables()) - 1
     missed = [f"MISSED silver.inventory {DAY}, due 03:30 UTC (and {others} more)"]
     assert stack.run("retailflow_watch", ingestion_date=DAY) == missed
     stack.kill("triggerer")
@@ -168,8 +168,8 @@ def test_a_watch_that_does_not_end_is_reported_once_though_the_triggerer_died_an
     stack.until(lambda: stack.subjects()[seen:])
     stack.call("PATCH", "pools/default_pool?update_mask=slots", name="default_pool", slots=128, include_deferred=False)
     stack.until(lambda: stack.client.dag_run("retailflow_watch", run_id)["state"] == "success")
-    told, late = stack.subjects()[seen:]
-    assert told == "MISSED The watch itself has not ended"
+    received, late = stack.subjects()[seen:]
+    assert received == "MISSED The watch itself has not ended"
     assert late.startswith("MISSED silver.inventory 2026-01-14")
 
 
@@ -194,6 +194,6 @@ def test_a_task_whose_worker_dies_sends_one_mail(stack):
     stack.kill_worker()
     stack.until(lambda: stack.subjects()[seen:])
     time.sleep(10)
-    told = [(message["Subject"], message["Message-ID"]) for message in stack.mailbox.messages()[seen:]]
-    assert [subject for subject, _ in told] == ["[retailflow local] FAILED sleeper sleep"], told
+    received = [(message["Subject"], message["Message-ID"]) for message in stack.mailbox.messages()[seen:]]
+    assert [subject for subject, _ in received] == ["[retailflow local] FAILED sleeper sleep"], received
     assert "the worker was lost" in body(stack.mailbox.messages()[-1], "plain")

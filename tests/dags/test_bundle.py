@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from retailflow.compute import NewCluster, Pool
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.environments import load_environment
 from retailflow.release import installed
 from retailflow_airflow.submit import payload
@@ -43,7 +43,7 @@ def test_each_task_runs_the_script_that_the_dag_submits_with_the_same_parameters
 def test_the_job_looks_for_the_success_file_as_long_as_the_sensor_of_the_dag(daily):
     sensors = [task for task in daily.tasks if task.task_type == "DeliverySensor"]
     found = tasks("local")
-    assert len(sensors) == len(entities())
+    assert len(sensors) == len(feeds())
     for sensor in sensors:
         task = found[sensor.task_id.replace(".", "_")]
         assert task["spark_python_task"]["python_file"].endswith("/landed.py")
@@ -57,7 +57,7 @@ def test_the_scripts_accept_what_databricks_puts_in_for_the_references():
     given = tasks()["silver_orders"]["spark_python_task"]["parameters"]
     values = {"{{job.parameters.ingestion_date}}": date, "{{task.run_id}}": "4711", "${var.release}": installed()}
     argv = [values.get(text, text) for text in given]
-    run = arguments("silver", "entity", ["orders"], argv)
+    run = arguments("silver", "feed", ["orders"], argv)
     assert (run.environment.name, str(run.date), run.databricks_run_id) == ("dev", "2026-01-15", "4711")
 
 

@@ -3,20 +3,20 @@
 import pytest
 from airflow.sdk import Asset
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_airflow.wiring import GOLD_DAY
 
 GOLD = {f"gold.{table.name}" for table in gold_tables()}
 
 
-def test_each_entity_goes_from_raw_to_silver_by_itself(daily):
+def test_each_feed_goes_from_raw_to_silver_by_itself(daily):
     layers = ("raw", "bronze", "silver")
     upstream = {t.task_id: sorted(t.upstream_task_ids) for t in daily.tasks if t.task_id.split(".")[0] in layers}
     expected = {"raw.ingest_customers": [], "raw.ingest_orders": []}
-    for entity in (feed.name for feed in entities()):
-        expected[f"raw.{entity}"] = [f"raw.ingest_{entity}"] if entity in ("customers", "orders") else []
-        expected[f"bronze.{entity}"] = [f"raw.{entity}"]
-        expected[f"silver.{entity}"] = [f"bronze.{entity}"]
+    for feed in (feed.name for feed in feeds()):
+        expected[f"raw.{feed}"] = [f"raw.ingest_{feed}"] if feed in ("customers", "orders") else []
+        expected[f"bronze.{feed}"] = [f"raw.{feed}"]
+        expected[f"silver.{feed}"] = [f"bronze.{feed}"]
     assert upstream == expected
 
 
@@ -35,8 +35,8 @@ def test_customer_history_is_built_after_the_silver_customers(daily):
 def test_only_the_last_task_reports_that_gold_is_whole_and_not_if_nothing_was_built(dags_in, dag_id):
     """With an event for each table, a partial run would leave events that start readers amid the next night."""
     dag = dags_in("prod")[dag_id]
-    told = {task.task_id: [one.name for one in task.outlets if isinstance(one, Asset)] for task in dag.tasks}
-    assert {name: found for name, found in told.items() if found} == {"complete": ["gold.day"]}
+    outlets = {task.task_id: [one.name for one in task.outlets if isinstance(one, Asset)] for task in dag.tasks}
+    assert {name: found for name, found in outlets.items() if found} == {"complete": ["gold.day"]}
     assert dag.get_task("complete").trigger_rule == "none_failed_min_one_success"
 
 
@@ -59,7 +59,7 @@ def test_a_run_is_no_success_where_any_task_has_failed(dags_in, dag_id):
     assert complete.downstream_task_ids == set()
 
 
-def test_a_sensor_waits_for_the_success_file_of_its_entity_and_day(daily):
+def test_a_sensor_waits_for_the_success_file_of_its_feed_and_day(daily):
     sensor = daily.get_task("raw.stores")
     assert (sensor.container_name, sensor.poke_interval, sensor.timeout) == ("raw", 2, 72000)
     assert sensor.blob_name == "stores/ingestion_date={{ ingestion_date(dag_run, params) }}/_SUCCESS"

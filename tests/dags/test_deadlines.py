@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from retailflow.contracts import entities, entity, gold_tables
+from retailflow.contracts import feed_contract, feeds, gold_tables
 from retailflow.contracts.model import parse
 from retailflow.environments import load_environment
 from retailflow_airflow.incident.culprit import tasks_before
@@ -16,7 +16,7 @@ DAY = date(2026, 1, 15)
 
 def test_every_table_of_silver_and_gold_has_a_deadline_on_the_day_after():
     found = {one.table: one.at for one in deadlines(DAY)}
-    assert set(found) == {one.silver.name for one in entities()} | {one.table.name for one in gold_tables()}
+    assert set(found) == {one.silver.name for one in feeds()} | {one.table.name for one in gold_tables()}
     assert found["silver.orders"] == datetime(2026, 1, 16, 4, 0, tzinfo=UTC)
     assert found["gold.daily_revenue_mart"] == datetime(2026, 1, 16, 5, 15, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ def test_gold_is_promised_no_earlier_than_what_it_is_built_from():
 def test_a_contract_without_a_time_in_utc_is_named():
     elsewhere = {"property": "timeOfAvailability", "value": "04:00", "unit": "Europe/Vienna"}
     with pytest.raises(ValueError, match="contract orders: slaProperties has no timeOfAvailability in UTC"):
-        parse({**entity("orders").document, "slaProperties": [elsewhere]}, "orders")
+        parse({**feed_contract("orders").document, "slaProperties": [elsewhere]}, "orders")
 
 
 def test_the_way_to_a_table_is_that_of_the_daily_dag(daily):

@@ -17,7 +17,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "da
 _BLOCK = re.compile(r"^( *)```(?:bash|sh|shell)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`(\./retailflow [^`\n]+|airflow [a-z][^`\n]+)`")
 _SETTING = re.compile(r"AIRFLOW__([A-Z_]+?)__([A-Z_]+)\b")
-_EXAMPLES = {"date": "2026-01-15", "feed": "orders", "entity": "orders", "commit": "HEAD", "batch": "01KF23B0T0"}
+_EXAMPLES = {"date": "2026-01-15", "feed": "orders", "commit": "HEAD", "batch": "01KF23B0T0"}
 _OF_OTHERS = {"cosmos"}  # sections of packages that do not declare their settings to Airflow
 
 

@@ -185,7 +185,7 @@ def test_failures_of_a_run_in_an_outage_are_reported_by_the_first_and_then_toget
     outage = ConnectionError("Databricks does not answer")
     assert reported("retailflow_daily", "bronze.orders", outage) == [f"FAILED bronze.orders {DAY}"]
     assert [reported("retailflow_daily", f"bronze.{name}", outage) for name in ("stores", "products")] == [[], []]
-    assert [note.get("is_told") for note in reported.left[-2:]] == [True, True]
+    assert [note.get("is_cause_mailed") for note in reported.left[-2:]] == [True, True]
     (run,) = [value for key, value in variables.items() if key != causes.KEY]
     assert run["is_open"], "the watch looks at the run"
     assert reported("retailflow_daily", "silver.orders", ValueError("x")) == [f"FAILED silver.orders {DAY}"]
@@ -202,8 +202,8 @@ def test_an_outage_is_reported_by_one_run_whatever_others_it_stops_and_again_whe
 
 
 def test_only_one_failure_of_a_mapped_task_is_mailed_at_once(reported):
-    mailed = [reported("retailflow_replay", "bronze.entity", ValueError("x"), index) for index in range(5)]
-    assert mailed == [["FAILED retailflow_replay bronze.entity"], [], [], [], []]
+    mailed = [reported("retailflow_replay", "bronze.feed", ValueError("x"), index) for index in range(5)]
+    assert mailed == [["FAILED retailflow_replay bronze.feed"], [], [], [], []]
 
 
 def test_an_hourly_dag_reports_once_that_it_fails_and_once_that_it_works_again(reported, dags_in, smtp):

@@ -124,7 +124,7 @@ KINDS = [
     ("late_feed", {"error": JOB % "FileNotFoundError: x: nothing was delivered for orders on 2026-01-15"}),
     ("bad_batch", {"error": JOB % "BadFile: batch_1.json has 3 bytes; its manifest says 4"}),
     ("drift", {"error": JOB % "BadFile: x lacks order_id, which the contract requires; it has id."}),
-    ("quality_gate", {"error": JOB % "AuditError: Held back, readers keep the last good version. gold.x: a key"}),
+    ("quality_gate", {"error": JOB % "AuditError: Blocked, readers keep the last good version. gold.x: a key"}),
     ("wrong_numbers", {"error": JOB % "BalanceError: orders of 2026-01-15 does not balance: 5 records are 4 current"}),
     ("platform", {"error": "AirflowException: API requests to Databricks failed 3 times. Giving up."}),
     ("platform", {"error": "ConnectionError: 503 of Databricks"}),
@@ -161,7 +161,7 @@ def test_each_incident_has_the_runbook_of_its_kind(kind, changed):
     made = card(**changed)
     page = made.runbook_url.removeprefix("https://docs.retailflow.example/retailflow/")
     assert (DOCS / page).is_file()
-    assert made.action not in ("", "Nothing is to be done.")
+    assert made.action not in ("", "Nothing to do.")
 
 
 def test_every_kind_has_advice_of_its_own_and_a_page():
@@ -216,7 +216,7 @@ def test_the_command_is_one_that_can_be_pasted():
     drifted = card(error="BadFile: x lacks order_id, which the contract requires; it has id")
     assert drifted.command == (
         "airflow dags trigger retailflow_replay --conf "
-        '\'{"date_from": "2026-01-15", "date_to": "2026-01-15", "entities": ["orders"], "dry_run": false}\''
+        '\'{"date_from": "2026-01-15", "date_to": "2026-01-15", "feeds": ["orders"], "dry_run": false}\''
     )
 
 

@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 from retailflow.environments import Schedule
 from retailflow_airflow.missing import Known, search
 
 SCHEDULE = Schedule(cron="0 2 * * *", first_date=date(2024, 1, 1))
-FEEDS = [contract.name for contract in entities()]
+FEEDS = [contract.name for contract in feeds()]
 DAY = date(2026, 1, 15)
 UNTIL_THEN = Known(until=DAY - timedelta(days=1))
 

@@ -42,17 +42,17 @@ def test_each_spark_task_reports_which_tables_it_reads_and_writes_and_is_counted
         )
         assert done.returncode == 0, done.stdout + done.stderr
     events = [json.loads(line) for line in log.read_text().splitlines()]
-    told = {
+    inputs = {
         event["job"]["name"]: [[one["name"] for one in event[side]] for side in ("inputs", "outputs")]
         for event in events
         if event["eventType"] == "COMPLETE"
     }
     silver = ["spark_catalog.silver.customers_history", "spark_catalog.silver.customers"]
-    assert told["retailflow_daily.silver.customers"] == [
+    assert inputs["retailflow_daily.silver.customers"] == [
         ["spark_catalog.bronze.customers"],
         [*silver, "spark_catalog.quarantine.customers"],
     ]
-    assert told["retailflow_daily.gold.daily_revenue_mart"] == [
+    assert inputs["retailflow_daily.gold.daily_revenue_mart"] == [
         ["spark_catalog.gold.fact_sales", "spark_catalog.gold.dim_product"],
         ["spark_catalog.gold.daily_revenue_mart"],
     ]

@@ -115,7 +115,7 @@ def test_the_sdk_knows_every_field_of_the_cluster_profiles(compute):
         ("retailflow_job_monitor", "record"),
     ],
 )
-def test_the_sdk_knows_every_field_of_a_job_that_is_of_no_entity(dags_in, dag, task_id):
+def test_the_sdk_knows_every_field_of_a_job_that_is_of_no_feed(dags_in, dag, task_id):
     body = dags_in("dev")[dag].get_task(task_id).json
     assert through_the_sdk(body) == body
 

@@ -8,7 +8,7 @@ from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
 from airflow.sdk.exceptions import AirflowFailException
 from azure.core.exceptions import ResourceNotFoundError
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_airflow.replay import dates, plan_of, touched
 
 RUN = SimpleNamespace(run_after=datetime(2026, 2, 1, 0, 30, tzinfo=UTC), run_type="manual")
@@ -23,17 +23,17 @@ def form(first=None, last=None, selection="range"):
     return {"date_from": first, "date_to": last, "selection": selection}
 
 
-def test_a_silver_index_waits_for_the_bronze_of_its_own_entity_and_date(replay):
-    bronze, silver = replay.get_task("bronze.entity"), replay.get_task("silver.entity")
+def test_a_silver_index_waits_for_the_bronze_of_its_own_feed_and_date(replay):
+    bronze, silver = replay.get_task("bronze.feed"), replay.get_task("silver.feed")
     assert bronze.upstream_task_ids == {"read_plan"}
-    assert silver.upstream_task_ids == {"bronze.entity"}
+    assert silver.upstream_task_ids == {"bronze.feed"}
     assert bronze.get_closest_mapped_task_group() is silver.get_closest_mapped_task_group() is not None
 
 
-def test_gold_waits_as_on_a_day_with_one_silver_task_for_all_entities(replay, daily):
+def test_gold_waits_as_on_a_day_with_one_silver_task_for_all_feeds(replay, daily):
     def upstream(dag, task_id):
         found = dag.get_task(task_id).upstream_task_ids - {"read_plan"}
-        return {"silver.entity" if name.startswith("silver.") else name for name in found}
+        return {"silver.feed" if name.startswith("silver.") else name for name in found}
 
     gold = [f"gold.{table.name}" for table in gold_tables()]
     assert [task_id for task_id in gold if upstream(replay, task_id) != upstream(daily, task_id)] == []
@@ -41,15 +41,15 @@ def test_gold_waits_as_on_a_day_with_one_silver_task_for_all_entities(replay, da
 
 
 def test_only_so_many_indices_run_at_once_and_only_one_replay(replay):
-    assert {replay.get_task(f"{layer}.entity").max_active_tis_per_dagrun for layer in ("bronze", "silver")} == {4}
+    assert {replay.get_task(f"{layer}.feed").max_active_tis_per_dagrun for layer in ("bronze", "silver")} == {4}
     assert replay.max_active_runs == 1
 
 
 def test_the_form_starts_as_a_dry_run_of_everything_and_refuses_what_there_is_not(replay):
     filled = replay.params.dump()
     assert (filled["dry_run"], filled["selection"], filled["layers"]) == (True, "range", ["bronze", "silver", "gold"])
-    assert filled["entities"] == [feed.name for feed in entities()]
-    for name, wrong in {"selection": "all", "entities": ["order"], "layers": [], "date_from": "2026-1-5"}.items():
+    assert filled["feeds"] == [feed.name for feed in feeds()]
+    for name, wrong in {"selection": "all", "feeds": ["order"], "layers": [], "date_from": "2026-1-5"}.items():
         with pytest.raises(ValueError, match=r"not one of|non-empty|not a 'date'"):
             replay.params.get_param(name).resolve(value=wrong)
 

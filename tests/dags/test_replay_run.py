@@ -54,7 +54,7 @@ def command(job):
 
 
 def indices(layer):
-    return {f"{layer}.entity {name}" for name in ("orders 2026-01-15", "orders 2026-01-16", "stores 2026-01-16")}
+    return {f"{layer}.feed {name}" for name in ("orders 2026-01-15", "orders 2026-01-16", "stores 2026-01-16")}
 
 
 GOLD = {f"gold.{name}" for name in touched(PLAN)}
@@ -65,11 +65,11 @@ def test_the_tasks_of_the_plan_run_and_gold_that_it_does_not_touch_is_skipped(ru
     ended, asked = run("retailflow_replay", PLAN, **RANGE, dry_run=False)
     assert ended["success"] == {"plan", "read_plan"} | indices("bronze") | indices("silver") | GOLD | LAST
     assert {"gold.dim_customer", "gold.dim_date"} <= ended["skipped"]
-    assert asked[0].startswith("plan --selection range --entities clickstream,customers")
+    assert asked[0].startswith("plan --selection range --feeds clickstream,customers")
     assert sorted(one for one in asked if one.startswith("bronze")) == [
-        "bronze --entity orders --date 2026-01-15",
-        "bronze --entity orders --date 2026-01-16",
-        "bronze --entity stores --date 2026-01-16",
+        "bronze --feed orders --date 2026-01-15",
+        "bronze --feed orders --date 2026-01-16",
+        "bronze --feed stores --date 2026-01-16",
     ]
     assert "gold --table fact_orders --date 2026-01-16" in asked
     assert len(asked) == 1 + 3 + 3 + len(GOLD) + 1
@@ -97,7 +97,7 @@ def test_a_dry_run_and_one_that_finds_nothing_start_nothing(run, plan, dry_run):
 def test_an_hour_without_late_batches_is_a_success_without_a_replay(run):
     ended, asked = run("retailflow_late_batches", {})
     assert (ended["success"], ended["skipped"]) == ({"plan", "read_found"}, {"replay"})
-    assert asked[0].startswith("plan --selection late --entities clickstream,customers")
+    assert asked[0].startswith("plan --selection late --feeds clickstream,customers")
 
 
 def test_late_batches_start_a_replay_from_the_first_to_the_last_date_that_was_found(run):
@@ -119,13 +119,13 @@ def test_an_erasure_redacts_each_date_before_it_is_rebuilt_and_then_finishes(run
     steps = ("redact", "bronze", "silver")
     assert ended["success"] == {
         *("find", "read_plan", "finish"),
-        *(f"{step}.entity orders 2026-01-15" for step in steps),
+        *(f"{step}.feed orders 2026-01-15" for step in steps),
         *gold,
         *LAST,
     }
     assert asked[0] == f"erase_find --customers {PERSON} --browsers none --confirm {CODE}"
-    assert [job for job in asked if "entity orders --date" in job] == [
-        f"{step} --entity orders --date 2026-01-15" for step in steps
+    assert [job for job in asked if "feed orders --date" in job] == [
+        f"{step} --feed orders --date 2026-01-15" for step in steps
     ]
     assert asked[-1] == "erase_finish --settled-hours 0"
 

@@ -12,7 +12,7 @@ from airflow.providers.databricks.operators.databricks import DatabricksSubmitRu
 from airflow.providers.standard.operators.python import ShortCircuitOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_airflow import unmailed, watch
 from retailflow_airflow.incident.culprit import DAILY, tasks_before
 from retailflow_airflow.missing import Known
@@ -24,7 +24,7 @@ TASKS = [*dict.fromkeys(task for table in TABLES for task in tasks_before(table)
 PAYMENTS = ("silver.payments", "gold.payment_reconciliation")
 WAITING = ("raw.payments", "bronze.payments", *PAYMENTS, "gold.publish")
 # An ingestion for each API, BRONZE and SILVER for each feed, the tables of GOLD, and one publication.
-DAY_RUNS = sum(2 + (feed.delivery == "api") for feed in entities()) + len(gold_tables()) + 1
+DAY_RUNS = sum(2 + (feed.delivery == "api") for feed in feeds()) + len(gold_tables()) + 1
 SCALING = (Path(__file__).parents[2] / "docs" / "SCALING.md").read_text()
 
 
@@ -171,7 +171,7 @@ def test_a_table_that_the_day_s_own_run_makes_is_recovered_at_the_next_look(airf
 
 
 @pytest.mark.parametrize(
-    ("dag", "task"), [("retailflow_replay", "silver.entity"), (DAILY, "silver.payments")], ids=["replay", "form"]
+    ("dag", "task"), [("retailflow_replay", "silver.feed"), (DAILY, "silver.payments")], ids=["replay", "form"]
 )
 def test_a_table_that_another_run_makes_is_recovered_at_the_next_look(airflow, warehouse, watched, dag, task):
     airflow.ends[TUESDAY] |= dict.fromkeys(WAITING)

@@ -229,7 +229,7 @@ def test_the_run_log_is_asked_about_a_late_table_once_and_again_when_a_replay_ha
         replay = _create(dags_in("local")["retailflow_replay"], "manual__replay", moment, session)
         replay.state = "success"
         for ti in replay.get_task_instances(session=session):
-            ti.state = "success" if ti.task_id == "silver.entity" else "skipped"
+            ti.state = "success" if ti.task_id == "silver.feed" else "skipped"
     assert look("04:12") == [f"RECOVERED silver.orders {DAY}"]
     assert look("04:17") == []
     assert len(asked) == 2
@@ -310,7 +310,9 @@ def test_a_failed_task_that_mailed_itself_or_is_about_to_is_not_mailed_again(loo
     note("bronze.orders", error="ValueError: x", at="2026-01-16T03:00:00+00:00", is_mailed=True)
     note("bronze.stores", error="ValueError: y", at=datetime.now(UTC).isoformat())
     note("bronze.products", error="ValueError: z", at="2026-01-16T02:50:00+00:00")  # killed while it mailed
-    note("bronze.customers", error="ConnectionError: x", at=datetime.now(UTC).isoformat(), is_told=True)  # by another
+    note(
+        "bronze.customers", error="ConnectionError: x", at=datetime.now(UTC).isoformat(), is_cause_mailed=True
+    )  # by another
     assert look("03:01") == [f"FAILED bronze.customers {DAY} (and 1 more)"]
     assert "Also         bronze.products" in last(smtp)
 
@@ -342,15 +344,15 @@ def test_failures_with_one_cause_are_one_mail_of_one_conversation_over_all_runs(
     look, failed_reaper, run_of_the_day, note, smtp
 ):
     run_of_the_day("bronze.orders", "bronze.stores", "bronze.products", state="failed")
-    told = {
+    incident = {
         "error": "ConnectionError: x",
         "at": "2026-01-16T03:00:00+00:00",
-        "is_told": True,
+        "is_cause_mailed": True,
         "cause": "platform since 3",
     }
-    note("bronze.stores", **told)
-    note("bronze.products", **told)
-    note("reap", "retailflow_reaper", **told)
+    note("bronze.stores", **incident)
+    note("bronze.products", **incident)
+    note("reap", "retailflow_reaper", **incident)
     assert look("03:05") == [f"FAILED bronze.orders {DAY}", f"FAILED bronze.products {DAY} (and 2 more)"]
     assert "Also         bronze.stores, retailflow_reaper reap" in last(smtp)
     own, shared = (message["References"] for message in smtp.messages()[-2:])
@@ -364,7 +366,7 @@ def test_tables_that_a_shared_cause_makes_late_are_in_its_mail_and_in_no_other(l
     held_up = {table: "upstream_failed" for table in ("silver.stores", "silver.products", "gold.dim_store")}
     run_of_the_day("bronze.stores", "bronze.products", state="failed", **held_up)
     for task_id in ("bronze.stores", "bronze.products"):
-        note(task_id, error="x", at="2026-01-16T03:00:00+00:00", is_told=True, cause="platform since 3")
+        note(task_id, error="x", at="2026-01-16T03:00:00+00:00", is_cause_mailed=True, cause="platform since 3")
     assert look("05:00") == [f"FAILED bronze.products {DAY} (and 1 more)"]
     assert look("05:05") == []
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_local import airflow
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.simulator.trouble import Trouble
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(4800)]
 
 DAG = "retailflow_daily"
 DAYS = [date(2026, 1, 15) + timedelta(days=number) for number in range(3)]
-ALL = [table.name for contract in (*entities(), *gold_tables()) for table in contract.tables]
+ALL = [table.name for contract in (*feeds(), *gold_tables()) for table in contract.tables]
 
 
 def test_three_days_at_once_and_backwards_leave_what_the_same_days_in_order_leave(stack):

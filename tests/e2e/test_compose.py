@@ -31,7 +31,7 @@ def test_there_is_a_service_for_each_process():
 @pytest.mark.skipif(
     postgres.server() is None, reason="PostgreSQL is not installed (Debian, Ubuntu: apt install postgresql)"
 )
-def test_the_services_become_healthy_in_their_order_and_end_when_they_are_told(tmp_path):
+def test_the_services_become_healthy_in_their_order_and_stop_on_a_signal(tmp_path):
     for part in ("dags", "include", "local", "plugins", "spark_jobs", "tests"):
         shutil.copytree(REPOSITORY / part, tmp_path / part)
     for part in ("pyproject.toml", "uv.lock", "README.md"):  # of which the release of the jobs is built

@@ -12,7 +12,7 @@ import pytest
 import requests
 from chromium import launched
 
-from retailflow.contracts import entities, entity, gold_tables
+from retailflow.contracts import feed_contract, feeds, gold_tables
 from retailflow.environments import load_environment
 from retailflow.raw import batches_path, complete
 from retailflow_delivery import bi, contract_tests, cost
@@ -29,14 +29,14 @@ DAG = "retailflow_daily"
 
 DAY = date(2026, 1, 15)
 BROKEN_DAY = date(2026, 1, 20)
-ALL = [table.name for contract in (*entities(), *gold_tables()) for table in contract.tables]
+ALL = [table.name for contract in (*feeds(), *gold_tables()) for table in contract.tables]
 
 
 @pytest.mark.timeout(900)
 def test_a_day_runs_whole_and_a_late_feed_delays_only_its_own_tables(stack):
     deliver_day(stack.workspace.raw_store(), stack.world, DAY, Trouble.some(), leave_open=["payments"])
     run_id = stack.trigger(DAY)
-    others = [f"silver.{entity.name}" for entity in entities() if entity.name != "payments"]
+    others = [f"silver.{feed.name}" for feed in feeds() if feed.name != "payments"]
     states = stack.wait(run_id, lambda now: all(now.get(task) == "success" for task in others))
     assert states["raw.payments"] == "deferred"
     assert states["bronze.payments"] is None
@@ -57,15 +57,15 @@ def bad_of_the_evening_before(world, name: str) -> int:
 
 def test_every_planted_bad_record_is_in_quarantine_with_a_reason_and_no_other(stack):
     expected = {}
-    for feed in entities():
+    for feed in feeds():
         counts = planted(stack.world, feed.name, DAY, Trouble.some())
         expected[feed.name] = sum(count for kind, count in counts.items() if kind.startswith("bad."))
         if feed.delivery == "api":
             expected[feed.name] += bad_of_the_evening_before(stack.world, feed.name)
-    held = stack.rows([f"quarantine.{entity.name}" for entity in entities()])
-    assert {name.partition(".")[2]: len(rows) for name, rows in held.items()} == expected
+    quarantined = stack.rows([f"quarantine.{feed.name}" for feed in feeds()])
+    assert {name.partition(".")[2]: len(rows) for name, rows in quarantined.items()} == expected
     assert min(expected.values()) > 0
-    assert not [row for rows in held.values() for row in rows if "reasons=[]" in row]
+    assert not [row for rows in quarantined.values() for row in rows if "reasons=[]" in row]
 
 
 def test_the_mart_has_the_revenue_of_both_channels_to_the_last_digit_of_its_facts(stack):
@@ -190,14 +190,16 @@ def test_the_docs_lead_from_a_mart_back_to_the_source_in_three_clicks(stack):
 
 @pytest.mark.full
 def test_the_tables_keep_their_contracts_as_another_tool_reads_these(stack):
-    found = contract_tests.run(stack.workspace, [*entities(), *gold_tables()])
-    assert len(found) == len(entities()) + len(gold_tables()) and sum(told["checks"] for told in found.values()) > 700
-    assert {name: told["wrong"] for name, told in found.items() if told["wrong"]} == {}
+    found = contract_tests.run(stack.workspace, [*feeds(), *gold_tables()])
+    assert len(found) == len(feeds()) + len(gold_tables()) and sum(result["checks"] for result in found.values()) > 700
+    assert {name: result["wrong"] for name, result in found.items() if result["wrong"]} == {}
     rule = {"type": "custom", "engine": "spark_sql", "implementation": "amount < 0", "description": "too much"}
-    (table,) = entity("payments").document["schema"]
-    broken = {**entity("payments").document, "schema": [{**table, "quality": [rule]}]}
-    told = contract_tests.run(stack.workspace, [replace(entity("payments"), name="broken", document=broken)])["broken"]
-    assert len(told["wrong"]) == 1 and told["wrong"][0].startswith("too much: ")
+    (table,) = feed_contract("payments").document["schema"]
+    broken = {**feed_contract("payments").document, "schema": [{**table, "quality": [rule]}]}
+    result = contract_tests.run(stack.workspace, [replace(feed_contract("payments"), name="broken", document=broken)])[
+        "broken"
+    ]
+    assert len(result["wrong"]) == 1 and result["wrong"][0].startswith("too much: ")
 
 
 @pytest.mark.full
@@ -215,7 +217,7 @@ def test_a_broken_model_stops_only_what_depends_on_it(stack, tmp_path):
 
 def test_a_job_that_raises_says_so_in_the_task_log_and_on_the_run_page(stack):
     store = stack.workspace.raw_store()
-    manifest = deliver_day(store, stack.world, BROKEN_DAY, entities=["stores"])[0]
+    manifest = deliver_day(store, stack.world, BROKEN_DAY, feeds=["stores"])[0]
     path = f"{batches_path('stores', BROKEN_DAY)}/{manifest.batch_id}.json"
     spoiled = json.loads(store.read(path))
     spoiled["files"][0]["records"] += 1

@@ -1,4 +1,4 @@
-"""A late batch is found and replayed, quarantine is retried, a customer is erased. One story, told in order."""
+"""A late batch is found and replayed, quarantine is retried, a customer is erased. The tests form one sequence."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 from pipeline import put
 from typer.testing import CliRunner
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_local import cli, quarantine
 from retailflow_local.simulator.files import deliver_day
 from retailflow_local.spark_client import session
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(3600)]
 DAILY, REPLAY, LATE = "retailflow_daily", "retailflow_replay", "retailflow_late_batches"
 DAY = datetime.now(UTC).date() - timedelta(days=1)  # the hourly DAG looks at the last days that are over
 RANGE = {"date_from": str(DAY), "date_to": str(DAY)}
-ALL = [table.name for contract in (*entities(), *gold_tables()) for table in contract.tables]
+ALL = [table.name for contract in (*feeds(), *gold_tables()) for table in contract.tables]
 PAID = {
     "payment_event_id": "late-1", "payment_id": "P", "order_id": "late", "event_type": "captured", "amount": "12.34",
     "currency": "EUR", "occurred_at": f"{DAY}T10:00:00Z", "recorded_at": f"{DAY}T10:00:00Z",
@@ -63,7 +63,7 @@ def test_a_late_batch_is_replayed_and_the_tables_are_those_of_a_clean_run(stack)
     assert run(stack, LATE)["replay"] == ["success"]
     (started,) = stack.airflow.dag_runs(REPLAY, "operator_triggered")
     states = finished(stack, REPLAY, started["dag_run_id"])
-    assert (states["bronze.entity"], states["silver.entity"]) == (["success"], ["success"])
+    assert (states["bronze.feed"], states["silver.feed"]) == (["success"], ["success"])
     assert (states["gold.payment_reconciliation"], states["gold.fact_sales"]) == (["success"], ["skipped"])
     replayed = stack.rows(ALL)
     assert "late-1" in str(replayed["silver.payments"])
@@ -86,17 +86,17 @@ def test_upkeep_leaves_every_row_of_every_table(stack):
 
 def test_quarantined_records_are_retried_by_the_command_and_invalid_ones_stay(stack, monkeypatch):
     put(stack.workspace.raw_store(), "payments", DAY, PAID | {"payment_event_id": "bad-1", "currency": "euro"})
-    run(stack, REPLAY, **RANGE, dry_run=False, entities=["payments"])
+    run(stack, REPLAY, **RANGE, dry_run=False, feeds=["payments"])
     before = stack.rows(ALL)
-    held = len(before["quarantine.payments"])
+    quarantined = len(before["quarantine.payments"])
     assert "bad-1" in str(before["quarantine.payments"])
     monkeypatch.setattr(quarantine, "Workspace", lambda: stack.workspace)
-    result = CliRunner().invoke(cli.app, ["quarantine", "retry", "--entity", "payments"])
-    assert (result.exit_code, result.output.count(f"payments: 0 healed, {held} still in quarantine")) == (0, 1)
+    result = CliRunner().invoke(cli.app, ["quarantine", "retry", "--feed", "payments"])
+    assert (result.exit_code, result.output.count(f"payments: 0 healed, {quarantined} still in quarantine")) == (0, 1)
     assert stack.rows(ALL) == before
     newest = stack.airflow.dag_runs(REPLAY, "manual")[-1]
     states = finished(stack, REPLAY, newest["dag_run_id"])
-    assert (states["silver.entity"], states["gold.payment_reconciliation"]) == (["success"], ["success"])
+    assert (states["silver.feed"], states["gold.payment_reconciliation"]) == (["success"], ["success"])
 
 
 def test_a_customer_is_erased_and_nobody_else(stack):
@@ -108,7 +108,7 @@ def test_a_customer_is_erased_and_nobody_else(stack):
     assert customer in str(before["bronze.orders"])
     subject = hashlib.sha256(customer.encode()).hexdigest()
     states = run(stack, "retailflow_erase", customers=[subject], settled_hours=0)
-    assert set(states["redact.entity"]) == {"success"}
+    assert set(states["redact.feed"]) == {"success"}
     after = stack.rows(ALL)
     assert [name for name in ALL if customer in str(after[name])] == []
     assert len(after["silver.customers"]) == len(before["silver.customers"]) - 1

@@ -25,7 +25,7 @@ def lab(workspace, spark, matrix) -> Lab:
 
 @pytest.fixture(scope="module")
 def deliver(lab):
-    """`deliver(entity, days)` delivers the first days to RAW; existing files stay."""
+    """`deliver(feed, days)` delivers the first days to RAW; existing files stay."""
 
     def delivered(name: str, days: int) -> None:
         for number in range(days):

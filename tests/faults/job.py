@@ -1,8 +1,8 @@
 """Run a job that fails at one of its writes: `job.py FAULT POINT SECONDS SCRIPT [arguments of the script]`.
 
-It runs our unchanged entry script, submitted like any other job. A point is a write that the job sends to Spark, such
-as `MERGE silver.payments`; the second such write in a run is `MERGE silver.payments (2)`. The job prints each write
-with its seconds. To find the points of a job, run it with the fault `none`.
+It runs our unchanged entry script, submitted like any other job. A point is a write that the job sends to Spark, for
+example `MERGE silver.payments`; the second write of this kind in a run is `MERGE silver.payments (2)`. The job prints
+each write with its seconds. To find the points of a job, run it with the fault `none`.
 """
 
 import os
@@ -44,7 +44,7 @@ def install(fault: str, wanted: str, seconds: float) -> None:
     execute, seen = SparkConnectClient.execute_command, Counter()
 
     def interrupt(client: SparkConnectClient) -> None:
-        """Interrupt and die, as the workspace does for a killed client; it would be too slow for such a small write."""
+        """Interrupt and die, as the workspace does for a killed client; it would be too slow for a write this small."""
         time.sleep(seconds)
         client.interrupt_all()
         die()

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from retailflow.compute import Serverless, submit_fields
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow.raw import RawStore
 from retailflow.scripts import for_day
 from retailflow_local.state import workspace_files
@@ -35,7 +35,7 @@ Rows = dict[str, Counter]
 
 @dataclass(frozen=True)
 class Job:
-    """An entry script for one entity or GOLD table. `name` of a publication is the table to compare."""
+    """An entry script for one feed or GOLD table. `name` of a publication is the table to compare."""
 
     script: str
     name: str
@@ -45,7 +45,7 @@ class Job:
         """The names of the tables that it writes, without those of ops."""
         if self.script in ("gold", "publish"):
             return [f"gold.{self.name}"]
-        contract = entity(self.name)
+        contract = feed_contract(self.name)
         tables = (contract.bronze,) if self.script == "bronze" else (contract.quarantine, *contract.silver_tables)
         return [table.name for table in tables]
 
@@ -107,9 +107,9 @@ class Lab:
         from retailflow_spark.silver import load as silver
 
         if job.script == "bronze":
-            bronze.load_day(self.tables, self.raw, entity(job.name), day)
+            bronze.load_day(self.tables, self.raw, feed_contract(job.name), day)
         elif job.script == "silver":
-            silver.load_day(self.tables, entity(job.name), day)
+            silver.load_day(self.tables, feed_contract(job.name), day)
         elif job.script == "gold":
             refresh(self.tables, gold_table(job.name))
         return self.rows(job.tables)

@@ -70,14 +70,14 @@ class Stack:
 
     def cell(self, fault: Fault, day: date, wanted: Rows) -> Cell:
         """Replay a day with the fault and the usual retries, and compare. Return the cell of the matrix."""
-        conf = {"date_from": str(day), "date_to": str(day), "entities": ["payments"], "layers": ["bronze", "silver"]}
+        conf = {"date_from": str(day), "date_to": str(day), "feeds": ["payments"], "layers": ["bronze", "silver"]}
         run_id = self.airflow.trigger(DAG, datetime.now(UTC), conf | {"selection": "range", "dry_run": False})
-        before = {"bronze.entity": "plan", "silver.entity": "bronze.entity"}
+        before = {"bronze.feed": "plan", "silver.feed": "bronze.feed"}
         self.wait_for_work(before[fault.task] if fault.is_early else fault.task)
         fault.strike(self, run_id)
         wait_for(lambda: self.airflow.dag_run(DAG, run_id)["state"] in ("success", "failed"), 600, every=1)
         states = {task["task_id"]: task["state"] for task in self.airflow.task_instances(DAG, run_id)}
-        assert {states["bronze.entity"], states["silver.entity"]} == {"success"}, (fault, states)
+        assert {states["bronze.feed"], states["silver.feed"]} == {"success"}, (fault, states)
         left = [run["run_name"] for run in self.runs(active_only=True)]
         self.matrix.left += [f"{fault.name}, {fault.task}: {name}" for name in left]
         wait_for(lambda: not self.runs(active_only=True), 120)
@@ -88,7 +88,7 @@ class Stack:
         doubled = sum((found[name] - wanted[name]).total() for name in wanted)
         runs = Counter(run["run_name"] for run in self.runs() if str(day) in run["run_name"])
         more = sum(count - 1 for count in runs.values())
-        return self.matrix.add(Cell("stack", fault.task.replace("entity", "payments"), fault.name, lost, doubled, more))
+        return self.matrix.add(Cell("stack", fault.task.replace("feed", "payments"), fault.name, lost, doubled, more))
 
     def wait_for_work(self, task_id: str) -> None:
         """Wait until a Databricks run of the task is active."""

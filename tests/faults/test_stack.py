@@ -12,7 +12,7 @@ from .stack import Fault, FaultyWorkspace, Stack, answer_lost, killed, paused, t
 
 pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(5400)]
 
-BRONZE, SILVER = "bronze.entity", "silver.entity"
+BRONZE, SILVER = "bronze.feed", "silver.feed"
 FAULTS = [
     *(Fault("Spark server killed", task, killed("spark")) for task in (BRONZE, SILVER)),
     *(Fault("Jobs API killed", task, killed("jobs")) for task in (BRONZE, SILVER)),

@@ -1,4 +1,4 @@
-"""Each feed with a pair of files: the records that arrive and the rows of SILVER. `new-feed` writes such a pair."""
+"""Each feed with a pair of files: the records that arrive and the rows of SILVER. `new-feed` writes this pair."""
 
 import csv
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pipeline import run_day
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.manifests import ulid
 from retailflow.raw import Part, complete, deliver
 from retailflow_delivery.new_feed import as_text
@@ -19,7 +19,7 @@ DAY = NOW.date() - timedelta(days=1)
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 def test_silver_has_the_expected_rows_of_the_records_that_arrive(tables, raw, pair):
-    contract = entity(pair.name)
+    contract = feed_contract(pair.name)
     with (pair / "silver.csv").open(newline="") as file:
         header, *expected = csv.reader(file)
     (arrives,) = pair.glob("arrives.*")

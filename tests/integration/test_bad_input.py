@@ -14,7 +14,7 @@ from pipeline import csv_text, everything, put, run_day
 from pyspark.sql import functions as F
 from received import received
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow.manifests import ulid
 from retailflow.raw import Part, deliver
 from retailflow_local.workspace import REPOSITORY
@@ -30,7 +30,7 @@ NOW = datetime(2026, 1, 16, tzinfo=UTC)
 
 
 def file_of(feed: str, records: list) -> bytes:
-    if entity(feed).format == "csv":
+    if feed_contract(feed).format == "csv":
         return csv_text([SOUND[feed] | {"discount_amount": None, "city": None}, *records]).encode()
     texts = [record if isinstance(record, str) else json.dumps(record) for record in records]
     listed = f'{{"{feed}": [{", ".join(texts)}]}}'
@@ -40,18 +40,20 @@ def file_of(feed: str, records: list) -> bytes:
         "json_document": listed.encode(),
         "ndjson": lines,
         "ndjson_gzip": gzip.compress(lines),
-    }[entity(feed).format]
+    }[feed_contract(feed).format]
 
 
 @pytest.fixture(scope="module")
-def judged(spark) -> dict[int, dict]:
+def validated(spark) -> dict[int, dict]:
     """The result of each case in SILVER, by the case's identity. All cases of a feed are in one file."""
     found = {}
     for feed in SOUND:
         cases = [case for case in CASES if case.feed == feed]
-        extra = [None] if entity(feed).format == "csv" else []  # the row that names all fields of the header
+        extra = [None] if feed_contract(feed).format == "csv" else []  # the row that names all fields of the header
         payload = file_of(feed, [case.record for case in cases])
-        rows = validate(received(spark, feed, payload, len(cases) + len(extra)), entity(feed)).orderBy("_position")
+        rows = validate(received(spark, feed, payload, len(cases) + len(extra)), feed_contract(feed)).orderBy(
+            "_position"
+        )
         values = {row._position: row.asDict() for row in rows.where(F.size(REASONS) == 0).collect()}
         reasons = rows.select("_position", REASONS).collect()
         for case, row in zip([*extra, *cases], reasons, strict=True):
@@ -60,8 +62,8 @@ def judged(spark) -> dict[int, dict]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.kind}-{case.feed}-{n}" for n, case in enumerate(CASES)])
-def test_a_record_is_taken_or_quarantined_with_its_reasons(judged, case):
-    row = judged[id(case)]
+def test_a_record_is_taken_or_quarantined_with_its_reasons(validated, case):
+    row = validated[id(case)]
     assert row[REASONS] == list(case.reasons)
     assert {name: _plain(row[name]) for name in case.values} == {n: _plain(v) for n, v in case.values.items()}
 
@@ -93,7 +95,7 @@ def test_a_file_that_cannot_be_taken_fails_its_day_by_its_name_and_quotes_nothin
     feed, suffix, payload, records, said = FILES[kind]
     batch = deliver(raw, feed, DAY, ulid(NOW, kind), NOW, [Part(suffix, payload, records)]).batch_id
     with pytest.raises(BadFile) as failure:
-        load_day(tables, raw, entity(feed), DAY)
+        load_day(tables, raw, feed_contract(feed), DAY)
     assert said in str(failure.value)
     assert f"{feed}/ingestion_date=2026-01-15/batch_{batch}{suffix}" in str(failure.value)
     assert str(failure.value).endswith(f"withdraw this one: {feed} 2026-01-15 {batch}.")
@@ -118,18 +120,18 @@ ACCEPTED = {
 def test_a_file_with_blemishes_is_taken(tables, raw, kind):
     feed, suffix, payload = ACCEPTED[kind]
     deliver(raw, feed, DAY, ulid(NOW, kind), NOW, [Part(suffix, payload, 2)])
-    load_day(tables, raw, entity(feed), DAY)
+    load_day(tables, raw, feed_contract(feed), DAY)
     assert tables.read(f"bronze.{feed}").count() == 2
 
 
 def test_the_same_records_come_from_the_client_and_from_spark_s_workers(tables, raw, monkeypatch):
     put(raw, "clickstream", DAY, *(SOUND["clickstream"] | {"event_id": str(n)} for n in range(50)), "cut", '{"a": NaN}')
     deliver(raw, "clickstream", DAY, ulid(NOW, "none"), NOW, [])
-    load_day(tables, raw, entity("clickstream"), DAY)
+    load_day(tables, raw, feed_contract("clickstream"), DAY)
     here = everything(tables, "bronze.clickstream")
     monkeypatch.setattr("retailflow_spark.bronze.load.SMALL_DAY_BYTES", 0)
     tables.spark.sql(f"DROP TABLE {tables.path('bronze.clickstream')}")  # else there is nothing to do
-    load_day(tables, raw, entity("clickstream"), DAY)
+    load_day(tables, raw, feed_contract("clickstream"), DAY)
     assert everything(tables, "bronze.clickstream") == here
 
 
@@ -188,8 +190,8 @@ def test_a_day_of_hostile_records_is_built_and_published_with_what_is_right_in_i
             refresh(tables, gold_table(name))
         assert publish(tables).blocked == set()
     assert open_dates(tables) == []
-    held = {feed: tables.read(f"quarantine.{feed}").count() for feed in (*SOUND, "inventory")}
-    assert held == {
+    counts = {feed: tables.read(f"quarantine.{feed}").count() for feed in (*SOUND, "inventory")}
+    assert counts == {
         "orders": 0, "customers": 1, "products": 1, "stores": 1, "store_sales": 0, "payments": 1, "clickstream": 1,
         "inventory": 1,
     }  # fmt: skip
@@ -227,11 +229,11 @@ def test_a_slice_of_fewer_batches_never_replaces_one_of_more(tables, raw):
     """A run that was cancelled may write late what it had read early."""
     put(raw, "payments", DAY, SOUND["payments"])
     early = [len(raw.manifests("payments", DAY))]
-    load_day(tables, raw, entity("payments"), DAY)
+    load_day(tables, raw, feed_contract("payments"), DAY)
     old = tables.read("bronze.payments").collect()
     put(raw, "payments", DAY, SOUND["payments"] | {"payment_event_id": "E2"})
-    load_day(tables, raw, entity("payments"), DAY)
+    load_day(tables, raw, feed_contract("payments"), DAY)
     late = tables.spark.createDataFrame(old, tables.read("bronze.payments").schema)
     sequence = (early[0] << 42) + int((datetime.now(UTC) + timedelta(days=1)).timestamp() * 1000)
-    assert tables.replace_day_in_sequence(late, entity("payments").bronze, DAY, sequence, "late")
+    assert tables.replace_day_in_sequence(late, feed_contract("payments").bronze, DAY, sequence, "late")
     assert tables.read("bronze.payments").count() == 2

@@ -7,7 +7,7 @@ import pytest
 from logged import balance, log
 from pipeline import put, run_day
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.job import run_log
 from retailflow_spark.job.entry import Run
@@ -17,7 +17,7 @@ from retailflow_spark.silver.recount import recount
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
-PAYMENTS = entity("payments")
+PAYMENTS = feed_contract("payments")
 PAID = {
     "payment_event_id": "E1", "order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR",
     "occurred_at": "2026-01-15T10:00:00Z", "recorded_at": "2026-01-15T10:00:00Z",
@@ -93,7 +93,7 @@ def test_a_date_is_open_until_a_newer_check_of_it_closes(tables):
 def test_a_row_that_vanishes_from_silver_fails_the_next_run_of_its_day(tables, raw, monkeypatch):
     put(raw, "payments", DAY, PAID)
     monkeypatch.setattr(
-        "retailflow_spark.silver.judged.valid", lambda validated, c: validated.limit(0).select(*c.silver.column_names)
+        "retailflow_spark.silver.profile.valid", lambda validated, c: validated.limit(0).select(*c.silver.column_names)
     )
     with pytest.raises(BalanceError, match="payments of 2026-01-15 does not balance: 1 records are 0 current"):
         run_day(tables, raw, "payments", DAY)

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.manifests import BadManifest, ulid
 from retailflow.raw import Part, deliver
 from retailflow_spark.bronze import load as bronze
@@ -13,7 +13,7 @@ from retailflow_spark.bronze.encoding import BadFile
 
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 16, 0, 30, tzinfo=UTC)
-PAYMENTS = entity("payments")
+PAYMENTS = feed_contract("payments")
 
 
 def deliver_lines(raw, batch: str, *lines: str, created_at: datetime = NOW) -> str:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from pipeline import empty_catalog, everything, put
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.contracts.model import Check
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.delta.schema import create
@@ -14,7 +14,7 @@ from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
-CUSTOMERS = entity("customers")
+CUSTOMERS = feed_contract("customers")
 STRICT = replace(CUSTOMERS, checks=(*CUSTOMERS.checks, Check("no_test", "first_name != 'Test'", "is a test account")))
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from pipeline import everything, put
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.manifests import ulid
 from retailflow.raw import Part, deliver
 from retailflow_local.simulator.encode import schema_of
@@ -46,7 +46,7 @@ def put_stock(raw, schema: pa.Schema, *rows: dict) -> str:
 
 def load(tables, raw: str, name: str, run: str) -> None:
     asked = Run(None, "bronze", name, DAY, None, None, run, datetime.now(UTC))
-    bronze.load_day(tables, raw, entity(name), DAY, asked)
+    bronze.load_day(tables, raw, feed_contract(name), DAY, asked)
 
 
 def notices(tables) -> list[tuple]:
@@ -85,7 +85,7 @@ def test_an_optional_parquet_column_that_is_lost_stays_null_and_a_retyped_one_is
     rows = [{**STOCK, "product_id": p, "quantity_on_hand": q, "shelf": "7"} for p, q in (("P1", "5"), ("P2", "many"))]
     file = put_stock(raw, retyped, *rows)
     load(tables, raw, "inventory", "1")
-    silver.load_day(tables, entity("inventory"), DAY)
+    silver.load_day(tables, feed_contract("inventory"), DAY)
     kept = tables.read("silver.inventory").select("product_id", "quantity_on_hand", "reorder_point").collect()
     assert [tuple(row) for row in kept] == [("P1", 5, None)]
     held = tables.read("quarantine.inventory").collect()
@@ -113,15 +113,15 @@ def test_the_only_file_of_a_day_that_is_empty_or_missing_fails_with_its_name(spa
     file = put_file(raw, "stores", ".csv", b"", 0)
     manifests = raw.manifests("stores", DAY)
     with pytest.raises(BadFile, match=f"{file} is empty: a CSV file has at least its header"):
-        bronze.read_day(spark, raw, entity("stores"), DAY, manifests)
+        bronze.read_day(spark, raw, feed_contract("stores"), DAY, manifests)
     file = put_file(raw, "payments", ".ndjson", b"{}\n", 1)
     raw._container.delete_blob(file)
     manifests = raw.manifests("payments", DAY)
     with pytest.raises(BadFile, match=f"{file} is named by a manifest and missing from RAW"):
-        bronze.read_day(spark, raw, entity("payments"), DAY, manifests)
+        bronze.read_day(spark, raw, feed_contract("payments"), DAY, manifests)
 
 
 def test_an_empty_file_of_lines_is_a_delivery_without_records(spark, raw):
     put_file(raw, "payments", ".ndjson", b"", 0)
     manifests = raw.manifests("payments", DAY)
-    assert bronze.read_day(spark, raw, entity("payments"), DAY, manifests)[0].isEmpty()
+    assert bronze.read_day(spark, raw, feed_contract("payments"), DAY, manifests)[0].isEmpty()

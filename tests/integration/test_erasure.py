@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pipeline import empty_catalog, everything, put, restricted, run_day
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow.raw import withdraw
 from retailflow_local.azurite import DATA_ACTIONS
 from retailflow_spark.gold.refresh import refresh
@@ -27,7 +27,7 @@ DAYS = [date(2026, 1, 15), date(2026, 1, 16)]
 FEEDS = ("customers", "orders", "store_sales", "clickstream")
 GOLD = ("dim_customer", "dim_product", "dim_store", "fact_orders", "fact_sales", "daily_revenue_mart",
         "fact_web_sessions")  # fmt: skip
-TABLES = [table.name for name in FEEDS for table in entity(name).tables] + [f"gold.{name}" for name in GOLD]
+TABLES = [table.name for name in FEEDS for table in feed_contract(name).tables] + [f"gold.{name}" for name in GOLD]
 WORDS = ("C-CANARY", "Canaria", "canaria@example.com", "+49123456789", "1971-03-09", "Kanarienweg", "A-CANARY")
 RECEIPTS = (
     # For each day: the batches that counted, then their old files, one of a withdrawn batch and one without a batch.
@@ -98,7 +98,7 @@ def build(tables) -> None:
 def rebuild(tables, jobs, eraser, plan) -> None:
     for name, days in plan.items():
         for day in map(date.fromisoformat, days):
-            redact_day(tables, eraser, entity(name), day, "1")
+            redact_day(tables, eraser, feed_contract(name), day, "1")
             run_day(tables, jobs, name, day)
     build(tables)
     publish(tables)
@@ -191,12 +191,12 @@ def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table
 
 def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, jobs, eraser, before):
     """For visits without a customer, only the request says whose browser it was."""
-    redact_day(module_tables, eraser, entity("clickstream"), DAYS[0], "4")
+    redact_day(module_tables, eraser, feed_contract("clickstream"), DAYS[0], "4")
     run_day(module_tables, jobs, "clickstream", DAYS[0])
     left = find(module_tables, jobs)
     assert left["clickstream"] == {str(DAYS[1]): 5}
-    redact_day(module_tables, eraser, entity("orders"), DAYS[0], "4")
-    assert redact_day(module_tables, eraser, entity("orders"), DAYS[0], "5") == 0  # BRONZE is yet to be rebuilt
+    redact_day(module_tables, eraser, feed_contract("orders"), DAYS[0], "4")
+    assert redact_day(module_tables, eraser, feed_contract("orders"), DAYS[0], "5") == 0  # BRONZE is yet to be rebuilt
 
 
 def test_afterwards_no_file_has_the_person_and_everybody_else_is_as_before(

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from pipeline import put, restricted, run_day
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow_local.azurite import DATA_ACTIONS
 from retailflow_spark.privacy.erase import find, redact_day
 from retailflow_spark.privacy.purge import ErasureError, finish
@@ -23,7 +23,7 @@ def test_the_tables_are_rebuilt_and_the_right_that_is_missing_in_raw_is_named(ta
     path = f"customers/ingestion_date=2026-01-15/{old.files[0].name}"
     assert find(tables, jobs, customers=[PERSON], unconfirmed_records=1) == {"customers": {"2026-01-15": 1}}
 
-    assert redact_day(tables, jobs, entity("customers"), DAY, "1") == 1
+    assert redact_day(tables, jobs, feed_contract("customers"), DAY, "1") == 1
     assert f"{path} stays for now: the identity of raw.eraser may not delete there\n" in capsys.readouterr().out
     run_day(tables, jobs, "customers", DAY)
     assert [row.customer_id for row in tables.read("silver.customers").collect()] == ["C-2"]

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from pipeline import put, run_day
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow_spark.privacy.erase import find, redact_day
 from retailflow_spark.privacy.requests import RequestError, visitor_column
 
@@ -74,7 +74,7 @@ def loaded(tables, raw):
 def erase(tables, raw, **asked) -> None:
     plan = find(tables, raw, customers=[PERSON], unconfirmed_records=100, **asked)
     for name in plan:
-        redact_day(tables, raw, entity(name), DAY, "1")
+        redact_day(tables, raw, feed_contract(name), DAY, "1")
         run_day(tables, raw, name, DAY)
 
 
@@ -102,7 +102,7 @@ def test_exactly_the_right_records_go_and_the_person_is_nowhere_afterwards(loade
     assert kept["theirs, renamed field"].shipping.address.city is None
     assert {row.customer_id for row in loaded.read("silver.customers").collect()} == {"C2"}
     assert texts(raw).replace("C.10010", "").count(CANARY) == 0
-    for table in (table.name for name in FEEDS for table in entity(name).tables):
+    for table in (table.name for name in FEEDS for table in feed_contract(name).tables):
         assert str(loaded.read(table).collect()).replace("C.10010", "").count(CANARY) == 0, table
     assert find(loaded, raw) == {}
 
@@ -128,7 +128,7 @@ def test_a_look_changes_nothing_until_it_is_confirmed(loaded, raw, capsys):
 
 
 def test_a_browser_with_more_events_than_a_person_makes_is_left_alone(tables, raw, monkeypatch, capsys):
-    limited = replace(visitor_column(entity("clickstream")), most_records=1)
+    limited = replace(visitor_column(feed_contract("clickstream")), most_records=1)
     monkeypatch.setattr("retailflow_spark.privacy.search.visitor_column", lambda contract: limited)
     put(raw, "clickstream", DAY, event("E1", "A-KIOSK", CANARY), event("E2", "A-KIOSK", None))
     run_day(tables, raw, "clickstream", DAY)

@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 from pipeline import empty_catalog, everything, put, run_day
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.publish.release import publish
 from retailflow_spark.silver.balance import Balance, count_date
@@ -19,7 +19,7 @@ PAID = {
 }  # fmt: skip
 MOVED = PAID | {"amount": "2", "occurred_at": "2026-01-16T10:00:00Z", "recorded_at": "2026-01-16T10:00:00Z"}
 BACK = PAID | {"amount": "3", "recorded_at": "2026-01-16T11:00:00Z"}
-PAYMENTS = entity("payments")
+PAYMENTS = feed_contract("payments")
 
 
 def test_the_latest_record_of_a_key_is_its_row_whatever_date_it_names_and_each_record_is_accounted_for(

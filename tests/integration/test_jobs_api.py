@@ -487,7 +487,10 @@ def test_a_wheel_that_is_overwritten_under_its_name_goes_on_running_as_it_was(se
 
 @pytest.mark.parametrize(
     ("dependency", "said"),
-    [("/Workspace/retailflow/absent.whl", "there is no such file"), ("/tmp/a.whl", "outside the workspace")],
+    [
+        ("/Workspace/retailflow/absent.whl", "the workspace does not contain this file"),
+        ("/tmp/a.whl", "outside the workspace"),
+    ],
 )
 def test_an_environment_that_cannot_be_made_is_an_internal_error(server: Server, dependency: str, said: str) -> None:
     task = server.task("print('runs')", environment_key="default")
@@ -535,7 +538,7 @@ def test_secret_values_are_shown_neither_in_logs_nor_in_errors_nor_on_the_run_pa
 
 
 def test_the_run_page_opens_by_its_own_key_only_and_escapes_what_a_job_printed(server: Server) -> None:
-    tags = {"layer": "silver", "entity": "<orders>"}
+    tags = {"layer": "silver", "feed": "<orders>"}
     readers = [{"group_name": "on_call", "permission_level": "CAN_VIEW"}]
     run = server.ended(
         server.submit("print('<script>x</script>')", run_name="silver.orders", tags=tags, access_control_list=readers)
@@ -575,7 +578,7 @@ def test_only_so_many_runs_work_at_once_and_the_rest_wait_in_order(tmp_path: Pat
         assert server.output(server.run(canceled))["logs"] == ""
 
 
-def test_a_task_waits_for_its_compute_as_long_as_the_server_is_told(tmp_path: Path) -> None:
+def test_a_task_waits_for_its_compute_as_long_as_the_server_is_configured_to(tmp_path: Path) -> None:
     with serving(tmp_path, "--start-seconds", "2") as server:
         begun, canceled = server.submit("print('begun')"), server.submit(FOREVER)
         server.request("POST", "/api/2.2/jobs/runs/cancel", json={"run_id": canceled})

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pipeline import everything, new_container, put, run_day
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.manifests import ulid
 from retailflow.raw import Part, batches_path, day_path, deliver, withdraw
 from retailflow_local.lakeflow import update
@@ -107,7 +107,7 @@ def test_a_redacted_batch_is_noticed_and_takes_the_place_of_the_old_one_with_a_f
     old = put(raw, "orders", DAY, ORDER | {"customer_id": "C1"}, ORDER | {"order_id": "O2"})
     assert update(workspace, raw.root, full_refresh=True) == 0
     gone = Subjects(frozenset({digest("C1")}))
-    new = redact(raw, entity("orders"), old, {old.files[0].name: {0: Found.BY_ID}}, gone)
+    new = redact(raw, feed_contract("orders"), old, {old.files[0].name: {0: Found.BY_ID}}, gone)
     raw.delete(f"{day_path('orders', DAY)}/{old.files[0].name}")
     assert update(workspace, raw.root) == 0
     account = {

@@ -14,7 +14,7 @@ from pipeline import everything, put, run_day
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.contracts.model import Check
 from retailflow_local.spark_client import session
 from retailflow_local.workspace import REPOSITORY
@@ -158,12 +158,12 @@ def test_keys_and_sequence_are_those_of_the_contract_and_the_total_order(tables,
     assert flow["keys"] == ["order_id"]
     sequence = "Column<'struct(updated_at, ingestion_date, _batch_id, _source_file, _position)'>"
     assert str(flow["sequence_by"]) == sequence
-    assert flow["column_list"] == entity("orders").silver.column_names
+    assert flow["column_list"] == feed_contract("orders").silver.column_names
     assert flow["stored_as_scd_type"] == 1
 
 
 def test_each_check_of_the_contract_drops_and_each_warning_only_counts(spark, declared):
-    contract = entity("orders")
+    contract = feed_contract("orders")
     expected = declared().expected
     assert {check.reason for check in contract.checks} <= expected["drop"].keys()
     assert "shipping.amount is below 0" in expected["drop"]

@@ -8,7 +8,7 @@ import pytest
 from bad_records import CASES, SOUND
 from pipeline import empty_catalog, put, run_day
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow.contracts.ddl import DELETION_VECTORS
 from retailflow_spark.delta import rows as delta_rows
 from retailflow_spark.delta import writer
@@ -16,7 +16,7 @@ from retailflow_spark.gold import affected_keys
 from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.ops import maintenance
 from retailflow_spark.ops.maintenance import maintain_layer
-from retailflow_spark.silver import judged
+from retailflow_spark.silver import profile
 
 pytestmark = pytest.mark.full
 DAY = date(2026, 1, 15)
@@ -35,9 +35,11 @@ def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch, la
     for feed in FEEDS:
         bad = [case.record for case in CASES if case.feed == feed]
         put(raw, feed, DAY, SOUND[feed], *bad, SOUND[feed])
-        newer = {entity(feed).version_column: f"{NEXT}T11:00:00Z"}
+        newer = {feed_contract(feed).version_column: f"{NEXT}T11:00:00Z"}
         put(raw, feed, NEXT, SOUND[feed] | newer, *bad[:5], SOUND[feed])
-    names = [table.name for feed in FEEDS for table in (entity(feed).quarantine, *entity(feed).silver_tables)]
+    names = [
+        table.name for feed in FEEDS for table in (feed_contract(feed).quarantine, *feed_contract(feed).silver_tables)
+    ]
     names += [*(f"gold.{name}" for name in GOLD), "ops.row_reconciliation"]
 
     def found() -> dict[str, list[str]]:
@@ -53,7 +55,7 @@ def test_rows_and_balances_are_those_of_a_small_day(tables, raw, monkeypatch, la
     small = found()
     empty_catalog(tables.spark)
     if large == "by its rows":
-        monkeypatch.setattr(judged, "SMALL_DAY_RECORDS", 0)
+        monkeypatch.setattr(profile, "SMALL_DAY_RECORDS", 0)
         monkeypatch.setattr(affected_keys, "_KEYS", 0)
         monkeypatch.setattr(writer, "MOST_ROWS", -1)
     else:

@@ -1,6 +1,6 @@
 """A Python worker, which has 1 GB of memory, decodes the largest file that BRONZE takes, whatever is in it.
 
-The test runs without the server: our JVM is too small to send such a file.
+The test runs without the server: our JVM is too small to send a file of this size.
 """
 
 import gzip
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from memory_store import MemoryStore
 
-from retailflow.contracts import EntityContract, entity
+from retailflow.contracts import FeedContract, feed_contract
 from retailflow.manifests import ulid
 from retailflow.raw import Part, deliver
 from retailflow_local.commands import REPOSITORY
@@ -30,7 +30,7 @@ DAY = date(2026, 1, 15)
 FRAME = 1_000  # bytes around the records, at most
 
 
-def largest(contract: EntityContract, record_bytes: int) -> Part:
+def largest(contract: FeedContract, record_bytes: int) -> Part:
     """Return the largest file of records of about `record_bytes` bytes. Python needs four bytes for each character."""
     names = [column.name for column in contract.feed_columns if not column.is_nested]
     record = dict.fromkeys(names, "1") | {names[-1]: "\U0001f600"}
@@ -55,7 +55,7 @@ def largest(contract: EntityContract, record_bytes: int) -> Part:
 @pytest.mark.parametrize("feed", ["orders", "store_sales", "inventory", "payments", "clickstream"])
 def test_the_largest_file_fits_into_a_worker(tmp_path, feed, record_bytes):
     moment, store = datetime(2026, 1, 16, tzinfo=UTC), MemoryStore()
-    part = largest(entity(feed), record_bytes)
+    part = largest(feed_contract(feed), record_bytes)
     manifest = deliver(store, feed, DAY, ulid(moment, feed), moment, [part])
     (tmp_path / "file").write_bytes(part.payload)
     (tmp_path / "manifest").write_text(manifest.model_dump_json())

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from retailflow.contracts import entities, gold_table, gold_tables
+from retailflow.contracts import feeds, gold_table, gold_tables
 from retailflow_local import lineage
 from retailflow_local.spark_client import session
 from retailflow_spark.delta.schema import create
@@ -14,13 +14,13 @@ from retailflow_spark.delta.writer import Tables
 @pytest.fixture
 def tables(workspace, tables) -> Iterator[Tables]:
     """Every table of the contracts, without rows, in a session that may ask for whole plans."""
-    create(tables, [table for contract in (*entities(), *gold_tables()) for table in contract.tables])
+    create(tables, [table for contract in (*feeds(), *gold_tables()) for table in contract.tables])
     with session(workspace.spark_remote, is_serverless=False) as spark:
         yield Tables(spark, tables.catalog)
 
 
 def test_every_column_has_its_sources_and_revenue_comes_from_price_quantity_and_discount(tables):
-    for contract in entities():
+    for contract in feeds():
         made = lineage.of_silver(tables, contract)
         sources = {source for found in made.values() for source in found}
         assert all(made.values()) and made.keys() == set(contract.silver.column_names), contract.name

@@ -1,4 +1,4 @@
-"""The upkeep of tables on real Delta: every row, every view and every change feed stays. One story, told in order."""
+"""The upkeep of tables on real Delta: each row, view and change feed stays. The tests form one sequence."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from pipeline import everything
 from pyspark.errors import PySparkException
 from shop import Shop
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow_spark.delta import upkeep
 from retailflow_spark.delta.schema import create
 from retailflow_spark.ops import maintenance
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.full
 
 BUILT = ("dim_customer", "fact_orders", "payment_reconciliation")
 NAMES = ("bronze.orders", "silver.orders", "quarantine.orders", *(f"gold.{name}" for name in BUILT))
-ORDERS = entity("orders").silver
+ORDERS = feed_contract("orders").silver
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_one_table_that_fails_stops_no_other(shop, monkeypatch, capsys):
         return "done"
 
     monkeypatch.setattr(maintenance, "maintain", fails_for_orders)
-    create(shop.tables, [entity("stores").bronze])
+    create(shop.tables, [feed_contract("stores").bronze])
     with pytest.raises(MaintenanceError, match=r"^bronze\.orders: disk is full$"):
         maintain_layer(shop.tables, "bronze", "3")
     assert "bronze.stores: done" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import pytest
 from pipeline import empty_catalog, put, run_day
 from unity_catalog import UnityCatalog
 
-from retailflow.contracts import Column, Table, entity
+from retailflow.contracts import Column, Table, feed_contract
 from retailflow.contracts.privacy import masks
 from retailflow_spark.delta.schema import TableError, create
 from retailflow_spark.delta.writer import Tables
@@ -57,7 +57,7 @@ def test_a_day_s_new_tables_are_tagged_while_they_are_empty_and_once(catalog, ta
     catalog.on_tag = lambda path: rows.setdefault(path, catalog.table(path).count())
     put(raw, "customers", DAY, {"customer_id": "C1", "first_name": "Ada"}, {"customer_id": None})
     run_day(tables, raw, "customers", DAY)
-    assert rows == {tables.path(table.name): 0 for table in entity("customers").tables}
+    assert rows == {tables.path(table.name): 0 for table in feed_contract("customers").tables}
     assert catalog.table("spark_catalog.bronze.customers").count() == 2
     assert hidden(catalog, "spark_catalog.quarantine.customers") == {"record"}
     assert {"first_name", "email", "birth_date", "_corrupt_record"} < hidden(catalog, "spark_catalog.bronze.customers")

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from logged import balance, log
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.environments import load_environment
 from retailflow_spark.delta.schema import create
 from retailflow_spark.job import run_log
@@ -39,7 +39,7 @@ def ran(tables, dag_run_id: str, databricks_run_id: str, started_at: datetime, r
     record(
         tables,
         Run(env, "silver", "orders", day, dag_run_id, 1, databricks_run_id, started_at),
-        entity("orders"),
+        feed_contract("orders"),
         Counts(rows),
     )
 
@@ -103,7 +103,7 @@ def test_revenue_is_summed_by_day_and_currency_to_the_last_digit(tables, page_ru
 
 def test_quarantine_is_counted_by_reason_and_shown_in_order(tables, page_run_log, spark):
     assert page_run_log.quarantine_reasons("payments", DAY) == []
-    table = entity("payments").quarantine
+    table = feed_contract("payments").quarantine
     held = {"ingestion_date": DAY, "_batch_id": "b", "_source_file": "f", "_ingested_at": NOW, "_record_md5": None}
     reasons = (["b", "a"], ["a"], ["a"])
     add(tables, table, *(held | {"reasons": r, "record": "x", "_position": 2 - i} for i, r in enumerate(reasons)))

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from pipeline import put
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.contracts.model import Check
 from retailflow.raw import complete, withdraw
 from retailflow_spark.bronze import load as bronze
@@ -34,10 +34,10 @@ def planned(tables, raw):
 
 @pytest.fixture
 def run(tables, raw):
-    """`run(entity, day, "silver")`: loads a date into BRONZE as the job does, then into the other layers given."""
+    """`run(feed, day, "silver")`: loads a date into BRONZE as the job does, then into the other layers given."""
 
-    def through(name: str, day: date, *layers: str, contract_version: str = entity("payments").version) -> None:
-        contract = replace(entity(name), version=contract_version)
+    def through(name: str, day: date, *layers: str, contract_version: str = feed_contract("payments").version) -> None:
+        contract = replace(feed_contract(name), version=contract_version)
         for layer in ("bronze", *layers):
             if layer == "bronze":
                 bronze.load_day(tables, raw, contract, day)
@@ -127,9 +127,9 @@ def test_dates_that_were_built_with_another_contract_or_code_are_found_until_the
     run("payments", DAY, "silver")
     run("products", DAY, "silver")
     assert planned("outdated") == {}
-    checks = (*entity("payments").checks, Check("c", "amount > 100", "amount is small"))
-    stricter = replace(entity("payments"), checks=checks)
+    checks = (*feed_contract("payments").checks, Check("c", "amount > 100", "amount is small"))
+    stricter = replace(feed_contract("payments"), checks=checks)
     monkeypatch.setattr(
-        "retailflow_spark.ops.replay_plan.entity", lambda name: stricter if name == "payments" else entity(name)
+        "retailflow_spark.ops.replay_plan.feed_contract", lambda name: stricter if name == "payments" else feed_contract(name)
     )
     assert planned("outdated") == {"payments": {"2026-01-15": 1}}

@@ -6,7 +6,7 @@ import pytest
 from pipeline import put as deliver
 from pipeline import run_day
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow_spark.delta import writer
 from retailflow_spark.delta.schema import create
 from retailflow_spark.delta.spans import near
@@ -20,7 +20,7 @@ NAME = "gold.payment_reconciliation"
 
 def put(tables, event: str, order: str, amount: str) -> None:
     """Write a row of silver.payments as its job would."""
-    silver = entity("payments").silver
+    silver = feed_contract("payments").silver
     create(tables, [silver])
     at = "TIMESTAMP'2026-01-15 10:00:00'"
     values = {

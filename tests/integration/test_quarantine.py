@@ -8,7 +8,7 @@ import pytest
 from pipeline import empty_catalog, everything, put, run_day
 from typer.testing import CliRunner
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow.contracts.model import Check
 from retailflow_local import cli, quarantine
 from retailflow_spark.bronze import load as bronze
@@ -16,7 +16,7 @@ from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.silver import load as silver
 
 DAY = date(2026, 1, 15)
-ORDERS = entity("orders")
+ORDERS = feed_contract("orders")
 STRICT = replace(ORDERS, checks=(*ORDERS.checks, Check("no_usd", "currency != 'USD'", "is sold in another currency")))
 
 
@@ -37,13 +37,13 @@ class Airflow:
     """Does what the DAG would do, and records what it was asked."""
 
     def __init__(self, tables) -> None:
-        self.tables, self.told = tables, []
+        self.tables, self.triggered = tables, []
 
     def wait_for_dag(self, dag_id: str, seconds: float) -> None:
         assert dag_id == "retailflow_replay"
 
     def trigger(self, dag_id: str, logical_date, conf: dict) -> str:
-        self.told.append(conf)
+        self.triggered.append(conf)
         silver.load_day(self.tables, ORDERS, DAY)
         build(self.tables)
         return "manual__1"
@@ -85,12 +85,12 @@ def test_records_that_a_strict_contract_quarantined_are_shown_and_retried_and_en
     listed = command("list", "--date", "2026-01-15")
     assert "is sold in another currency" in listed
     assert "1 records are in quarantine." in listed
-    shown = command("show", "--entity", "orders", "--date", "2026-01-15")
+    shown = command("show", "--feed", "orders", "--date", "2026-01-15")
     assert ".json record 1\n  is sold in another currency\n1 of 1 records of orders" in shown
-    assert '"order_id":"O2"' in command("show", "--entity", "orders", "--date", "2026-01-15", "--raw")
+    assert '"order_id":"O2"' in command("show", "--feed", "orders", "--date", "2026-01-15", "--raw")
     assert "orders: 1 healed, 0 still in quarantine" in command("retry")
-    asked = {"date_from": "2026-01-15", "date_to": "2026-01-15", "entities": ["orders"], "layers": ["silver", "gold"]}
-    assert command.airflow.told == [{"selection": "quarantined", "dry_run": False} | asked]
+    asked = {"date_from": "2026-01-15", "date_to": "2026-01-15", "feeds": ["orders"], "layers": ["silver", "gold"]}
+    assert command.airflow.triggered == [{"selection": "quarantined", "dry_run": False} | asked]
 
     healed = everything(tables, "gold.fact_orders")
     clean = empty_catalog(tables.spark)

@@ -13,7 +13,7 @@ from azure.core.exceptions import HttpResponseError
 from pipeline import put, restricted
 from scripted_api import page, scripted_api
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.raw import Kept, RawStore
 from retailflow_local.azurite import DATA_ACTIONS
 from retailflow_spark.bronze.ingest import deliver_pages
@@ -35,7 +35,7 @@ def erase(raw: RawStore, store: RawStore) -> Kept | None:
     """Write a batch again without a customer, and delete its old file."""
     old = put(raw, "customers", DAY, ADA, BEA)
     subjects = Subjects(frozenset({digest("C-ADA")}))
-    redact(store, entity("customers"), old, {old.files[0].name: {0: Found.BY_ID}}, subjects)
+    redact(store, feed_contract("customers"), old, {old.files[0].name: {0: Found.BY_ID}}, subjects)
     (path,) = dead_files(store, "customers", DAY)
     return store.delete(path)
 

@@ -53,6 +53,8 @@ def test_no_statement_sees_a_mixture_or_what_failed_its_audit(workspace, tables,
     assert len(seen) >= reads
     assert {mart == facts for mart, facts in seen} == {True}
     audited = [f"{price}.0000" for price in range(10, next(prices), 10)]
-    told = list(dict.fromkeys(mart for mart, _ in seen))
-    assert len(told) > 1
-    assert told == [revenue for revenue in audited if revenue in told], "a reader went back, or saw what never was"
+    changes = list(dict.fromkeys(mart for mart, _ in seen))
+    assert len(changes) > 1
+    assert changes == [revenue for revenue in audited if revenue in changes], (
+        "a reader went back, or saw what never was"
+    )

@@ -24,8 +24,8 @@ def name(task="bronze.orders", number=1, environment="prod", mark=MARK, run=RUN,
 def test_a_name_says_whose_run_it_is():
     whose = Instance("prod", MARK, "retailflow_daily", RUN, "bronze.orders", -1)
     assert instance_of(name()) == (whose, 1)
-    found, number = instance_of(name("silver.entity", 2, index=", 7"))
-    assert (found.task_id, found.map_index, number) == ("silver.entity", 7, 2)
+    found, number = instance_of(name("silver.feed", 2, index=", 7"))
+    assert (found.task_id, found.map_index, number) == ("silver.feed", 7, 2)
     assert instance_of("a notebook of somebody") is None
 
 

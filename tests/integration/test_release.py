@@ -1,4 +1,4 @@
-"""Readers of GOLD see audited versions only, and never two releases in one statement. One story, told in order."""
+"""Readers of GOLD see audited versions only, and never two releases in one statement. The tests form one sequence."""
 
 import time
 

@@ -13,7 +13,7 @@ from pipeline import put
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow_local.serverless import SETTINGS
 from retailflow_local.spark_client import session
 from retailflow_local.state import workspace_files
@@ -21,7 +21,7 @@ from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.bronze.load import read_day
 from retailflow_spark.delta import rows
 from retailflow_spark.delta.rows import fetched
-from retailflow_spark.silver.judged import judge
+from retailflow_spark.silver.profile import profile_day
 from retailflow_spark.silver.validate import validate
 
 DAY = date(2026, 1, 15)
@@ -152,7 +152,7 @@ def test_a_small_day_that_unpacks_to_many_bytes_is_decoded_by_workers(spark, raw
     put(raw, "clickstream", DAY, {"event_id": "E1"})
 
     def plan() -> str:
-        records, _ = read_day(spark, raw, entity("clickstream"), DAY, raw.manifests("clickstream", DAY))
+        records, _ = read_day(spark, raw, feed_contract("clickstream"), DAY, raw.manifests("clickstream", DAY))
         return records._explain_string()
 
     assert "MapInArrow" not in plan()
@@ -162,9 +162,9 @@ def test_a_small_day_that_unpacks_to_many_bytes_is_decoded_by_workers(spark, raw
 
 def test_a_day_of_few_records_and_many_bytes_is_validated_by_a_query(spark, raw, monkeypatch):
     put(raw, "payments", DAY, {"payment_id": "P1"})
-    contract = entity("payments")
+    contract = feed_contract("payments")
     records, _ = read_day(spark, raw, contract, DAY, raw.manifests("payments", DAY))
     validated = validate(records, contract)
-    assert judge(validated, contract, 1).rows.num_rows == 1
+    assert profile_day(validated, contract, 1).rows.num_rows == 1
     monkeypatch.setattr(rows, "MOST_LITERAL_BYTES", 100)
-    assert judge(validated, contract, 1).rows is None
+    assert profile_day(validated, contract, 1).rows is None

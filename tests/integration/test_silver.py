@@ -86,7 +86,7 @@ def test_the_same_record_validated_by_repaired_code_reaches_the_table(tables, ra
     ],
 )  # fmt: skip
 def test_a_record_that_breaks_the_contract_is_quarantined_with_its_reasons(spark, change, expected):
-    assert judged(spark, "payments", PAYMENT | change) == expected
+    assert validated(spark, "payments", PAYMENT | change) == expected
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_record_that_breaks_the_contract_is_quarantined_with_its_reasons(spark
     ],
 )  # fmt: skip
 def test_a_nested_field_is_validated_like_any_other(spark, change, expected):
-    assert judged(spark, "orders", ORDER | change) == expected
+    assert validated(spark, "orders", ORDER | change) == expected
 
 
 def test_a_receipt_that_names_no_store_is_a_row(spark):
@@ -119,7 +119,7 @@ def test_a_receipt_that_names_no_store_is_a_row(spark):
     assert reasons(spark, "store_sales", f"{header}\n{row}\n".encode(), 1) == [[]]
 
 
-def judged(spark, name: str, record: dict) -> list[str]:
+def validated(spark, name: str, record: dict) -> list[str]:
     """Return the reasons why one record is invalid."""
     listed = json.dumps(record) if name == "payments" else json.dumps([{name: [record]}])
     (found,) = reasons(spark, name, listed.encode(), 1)

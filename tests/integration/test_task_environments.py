@@ -109,6 +109,6 @@ def test_a_package_that_this_machine_has_in_another_version_is_refused(environme
 
 
 def test_a_file_that_is_not_there_is_refused_and_nothing_is_kept(environments, tmp_path):
-    with pytest.raises(NotInstalled, match="there is no such file in the workspace"):
+    with pytest.raises(NotInstalled, match="the workspace does not contain this file"):
         made_from(environments, tmp_path, "/Workspace/retailflow/none.whl")
     assert list((tmp_path / "kept").iterdir()) == []

@@ -6,7 +6,7 @@ import pytest
 from pipeline import everything, put, run_day
 from shop import Shop
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.ops.maintenance import maintain
@@ -15,7 +15,7 @@ from retailflow_spark.silver.balance import BalanceError
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
-CUSTOMERS = entity("customers")
+CUSTOMERS = feed_contract("customers")
 TABLES = tuple(table.name for table in CUSTOMERS.tables)
 KNOWN = {"customer_id": "C1", "updated_at": "2026-01-15T10:00:00Z", "segment": "consumer"}
 OTHER = KNOWN | {"customer_id": "C2"}
@@ -38,14 +38,14 @@ def day(tables, raw):
 def test_the_same_day_again_makes_no_commit_says_so_and_counts_what_the_run_before_counted(day, raw, capsys):
     before, rows = versions(day), {name: everything(day, name) for name in TABLES}
     received = bronze.load_day(day, raw, CUSTOMERS, DAY)
-    judged = silver.load_day(day, CUSTOMERS, DAY)
+    again = silver.load_day(day, CUSTOMERS, DAY)
     assert versions(day) == before
     assert {name: everything(day, name) for name in TABLES} == rows
     said = capsys.readouterr().out
     assert "bronze.customers 2026-01-15: nothing to do" in said
     assert "silver.customers 2026-01-15: nothing to do" in said
     assert (received.rows_read, received.rows_written, len(received.batches)) == (3, 0, 1)
-    assert (judged.rows_read, judged.rows_written, judged.rows_quarantined) == (3, 0, 1)
+    assert (again.rows_read, again.rows_written, again.rows_quarantined) == (3, 0, 1)
 
 
 def test_another_date_wakes_no_task_of_bronze_and_upkeep_none_at_all(day, raw):

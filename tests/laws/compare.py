@@ -67,8 +67,8 @@ def _stored(tables: Tables, name: str) -> list[Row]:
 def _balances(tables: Tables, feed: str) -> list[Row]:
     """Return the latest check of each date, that of the greatest commit: one row per feed and ingestion date."""
     checks = tables.read(ROW_BALANCE).where(F.col("name") == feed)
-    told = [name for name in checks.columns if name.endswith("_count")]
-    newest = F.max_by(F.struct(*told, "is_closed"), F.struct("silver_version", "checked_at")).alias("newest")
+    counts = [name for name in checks.columns if name.endswith("_count")]
+    newest = F.max_by(F.struct(*counts, "is_closed"), F.struct("silver_version", "checked_at")).alias("newest")
     return _rows(checks.groupBy("name", "ingestion_date").agg(newest).select("name", "ingestion_date", "newest.*"))
 
 

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from retailflow.contracts import Table, entity, gold_table
+from retailflow.contracts import Table, feed_contract, gold_table
 from retailflow.raw import RawStore, withdraw
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.delta.writer import Tables, Write
@@ -141,7 +141,7 @@ class Pipeline:
         assert not found, "\n".join(map(str, found[:20]))
 
     def _load(self, feed: str, number: int) -> None:
-        contract, day = entity(feed), _date(number)
+        contract, day = feed_contract(feed), _date(number)
         bronze.load_day(self.tables, self.raw, contract, day)
         with suppress(BalanceError):  # the comparison reports the wrong rows
             silver.load_day(self.tables, contract, day)

@@ -86,8 +86,8 @@ def _changed(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:
 
 def spell_otherwise(feed: str, record: Record, where: int, how: int) -> Record:
     """Write a value as another source would, without changing its meaning."""
-    told = [path for path in scalars(record) if _at(record, path) is not None]
-    path = told[where % len(told)]
+    present = [path for path in scalars(record) if _at(record, path) is not None]
+    path = present[where % len(present)]
     forms = [*_spellings(str(path[-1]), _at(record, path))]
     return _changed(record, path, lambda _: forms[how % len(forms)])
 
@@ -144,7 +144,7 @@ def add_a_field(feed: str, record: Record, where: int, how: int) -> Record:
 
 
 def say_twice(feed: str, record: Record, where: int, how: int) -> Record:
-    """Repeat a name of an object, with the same or another value. CSV and Parquet cannot have such records."""
+    """Repeat a name of an object, with the same or another value. CSV and Parquet cannot have these records."""
     if feed in ("stores", "store_sales", "inventory"):
         return record
     named = [path for path in places(record) if isinstance(path[-1], str)]

@@ -41,10 +41,10 @@ def records(form: str, feed: str, content: bytes, fields: Collection[str]) -> li
 
 def _said(values: Values | None, written: Mapping[str, str], fields: Collection[str]) -> str:
     """Return the texts of all fields. Objects, arrays and fields that the feed does not name keep their exact text."""
-    told = {name: value for name, value in (values or {}).items() if name not in fields or not _is_absent(name, value)}
+    given = {name: value for name, value in (values or {}).items() if name not in fields or not _is_absent(name, value)}
     texts = {
         name: value if isinstance(value, str) and name in fields else written.get(name, value)
-        for name, value in told.items()
+        for name, value in given.items()
     }
     return json.dumps(texts, sort_keys=True)
 

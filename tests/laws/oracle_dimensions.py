@@ -88,7 +88,7 @@ def by_id(dimension: list[Row], key: str) -> dict[str, list[Row]]:
     return dict(found)
 
 
-def awaited(dimension: dict[str, list[Row]], key: str | None) -> int:
+def missing_count(dimension: dict[str, list[Row]], key: str | None) -> int:
     """Return 1 if an id names a member whose row has not come yet, else 0."""
     return int(key not in (None, *dimension))
 

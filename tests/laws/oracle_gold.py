@@ -10,7 +10,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from .oracle import Oracle
-from .oracle_dimensions import awaited, by_id, calendar, customers, products, stores, version_at
+from .oracle_dimensions import by_id, calendar, customers, missing_count, products, stores, version_at
 from .oracle_feeds import Row
 from .oracle_sessions import sessions
 from .oracle_values import UNKNOWN
@@ -56,7 +56,7 @@ class Gold:
         return [
             _order(order)
             | {"customer": version_at(self._customers, order["customer_id"], order["ordered_at"])}
-            | {"missing_dimension_count": awaited(self._customers, order["customer_id"])}
+            | {"missing_dimension_count": missing_count(self._customers, order["customer_id"])}
             for order in self._oracle.rows("orders")
         ]
 
@@ -68,8 +68,8 @@ class Gold:
             | {"customer": version_at(customers, line["customer_id"], line["sold_at"])}
             | {"product": version_at(products, line["product_id"], line["sold_at"])}
             | {
-                "missing_dimension_count": awaited(customers, line["customer_id"])
-                + awaited(products, line["product_id"])
+                "missing_dimension_count": missing_count(customers, line["customer_id"])
+                + missing_count(products, line["product_id"])
             }
             for line in (*self._online(), *self._in_stores())
         ]
@@ -102,7 +102,7 @@ class Gold:
         return [
             _stock(snapshot)
             | {"product": version_at(self._products, snapshot["product_id"], _end_of(snapshot["snapshot_date"]))}
-            | {"missing_dimension_count": awaited(self._products, snapshot["product_id"])}
+            | {"missing_dimension_count": missing_count(self._products, snapshot["product_id"])}
             for snapshot in self._oracle.rows("inventory")
         ]
 
@@ -132,8 +132,8 @@ class Gold:
 def _numbered(lines: list[Row]) -> list[tuple[int, Row]]:
     """Return the lines with their numbers or, if these are not unique, with their positions from 1."""
     places = range(1, len(lines) + 1)
-    told = [line["line_number"] for line in lines]
-    numbers = [place if number is None else number for place, number in zip(places, told, strict=True)]
+    given = [line["line_number"] for line in lines]
+    numbers = [place if number is None else number for place, number in zip(places, given, strict=True)]
     return list(zip(numbers if len(set(numbers)) == len(numbers) else places, lines, strict=True))
 
 

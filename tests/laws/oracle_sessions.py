@@ -38,21 +38,21 @@ def _session(visitor: str, session_id: str | None, visit: list[Row]) -> Row:
     counts = Counter(event["event_type"] for event in visit)
     signed_in = [event["customer_id"] for event in visit if event["customer_id"] not in (None, UNKNOWN)]
     purchases = [event["order_id"] for event in visit if event["event_type"] == "purchase"]
-    device = _first_told(event["device"] for event in visit) or {}
-    utm = _first_told(event["utm"] for event in visit) or {}
+    device = _first_present(event["device"] for event in visit) or {}
+    utm = _first_present(event["utm"] for event in visit) or {}
     return {
         "anonymous_id": visitor, "session_id": session_id, "customer_id": signed_in[-1] if signed_in else None,
         "started_at": started_at, "ended_at": ended_at, "session_date": started_at.date(),
         "duration_seconds": (ended_at - started_at) // timedelta(seconds=1), "event_count": len(visit),
         **{f"{kind}_count": counts[kind] for kind in EVENT_TYPES},
         "order_count": len(set(purchases) - {None}), "is_converted": bool(purchases),
-        "landing_page_url": _first_told(event["page_url"] for event in visit),
+        "landing_page_url": _first_present(event["page_url"] for event in visit),
         **{f"device_{name}": device.get(name) for name in ("type", "os", "browser")},
         **{f"utm_{name}": utm.get(name) for name in ("source", "medium", "campaign")},
     }  # fmt: skip
 
 
-def _first_told(found: Iterable[Any]) -> Any:
+def _first_present(found: Iterable[Any]) -> Any:
     """Return the first value, ignoring objects of nulls; None if there is none."""
-    told = (one for one in found if (any(one.values()) if isinstance(one, dict) else one))
-    return next(told, None)
+    present = (one for one in found if (any(one.values()) if isinstance(one, dict) else one))
+    return next(present, None)

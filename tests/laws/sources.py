@@ -112,8 +112,8 @@ _KEYS = {"stores": ("store_id", "updated_at"), "store_sales": ("receipt_id", "li
 
 
 def _csv(feed: str, sent: list[Sent], chance: random.Random) -> bytes:
-    told = (str(name) for record in sent if isinstance(record, dict) for name in record)
-    names = list(dict.fromkeys((*_KEYS[feed], *told)))
+    given = (str(name) for record in sent if isinstance(record, dict) for name in record)
+    names = list(dict.fromkeys((*_KEYS[feed], *given)))
     chance.shuffle(names)
     quoting, end = chance.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL)), chance.choice(("\n", "\r\n"))
     content, has_blanks = io.StringIO(), chance.random() < 0.3

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pipeline import put, run_day
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow.raw import withdraw
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.gold.refresh import refresh
@@ -15,7 +15,7 @@ from retailflow_spark.silver.balance import BalanceError
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
-PAYMENTS = entity("payments")
+PAYMENTS = feed_contract("payments")
 AT = "2026-01-15T10:00:00Z"
 PAID = {
     "payment_event_id": "E1", "order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR",

@@ -136,9 +136,9 @@ def test_parquet_is_read_as_text_and_text_that_is_not_utf8_spoils_its_record_onl
 
 def test_silence_of_exactly_the_limit_ends_a_session():
     def click(number: int, moment: str, session_id: str | None) -> dict:
-        told = dict.fromkeys(("customer_id", "order_id", "page_url", "device", "utm"))
+        empty = dict.fromkeys(("customer_id", "order_id", "page_url", "device", "utm"))
         at = datetime.fromisoformat(f"2026-01-{moment}+00:00")
-        return told | {"event_id": f"V{number}", "anonymous_id": "A", "session_id": session_id,
+        return empty | {"event_id": f"V{number}", "anonymous_id": "A", "session_id": session_id,
                        "event_type": "search", "occurred_at": at}  # fmt: skip
 
     for session_id, moments in (

@@ -15,12 +15,12 @@ import pytest
 from pipeline import everything, run_day
 from pyspark.sql import DataFrame
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.contracts.model import ORDER
 from retailflow_local.simulator.dice import WORLD_BEGINS
 from retailflow_local.simulator.files import deliver_day, deliver_late
 from retailflow_local.simulator.trouble import Trouble
-from retailflow_local.simulator.world import ENTITIES, World
+from retailflow_local.simulator.world import ALL_FEEDS, World
 from retailflow_local.spark_client import session
 from retailflow_spark.bronze import load as bronze
 from retailflow_spark.delta.writer import Tables
@@ -39,7 +39,7 @@ IN_ORDER = [WORLD_BEGINS + timedelta(days=number) for number in range(DAYS)]
 def test_thirty_days_in_any_order_equal_a_clean_rebuild(workspace, tables, raw):
     print(f"Repeat it with RETAILFLOW_SEED={SEED}.")
     chance = random.Random(SEED)
-    orders = {feed: chance.sample(IN_ORDER, DAYS) for feed in ENTITIES}
+    orders = {feed: chance.sample(IN_ORDER, DAYS) for feed in ALL_FEEDS}
 
     def run_feed(feed: str, days: list, chance: random.Random) -> None:
         """Deliver and run each day. Some days get a late batch before or after their run; one runs again at the end."""
@@ -57,8 +57,8 @@ def test_thirty_days_in_any_order_equal_a_clean_rebuild(workspace, tables, raw):
 
     for start in range(0, DAYS, 6):
         with ThreadPoolExecutor(2) as pool:
-            parts = [orders[feed][start : start + 6] for feed in ENTITIES]
-            list(pool.map(run_feed, ENTITIES, parts, [random.Random(chance.random()) for _ in ENTITIES]))
+            parts = [orders[feed][start : start + 6] for feed in ALL_FEEDS]
+            list(pool.map(run_feed, ALL_FEEDS, parts, [random.Random(chance.random()) for _ in ALL_FEEDS]))
         for contract in gold_tables():
             refresh(tables, contract)
 
@@ -68,7 +68,7 @@ def test_thirty_days_in_any_order_equal_a_clean_rebuild(workspace, tables, raw):
 
 def rebuilt(tables: Tables, raw) -> Iterator[tuple[str, DataFrame]]:
     """Yield the name of each table and its expected rows, built from tables that come before it."""
-    for contract in entities():
+    for contract in feeds():
         batches = {day: raw.manifests(contract.name, day) for day in IN_ORDER}
         days = [bronze.read_day(tables.spark, raw, contract, *batch)[0] for batch in batches.items()]
         yield contract.bronze.name, reduce(DataFrame.unionByName, days).select(*contract.bronze.column_names)

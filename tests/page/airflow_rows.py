@@ -17,7 +17,7 @@ from airflow.utils.session import create_session
 from fake_run_log import ERROR, LAST, RUN_PAGE, STUCK, WAITING
 from sqlalchemy import insert, select
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 
 DAG_ID = "retailflow_daily"
 
@@ -60,7 +60,7 @@ def _waiting(session, day: date, completed_at: datetime | None) -> None:
 
 
 def _states() -> dict[str, str | None]:
-    states = {f"{layer}.{e.name}": "success" for layer in ("raw", "bronze", "silver") for e in entities()}
+    states = {f"{layer}.{e.name}": "success" for layer in ("raw", "bronze", "silver") for e in feeds()}
     states |= {f"gold.{table.name}": "success" for table in gold_tables()}
     states |= {"silver.orders": "failed", "gold.fact_orders": "upstream_failed", "raw.clickstream": "deferred"}
     return states | {"bronze.clickstream": None, "silver.clickstream": None}

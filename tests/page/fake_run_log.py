@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_airflow.page import run_log
 
 LAST = datetime.now(UTC).date() - timedelta(days=2)
@@ -20,7 +20,7 @@ REBUILT = LAST - timedelta(days=3)
 SECRET = "anna@example.com"
 ERROR = "BadFile: batch_01.json is not what its manifest says: 812 bytes instead of 1,203"
 RUN_PAGE = "https://adb-1.azuredatabricks.net/jobs/runs/4711"
-_SIZES = {contract.name: 400 * 3**index for index, contract in enumerate(entities())}
+_SIZES = {contract.name: 400 * 3**index for index, contract in enumerate(feeds())}
 
 
 def warehouse(days: int):
@@ -49,7 +49,7 @@ def _tables(days: int) -> dict[str, list[dict[str, Any]]]:
     balances = [
         _balance(contract.name, index, day)
         for day in dates
-        for index, contract in enumerate(entities())
+        for index, contract in enumerate(feeds())
         if day != LAST or contract.name not in ("orders", "clickstream")
     ]
     revenue = [
@@ -91,7 +91,7 @@ def _tables(days: int) -> dict[str, list[dict[str, Any]]]:
 
 def _runs(day: date, version: int) -> list[dict[str, Any]]:
     found = []
-    for index, contract in enumerate(entities()):
+    for index, contract in enumerate(feeds()):
         if (contract.name, day) == ("clickstream", LAST):
             continue
         size = int(_SIZES[contract.name] * wave(day, index))

@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow.environments import load_environment
 from retailflow_airflow.page import cells
 from retailflow_airflow.page.airflow_states import Task
@@ -11,7 +11,7 @@ from retailflow_airflow.page.run_log import RunLog
 
 DAY = date(2026, 1, 15)
 RUN = "scheduled__2026-01-16T02:00:00+00:00"
-ORDERS, FACT_SALES = entity("orders"), gold_table("fact_sales")  # due at 04:00 and 05:00
+ORDERS, FACT_SALES = feed_contract("orders"), gold_table("fact_sales")  # due at 04:00 and 05:00
 
 
 def at(clock: str, day: int = 16) -> datetime:
@@ -73,7 +73,7 @@ def test_a_balance_that_does_not_close_is_worse_than_late():
     assert state(**silver(), **balance(True)) is cells.DONE
 
 
-@pytest.mark.parametrize(("released", "expected"), [(7, cells.DONE), (8, cells.DONE), (6, cells.HELD)])
+@pytest.mark.parametrize(("released", "expected"), [(7, cells.DONE), (8, cells.DONE), (6, cells.UNPUBLISHED)])
 def test_a_table_that_readers_do_not_see_yet_is_shown_as_not_published(released, expected):
     built = {("gold", "fact_sales", DAY): run(versions_after={"gold.fact_sales": 7})}
     release = {"release": 3, "versions": {"gold.fact_sales": released}}

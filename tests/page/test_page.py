@@ -13,14 +13,14 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error as PlaywrightError
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_airflow.missing import Known
 
 from .conftest import serving
 from .fake_run_log import ERROR, LAST, REBUILT, RUN_PAGE, SECRET, STUCK, WAITING
 
 pytestmark = pytest.mark.timeout(300)
-FEEDS, TABLES = len(entities()), len(gold_tables())
+FEEDS, TABLES = len(feeds()), len(gold_tables())
 PAYMENTS = f"/quarantine/payments/{LAST}"
 
 
@@ -100,7 +100,7 @@ def test_dates_that_older_code_built_are_shown_with_the_command_of_a_dry_run(vis
     command = banner.get_by_role("code").inner_text()
     form = json.loads(command.partition("retailflow_replay --conf ")[2].strip("'"))
     dates = {"date_from": str(LAST - timedelta(days=399)), "date_to": str(REBUILT - timedelta(days=1))}
-    assert form == {"selection": "outdated", **dates, "entities": ["inventory"], "dry_run": True}
+    assert form == {"selection": "outdated", **dates, "feeds": ["inventory"], "dry_run": True}
     assert page.get_by_text("an older contract or older code than").is_visible()
     page = visit(f"/retailflow/?date={REBUILT}&cell=silver.inventory", user="viewer")
     assert page.get_by_text("an older contract or older code than").count() == 0

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from retailflow.contracts import entities, entity, gold_tables
+from retailflow.contracts import feed_contract, feeds, gold_tables
 from retailflow.environments import environment_names, load_environment
 from retailflow_delivery.grants import DEPLOYER, JOBS, RESTRICTED, ROLES, SERVICE_PRINCIPALS, grants, outputs, schemas
 from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.ops.maintenance import LAYERS
 
-CONTRACTS = (*entities(), *gold_tables())
+CONTRACTS = (*feeds(), *gold_tables())
 
 
 def held_by(role: str) -> dict[str, list[str]]:
@@ -21,7 +21,7 @@ def held_by(role: str) -> dict[str, list[str]]:
 
 def with_roles(name: str, *roles: dict[str, str]):
     """Return all contracts, one of them with other roles."""
-    changed = replace(entity(name), document={**entity(name).document, "roles": list(roles)})
+    changed = replace(feed_contract(name), document={**feed_contract(name).document, "roles": list(roles)})
     return tuple(changed if contract.name == name else contract for contract in CONTRACTS)
 
 

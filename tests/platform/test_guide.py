@@ -49,13 +49,13 @@ def test_every_output_of_terraform_has_its_place():
     assert named == outputs - {"key_vault_name", "serverless_endpoints_to_approve"}
 
 
-def test_every_output_that_people_are_told_to_read_exists():
+def test_every_output_that_the_guide_names_exists():
     files = [*(REPOSITORY / "docs").rglob("*.md"), REPOSITORY / "databricks.yml"]
     named = {name for path in files for name in re.findall(r"terraform output (\w+)", path.read_text())}
     assert named and named <= outputs_of_terraform()
 
 
-def test_every_workflow_that_people_are_told_to_run_exists():
+def test_every_workflow_that_the_guide_names_exists():
     """By the guide, and by `./retailflow doctor --env` where no release is deployed."""
     doctor = (REPOSITORY / "delivery" / "retailflow_delivery" / "cloud" / "readiness.py").read_text()
     (advised,) = re.findall(r'"Run the workflow ([a-z-]+) or ([a-z-]+)\."', doctor)

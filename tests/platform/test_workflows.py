@@ -38,7 +38,7 @@ def test_there_are_workflows_of_pull_requests():
 
 @pytest.mark.parametrize("name", of_pull_requests())
 def test_a_pull_request_gets_no_identity_and_no_runner_of_stg_or_prod(name):
-    """Whoever pushes a branch chooses what such a job runs."""
+    """Whoever pushes a branch chooses what the job runs."""
     for job in WORKFLOWS[name]["jobs"].values():
         assert job["runs-on"] == "ubuntu-24.04"
         text = str(job)

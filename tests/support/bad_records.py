@@ -122,7 +122,7 @@ CASES = [
     bad("deleted before created", "customers",
         {"created_at": "2026-01-02T00:00:00Z", "deleted_at": "2026-01-01T00:00:00Z"},
         "deleted_at is before created_at"),
-    bad("no such day", "payments", {"occurred_at": "2026-02-30T10:00:00Z"}, f"occurred_at {RFC}"),
+    bad("impossible date", "payments", {"occurred_at": "2026-02-30T10:00:00Z"}, f"occurred_at {RFC}"),
     bad("local time in place of a moment", "payments", {"occurred_at": "2026-01-15T10:00:00"}, f"occurred_at {RFC}"),
     # Numbers.
     good("number or text", "payments", '{"payment_event_id":5,"amount":1234567.89,"event_type":"captured",'

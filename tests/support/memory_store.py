@@ -30,8 +30,8 @@ class MemoryStore(RawStore):
     def modified(self, prefix: str) -> dict[str, datetime]:
         return dict.fromkeys(self.names(prefix), datetime(2000, 1, 1, tzinfo=UTC))
 
-    def dates(self, entity: str) -> list[date]:
-        folders = {path.split("/")[1] for path in self.names(f"{entity}/")}
+    def dates(self, feed: str) -> list[date]:
+        folders = {path.split("/")[1] for path in self.names(f"{feed}/")}
         return sorted(date.fromisoformat(folder.removeprefix("ingestion_date=")) for folder in folders)
 
     def delete(self, path: str) -> None:

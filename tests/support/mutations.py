@@ -62,10 +62,10 @@ def _shown_as_often_as_it_is_there() -> AbstractContextManager:
     return patch.dict(_VIEWS, {TASK_RUNS: (comment, query.replace("WHERE _newest = 1", ""))})
 
 
-def _counted_without_raw(tables: Any, contract: Any, ingestion_date: Any, in_raw: Any, judged: Any) -> Any:
+def _counted_without_raw(tables: Any, contract: Any, ingestion_date: Any, in_raw: Any, profile: Any) -> Any:
     from retailflow_spark.silver.balance import count_date
 
-    return count_date(tables, contract, ingestion_date, None, judged)
+    return count_date(tables, contract, ingestion_date, None, profile)
 
 
 def _last_wins(tables: Any, frame: Any, table: Any, order: Any, prune: Any, new: Any = None) -> Any:

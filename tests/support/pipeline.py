@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import SparkSession
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow.manifests import Manifest, ulid
 from retailflow.raw import Part, RawStore, deliver
 from retailflow_local import azurite
@@ -23,7 +23,7 @@ from retailflow_spark.silver import load as silver
 def put(raw, name: str, day: date, *records: dict | str, created_at: datetime | None = None) -> Manifest:
     """Deliver one more batch of a JSON or CSV feed. A record that is a string is written unchanged."""
     moment = created_at or datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-    form = entity(name).format
+    form = feed_contract(name).format
     text = csv_text(records) if form == "csv" else _json(form, name, records)
     payload = gzip.compress(text.encode(), mtime=0) if form == "ndjson_gzip" else text.encode()
     suffix = {"ndjson": ".ndjson", "ndjson_gzip": ".ndjson.gz", "csv": ".csv"}.get(form, ".json")
@@ -55,8 +55,8 @@ def csv_text(records: Sequence[dict | str]) -> str:
 
 
 def run_day(tables, raw: RawStore, name: str, day: date) -> None:
-    bronze.load_day(tables, raw, entity(name), day)
-    silver.load_day(tables, entity(name), day)
+    bronze.load_day(tables, raw, feed_contract(name), day)
+    silver.load_day(tables, feed_contract(name), day)
 
 
 def new_container(workspace: Workspace) -> RawStore:

@@ -77,8 +77,8 @@ def scripted_api(*answers: Answer | bytes) -> Iterator[ScriptedApi]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told = [answer if isinstance(answer, Answer) else Answer(answer) for answer in answers]
-    api = ScriptedApi(f"http://127.0.0.1:{server.server_port}", told)
+    script = [answer if isinstance(answer, Answer) else Answer(answer) for answer in answers]
+    api = ScriptedApi(f"http://127.0.0.1:{server.server_port}", script)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield api

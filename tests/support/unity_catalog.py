@@ -39,7 +39,7 @@ class UnityCatalog:
             if found := re.fullmatch(pattern, statement):
                 self.statements.append(statement)
                 return SimpleNamespace(collect=partial(list, answer(*found.groups()) or []))
-        assert self._spark, f"no such statement is documented: {statement}"
+        assert self._spark, f"this statement is not documented: {statement}"
         return self._spark.sql(statement, *arguments, **named)
 
     def _create_policy(self, name: str, schema: str, function: str, exempt: str, condition: str, _: str) -> None:

@@ -13,7 +13,7 @@ from databricks.sdk.service.catalog import Privilege, PrivilegeAssignment
 from databricks.sdk.service.sql import ServiceError, StatementState
 from typer.testing import CliRunner
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 from retailflow.contracts.privacy import classifications
 from retailflow.environments import load_environment
 from retailflow.release import FOLDER, Release
@@ -40,7 +40,7 @@ def assignments(kind: str, full_name: str) -> Found:
 
 def tagged_columns() -> list[list[str | None]]:
     """Return the rows of the information schema after the first day: table, column and tag."""
-    tables = {table.name: table for contract in entities() for table in contract.tables}
+    tables = {table.name: table for contract in feeds() for table in contract.tables}
     return [[name, column, tag] for name, table in tables.items() for column, tag in classifications(table).items()]
 
 
@@ -52,7 +52,7 @@ def answer(rows: list[list[str | None]]) -> Found:
 def cloud() -> Cloud:
     """An environment that is completely ready."""
     made = Cloud(ENV, create_autospec(FileSystemClient, instance=True), create_autospec(WorkspaceClient, instance=True))
-    made.raw.get_paths.return_value = [Found(name=contract.name) for contract in entities()]
+    made.raw.get_paths.return_value = [Found(name=contract.name) for contract in feeds()]
     workspace = made.workspace
     workspace.config = Found(host="https://adb-1.azuredatabricks.net")
     workspace.current_user.me.return_value = Found(user_name="ada@example.com")
@@ -161,7 +161,7 @@ def test_a_service_that_does_not_answer_is_reported_and_the_other_checks_still_r
 def test_raw_is_ready_before_the_first_delivery(cloud):
     cloud.raw.get_paths.return_value = [Found(name="orders")]
     raw = next(check for check in diagnose(cloud) if check.name == "RAW")
-    assert (raw.verdict, raw.finding) == ("ok", f"{ENV.raw.root} answers; 1 of {len(entities())} feeds have delivered")
+    assert (raw.verdict, raw.finding) == ("ok", f"{ENV.raw.root} answers; 1 of {len(feeds())} feeds have delivered")
 
 
 def test_the_local_environment_is_not_in_azure():

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from typer.testing import CliRunner
 
-from retailflow.contracts import entities, entity, gold_tables
+from retailflow.contracts import feed_contract, feeds, gold_tables
 from retailflow.contracts.model import parse
 from retailflow_delivery import contracts
 from retailflow_delivery.contract_changes import differences
@@ -14,7 +14,7 @@ from retailflow_local import cli
 from retailflow_local.errors import WorkspaceError
 from retailflow_local.workspace import REPOSITORY
 
-NOW = {contract.name: contract for contract in (*entities(), *gold_tables())}
+NOW = {contract.name: contract for contract in (*feeds(), *gold_tables())}
 
 
 def column(document, name):
@@ -148,7 +148,7 @@ def test_a_new_major_version_allows_a_breaking_change_and_a_new_minor_one_does_n
 
         return difference("orders", change)
 
-    major = int(entity("orders").version.split(".")[0])
+    major = int(feed_contract("orders").version.split(".")[0])
     assert versioned(f"{major + 1}.0.0").is_allowed
     assert not versioned(f"{major}.9.0").is_allowed
 

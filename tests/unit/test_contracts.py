@@ -16,9 +16,9 @@ DOCUMENTS = {item.name: item.read_text("utf-8") for item in contracts.contract_f
 
 
 def test_each_file_is_the_contract_of_a_feed_or_of_a_gold_table():
-    assert contracts.entity("orders") in contracts.entities()
+    assert contracts.feed_contract("orders") in contracts.feeds()
     assert contracts.gold_table("fact_sales") in contracts.gold_tables()
-    found = [contract.name for contract in (*contracts.entities(), *contracts.gold_tables())]
+    found = [contract.name for contract in (*contracts.feeds(), *contracts.gold_tables())]
     assert sorted(f"{name}.odcs.yaml" for name in found) == sorted(DOCUMENTS)
 
 
@@ -54,16 +54,16 @@ def test_sources_of_gold_are_tables_that_a_contract_describes():
 
 
 def test_ddl_has_types_comments_keys_partitions_and_required_columns():
-    ddl = create_table(contracts.entity("payments").silver, "retailflow_dev.silver.payments")
+    ddl = create_table(contracts.feed_contract("payments").silver, "retailflow_dev.silver.payments")
     assert ddl.startswith("CREATE TABLE IF NOT EXISTS retailflow_dev.silver.payments (\n  payment_event_id STRING NOT")
     assert "amount DECIMAL(18,4) NOT NULL COMMENT 'Amount, always positive.'" in ddl
     assert "PARTITIONED BY (occurred_date)" in ddl
     assert "'retailflow.key' = 'payment_event_id'" in ddl
 
 
-def test_an_unknown_entity_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match="'order' is not a known entity; known are clickstream, customers"):
-        contracts.entity("order")
+def test_an_unknown_feed_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="'order' is not a known feed; known are clickstream, customers"):
+        contracts.feed_contract("order")
 
 
 def test_a_contract_that_lacks_something_says_which_file_and_what():
@@ -76,7 +76,7 @@ def test_a_contract_that_lacks_something_says_which_file_and_what():
 def test_ddl_has_the_retention_of_older_files_and_a_contract_may_change_it_but_not_below_seven_days():
     kept = "'delta.deletedFileRetentionDuration' = 'interval {} days'"
     assert kept.format(30) in create_table(contracts.gold_table("dim_date").table, "x")
-    for table in contracts.entity("clickstream").tables:
+    for table in contracts.feed_contract("clickstream").tables:
         assert kept.format(14) in create_table(table, "x")
     document = yaml.safe_load(DOCUMENTS["clickstream.odcs.yaml"])
     document["slaProperties"][-1]["value"] = 6

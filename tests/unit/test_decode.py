@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retailflow.contracts import Column, entity
+from retailflow.contracts import Column, feed_contract
 from retailflow.manifests import Manifest, RawFile, ulid
 from retailflow.raw import join_pages
 from retailflow_spark.bronze.decode import decode
@@ -262,7 +262,7 @@ def test_a_file_that_is_too_large_by_its_manifest_is_refused_before_anybody_read
     )
     whole = rf"payments/ingestion_date=2026-01-15/batch_1\.ndjson holds {said}; have it .* {manifest.batch_id}"
     with pytest.raises(BadFile, match=whole):
-        read_day(None, None, entity("payments"), day, [manifest])
+        read_day(None, None, feed_contract("payments"), day, [manifest])
 
 
 def test_a_small_file_that_holds_too_much_text_is_refused(monkeypatch):

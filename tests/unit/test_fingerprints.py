@@ -8,12 +8,12 @@ import pytest
 
 import retailflow_spark
 from retailflow import fingerprints
-from retailflow.contracts import entity, gold_table
+from retailflow.contracts import feed_contract, gold_table
 from retailflow.contracts.model import Check
 from retailflow_spark.job.run_log import built_with
 
 PACKAGE = Path(retailflow_spark.__file__).parent
-ORDERS, MART = entity("orders"), gold_table("daily_revenue_mart")
+ORDERS, MART = feed_contract("orders"), gold_table("daily_revenue_mart")
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def test_a_rule_changes_silver_and_a_description_nothing():
     assert fingerprints.of_silver(stricter, PACKAGE) != fingerprints.of_silver(ORDERS, PACKAGE)
     assert fingerprints.of_bronze(stricter, PACKAGE) == fingerprints.of_bronze(ORDERS, PACKAGE)
     columns = tuple(replace(column, description="other") for column in ORDERS.silver.columns)
-    told = replace(ORDERS, silver=replace(ORDERS.silver, columns=columns, description="other"))
-    assert fingerprints.of_silver(told, PACKAGE) == fingerprints.of_silver(ORDERS, PACKAGE)
+    described = replace(ORDERS, silver=replace(ORDERS.silver, columns=columns, description="other"))
+    assert fingerprints.of_silver(described, PACKAGE) == fingerprints.of_silver(ORDERS, PACKAGE)
 
 
 @pytest.mark.parametrize("layer", ["bronze", "silver"])

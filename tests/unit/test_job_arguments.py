@@ -6,17 +6,17 @@ import pytest
 
 from retailflow_spark.job.entry import arguments, confirmation, digests, hours, ingestion_date
 
-GOOD = ["--env", "local", "--entity", "orders", "--date", "2026-01-15"]
+GOOD = ["--env", "local", "--feed", "orders", "--date", "2026-01-15"]
 
 
 def test_good_arguments_are_taken():
-    run = arguments("silver", "entity", ["orders"], GOOD)
+    run = arguments("silver", "feed", ["orders"], GOOD)
     assert (run.environment.name, run.name, run.date) == ("local", "orders", date(2026, 1, 15))
 
 
 def test_the_dag_run_and_the_try_are_kept_for_the_run_log():
     asked = ["--dag-run", "scheduled__2026-01-16T02:00:00+00:00", "--try", "2", "--run-id", "4711"]
-    run = arguments("silver", "entity", ["orders"], GOOD + asked)
+    run = arguments("silver", "feed", ["orders"], GOOD + asked)
     assert (run.dag_run_id, run.try_number, run.databricks_run_id) == (asked[1], 2, "4711")
 
 
@@ -26,7 +26,7 @@ def test_the_dag_run_and_the_try_are_kept_for_the_run_log():
         ("--date", "2026-1-15", "'2026-1-15' is not a date; write it as YYYY-MM-DD"),
         ("--date", "2026-02-30", "'2026-02-30' is not a date; write it as YYYY-MM-DD"),
         ("--date", "2026-01-15' OR 1=1", "is not a date; write it as YYYY-MM-DD"),
-        ("--entity", "order; DROP TABLE x", "is not a known entity; known are orders"),
+        ("--feed", "order; DROP TABLE x", "is not a known feed; known are orders"),
         ("--env", "production", "There is no environment 'production'"),
         ("--dag-run", "x'); DROP TABLE y", "is no Airflow run id"),
         ("--try", "-1", "'-1' is no try number"),
@@ -37,7 +37,7 @@ def test_a_wrong_value_ends_the_job_with_a_sentence_that_names_it(option, value,
     argv = [*GOOD, "--dag-run", "manual__1", "--try", "1", "--run-id", "1"]
     argv[argv.index(option) + 1] = value
     with pytest.raises(SystemExit) as ended:
-        arguments("silver", "entity", ["orders"], argv)
+        arguments("silver", "feed", ["orders"], argv)
     assert sentence in str(ended.value.code)
 
 

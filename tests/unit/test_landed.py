@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).parents[2] / "spark_jobs" / "landed.py"
 def look(monkeypatch):
     store = MemoryStore()
     monkeypatch.setattr(secrets, "open_raw", lambda environment: store)
-    arguments = ["landed.py", "--env", "local", "--entity", "orders", "--date", "2026-01-15"]
+    arguments = ["landed.py", "--env", "local", "--feed", "orders", "--date", "2026-01-15"]
     monkeypatch.setattr("sys.argv", arguments)
     return store, lambda: runpy.run_path(str(SCRIPT), run_name="__main__")
 

@@ -6,11 +6,11 @@ import pytest
 
 from retailflow_spark.ops.replay_plan import Selection, arguments
 
-GOOD = ["--env", "local", "--selection", "late", "--entities", "orders,stores"]
+GOOD = ["--env", "local", "--selection", "late", "--feeds", "orders,stores"]
 GOOD += ["--first-date", "2026-01-15", "--last-date", "2026-01-16", "--run-id", "7"]
 
 
-def test_a_selection_is_of_every_date_of_every_entity_both_ends_included():
+def test_a_selection_is_of_every_date_of_every_feed_both_ends_included():
     environment, selection, run_id = arguments(GOOD)
     assert (environment.name, run_id) == ("local", "7")
     assert selection == Selection("late", ("orders", "stores"), date(2026, 1, 15), date(2026, 1, 16))
@@ -23,8 +23,8 @@ def test_a_selection_is_of_every_date_of_every_entity_both_ends_included():
     ("option", "value", "sentence"),
     [
         ("--selection", "all", "'all' is not a known selection; known are range, late, quarantined"),
-        ("--entities", "orders,x; DROP TABLE y", "'x; DROP TABLE y' is not a known entity; known are clickstream"),
-        ("--entities", "", "'' is not a known entity"),
+        ("--feeds", "orders,x; DROP TABLE y", "'x; DROP TABLE y' is not a known feed; known are clickstream"),
+        ("--feeds", "", "'' is not a known feed"),
         ("--first-date", "2026-02-30", "'2026-02-30' is not a date; write it as YYYY-MM-DD"),
         ("--run-id", "../x", "'../x' is no Databricks run id"),
         ("--last-date", "2026-01-14", "the last date 2026-01-14 is before the first, 2026-01-15"),

@@ -10,13 +10,13 @@ import pytest
 import yaml
 from unity_catalog import UnityCatalog
 
-from retailflow.contracts import entities, entity
+from retailflow.contracts import feed_contract, feeds
 from retailflow.contracts.privacy import classification_tag, classifications, masks, tag_columns
 from retailflow.environments import load_environment
 from retailflow_local.workspace import REPOSITORY
 from retailflow_spark.job import entry as job
 
-TABLES = {f"main.{table.name}": table for contract in entities() for table in contract.tables}
+TABLES = {f"main.{table.name}": table for contract in feeds() for table in contract.tables}
 CUSTOMERS = "main.silver.customers"
 GROUP = "readers"
 
@@ -94,7 +94,7 @@ def test_a_column_that_the_contract_does_not_name_stays_hidden(released):
     ids=["as a whole", "by one of its fields"],
 )
 def test_a_restricted_column_with_fields_is_refused(change):
-    table = entity("customers").silver
+    table = feed_contract("customers").silver
     nested = tuple(change(column) if column.name == "address" else column for column in table.columns)
     with pytest.raises(ValueError, match=r"silver\.customers\.address is restricted and STRUCT<.*no mask can hide"):
         classifications(replace(table, columns=nested))

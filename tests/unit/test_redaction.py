@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 from memory_store import MemoryStore
 
-from retailflow.contracts import EntityContract, entities, entity
+from retailflow.contracts import FeedContract, feed_contract, feeds
 from retailflow.manifests import counted, neighbours, ulid
 from retailflow.raw import Part, deliver
 from retailflow_spark.privacy import redaction
@@ -28,9 +28,9 @@ ADA = Subjects(frozenset({digest("C1-ADA")}))
 BY_ID, MENTIONED = Found.BY_ID, Found.MENTIONED
 
 
-def feed(name: str) -> EntityContract:
+def feed(name: str) -> FeedContract:
     """Return a contract without required columns, so that the records here can be short."""
-    contract = entity(name)
+    contract = feed_contract(name)
     columns = tuple(replace(column, required=False) for column in contract.silver.columns)
     return replace(contract, silver=replace(contract.silver, columns=columns))
 
@@ -145,7 +145,7 @@ def test_the_neighbours_of_a_ulid_sort_next_to_it():
 
 
 def test_each_feed_that_names_a_customer_says_what_becomes_of_their_records():
-    for contract in entities():
+    for contract in feeds():
         columns = {column.name for column in contract.feed_columns}
         personal = CUSTOMER in columns or any(c.classification == "restricted" for c in contract.feed_columns)
         assert (contract.erasure in ("remove", "anonymise")) == personal, contract.name

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from retailflow.contracts import entity
+from retailflow.contracts import feed_contract
 from retailflow_spark.privacy.requests import visitor_column
 from retailflow_spark.privacy.subjects import Found, Record, Subjects, digest, is_placeholder, texts_in
 
@@ -61,7 +61,7 @@ def test_a_short_number_is_no_word():
 
 
 def test_only_the_texts_that_the_contract_names_are_read_from_nested_columns():
-    lines = next(column for column in entity("orders").feed_columns if column.name == "lines")
+    lines = next(column for column in feed_contract("orders").feed_columns if column.name == "lines")
     text = '[{"line_number": 12, "product_id": "P1", "note": "x"}, null]'
     assert list(texts_in(text, lines.fields)) == ["P1"]
     assert list(texts_in(text)) == ["line_number", "12", "product_id", "P1", "note", "x"]
@@ -69,8 +69,8 @@ def test_only_the_texts_that_the_contract_names_are_read_from_nested_columns():
 
 @pytest.mark.parametrize("text", ["", " ", "0", "00000000-0000-0000-0000-000000000000", "Unknown", "NULL", "n/a"])
 def test_the_text_that_a_source_writes_for_no_browser_is_a_placeholder(text):
-    assert is_placeholder(text, visitor_column(entity("clickstream")))
+    assert is_placeholder(text, visitor_column(feed_contract("clickstream")))
 
 
 def test_a_browser_is_no_placeholder():
-    assert not is_placeholder("A-100", visitor_column(entity("clickstream")))
+    assert not is_placeholder("A-100", visitor_column(feed_contract("clickstream")))

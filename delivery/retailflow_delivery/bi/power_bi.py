@@ -128,7 +128,7 @@ def _relation(key: str, table: str, found: str) -> str:
 
 
 def _type(column: Column) -> str | None:
-    """Return Power BI's type; None if it has none, such as for a list."""
+    """Return Power BI's type; None if it has none, for example for a list."""
     if column.type.startswith("DECIMAL"):
         return "decimal"
     return "int64" if column.type in ("INT", "BIGINT") else _TYPES.get(column.type)

@@ -90,7 +90,7 @@ def _describe(field: xml.Element, text: str) -> None:
 
 
 def _type(column: Column) -> str:
-    """Return Tableau's type; empty if it has none, such as for a list."""
+    """Return Tableau's type; empty if it has none, for example for a list."""
     if column.type.startswith("DECIMAL") or column.type == "DOUBLE":
         return "real"
     return "integer" if column.type in ("INT", "BIGINT") else _TYPES.get(column.type, "")

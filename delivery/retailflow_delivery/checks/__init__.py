@@ -1,4 +1,4 @@
-"""The checks of `./retailflow check`: they cover parts that cannot run on this machine, such as the platform in Azure.
+"""The checks of `./retailflow check`: they cover what cannot run on this machine, for example the platform in Azure.
 
 A check returns a short summary, or raises `Failed` or `Skipped`. Users select checks by name.
 """

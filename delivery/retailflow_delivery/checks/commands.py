@@ -20,7 +20,7 @@ _COLOURS = {"pass": "green", "FAIL": "red", "SKIPPED": "yellow"}
 
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Only checks whose names begin with this, such as terraform.")
+        list[str] | None, typer.Argument(help="Only checks whose names begin with this, for example terraform.")
     ] = None,
     registry: Annotated[
         bool, typer.Option("--registry", help="Take providers from Terraform's registry, not from a mirror.")
@@ -39,7 +39,7 @@ def check(
         checks = [*Platform(REPOSITORY, Path(scratch), registry).checks(), *Delivery(REPOSITORY).checks()]
         chosen = [found for found in checks if not names or found.name.startswith(tuple(names))]
         if not chosen:
-            raise typer.BadParameter(f"There is no such check; there are {', '.join(found.name for found in checks)}.")
+            raise typer.BadParameter(f"Unknown check; known are {', '.join(found.name for found in checks)}.")
         for result in results(chosen):
             counts[result.verdict] += 1
             seen[f"check {result.name}"][_WORDS[result.verdict]] += 1

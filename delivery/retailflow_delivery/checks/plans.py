@@ -155,9 +155,9 @@ def _names(plan: Plan, environment: Environment) -> Iterator[str]:
             yield f"{ending}: {key} is {value!r}, but the jobs use {wanted!r}"
     for address, values in plan.items():
         if address.endswith("azurerm_monitor_action_group.this"):
-            told = sorted(receiver["email_address"] for receiver in values["email_receiver"])
-            if told != sorted(environment.alert_addresses):
-                yield f"{address}: alerts go to {told}, not to {environment.alert_addresses}"
+            receivers = sorted(receiver["email_address"] for receiver in values["email_receiver"])
+            if receivers != sorted(environment.alert_addresses):
+                yield f"{address}: alerts go to {receivers}, not to {environment.alert_addresses}"
         if values.get("tags") is not None and "azurerm_" in address and values["tags"] != environment.tags:
             yield f"{address}: its tags are not those of the environment file"
 

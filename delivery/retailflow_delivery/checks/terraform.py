@@ -144,7 +144,7 @@ class Platform:
         return self._run(*tools.terraform(), *arguments, TF_CLI_CONFIG_FILE=str(self.scratch / "terraform.rc"))
 
     def _run(self, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        # A check ignores variables that somebody set for a real plan, such as TF_VAR_… or TF_CLI_ARGS.
+        # A check ignores variables that somebody set for a real plan, for example TF_VAR_… or TF_CLI_ARGS.
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "ARM_", "DATABRICKS_"))}
         folder = self.scratch / "terraform"
         return subprocess.run(command, cwd=folder, env=kept | settings, capture_output=True, text=True, check=False)

@@ -6,7 +6,7 @@ from azure.core.exceptions import AzureError
 from databricks.sdk.errors import DatabricksError
 from databricks.sdk.service.sql import StatementState
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 from retailflow.contracts.privacy import MASK, MASKED_SCHEMAS, classification_tag, classifications
 from retailflow.release import FOLDER, Release
 from retailflow_delivery.cloud import Cloud, secret_names
@@ -64,9 +64,9 @@ def _sign_in(cloud: Cloud) -> str:
 
 def _raw(cloud: Cloud) -> str:
     """Check that RAW answers. An empty container is ready too: the first delivery of a feed creates its folder."""
-    feeds = {contract.name for contract in entities()}
-    delivered = feeds & {path.name for path in cloud.raw.get_paths(recursive=False)}
-    return f"{cloud.env.raw.root} answers; {len(delivered)} of {len(feeds)} feeds have delivered"
+    names = {contract.name for contract in feeds()}
+    delivered = names & {path.name for path in cloud.raw.get_paths(recursive=False)}
+    return f"{cloud.env.raw.root} answers; {len(delivered)} of {len(names)} feeds have delivered"
 
 
 def _secrets(cloud: Cloud) -> str:
@@ -164,7 +164,7 @@ def _tags(cloud: Cloud) -> str:
         f"AND t.tag_name = '{classification_tag(catalog)}' "
         f"WHERE c.table_schema IN ({', '.join(repr(schema) for schema in MASKED_SCHEMAS)})",
     )
-    wanted = {t.name: classifications(t) for contract in entities() for t in contract.tables}
+    wanted = {t.name: classifications(t) for contract in feeds() for t in contract.tables}
     present = [(table, column, tag) for table, column, tag in sorted(rows) if column in wanted.get(table, ())]
     wrong = [
         f"{table}.{column} is tagged {tag or 'nothing'}, not {wanted[table][column]}"

@@ -1,6 +1,6 @@
 """The data contracts (ODCS 3.1): one YAML file per feed and per GOLD table. Tables and checks derive from them.
 
->>> entity("orders").silver.name
+>>> feed_contract("orders").silver.name
 'silver.orders'
 """
 
@@ -13,13 +13,27 @@ from typing import TypeVar
 
 import yaml
 
-from retailflow.contracts.model import Check, Column, EntityContract, GoldContract, Table, parse
+from retailflow.contracts.model import Check, Column, FeedContract, GoldContract, Table, parse
 from retailflow.strict import LOADER
 
-__all__ = ["Check", "Column", "EntityContract", "GoldContract", "Table", "built_from", "contract_files", "contract_of",
-           "entities", "entity", "gold_table", "gold_tables", "reserved_ids", "table"]  # fmt: skip
+__all__ = [
+    "Check",
+    "Column",
+    "FeedContract",
+    "GoldContract",
+    "Table",
+    "built_from",
+    "contract_files",
+    "contract_of",
+    "feed",
+    "feeds",
+    "gold_table",
+    "gold_tables",
+    "reserved_ids",
+    "table",
+]  # fmt: skip
 
-_Contract = TypeVar("_Contract", EntityContract, GoldContract)
+_Contract = TypeVar("_Contract", FeedContract, GoldContract)
 
 
 def contract_files() -> list[Traversable]:
@@ -29,14 +43,14 @@ def contract_files() -> list[Traversable]:
 
 
 @cache
-def _all() -> dict[str, EntityContract | GoldContract]:
+def _all() -> dict[str, FeedContract | GoldContract]:
     parsed = (parse(yaml.load(item.read_text("utf-8"), LOADER), item.name) for item in contract_files())
     return {contract.name: contract for contract in parsed}
 
 
-def entities() -> tuple[EntityContract, ...]:
+def feeds() -> tuple[FeedContract, ...]:
     """Return the contracts of all feeds."""
-    return tuple(contract for contract in _all().values() if isinstance(contract, EntityContract))
+    return tuple(contract for contract in _all().values() if isinstance(contract, FeedContract))
 
 
 @cache
@@ -56,9 +70,9 @@ def built_from(names: Iterable[str]) -> list[GoldContract]:
     return [table for table in gold_tables() if found & set(table.sources)]
 
 
-def entity(name: str) -> EntityContract:
+def feed_contract(name: str) -> FeedContract:
     """Return the contract of a feed. Raises: ValueError, which names the known feeds."""
-    return _named(name, entities(), "entity")
+    return _named(name, feeds(), "feed")
 
 
 def gold_table(name: str) -> GoldContract:
@@ -75,7 +89,7 @@ def reserved_ids(reference: str) -> tuple[str, ...]:
     Raises: ValueError where no contract describes the column.
     """
     feed, _, name = reference.partition(".")
-    for column in entity(feed).feed_columns:
+    for column in feed_contract(feed).feed_columns:
         if column.name == name:
             return column.reserved
     raise ValueError(f"no contract describes the column {reference!r}")
@@ -87,7 +101,7 @@ def table(name: str) -> Table:
 
 
 @cache
-def contract_of(name: str) -> EntityContract | GoldContract:
+def contract_of(name: str) -> FeedContract | GoldContract:
     """Return the contract that describes a table. Raises: ValueError where no contract does."""
     for contract in _all().values():
         if any(one.name == name for one in contract.tables):

@@ -117,7 +117,7 @@ PLACE = ("_source_file", "_position")  # the place of a record: its file in RAW,
 
 
 @dataclass(frozen=True)
-class EntityContract:
+class FeedContract:
     """A source feed and its BRONZE, SILVER and quarantine tables."""
 
     name: str
@@ -220,7 +220,7 @@ class GoldContract:
         return (self.table,)
 
 
-def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContract:
+def parse(document: Mapping[str, Any], file: str) -> FeedContract | GoldContract:
     """Return the contract of an ODCS document. Raises: ValueError, which names the file and the missing property."""
     try:
         settings = _custom(document)
@@ -237,7 +237,7 @@ def parse(document: Mapping[str, Any], file: str) -> EntityContract | GoldContra
             return GoldContract(
                 **about, sources=tuple(settings["sources"]), affected_keys=tuple(settings["affectedKeys"]), table=layout
             )
-        return EntityContract(
+        return FeedContract(
             **about,
             delivery=settings["delivery"],
             format=settings["format"],

@@ -18,7 +18,7 @@ _EVENT_TYPES = {page: event_type for event_type, pages in _PAGES.items() for pag
 
 
 def clickstream(path: Path, day: date) -> list[Part]:
-    """Return the day's events, one gzip file of NDJSON per hour. Empty if the file is absent or has no such day.
+    """Return the day's events, one gzip file of NDJSON per hour. Empty if there is no file or it lacks the day.
 
     The source has no event id, so the row number is the id. Its times have no zone and are read as UTC.
     """

@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retailflow import raw
-from retailflow.contracts import entities
-from retailflow.contracts import entity as contract
+from retailflow.contracts import feed_contract as contract
 from retailflow.manifests import ulid
 from retailflow.raw import Part
 from retailflow_local.adventureworks import records
@@ -48,7 +47,7 @@ class AdventureWorks:
             One sentence per feed, which says what was delivered or why the delivery is empty.
         """
         clicks = self._folder.parent / "clickstream_ecom" / "clickstream.csv.gz"
-        feeds: dict[str, tuple[list[Part], str]] = {
+        found: dict[str, tuple[list[Part], str]] = {
             "orders": (self._orders(day), "no order has this date"),
             "customers": (self._customers() if first else [], "all were delivered on the first day"),
             "products": (self._products(), ""),
@@ -58,9 +57,9 @@ class AdventureWorks:
             "payments": ([], "the data set has no payment events"),
             "clickstream": (clickstream(clicks, day), "the data set has no web events of this date"),
         }
-        for feed in entities():
-            feeds.setdefault(feed.name, ([], "the data set has no such feed"))
-        return [_deliver(store, entity, day, parts, why) for entity, (parts, why) in feeds.items()]
+        for feed in feeds():
+            found.setdefault(feed.name, ([], "the data set does not contain this feed"))
+        return [_deliver(store, feed, day, parts, why) for feed, (parts, why) in found.items()]
 
     def _orders(self, day: date) -> list[Part]:
         orders: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -112,23 +111,23 @@ class AdventureWorks:
         return self._keys.get(oltp_product["ProductNumber"])
 
 
-def _deliver(store: raw.RawStore, entity: str, day: date, parts: list[Part], why_empty: str) -> str:
+def _deliver(store: raw.RawStore, feed: str, day: date, parts: list[Part], why_empty: str) -> str:
     moment = datetime.combine(day, time(23), UTC)
     # The batch id depends on the content, so a day that was loaded without its customers can get them later.
     digests = [hashlib.sha256(part.payload).hexdigest() for part in parts]
-    raw.deliver(store, entity, day, ulid(moment, "adventureworks", entity, *digests), moment, parts)
-    if contract(entity).delivery == "api":  # the ingestion then finds its own batch, empty, and fetches nothing
-        raw.deliver(store, entity, day, next(raw.ingested_batch_ids(entity, day)), moment, [])
-    raw.complete(store, entity, day)
+    raw.deliver(store, feed, day, ulid(moment, "adventureworks", feed, *digests), moment, parts)
+    if contract(feed).delivery == "api":  # the ingestion then finds its own batch, empty, and fetches nothing
+        raw.deliver(store, feed, day, next(raw.ingested_batch_ids(feed, day)), moment, [])
+    raw.complete(store, feed, day)
     count = sum(part.records for part in parts)
-    return f"{entity} {day}: {count:,} records" if parts else f"{entity} {day}: empty, since {why_empty}"
+    return f"{feed} {day}: {count:,} records" if parts else f"{feed} {day}: empty, since {why_empty}"
 
 
-def _page(entity: str, items: list[records.Record]) -> list[Part]:
+def _page(feed: str, items: list[records.Record]) -> list[Part]:
     """Return the records as the only page of an API's answer; no file if there are no records."""
     if not items:
         return []
-    return [Part(".json", raw.join_pages([_json({entity: items, "next_cursor": None})]), len(items))]
+    return [Part(".json", raw.join_pages([_json({feed: items, "next_cursor": None})]), len(items))]
 
 
 def _json(document: object) -> bytes:

@@ -57,7 +57,7 @@ def us_date(text: str) -> date:
     """Parse a date written as month/day/year, with or without leading zeros.
 
     Raises:
-        ValueError: the text is not such a date.
+        ValueError: the text is not a date of this form.
     """
     month, day, year = text.split("/")
     return date(int(year), int(month), int(day))

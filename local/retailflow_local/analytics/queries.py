@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 
 if TYPE_CHECKING:
     import pandas
@@ -42,17 +42,16 @@ FROM marts.funnel"""
 AGEING = "SELECT * FROM marts.payment_ageing ORDER BY currency, side, age"
 
 REASONS = f"""
-SELECT entity, reason, count(*) AS records FROM (
+SELECT feed, reason, count(*) AS records FROM (
   {
     " UNION ALL ".join(
-        f"SELECT '{entity.name}' AS entity, explode(reasons) AS reason FROM quarantine.{entity.name}"
-        for entity in entities()
+        f"SELECT '{feed.name}' AS feed, explode(reasons) AS reason FROM quarantine.{feed.name}" for feed in feeds()
     )
 })
-GROUP BY ALL ORDER BY records DESC, entity, reason LIMIT 25"""
+GROUP BY ALL ORDER BY records DESC, feed, reason LIMIT 25"""
 
 BALANCE = """
-SELECT name AS entity, sum(record_count) AS records, sum(current_count) AS current, sum(superseded_count) AS superseded,
+SELECT name AS feed, sum(record_count) AS records, sum(current_count) AS current, sum(superseded_count) AS superseded,
        sum(duplicate_count) AS duplicate, sum(quarantined_count) AS quarantined, bool_and(is_closed) AS is_closed
 FROM ops.row_reconciliation_latest GROUP BY name ORDER BY name"""
 

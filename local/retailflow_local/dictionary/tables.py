@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retailflow.contracts import Column, EntityContract, GoldContract, Table, entities, gold_tables
+from retailflow.contracts import Column, FeedContract, GoldContract, Table, feeds, gold_tables
 from retailflow_local import lineage
 from retailflow_local.dbt import properties
 
@@ -49,7 +49,7 @@ class Page:
 
 def pages(tables: "Tables", compiled: Path) -> Iterator[Page]:
     """Yield all pages. `compiled` is the folder with dbt's compiled models; the tables may be empty."""
-    for contract in entities():
+    for contract in feeds():
         yield from _of_feed(contract, lineage.of_silver(tables, contract))
     for contract in gold_tables():
         yield _page(contract, contract.table, lineage.of_gold(tables, contract))
@@ -57,7 +57,7 @@ def pages(tables: "Tables", compiled: Path) -> Iterator[Page]:
         yield _of_model(model, compiled / f"{model['name']}.sql", tables.spark)
 
 
-def _of_feed(contract: EntityContract, made: dict[str, list[str]]) -> Iterator[Page]:
+def _of_feed(contract: FeedContract, made: dict[str, list[str]]) -> Iterator[Page]:
     raw = f"raw.{contract.name}"
     sent = tuple(field for column in contract.feed_columns for field in _fields(column, ()))
     made_of_feed = {name: [raw] for name in contract.bronze.column_names}  # the jobs add columns that are no field
@@ -70,10 +70,10 @@ def _of_feed(contract: EntityContract, made: dict[str, list[str]]) -> Iterator[P
     yield _page(contract, contract.quarantine, of_bronze)
 
 
-def _page(contract: EntityContract | GoldContract, table: Table, made: dict[str, list[str]]) -> Page:
+def _page(contract: FeedContract | GoldContract, table: Table, made: dict[str, list[str]]) -> Page:
     fields = (field for column in table.columns for field in _fields(column, tuple(made.get(column.name, ()))))
     rules = tuple(check.reason for check in (*table.checks, *table.warnings))
-    if isinstance(contract, EntityContract) and table in contract.silver_tables:
+    if isinstance(contract, FeedContract) and table in contract.silver_tables:
         rules = tuple(check.reason for check in contract.checks)
     return Page(table.name, table.description, contract.owner, _fresh(contract), table.key, rules, tuple(fields))
 
@@ -105,5 +105,5 @@ def _of_model(model: dict[str, Any], compiled: Path, spark: "SparkSession") -> P
     return Page(*about, tuple(key), (), tuple(fields))
 
 
-def _fresh(contract: EntityContract | GoldContract) -> str:
+def _fresh(contract: FeedContract | GoldContract) -> str:
     return f"The previous day is available by {contract.available_by:%H:%M} UTC."

@@ -61,7 +61,7 @@ def files_router(service: "Service") -> APIRouter:
 
 
 def named_jobs_router(service: "Service") -> APIRouter:
-    """Return the endpoints for jobs of one task, such as the smoke test: the local workspace does not order tasks."""
+    """Return the endpoints for jobs of one task, like the smoke test: the local workspace does not order tasks."""
     router, store = APIRouter(), service.store
 
     def settings_of(arguments: dict[str, Any]) -> tuple[int, dict[str, Any]]:

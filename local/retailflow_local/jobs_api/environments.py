@@ -74,7 +74,7 @@ class Environments:
         try:
             return resolve_file(path, self._files).read_bytes()
         except OSError:
-            raise NotInstalled(f"{path} cannot be read: there is no such file in the workspace.") from None
+            raise NotInstalled(f"{path} cannot be read: the workspace does not contain this file.") from None
 
 
 def _dependencies(submission: dict[str, Any], task: dict[str, Any]) -> Sequence[str]:

@@ -178,7 +178,7 @@ def _column(position: int, field: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    """Return a value as Databricks writes it: a scalar as text, a nested value as JSON of such texts."""
+    """Return a value as Databricks writes it: a scalar as text, a nested value as JSON of these texts."""
     plain = _plain(value)
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":")) if isinstance(plain, list | dict) else plain
 

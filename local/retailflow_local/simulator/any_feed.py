@@ -10,7 +10,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from retailflow.contracts import Column, EntityContract, entity
+from retailflow.contracts import Column, FeedContract, feed_contract
 from retailflow_local.simulator.dice import Dice, midnight, moment, stamp
 
 _RECORDS_AT_SCALE_ONE = 400
@@ -24,12 +24,12 @@ def records_of(dice: Dice, name: str, day: date, related: Callable[[str, date], 
     Args:
         related: returns the records of another feed; references use their keys.
     """
-    contract = entity(name)
+    contract = feed_contract(name)
     keys = {column: _keys(related(feed, day), key) for column, feed, key in _references(contract)}
     return [_record(dice, contract, day, index, keys) for index in range(dice.count(_RECORDS_AT_SCALE_ONE))]
 
 
-def changed(contract: EntityContract, record: dict) -> dict:
+def changed(contract: FeedContract, record: dict) -> dict:
     """Return the change in a newer version of a record: a new value of its first plain column that is not a key."""
     free = {*contract.silver.key, contract.version_column, *(name for name, _, _ in _references(contract))}
     for column in contract.feed_columns:
@@ -38,7 +38,7 @@ def changed(contract: EntityContract, record: dict) -> dict:
     return {}
 
 
-def damages(contract: EntityContract) -> tuple[tuple[str, str, Any], ...]:
+def damages(contract: FeedContract) -> tuple[tuple[str, str, Any], ...]:
     """Return the possible damages of a record, in the form of `trouble.DAMAGES`."""
     found: list[tuple[str, str, Any]] = []
     free = [column for column in contract.feed_columns if column.name not in contract.silver.key]
@@ -58,7 +58,7 @@ def damages(contract: EntityContract) -> tuple[tuple[str, str, Any], ...]:
     return tuple(found)
 
 
-def _references(contract: EntityContract) -> Iterable[tuple[str, str, str]]:
+def _references(contract: FeedContract) -> Iterable[tuple[str, str, str]]:
     """Yield the columns that refer to a record of another feed, with that feed and its key column."""
     for column in contract.feed_columns:
         if column.references:
@@ -70,7 +70,7 @@ def _keys(records: list[dict], key: str) -> list[Any]:
     return sorted({record[key] for record in records if record.get(key) is not None})
 
 
-def _record(dice: Dice, contract: EntityContract, day: date, index: int, keys: dict[str, list[Any]]) -> dict:
+def _record(dice: Dice, contract: FeedContract, day: date, index: int, keys: dict[str, list[Any]]) -> dict:
     version, changed_on = dice.cycle(14, day, contract.name, index)
     if contract.event_date:
         version, changed_on = day.toordinal(), day
@@ -93,7 +93,7 @@ def _record(dice: Dice, contract: EntityContract, day: date, index: int, keys: d
     return record
 
 
-def _key(contract: EntityContract, column: Column, day: date, index: int) -> Any:
+def _key(contract: FeedContract, column: Column, day: date, index: int) -> Any:
     if column.type == "DATE":
         return day
     if column.type in ("INT", "BIGINT"):
@@ -144,7 +144,7 @@ def _number(rng: Random, column: Column) -> Any:
 def _matching(rng: Random, pattern: str) -> str:
     """Return a text that matches a simple pattern: literals, sets, digits, repeats, groups and alternatives.
 
-    Raises: ValueError if the pattern has something else, such as a look-ahead.
+    Raises: ValueError if the pattern has something else, for example a look-ahead.
     """
     text = "".join(_chosen(rng, part) for part in re._parser.parse(pattern))  # type: ignore[attr-defined]
     if not re.fullmatch(pattern, text):
@@ -193,7 +193,7 @@ def _as_text(value: Any, column: Column) -> Any:
     return str(value) if isinstance(value, date | Decimal) else value
 
 
-def newer(contract: EntityContract, record: dict, day: date) -> dict:
+def newer(contract: FeedContract, record: dict, day: date) -> dict:
     """Return a newer version of a record, from the last second of the day."""
     at = midnight(day) + timedelta(days=1) - timedelta(seconds=1)
     value = at.replace(tzinfo=UTC) if contract.format == "parquet" else stamp(at)

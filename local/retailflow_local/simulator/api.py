@@ -38,15 +38,15 @@ def create_app(
     generating = Lock()
 
     @lru_cache(maxsize=8)
-    def changed(entity: str, day: date) -> list[dict]:
-        return [record for _, record in delivered(world, entity, day, trouble)]
+    def changed(feed: str, day: date) -> list[dict]:
+        return [record for _, record in delivered(world, feed, day, trouble)]
 
-    def records(entity: str, start: datetime, end: datetime) -> list[dict]:
+    def records(feed: str, start: datetime, end: datetime) -> list[dict]:
         with generating:  # two requests for one day wait for one generation
-            return [record for day in _days(start, end) for record in within(changed(entity, day), day, start, end)]
+            return [record for day in _days(start, end) for record in within(changed(feed, day), day, start, end)]
 
-    for path, entity in ROUTES.items():
-        app.get(path)(_endpoint(entity, tokens[entity], records, throttle_every, fail_every))
+    for path, feed in ROUTES.items():
+        app.get(path)(_endpoint(feed, tokens[feed], records, throttle_every, fail_every))
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -68,7 +68,7 @@ def within(records: list[dict], day: date, start: datetime, end: datetime) -> li
 
 
 def _endpoint(
-    entity: str,
+    feed: str,
     token: str,
     records: Callable[[str, datetime, datetime], list[dict]],
     throttle_every: int,
@@ -83,7 +83,7 @@ def _endpoint(
         cursor: str | None = None,
         limit: str = str(encode.PAGE_LIMIT),
     ) -> Response:
-        _authorize(request, token, entity)
+        _authorize(request, token, feed)
         number = next(requests)
         if throttle_every and number % throttle_every == 0:
             raise HTTPException(429, "Too many requests; wait as Retry-After says.", {"Retry-After": "1"})
@@ -91,19 +91,19 @@ def _endpoint(
             raise HTTPException(500, "The source system failed, as it was asked to; try again.")
         try:
             start, end = _window(updated_from, updated_until)
-            offset = encode.offset_of(entity, cursor) if cursor else 0
+            offset = encode.offset_of(feed, cursor) if cursor else 0
             size = _limit(limit)
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
-        return Response(encode.page(entity, records(entity, start, end), offset, size), media_type="application/json")
+        return Response(encode.page(feed, records(feed, start, end), offset, size), media_type="application/json")
 
     return changed_records
 
 
-def _authorize(request: Request, token: str, entity: str) -> None:
+def _authorize(request: Request, token: str, feed: str) -> None:
     given = request.headers.get("authorization", "")
     if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-        message = f"The {entity} API wants its own bearer token in the Authorization header."
+        message = f"The {feed} API wants its own bearer token in the Authorization header."
         raise HTTPException(401, message, {"WWW-Authenticate": "Bearer"})
 
 
@@ -154,7 +154,7 @@ def main() -> None:
         parser.error(f"set {' and '.join(missing)} in the environment: the tokens this server will accept")
     app = create_app(
         World(options.seed, options.scale),
-        {entity: os.environ[name] for entity, name in TOKEN_VARIABLES.items()},
+        {feed: os.environ[name] for feed, name in TOKEN_VARIABLES.items()},
         Trouble.some() if options.trouble == "some" else Trouble.none(),
         throttle_every=options.throttle_every,
         fail_every=options.fail_every,

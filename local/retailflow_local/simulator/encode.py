@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from retailflow.contracts import Column
-from retailflow.contracts import entity as contract
+from retailflow.contracts import feed_contract as contract
 from retailflow_local.simulator.trouble import NEW_COLUMN, Cut
 
 PAGE_LIMIT = 500
@@ -39,9 +39,9 @@ def zipped(payload: bytes) -> bytes:
     return gzip.compress(payload, compresslevel=5, mtime=0)
 
 
-def csv(entity: str, records: list[dict], *, new_column: bool) -> bytes:
+def csv(feed: str, records: list[dict], *, new_column: bool) -> bytes:
     """Return header and lines. Null is an empty field, and a cut line lacks its last two fields."""
-    columns = (*(column.name for column in contract(entity).feed_columns), *((NEW_COLUMN[0],) if new_column else ()))
+    columns = (*(column.name for column in contract(feed).feed_columns), *((NEW_COLUMN[0],) if new_column else ()))
     text = io.StringIO()
     write = writer(text, lineterminator="\n").writerow
     write(columns)
@@ -51,9 +51,9 @@ def csv(entity: str, records: list[dict], *, new_column: bool) -> bytes:
     return text.getvalue().encode()
 
 
-def schema_of(entity: str) -> pa.Schema:
+def schema_of(feed: str) -> pa.Schema:
     """Return the columns of a feed in Parquet, from its contract."""
-    return pa.schema([(column.name, _arrow_type(column)) for column in contract(entity).feed_columns])
+    return pa.schema([(column.name, _arrow_type(column)) for column in contract(feed).feed_columns])
 
 
 def _arrow_type(column: Column) -> pa.DataType:
@@ -71,9 +71,9 @@ def _arrow_type(column: Column) -> pa.DataType:
     }[kind]
 
 
-def parquet(entity: str, records: list[dict], *, new_column: bool) -> bytes:
+def parquet(feed: str, records: list[dict], *, new_column: bool) -> bytes:
     """Return one file. It cannot have nested columns."""
-    schema = schema_of(entity)
+    schema = schema_of(feed)
     if new_column:
         schema = schema.append(pa.field(NEW_COLUMN[0], pa.string()))
     sink = io.BytesIO()
@@ -81,18 +81,18 @@ def parquet(entity: str, records: list[dict], *, new_column: bool) -> bytes:
     return sink.getvalue()
 
 
-def page(entity: str, records: list[dict], offset: int = 0, limit: int = PAGE_LIMIT) -> bytes:
+def page(feed: str, records: list[dict], offset: int = 0, limit: int = PAGE_LIMIT) -> bytes:
     """Return the API page that begins at `offset`."""
     end = offset + limit
-    next_cursor = cursor(entity, end) if end < len(records) else None
-    return json_bytes({entity: records[offset:end], "next_cursor": next_cursor})
+    next_cursor = cursor(feed, end) if end < len(records) else None
+    return json_bytes({feed: records[offset:end], "next_cursor": next_cursor})
 
 
-def cursor(entity: str, offset: int) -> str:
-    return base64.urlsafe_b64encode(f"{offset}:{_checksum(entity, offset)}".encode()).decode().rstrip("=")
+def cursor(feed: str, offset: int) -> str:
+    return base64.urlsafe_b64encode(f"{offset}:{_checksum(feed, offset)}".encode()).decode().rstrip("=")
 
 
-def offset_of(entity: str, text: str) -> int:
+def offset_of(feed: str, text: str) -> int:
     """Return the offset in a cursor.
 
     Raises:
@@ -102,10 +102,10 @@ def offset_of(entity: str, text: str) -> int:
         offset = int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(":")[0])
     except ValueError:
         offset = -1
-    if offset < 0 or cursor(entity, offset) != text:
-        raise ValueError(f"the cursor is not one this API gave for {entity}; begin again without a cursor")
+    if offset < 0 or cursor(feed, offset) != text:
+        raise ValueError(f"the cursor is not one this API gave for {feed}; begin again without a cursor")
     return offset
 
 
-def _checksum(entity: str, offset: int) -> str:
-    return xxhash.xxh3_64_hexdigest(f"{entity}:{offset}".encode())
+def _checksum(feed: str, offset: int) -> str:
+    return xxhash.xxh3_64_hexdigest(f"{feed}:{offset}".encode())

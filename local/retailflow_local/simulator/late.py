@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 
-from retailflow.contracts import entity as contract
+from retailflow.contracts import feed_contract as contract
 from retailflow_local.simulator import any_feed
 from retailflow_local.simulator.dice import midnight, stamp
 from retailflow_local.simulator.orders import fates, order_at
@@ -16,17 +16,17 @@ from retailflow_local.simulator.world import World
 _LAST_SECOND = timedelta(days=1) - timedelta(seconds=1)
 
 
-def late_records(world: World, entity: str, day: date) -> list[dict]:
+def late_records(world: World, feed: str, day: date) -> list[dict]:
     """Return three records that the day has already delivered, unchanged, then missing records or newer versions.
 
     A world without trouble delivers the missing records only here, so a late batch always changes the tables.
     """
-    records = world.records(entity, day)
-    indices = world.rng("late", entity, day).sample(range(len(records)), min(6, len(records)))
+    records = world.records(feed, day)
+    indices = world.rng("late", feed, day).sample(range(len(records)), min(6, len(records)))
     resent, changing = [records[index] for index in indices[:3]], [records[index] for index in indices[3:]]
-    if entity in _NEW:
-        return resent + _NEW[entity](world, day, changing)
-    return resent + [any_feed.newer(contract(entity), record, day) for record in changing]
+    if feed in _NEW:
+        return resent + _NEW[feed](world, day, changing)
+    return resent + [any_feed.newer(contract(feed), record, day) for record in changing]
 
 
 def _orders(world: World, day: date, _: list[dict]) -> list[dict]:
@@ -56,14 +56,14 @@ def _payments(_: World, day: date, changing: list[dict]) -> list[dict]:
     ]
 
 
-def _newer(entity: str) -> "_New":
+def _newer(feed: str) -> "_New":
     """Return a function for newer versions of records: one field changes, at the day's last second."""
-    moment_field = "recorded_at" if entity == "inventory" else "updated_at"
+    moment_field = "recorded_at" if feed == "inventory" else "updated_at"
 
     def new(_: World, day: date, changing: list[dict]) -> list[dict]:
         at = midnight(day) + _LAST_SECOND
-        moment = at.replace(tzinfo=UTC) if entity == "inventory" else stamp(at)
-        return [{**record, **_CHANGE[entity](record), moment_field: moment} for record in changing]
+        moment = at.replace(tzinfo=UTC) if feed == "inventory" else stamp(at)
+        return [{**record, **_CHANGE[feed](record), moment_field: moment} for record in changing]
 
     return new
 
@@ -80,5 +80,5 @@ _NEW: dict[str, _New] = {
     "store_sales": _sales,
     "payments": _payments,
     "clickstream": _clicks,
-    **{entity: _newer(entity) for entity in _CHANGE},
+    **{feed: _newer(feed) for feed in _CHANGE},
 }

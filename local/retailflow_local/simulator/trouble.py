@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from retailflow.contracts import entity as contract
+from retailflow.contracts import feed_contract as contract
 from retailflow_local.simulator import any_feed
 from retailflow_local.simulator.world import World
 
@@ -78,38 +78,38 @@ class Trouble:
         return cls(duplicates=0.005, resends=0.003, late=0.004, corrections=0.004, bad=0.004, new_columns=True)
 
 
-def damages_of(entity: str) -> tuple[tuple[str, str, Any], ...]:
+def damages_of(feed: str) -> tuple[tuple[str, str, Any], ...]:
     """Return the possible damages of a record of any feed, as (kind, field, value)."""
-    return DAMAGES[entity] if entity in DAMAGES else any_feed.damages(contract(entity))
+    return DAMAGES[feed] if feed in DAMAGES else any_feed.damages(contract(feed))
 
 
-def is_snapshot(entity: str) -> bool:
+def is_snapshot(feed: str) -> bool:
     """Return whether a day's delivery has all records, so that no record comes late."""
-    return entity == "inventory" or (contract(entity).delivery == "file" and not contract(entity).event_date)
+    return feed == "inventory" or (contract(feed).delivery == "file" and not contract(feed).event_date)
 
 
-def is_master(entity: str) -> bool:
+def is_master(feed: str) -> bool:
     """Return whether other records of the day refer to these: a damaged copy then comes beside the sound record."""
-    return is_snapshot(entity) and entity != "inventory"
+    return is_snapshot(feed) and feed != "inventory"
 
 
 class Cut(dict):
     """A record whose line is cut short when it is encoded."""
 
 
-def delivered(world: World, entity: str, day: date, trouble: Trouble) -> list[tuple[str, dict]]:
+def delivered(world: World, feed: str, day: date, trouble: Trouble) -> list[tuple[str, dict]]:
     """Return the records that a day's feed delivers, each with its kind: `sound`, `duplicate`, `resend`, `late`,
     `correction`, or `bad.<kind>`. Late records are missing on their own day; damaged records replace sound ones."""
-    records = world.records(entity, day)
-    plan = _plan(world, entity, day, len(records), trouble)
+    records = world.records(feed, day)
+    plan = _plan(world, feed, day, len(records), trouble)
     result: list[tuple[str, dict]] = []
     extra: list[tuple[str, dict]] = []
     for index, record in enumerate(records):
         kind = plan.get(index, SOUND)
         if kind == "late":
             continue
-        if kind.startswith("bad.") and not is_master(entity):
-            result.append((kind, _damaged(entity, record, kind)))
+        if kind.startswith("bad.") and not is_master(feed):
+            result.append((kind, _damaged(feed, record, kind)))
             continue
         result.append((SOUND, record))
         if kind == "duplicate":
@@ -117,16 +117,16 @@ def delivered(world: World, entity: str, day: date, trouble: Trouble) -> list[tu
         elif kind == "correction":
             extra.append((kind, corrected(record, revision=2)))
         elif kind.startswith("bad."):
-            extra.append((kind, _damaged(entity, record, kind)))
-    result += extra + _from_yesterday(world, entity, day, trouble)
+            extra.append((kind, _damaged(feed, record, kind)))
+    result += extra + _from_yesterday(world, feed, day, trouble)
     if trouble.new_columns:
         result = [(kind, type(record)({**record, NEW_COLUMN[0]: NEW_COLUMN[1]})) for kind, record in result]
     return result
 
 
-def planted(world: World, entity: str, day: date, trouble: Trouble) -> Counter[str]:
+def planted(world: World, feed: str, day: date, trouble: Trouble) -> Counter[str]:
     """Return the count of each kind of trouble in the day's feed; `new_column` counts records with one more field."""
-    found = delivered(world, entity, day, trouble)
+    found = delivered(world, feed, day, trouble)
     counts = Counter(kind for kind, _ in found if kind != SOUND)
     if trouble.new_columns:
         counts["new_column"] = len(found)
@@ -138,9 +138,9 @@ def corrected(line: dict, revision: int) -> dict:
     return {**line, "revision": revision, "quantity": line["quantity"] + (1 if line["quantity"] > 0 else -1)}
 
 
-def arrived(entity: str, record: dict, day: date) -> dict:
+def arrived(feed: str, record: dict, day: date) -> dict:
     """Return the record as it arrives just after midnight of a later day, with that time if the feed has an arrival."""
-    field = _ARRIVAL.get(entity)
+    field = _ARRIVAL.get(feed)
     if field is None:
         return record
     zone = record[field][23:]
@@ -148,14 +148,14 @@ def arrived(entity: str, record: dict, day: date) -> dict:
     return {**record, field: at.isoformat(timespec="milliseconds") + zone}
 
 
-def _from_yesterday(world: World, entity: str, day: date, trouble: Trouble) -> list[tuple[str, dict]]:
-    if is_snapshot(entity) or not (trouble.late or trouble.resends or trouble.corrections):
+def _from_yesterday(world: World, feed: str, day: date, trouble: Trouble) -> list[tuple[str, dict]]:
+    if is_snapshot(feed) or not (trouble.late or trouble.resends or trouble.corrections):
         return []
-    records = world.records(entity, day - timedelta(days=1))
+    records = world.records(feed, day - timedelta(days=1))
     result = []
-    for index, kind in _plan(world, entity, day - timedelta(days=1), len(records), trouble).items():
+    for index, kind in _plan(world, feed, day - timedelta(days=1), len(records), trouble).items():
         if kind == "late":
-            result.append((kind, arrived(entity, records[index], day)))
+            result.append((kind, arrived(feed, records[index], day)))
         elif kind == "resend":
             result.append((kind, records[index]))
         elif kind == "correction.later":
@@ -163,7 +163,7 @@ def _from_yesterday(world: World, entity: str, day: date, trouble: Trouble) -> l
     return result
 
 
-def _plan(world: World, entity: str, day: date, count: int, trouble: Trouble) -> dict[int, str]:
+def _plan(world: World, feed: str, day: date, count: int, trouble: Trouble) -> dict[int, str]:
     """Return the kind of trouble by index of a record. No record gets two kinds, and at most half get any."""
     kinds: list[str] = []
 
@@ -171,21 +171,21 @@ def _plan(world: World, entity: str, day: date, count: int, trouble: Trouble) ->
         kinds.extend([kind] * (max(1, round(share * count)) if share else 0))
 
     plant("duplicate", trouble.duplicates)
-    if not is_snapshot(entity):
+    if not is_snapshot(feed):
         plant("late", trouble.late)
         plant("resend", trouble.resends)
-    if entity == "store_sales":
+    if feed == "store_sales":
         plant("correction", trouble.corrections / 2)
         plant("correction.later", trouble.corrections / 2)
-    damages = damages_of(entity)
+    damages = damages_of(feed)
     for name, _, _ in damages:
         plant(f"bad.{name}", trouble.bad / len(damages))
-    indices = world.rng("trouble", entity, day).sample(range(count), min(len(kinds), count // 2))
+    indices = world.rng("trouble", feed, day).sample(range(count), min(len(kinds), count // 2))
     return dict(zip(indices, kinds, strict=False))
 
 
-def _damaged(entity: str, record: dict, kind: str) -> dict:
-    field, value = next((field, value) for name, field, value in damages_of(entity) if f"bad.{name}" == kind)
+def _damaged(feed: str, record: dict, kind: str) -> dict:
+    field, value = next((field, value) for name, field, value in damages_of(feed) if f"bad.{name}" == kind)
     if not field:
         return Cut(record)
     if field not in record:

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 from retailflow_local.simulator import any_feed, catalog, crm, orders, payments, shops, stock, tills, web
 from retailflow_local.simulator.dice import Dice
 
@@ -19,11 +19,11 @@ class World(Dice):
     def customers_of(self, day: date) -> list[dict]:
         return crm.customers_of(self, day)
 
-    def records(self, entity: str, day: date) -> list[dict]:
+    def records(self, feed: str, day: date) -> list[dict]:
         """Return the sound records of any feed."""
-        if entity in MODULES:
-            return MODULES[entity](self, day)
-        return any_feed.records_of(self, entity, day, self.records)
+        if feed in MODULES:
+            return MODULES[feed](self, day)
+        return any_feed.records_of(self, feed, day, self.records)
 
 
 # The feeds with a module of their own. Any other is simulated from its contract.
@@ -37,7 +37,7 @@ MODULES = {
     "payments": payments.payments_of,
     "clickstream": web.clicks_of,
 }
-_ALL = sorted(entities(), key=lambda one: [*MODULES, one.name].index(one.name))
-API_ENTITIES = tuple(one.name for one in _ALL if one.delivery == "api")
-FILE_ENTITIES = tuple(one.name for one in _ALL if one.delivery == "file")
-ENTITIES = API_ENTITIES + FILE_ENTITIES
+_ALL = sorted(feeds(), key=lambda one: [*MODULES, one.name].index(one.name))
+API_FEEDS = tuple(one.name for one in _ALL if one.delivery == "api")
+FILE_FEEDS = tuple(one.name for one in _ALL if one.delivery == "file")
+ALL_FEEDS = API_FEEDS + FILE_FEEDS

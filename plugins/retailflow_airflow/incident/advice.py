@@ -50,7 +50,7 @@ _ONE_BY_ONE = " Airflow runs one backfill of a DAG at a time: give the next comm
 def advice(kind: Kind, facts: Facts, env: Environment) -> tuple[str, str]:
     """Return the advice as a sentence, and the command, which may be empty."""
     if not facts.is_open:
-        return "Nothing is to be done.", ""
+        return "Nothing to do.", ""
     if facts.days:
         commands = backfill(facts.dag_id, facts.days, env)
         return _SENTENCES[kind] + (_ONE_BY_ONE if len(commands) > 1 else ""), "\n".join(commands)
@@ -87,7 +87,7 @@ def replay_outdated(days: Mapping[tuple[str, str], Collection[date]], env: Envir
     """
     every, feeds = {day for found in days.values() for day in found}, sorted({name for _, name in days})
     dates = {"date_from": str(min(every)), "date_to": str(max(every))}
-    return _replay(env, selection="outdated", **dates, entities=feeds, dry_run=True)
+    return _replay(env, selection="outdated", **dates, feeds=feeds, dry_run=True)
 
 
 def _replay(env: Environment, **form: Any) -> str:
@@ -111,5 +111,5 @@ def _command(kind: Kind, facts: Facts, env: Environment) -> str:
         return f"az storage blob list {where} --prefix {day_path(feed, facts.ingestion_date)}/ --output table"
     if kind is Kind.DRIFT:
         day = str(facts.ingestion_date)
-        return _replay(env, date_from=day, date_to=day, entities=[facts.name], dry_run=False)
+        return _replay(env, date_from=day, date_to=day, feeds=[facts.name], dry_run=False)
     return ""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 
-from retailflow.contracts import EntityContract, GoldContract, built_from, entities, gold_tables
+from retailflow.contracts import FeedContract, GoldContract, built_from, feeds, gold_tables
 from retailflow.environments import Environment
 from retailflow_airflow.incident.advice import advice
 from retailflow_airflow.incident.errors import first_line, kind_of
@@ -17,9 +17,8 @@ from retailflow_airflow.incident.run_log import RunLog, changes, counts
 
 _log = logging.getLogger(__name__)
 _TEAM = "data-engineering"
-_HELD = re.compile(
-    r"(gold\.\w+): [^()]+ \([\d,]+ such, audit \w+\)"
-)  # the text of retailflow_spark.publish.audits.Finding
+# The text of retailflow_spark.publish.audits.Finding.
+_BLOCKED = re.compile(r"(gold\.\w+): [^()]+ \([\d,]+ rows, audit \w+\)")
 
 
 def collect(facts: Facts, env: Environment, run_log: RunLog | None) -> Incident:
@@ -49,8 +48,8 @@ def downstream_names(facts: Facts) -> list[str]:
     A publication has no table of its own: its list starts with the tables that it blocked, followed by the tables
     built from them.
     """
-    if held := _HELD.findall(facts.error):
-        return [*held, *(table.table.name for table in built_from(held) if table.table.name not in held)]
+    if blocked := _BLOCKED.findall(facts.error):
+        return [*blocked, *(table.table.name for table in built_from(blocked) if table.table.name not in blocked)]
     contract = _contract(facts.name)
     if contract is None:
         return []
@@ -94,8 +93,8 @@ def _error(facts: Facts) -> str:
     return "Airflow gave no error: the worker was lost, or somebody marked the task failed."
 
 
-def _contract(name: str) -> EntityContract | GoldContract | None:
-    return next((one for one in (*entities(), *gold_tables()) if one.name == name), None)
+def _contract(name: str) -> FeedContract | GoldContract | None:
+    return next((one for one in (*feeds(), *gold_tables()) if one.name == name), None)
 
 
 def _airflow_url(facts: Facts) -> str:

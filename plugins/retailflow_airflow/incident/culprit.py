@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_airflow.incident.model import Event, Facts
 
 DAILY = "retailflow_daily"
@@ -20,7 +20,7 @@ def tasks_before(table: str) -> list[str]:
         )  # publish has none
         before = [task for source in sources for task in tasks_before(source)]
         return [*dict.fromkeys(before), table]
-    of_feed = [one for one in entities() if name == one.name or table in [kept.name for kept in one.silver_tables]]
+    of_feed = [one for one in feeds() if name == one.name or table in [kept.name for kept in one.silver_tables]]
     contract = of_feed[0]
     ingest = [f"raw.ingest_{contract.name}"] if contract.delivery == "api" else []
     layers = ("raw", "bronze", "silver")

@@ -25,7 +25,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import AfterValidator
 from sqlalchemy.orm import Session
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow.environments import Environment, load_environment
 from retailflow_airflow.incident import Event, Facts, backfill, collect, describe, facts_of, replay_outdated
 from retailflow_airflow.incident import RunLog as IncidentRunLog
@@ -134,7 +134,7 @@ def create_app() -> FastAPI:
             strip=strip,
             board=board(session, known, strip[0], shown),
             outdated=recorded.outdated,
-            entities=entities(),
+            feeds=feeds(),
             gold_tables=gold_tables(),
             plots=_plots(recorded, shown, days),
             days=days,
@@ -166,11 +166,11 @@ def create_app() -> FastAPI:
 
     @app.get("/quarantine/{name}/{day}")
     async def reasons(name: str, day: Day) -> HTMLResponse:
-        return rendered("reasons.html", reasons=await lane.run(partial(quarantine_reasons, _entity(name), day)))
+        return rendered("reasons.html", reasons=await lane.run(partial(quarantine_reasons, _feed(name), day)))
 
     @app.get("/quarantine/{name}/{day}/records", dependencies=[_ON_CALL])
     async def records(name: str, day: Day) -> HTMLResponse:
-        return rendered("records.html", records=await lane.run(partial(quarantine_records, _entity(name), day)))
+        return rendered("records.html", records=await lane.run(partial(quarantine_records, _feed(name), day)))
 
     @app.get("/report")
     def report() -> FileResponse:
@@ -236,7 +236,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _entity(name: str) -> str:
+def _feed(name: str) -> str:
     if cells.contract_of("silver", name) is None:
         raise HTTPException(404, f"There is no feed {name}.")
     return name

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from retailflow.contracts import EntityContract, GoldContract, entities, gold_tables
+from retailflow.contracts import FeedContract, GoldContract, feeds, gold_tables
 from retailflow.environments import Environment
 from retailflow_airflow.page.airflow_states import Task
 from retailflow_airflow.page.run_log import Row, RunLog
@@ -26,7 +26,7 @@ class State(NamedTuple):
 
 FAILED = State("failed", "failed", 10)
 UNBALANCED = State("unbalanced", "records lost or doubled", 9)
-HELD = State("held", "built, not published", 8)
+UNPUBLISHED = State("unpublished", "built, not published", 8)
 BLOCKED = State("blocked", "not run: what it needs failed", 7)
 MISSING = State("missing", "not run: the day is missing", 6)
 OVERDUE = State("overdue", "overdue", 5)
@@ -35,7 +35,7 @@ RUNNING = State("running", "running", 3)
 WAITING = State("waiting", "waiting for the delivery", 2)
 DONE = State("done", "done", 1)
 NONE = State("none", "no run", 0)
-STATES = (DONE, LATE, RUNNING, WAITING, OVERDUE, MISSING, BLOCKED, HELD, UNBALANCED, FAILED, NONE)
+STATES = (DONE, LATE, RUNNING, WAITING, OVERDUE, MISSING, BLOCKED, UNPUBLISHED, UNBALANCED, FAILED, NONE)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Cell:
         return f"{self.layer}.{'ingest_' if self.is_ingested else ''}{self.name}"
 
     @property
-    def is_judged(self) -> bool:
+    def is_due(self) -> bool:
         """Whether the cell can be late: only scheduled runs have a deadline, not backfills and manual runs."""
         started_by = (self.run or {}).get("first_dag_run_id") or ""
         return self.deadline is not None and started_by.startswith("scheduled__")
@@ -71,7 +71,7 @@ class Cell:
     def freshness(self) -> str:
         if self.run is None or self.deadline is None:
             return f"due {self.deadline:%H:%M}" if self.deadline else ""
-        if not self.is_judged:
+        if not self.is_due:
             return "not by the clock"
         gap = self.deadline - self.run["first_ended_at"]
         return f"{spoken(abs(gap))} {'early' if gap >= timedelta(0) else 'late'}"
@@ -99,15 +99,15 @@ class Board:
         """Return the tasks of the day's newest run, by task id."""
         return {task_id: task for (when, task_id), task in self._tasks.items() if when == day}
 
-    def cells(self, contract: EntityContract | GoldContract, day: date) -> list[Cell]:
-        layers = LAYERS if isinstance(contract, EntityContract) else ("gold",)
+    def cells(self, contract: FeedContract | GoldContract, day: date) -> list[Cell]:
+        layers = LAYERS if isinstance(contract, FeedContract) else ("gold",)
         return [self.cell(layer, contract, day) for layer in layers]
 
-    def worst(self, contract: EntityContract | GoldContract, day: date) -> Cell:
+    def worst(self, contract: FeedContract | GoldContract, day: date) -> Cell:
         """Return the cell that represents all layers of that day: the one with the worst state."""
         return max(self.cells(contract, day), key=lambda cell: cell.state.rank)
 
-    def cell(self, layer: str, contract: EntityContract | GoldContract, day: date) -> Cell:
+    def cell(self, layer: str, contract: FeedContract | GoldContract, day: date) -> Cell:
         run = self._run_log.runs.get((layer, contract.name, day))
         task = self._tasks.get((day, f"{layer}.{contract.name}"))
         ingest = self._tasks.get((day, f"raw.ingest_{contract.name}")) if layer == "raw" else None
@@ -130,9 +130,9 @@ class Board:
             return OVERDUE if cell.deadline and self._is_expected(cell.day) and self._now > cell.deadline else NONE
         if cell.balance and not cell.balance["is_closed"]:
             return UNBALANCED
-        if cell.layer == "gold" and self._is_held(cell.run, f"gold.{cell.name}"):
-            return HELD
-        return LATE if cell.is_judged and cell.run["first_ended_at"] > cell.deadline else DONE
+        if cell.layer == "gold" and self._is_unpublished(cell.run, f"gold.{cell.name}"):
+            return UNPUBLISHED
+        return LATE if cell.is_due and cell.run["first_ended_at"] > cell.deadline else DONE
 
     def _in_airflow(self, cell: Cell) -> State | None:
         """Return the state of the task, unless the run log has a later success, for example of a replay."""
@@ -147,7 +147,7 @@ class Board:
             return RUNNING
         return DONE if state == "success" and cell.layer == "raw" else None
 
-    def _is_held(self, run: Row, table: str) -> bool:
+    def _is_unpublished(self, run: Row, table: str) -> bool:
         """Return whether readers do not yet see the version that the run built.
 
         An audit blocks the table, or one of its sources is being changed.
@@ -168,14 +168,14 @@ def newest_by_clock(env: Environment, now: datetime) -> date:
     return min(yesterday, env.schedule.last_date or yesterday)
 
 
-def due(contract: EntityContract | GoldContract, day: date) -> datetime:
+def due(contract: FeedContract | GoldContract, day: date) -> datetime:
     """Return the moment by which the contract promises the day: `timeOfAvailability` on the next day, in UTC."""
     return datetime.combine(day + timedelta(days=1), contract.available_by, UTC)
 
 
-def contract_of(layer: str, name: str) -> EntityContract | GoldContract | None:
+def contract_of(layer: str, name: str) -> FeedContract | GoldContract | None:
     """Return the contract of a feed or GOLD table; None for an unknown layer or name."""
-    known = gold_tables() if layer == "gold" else entities() if layer in LAYERS else ()
+    known = gold_tables() if layer == "gold" else feeds() if layer in LAYERS else ()
     return next((contract for contract in known if contract.name == name), None)
 
 

@@ -7,8 +7,8 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from retailflow.contracts import entities
-from retailflow_airflow.page.trend import Day, judged
+from retailflow.contracts import feeds
+from retailflow_airflow.page.trend import Day, with_limits
 from retailflow_airflow.warehouse import Warehouse, WarehouseError
 
 HISTORY_DAYS = 400
@@ -48,11 +48,11 @@ WHERE business_date >= {_SINCE} GROUP BY ALL ORDER BY business_date
 """
 REASONS = """
 SELECT reason, count(*) AS record_count
-FROM (SELECT explode(reasons) AS reason FROM quarantine.{entity} WHERE ingestion_date = :day)
+FROM (SELECT explode(reasons) AS reason FROM quarantine.{feed} WHERE ingestion_date = :day)
 GROUP BY reason ORDER BY record_count DESC, reason LIMIT 20
 """
 RECORDS = """
-SELECT _source_file, _position, reasons, record FROM quarantine.{entity}
+SELECT _source_file, _position, reasons, record FROM quarantine.{feed}
 WHERE ingestion_date = :day ORDER BY _source_file, _position LIMIT 20
 """
 
@@ -94,7 +94,7 @@ class RunLog:
 
     def silver(self, day: date) -> set[str]:
         """Return the feeds whose SILVER any run made for the day."""
-        return {contract.name for contract in entities() if ("silver", contract.name, day) in self.runs}
+        return {contract.name for contract in feeds() if ("silver", contract.name, day) in self.runs}
 
     @cached_property
     def trends(self) -> list[tuple[str, list[tuple[str, list[Day]]]]]:
@@ -106,7 +106,7 @@ class RunLog:
         for (name, day), row in self.balances.items():
             volume[name][day] = float(row["record_count"])
         titled = (("Revenue, net, by business date", revenue), ("Records received, by ingestion date", volume))
-        return [(title, [(name, judged(series[name])) for name in sorted(series)]) for title, series in titled]
+        return [(title, [(name, with_limits(series[name])) for name in sorted(series)]) for title, series in titled]
 
 
 def read_run_log() -> RunLog:
@@ -129,21 +129,21 @@ def read_run_log() -> RunLog:
     return run_log
 
 
-def quarantine_reasons(entity: str, day: date) -> list[Row]:
+def quarantine_reasons(feed: str, day: date) -> list[Row]:
     """Return the reasons of the feed's quarantined records of the day: rows of `reason`, `record_count`.
 
-    `entity` must be the name of a contract, because it becomes part of the statement.
+    `feed` must be the name of a contract, because it becomes part of the statement.
     """
-    return list(_rows(Warehouse(), REASONS.format(entity=entity), day=day))
+    return list(_rows(Warehouse(), REASONS.format(feed=feed), day=day))
 
 
-def quarantine_records(entity: str, day: date) -> list[Row]:
+def quarantine_records(feed: str, day: date) -> list[Row]:
     """Return at most 20 quarantined records of the day, with their text, which may be personal data.
 
-    Rows have `_source_file`, `_position`, `reasons`, `record`. `entity` must be the name of a contract, because it
+    Rows have `_source_file`, `_position`, `reasons`, `record`. `feed` must be the name of a contract, because it
     becomes part of the statement.
     """
-    return list(_rows(Warehouse(), RECORDS.format(entity=entity), day=day))
+    return list(_rows(Warehouse(), RECORDS.format(feed=feed), day=day))
 
 
 def _rows(warehouse: Warehouse, statement: str, **parameters: date) -> Iterable[Row]:

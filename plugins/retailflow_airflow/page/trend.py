@@ -8,7 +8,7 @@ from statistics import median
 
 RULE = (
     "A day is marked if it lies outside median ± 4 MAD of the same weekday in the 12 weeks before it (MAD, the "
-    "median distance from the median, is taken as at least 3 % of the median); at least 5 such days are needed."
+    "median distance from the median, is taken as at least 3 % of the median); at least 5 of these days are needed."
 )
 _WEEKS, _LEAST, _WIDTH, _LEAST_SHARE = 12, 5, 4.0, 0.03
 WIDE, HIGH = 360, 96
@@ -29,7 +29,7 @@ class Day:
         return self.low is not None and self.high is not None and not self.low <= self.value <= self.high
 
 
-def judged(values: Mapping[date, float]) -> list[Day]:
+def with_limits(values: Mapping[date, float]) -> list[Day]:
     """Return the known days in order, each with the ordinary range that earlier days of its weekday give."""
     found = []
     for day in sorted(values):

@@ -5,14 +5,14 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract
+from retailflow.contracts import FeedContract
 from retailflow_spark.delta.writer import Tables
 
 MOST_FIELDS = 100  # the most fields that a run records by name; it only counts the others
 _SAID = {"added": "fields that the contract does not name", "missing": "fields of the contract that whole files lack"}
 
 
-def notice(tables: Tables, contract: EntityContract, ingestion_date: date) -> list[dict[str, Any]]:
+def notice(tables: Tables, contract: FeedContract, ingestion_date: date) -> list[dict[str, Any]]:
     """Print and return the drift in the date's slice of BRONZE.
 
     Returns: for each field and kind `column`, `kind`, `record_count` and `first_file`, as in `ops.runs`.

@@ -12,16 +12,16 @@ from retailflow_spark.bronze.source_api import Page, TimeLimit, pages
 from retailflow_spark.job.secrets import open_raw, secret
 
 
-def ingest_day(environment: Environment, entity: str, ingestion_date: date) -> str:
+def ingest_day(environment: Environment, feed: str, ingestion_date: date) -> str:
     """Deliver a day's batch of an API feed, unless the day is complete. Returns what was done, as a sentence."""
     limit = TimeLimit(environment.run_timeout_minutes)
-    source = environment.sources[entity]
+    source = environment.sources[feed]
     token = secret(environment, source.token_secret)
-    return deliver_pages(open_raw(environment), entity, ingestion_date, source, token, limit)
+    return deliver_pages(open_raw(environment), feed, ingestion_date, source, token, limit)
 
 
 def deliver_pages(
-    store: RawStore, entity: str, ingestion_date: date, source: Source, token: str, limit: TimeLimit
+    store: RawStore, feed: str, ingestion_date: date, source: Source, token: str, limit: TimeLimit
 ) -> str:
     """Deliver the pages of a day as one batch. Returns what was done, as a sentence.
 
@@ -32,20 +32,20 @@ def deliver_pages(
 
     Raises: SourceError, BadManifest.
     """
-    manifests = store.manifests(entity, ingestion_date)
+    manifests = store.manifests(feed, ingestion_date)
     known = {manifest.batch_id for manifest in manifests}
     batch_id = next(
         batch_id
-        for batch_id in ingested_batch_ids(entity, ingestion_date)
+        for batch_id in ingested_batch_ids(feed, ingestion_date)
         if batch_id not in known or not counting_for(manifests, batch_id).is_withdrawal
     )
     if batch_id not in known:
-        parts = as_parts(pages(source, entity, ingestion_date, token, limit), source.part_megabytes * 1_000_000)
-        manifests.append(deliver(store, entity, ingestion_date, batch_id, datetime.now(UTC), parts))
-    elif is_complete(store, entity, ingestion_date):
-        return f"{entity} {ingestion_date}: already complete in RAW, nothing asked of the source"
-    complete(store, entity, ingestion_date)
-    return f"{entity} {ingestion_date}: {sum(batch.records for batch in counted(manifests))} records in RAW"
+        parts = as_parts(pages(source, feed, ingestion_date, token, limit), source.part_megabytes * 1_000_000)
+        manifests.append(deliver(store, feed, ingestion_date, batch_id, datetime.now(UTC), parts))
+    elif is_complete(store, feed, ingestion_date):
+        return f"{feed} {ingestion_date}: already complete in RAW, nothing asked of the source"
+    complete(store, feed, ingestion_date)
+    return f"{feed} {ingestion_date}: {sum(batch.records for batch in counted(manifests))} records in RAW"
 
 
 def as_parts(received: Iterable[Page], most_bytes: int) -> Iterator[Part]:
@@ -53,16 +53,16 @@ def as_parts(received: Iterable[Page], most_bytes: int) -> Iterator[Part]:
 
     If no page has a record, it yields nothing: a day without records is a batch without files.
     """
-    numbers, held, size, records = count(1), [], 1, 0  # a bracket, and a comma or bracket after each page
+    numbers, pending, size, records = count(1), [], 1, 0  # a bracket, and a comma or bracket after each page
     for page in received:
         if records and size + len(page.payload) + 1 > most_bytes:
-            yield _part(next(numbers), held, records)
-            held, size, records = [], 1, 0
-        held.append(page.payload)
+            yield _part(next(numbers), pending, records)
+            pending, size, records = [], 1, 0
+        pending.append(page.payload)
         size += len(page.payload) + 1
         records += page.records
     if records:
-        yield _part(next(numbers), held, records)
+        yield _part(next(numbers), pending, records)
 
 
 def _part(number: int, payloads: list[bytes], records: int) -> Part:

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType, TimestampType
 
-from retailflow.contracts import Column, EntityContract
+from retailflow.contracts import Column, FeedContract
 from retailflow.manifests import BadManifest, Manifest, RawFile, counted
 from retailflow.raw import SUCCESS, RawStore, batch_ids, day_path
 from retailflow.release import installed
@@ -43,7 +43,7 @@ Named = list[tuple[Manifest, RawFile]]
 
 
 def load_day(
-    tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date, run: Run | None = None
+    tables: Tables, store: RawStore, contract: FeedContract, ingestion_date: date, run: Run | None = None
 ) -> Counts:
     """Make the date's slice of BRONZE equal to RAW, and record the run (None: no job runs it).
 
@@ -61,7 +61,7 @@ def load_day(
     return counts
 
 
-def _unchanged(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date) -> Counts | None:
+def _unchanged(tables: Tables, store: RawStore, contract: FeedContract, ingestion_date: date) -> Counts | None:
     """Return the counts of the last run if it is in the run log and RAW, contract, code and slice have not changed."""
     commit = tables.newest_of_day(contract.bronze.name, ingestion_date)
     if not (commit and commit.note) or commit.note != _note(contract, _tags(store, contract, ingestion_date)):
@@ -76,17 +76,17 @@ def _unchanged(tables: Tables, store: RawStore, contract: EntityContract, ingest
     return None
 
 
-def _tags(store: RawStore, contract: EntityContract, ingestion_date: date) -> dict[str, str]:
+def _tags(store: RawStore, contract: FeedContract, ingestion_date: date) -> dict[str, str]:
     return store.tags(day_path(contract.name, ingestion_date) + "/")
 
 
-def _note(contract: EntityContract, tags: Mapping[str, str]) -> str:
+def _note(contract: FeedContract, tags: Mapping[str, str]) -> str:
     """Return a digest of everything that a slice of BRONZE is built from: the day's blobs in RAW, contract and code."""
     return hashlib.sha256(repr((contract, installed(), sorted(tags.items()))).encode()).hexdigest()
 
 
 def _load(
-    tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date
+    tables: Tables, store: RawStore, contract: FeedContract, ingestion_date: date
 ) -> tuple[Counts, bool, list[Write]]:
     """Load the slice of the date. Safe to repeat, also by several runs at once.
 
@@ -117,7 +117,7 @@ def _load(
 
 
 def _replace(
-    tables: Tables, contract: EntityContract, ingestion_date: date, records: DataFrame, sequence: int, note: str
+    tables: Tables, contract: FeedContract, ingestion_date: date, records: DataFrame, sequence: int, note: str
 ) -> Write | None:
     try:
         return tables.replace_day_in_sequence(records, contract.bronze, ingestion_date, sequence, note)
@@ -128,7 +128,7 @@ def _replace(
 
 
 def read_day(
-    spark: SparkSession, store: RawStore, contract: EntityContract, ingestion_date: date, batches: Iterable[Manifest]
+    spark: SparkSession, store: RawStore, contract: FeedContract, ingestion_date: date, batches: Iterable[Manifest]
 ) -> tuple[DataFrame, bool]:
     """Return the records of these batches as rows of BRONZE, and whether their fields may differ from the contract.
 
@@ -162,9 +162,7 @@ def _differs(records: pa.RecordBatch) -> bool:
     return any(records.column(name).null_count < records.num_rows for name in ("_rescued_data", "_missing_fields"))
 
 
-def _decoded_here(
-    store: RawStore, contract: EntityContract, ingestion_date: date, files: Named
-) -> list[pa.RecordBatch]:
+def _decoded_here(store: RawStore, contract: FeedContract, ingestion_date: date, files: Named) -> list[pa.RecordBatch]:
     from azure.core.exceptions import ResourceNotFoundError
 
     folder, found = day_path(contract.name, ingestion_date), []
@@ -177,12 +175,12 @@ def _decoded_here(
     return found
 
 
-def _rows(spark: SparkSession, contract: EntityContract, batches: list[pa.RecordBatch]) -> DataFrame:
+def _rows(spark: SparkSession, contract: FeedContract, batches: list[pa.RecordBatch]) -> DataFrame:
     return spark.createDataFrame(pa.Table.from_batches(batches) if batches else [], decoded_schema(contract))
 
 
 def _read_in_workers(
-    spark: SparkSession, store: RawStore, contract: EntityContract, ingestion_date: date, files: Named
+    spark: SparkSession, store: RawStore, contract: FeedContract, ingestion_date: date, files: Named
 ) -> DataFrame:
     folder, schema = day_path(contract.name, ingestion_date), decoded_schema(contract)
     records_of = partial(decoded, form=contract.format, feed=contract.name, columns=contract.feed_columns)
@@ -251,13 +249,13 @@ def _with_place(batch: pa.RecordBatch, manifest: Manifest, path: str, start: int
     return pa.RecordBatch.from_arrays([*batch.columns, *place.values()], names=[*batch.schema.names, *place])
 
 
-def decoded_schema(contract: EntityContract) -> StructType:
+def decoded_schema(contract: FeedContract) -> StructType:
     """Return the schema of `decoded`: the columns of `Rows.finish`, all text, and the place of the record."""
     names = [*(column.name for column in contract.feed_columns), *ASIDE, "_missing_fields", "_record_md5"]
     return StructType([*(StructField(name, StringType()) for name in names), *_PLACE])
 
 
-def stored_columns(contract: EntityContract, ingestion_date: SparkColumn) -> list[SparkColumn]:
+def stored_columns(contract: FeedContract, ingestion_date: SparkColumn) -> list[SparkColumn]:
     """Return the columns of BRONZE from those of `decoded`."""
     known = {"ingestion_date": ingestion_date}
     return [known.get(name, F.col(name)).alias(name) for name in contract.bronze.column_names]

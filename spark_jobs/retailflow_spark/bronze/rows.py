@@ -31,7 +31,7 @@ class Level:
     columns: dict[str, Column]
     inner: dict[str, "Level"]
     unseen: set[str]
-    records: int = 0  # the number of records with such an object
+    records: int = 0  # the number of records with this object
     _last: int = -1
 
     @classmethod

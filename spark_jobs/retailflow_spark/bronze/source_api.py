@@ -66,12 +66,12 @@ class TimeLimit:
         return f"longer than this run may last ({self.minutes} minutes)"
 
 
-def pages(source: Source, entity: str, ingestion_date: date, token: str, limit: TimeLimit) -> Iterator[Page]:
+def pages(source: Source, feed: str, ingestion_date: date, token: str, limit: TimeLimit) -> Iterator[Page]:
     """Yield the pages of changes of a day, and of the last hours of the day before (`overlap_hours`).
 
     Raises: SourceError where the source does not answer, or its answer is not a page.
     """
-    url = f"{source.base_url}/{entity}"
+    url = f"{source.base_url}/{feed}"
     start = datetime.combine(ingestion_date, time_of_day(), UTC)
     query = {
         "updated_from": _rfc_3339(start - timedelta(hours=source.overlap_hours)),
@@ -84,7 +84,7 @@ def pages(source: Source, entity: str, ingestion_date: date, token: str, limit: 
         for number in count(1):
             what = f"{url}, page {number} of {ingestion_date}:"
             payload = _fetch(session, url, query, what, limit)
-            content = _read(payload, entity, what)
+            content = _read(payload, feed, what)
             cursor = _next_cursor(content, what)
             if cursor in asked:
                 raise SourceError(f"{what} its next_cursor was asked for before; the source goes in a circle")
@@ -182,11 +182,11 @@ def _body(answer: requests.Response, what: str, limit: TimeLimit) -> bytes:
     return b"".join(chunks)
 
 
-def _read(payload: bytes, entity: str, what: str) -> PageContent:
+def _read(payload: bytes, feed: str, what: str) -> PageContent:
     try:
-        return read_page(payload, entity)
+        return read_page(payload, feed)
     except NoArray:
-        raise SourceError(f"{what} answered 200 OK without an array {entity!r}: an error, or another API") from None
+        raise SourceError(f"{what} answered 200 OK without an array {feed!r}: an error, or another API") from None
     except BadFile as error:
         raise SourceError(f"{what} answered 200 OK, but the page {error}") from None
 

@@ -83,7 +83,7 @@ class Tables(Reader):
         """Append rows of the client, which are values by column name."""
         self.append(self._frame(rows, table), table, note)
 
-    def insert_absent(self, rows: list[Mapping[str, Any]], table: Table) -> int:
+    def insert_if_absent(self, rows: list[Mapping[str, Any]], table: Table) -> int:
         """Insert the rows whose keys are absent. Returns how many. If several runs do so at once, one inserts a key."""
         target = self._merge_on(table, table.key)
         return self._merge(table, f"{target} WHEN NOT MATCHED THEN INSERT *", self._frame(rows, table)).inserted or 0

@@ -16,7 +16,7 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from retailflow import fingerprints
-from retailflow.contracts import Column, EntityContract, GoldContract, Table
+from retailflow.contracts import Column, FeedContract, GoldContract, Table
 from retailflow.contracts.ddl import CONTRACT
 from retailflow.contracts.ddl import digest as table_digest
 from retailflow.release import installed
@@ -167,7 +167,7 @@ def create(tables: Tables) -> None:
     tables.set_property(RUNS.name, _HAS_VIEWS, digest)
 
 
-def built_with(layer: str, contract: EntityContract | GoldContract) -> str:
+def built_with(layer: str, contract: FeedContract | GoldContract) -> str:
     """Return the fingerprint of the contract and the code that build the rows of a table."""
     make = {"bronze": fingerprints.of_bronze, "silver": fingerprints.of_silver, "gold": fingerprints.of_gold}[layer]
     return make(contract, _PACKAGE)
@@ -176,7 +176,7 @@ def built_with(layer: str, contract: EntityContract | GoldContract) -> str:
 def record(
     tables: Tables,
     run: Run,
-    contract: EntityContract | GoldContract | None,
+    contract: FeedContract | GoldContract | None,
     counts: Counts,
     *,
     writes: Iterable[Write] = (),

@@ -25,7 +25,7 @@ JOB_RUNS = Table(
         Column("databricks_run_id", "STRING", "Run of a task, as in ops.task_attempts.", required=True),
         Column("run_id", "STRING", "The run that the task belongs to.", required=True),
         Column("run_name", "STRING", "DAG, task, date and try, as submitted.", required=True),
-        Column("result", "STRING", "How it ended, such as SUCCESS, FAILED, TIMEDOUT, CANCELED.", required=True),
+        Column("result", "STRING", "How it ended, for example SUCCESS, FAILED, TIMEDOUT, CANCELED.", required=True),
         Column("message", "STRING", "What Databricks says about the end."),
         Column("compute", "STRING", "serverless, pool, cluster, or the id of an existing cluster.", required=True),
         Column("workers", "INT", "Workers of the run's own cluster; null where Databricks scales."),
@@ -52,7 +52,7 @@ def record_job_runs(tables: Tables, client: "WorkspaceClient") -> int:
     since = datetime.fromtimestamp(newest, UTC) - _OVERLAP if newest else datetime.now(UTC) - _KEPT
     ended = client.jobs.list_runs(completed_only=True, expand_tasks=True, start_time_from=int(since.timestamp() * 1000))
     rows = list(rows_of(ended))
-    return tables.insert_absent(rows, JOB_RUNS) if rows else 0
+    return tables.insert_if_absent(rows, JOB_RUNS) if rows else 0
 
 
 def rows_of(runs: Iterable["BaseRun"]) -> Iterator[dict[str, Any]]:

@@ -2,12 +2,12 @@
 
 Safe while a day runs: both sides retry a conflicting commit, and no file is deleted that was replaced within the
 retention of the contract, which is at least seven days. Readers of the release and readers of change feeds read older
-versions by number. If such a reader lags further behind than the retention, the table keeps its files.
+versions by number. If this reader lags further behind than the retention, the table keeps its files.
 """
 
 from pyspark.errors import PySparkException
 
-from retailflow.contracts import Table, entities, gold_tables
+from retailflow.contracts import Table, feeds, gold_tables
 from retailflow.contracts.ddl import DELETION_VECTORS
 from retailflow_spark.delta import upkeep
 from retailflow_spark.delta.writer import Tables
@@ -19,8 +19,8 @@ from retailflow_spark.publish.retention import Needed, lagging_reader, oldest_ne
 from retailflow_spark.silver.recount import recount
 
 LAYERS: dict[str, tuple[Table, ...]] = {  # by layer: the tables that its jobs write
-    "bronze": tuple(contract.bronze for contract in entities()),
-    "silver": tuple(table for contract in entities() for table in (contract.quarantine, *contract.silver_tables)),
+    "bronze": tuple(contract.bronze for contract in feeds()),
+    "silver": tuple(table for contract in feeds() for table in (contract.quarantine, *contract.silver_tables)),
     "gold": tuple(contract.table for contract in gold_tables()),
     "ops": (RUNS, JOB_RUNS, RELEASES, ERASURES, REDACTIONS),
 }

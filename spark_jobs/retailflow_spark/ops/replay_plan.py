@@ -10,7 +10,7 @@ from os.path import commonprefix
 
 from pyspark.sql import functions as F
 
-from retailflow.contracts import entities, entity
+from retailflow.contracts import feed_contract, feeds
 from retailflow.environments import Environment
 from retailflow.raw import RawStore, batch_ids, day_path, is_complete, plan_path
 from retailflow_spark.delta.writer import Tables
@@ -33,14 +33,14 @@ class Selection:
     """
 
     kind: str
-    entities: tuple[str, ...]
+    feeds: tuple[str, ...]
     first_date: date
     last_date: date
 
     @property
     def days(self) -> Iterator[Day]:
         """Every date of every feed."""
-        for name in self.entities:
+        for name in self.feeds:
             for number in range((self.last_date - self.first_date).days + 1):
                 yield name, self.first_date + timedelta(days=number)
 
@@ -60,11 +60,11 @@ Runs = dict[Day, _Known]
 
 def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection, str]:
     """Parse the options of the script: environment, selection, run id. Exits with a message if one is invalid."""
-    one_entity = one_of("entity", [contract.name for contract in entities()])
+    one_feed = one_of("feed", [contract.name for contract in feeds()])
     given = options(
         {
             "selection": one_of("selection", ["range", "late", "quarantined", "outdated"]),
-            "entities": lambda text: tuple(one_entity(name) for name in text.split(",")),
+            "feeds": lambda text: tuple(one_feed(name) for name in text.split(",")),
             "first-date": ingestion_date,
             "last-date": ingestion_date,
             "run-id": databricks_run_id,
@@ -73,7 +73,7 @@ def arguments(argv: list[str] | None = None) -> tuple[Environment, Selection, st
     )
     if given.last_date < given.first_date:
         sys.exit(f"the last date {given.last_date} is before the first, {given.first_date}")
-    selection = Selection(given.selection, given.entities, given.first_date, given.last_date)
+    selection = Selection(given.selection, given.feeds, given.first_date, given.last_date)
     return given.env, selection, given.run_id
 
 
@@ -109,7 +109,7 @@ class _Listed(RawStore):
 
     def __init__(self, raw: RawStore, selection: Selection) -> None:
         ends = (selection.first_date, selection.last_date)
-        folders = ([day_path(name, day) for day in ends] for name in selection.entities)
+        folders = ([day_path(name, day) for day in ends] for name in selection.feeds)
         # The common prefix of the dates' folders, for example `orders/ingestion_date=2026-0`.
         self._names = sorted(name for prefix in map(commonprefix, folders) for name in raw.names(prefix))
 
@@ -125,7 +125,7 @@ def _runs(tables: Tables, selection: Selection, layer: str) -> Runs:
     """Return the runs of the selected feeds and dates in the run log."""
     if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS)):
         return {}
-    is_asked = F.col("name").isin(*selection.entities) & (F.col("layer") == layer)
+    is_asked = F.col("name").isin(*selection.feeds) & (F.col("layer") == layer)
     rows = tables.read(TASK_RUNS).where(
         is_asked & F.col("ingestion_date").between(F.lit(selection.first_date), F.lit(selection.last_date))
     )
@@ -140,15 +140,15 @@ def _runs(tables: Tables, selection: Selection, layer: str) -> Runs:
 
 
 def _is_outdated(layer: str, name: str, day: date, known: Runs) -> bool:
-    return known[name, day].built_with != built_with(layer, entity(name))
+    return known[name, day].built_with != built_with(layer, feed_contract(name))
 
 
 def _quarantined(tables: Tables, silver: Runs) -> Iterator[Day]:
     """Yield the dates that were validated against another version of the contract and have rows in quarantine."""
     outdated: dict[str, list[date]] = {}
     for (name, day), run in silver.items():
-        if run.contract_version != entity(name).version:
+        if run.contract_version != feed_contract(name).version:
             outdated.setdefault(name, []).append(day)
     for name, days in outdated.items():
-        held = tables.read(entity(name).quarantine.name).where(F.col("ingestion_date").isin(days))
-        yield from ((name, row.ingestion_date) for row in held.select("ingestion_date").distinct().collect())
+        quarantined = tables.read(feed_contract(name).quarantine.name).where(F.col("ingestion_date").isin(days))
+        yield from ((name, row.ingestion_date) for row in quarantined.select("ingestion_date").distinct().collect())

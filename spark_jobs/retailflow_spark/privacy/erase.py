@@ -16,7 +16,7 @@ from typing import NamedTuple
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract
+from retailflow.contracts import FeedContract
 from retailflow.manifests import counted
 from retailflow.raw import Kept, RawStore
 from retailflow_spark.bronze.decode import decode
@@ -50,7 +50,7 @@ class Findings:
         said = json.dumps([self.plan, sorted(subjects.customers), sorted(subjects.browsers)], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
-    def add(self, contract: EntityContract, day: date, found: str, count: int) -> None:
+    def add(self, contract: FeedContract, day: date, found: str, count: int) -> None:
         """Add records of a feed and date; `found` says how they were found."""
         days = self.plan.setdefault(contract.name, {})
         days[str(day)] = days.get(str(day), 0) + count
@@ -160,7 +160,7 @@ def _look_for_returned(tables: Tables, closed: list[Row], findings: Findings) ->
         requests.mark(tables, [row.subject_sha256 for row in closed], rebuilt_at=None, erased_at=None)
 
 
-def _loaded_since(tables: Tables, contract: EntityContract, since: datetime) -> list[date]:
+def _loaded_since(tables: Tables, contract: FeedContract, since: datetime) -> list[date]:
     """Return the ingestion dates that runs of BRONZE have written since then."""
     if not tables.spark.catalog.tableExists(tables.path(TASK_RUNS)):
         return []
@@ -171,7 +171,7 @@ def _loaded_since(tables: Tables, contract: EntityContract, since: datetime) -> 
 
 
 def in_dead_files(
-    store: RawStore, contract: EntityContract, subjects: Subjects, days: Iterable[date] | None = None
+    store: RawStore, contract: FeedContract, subjects: Subjects, days: Iterable[date] | None = None
 ) -> dict[tuple[date, str], dict[int, Found]]:
     """Find records of the subjects in files that no batch names. Returns by date and path how each position was found.
 
@@ -188,7 +188,7 @@ def in_dead_files(
         return {place: fates for one in found for place, fates in one.items()}
 
 
-def _fates(payload: bytes, contract: EntityContract, subjects: Subjects) -> dict[int, Found]:
+def _fates(payload: bytes, contract: FeedContract, subjects: Subjects) -> dict[int, Found]:
     try:
         batches = decode(payload, contract.format, contract.name, contract.feed_columns)
         rows = [row for batch in batches for row in batch.to_pylist()]
@@ -198,7 +198,7 @@ def _fates(payload: bytes, contract: EntityContract, subjects: Subjects) -> dict
     return {position: fate for position, fate in decided if fate}
 
 
-def redact_day(tables: Tables, store: RawStore, contract: EntityContract, ingestion_date: date, run_id: str) -> int:
+def redact_day(tables: Tables, store: RawStore, contract: FeedContract, ingestion_date: date, run_id: str) -> int:
     """Redact the batches of a date in RAW for all confirmed requests. Returns the number of redacted records.
 
     Safe to repeat.
@@ -226,9 +226,7 @@ class Swept(NamedTuple):
     kept: dict[str, Kept]
 
 
-def sweep(
-    tables: Tables, store: RawStore, contract: EntityContract, day: date, subjects: Subjects, run_id: str
-) -> Swept:
+def sweep(tables: Tables, store: RawStore, contract: FeedContract, day: date, subjects: Subjects, run_id: str) -> Swept:
     """Delete the files of a date that no batch names and that contain records of the subjects."""
     records, kept = 0, {}
     for (_, path), fates in in_dead_files(store, contract, subjects, [day]).items():

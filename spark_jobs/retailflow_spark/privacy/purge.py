@@ -7,7 +7,7 @@ from functools import partial
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract, Table, built_from, entity
+from retailflow.contracts import FeedContract, Table, built_from, feed_contract
 from retailflow.contracts.model import PLACE
 from retailflow.raw import Kept, RawStore
 from retailflow_spark.delta import upkeep
@@ -45,18 +45,18 @@ def finish(tables: Tables, open_store: Callable[[], RawStore], settled_hours: in
     create(tables, [requests.REDACTIONS, RELEASES])
     subjects = requests.subjects_of(open_)
     _forget_names(tables, subjects)
-    scope = _scope(tables)
-    if left := _remains(tables, scope, subjects):
+    personal = _personal_tables(tables)
+    if left := _remains(tables, personal, subjects):
         where = ", ".join(f"{name} ({count} rows)" for name, count in left.items())
         raise ErasureError(f"They are still in {where}. Trigger retailflow_erase again, or see what blocked GOLD.")
     if any(row.rebuilt_at is None for row in open_):
-        for table in scope:
+        for table in personal:
             upkeep.purge(tables, table.name)
         follow_maintenance(tables, run_id)
         requests.mark(tables, [row.subject_sha256 for row in open_], rebuilt_at=datetime.now(UTC))
     settled = _open(tables, f"rebuilt_at <= current_timestamp() - interval {settled_hours} hours")
     if settled:
-        _delete_older_versions(tables, scope, settled_hours, run_id)
+        _delete_older_versions(tables, personal, settled_hours, run_id)
     kept = _sweep_again(tables, open_store(), subjects, run_id)
     if forbidden := [path for path, why in kept.items() if why is Kept.FORBIDDEN]:
         raise ErasureError(
@@ -71,14 +71,14 @@ def finish(tables: Tables, open_store: Callable[[], RawStore], settled_hours: in
     return f"{len(settled)} requests closed: no table, no older version and no file of RAW holds them."
 
 
-def _delete_older_versions(tables: Tables, scope: list[Table], settled_hours: int, run_id: str) -> None:
+def _delete_older_versions(tables: Tables, personal: list[Table], settled_hours: int, run_id: str) -> None:
     """Delete the files that only older versions need. Raises: ErasureError where a reader still needs an older version.
 
     During this Delta refuses to read older versions. So readers of GOLD first move to the newest version. That is
     possible only if its rows are those of the version that they read.
     """
     needed = oldest_needed(tables)
-    for table in scope:
+    for table in personal:
         is_gold = table.name.startswith("gold.")
         hours = 0 if is_gold else settled_hours
         if reader := lagging_reader(tables, table.name, hours, *needed.get(table.name, (None, None))):
@@ -92,7 +92,7 @@ def _delete_older_versions(tables: Tables, scope: list[Table], settled_hours: in
 def _sweep_again(tables: Tables, store: RawStore, subjects: Subjects, run_id: str) -> dict[str, Kept]:
     """Delete the files that the redaction of each date had to leave. Returns by path why a file still stays."""
     days = tables.read(requests.REDACTIONS.name).select("name", "ingestion_date").distinct().collect()
-    swept = (sweep(tables, store, entity(day.name), day.ingestion_date, subjects, run_id) for day in days)
+    swept = (sweep(tables, store, feed_contract(day.name), day.ingestion_date, subjects, run_id) for day in days)
     return {path: why for one in swept for path, why in one.kept.items()}
 
 
@@ -106,14 +106,14 @@ def _forget_names(tables: Tables, subjects: Subjects) -> None:
             tables.update(RUNS, "drift", kept, f"size({kept}) < size(drift)")
 
 
-def _remains(tables: Tables, scope: list[Table], subjects: Subjects) -> dict[str, int]:
+def _remains(tables: Tables, personal: list[Table], subjects: Subjects) -> dict[str, int]:
     """Return the tables and published views that still have rows of the subjects, with the number of rows."""
     found = {
         contract.bronze.name: records_of_subjects(tables, contract, subjects).count() for contract in present(tables)
     }
     for contract in present(tables):
         found[contract.quarantine.name] = _without_record(tables, contract)
-    for table in scope:
+    for table in personal:
         if not table.name.startswith(("bronze.", "quarantine.")):
             found[table.name] = _of_theirs(tables.read(table.name), subjects).count()
         view = f"{tables.catalog}.{table.name}"
@@ -122,7 +122,7 @@ def _remains(tables: Tables, scope: list[Table], subjects: Subjects) -> dict[str
     return {name: count for name, count in found.items() if count}
 
 
-def _without_record(tables: Tables, contract: EntityContract) -> int:
+def _without_record(tables: Tables, contract: FeedContract) -> int:
     """Count the rows of quarantine whose record is no longer in BRONZE: their date has not been rebuilt yet."""
     if not tables.spark.catalog.tableExists(tables.path(contract.quarantine.name)):
         return 0
@@ -143,7 +143,7 @@ def _of_theirs(rows: DataFrame, subjects: Subjects) -> DataFrame:
     return rows.where(is_theirs)
 
 
-def _scope(tables: Tables) -> list[Table]:
+def _personal_tables(tables: Tables) -> list[Table]:
     """Return the existing tables with personal records."""
     feeds = [table for contract in requests.personal() for table in contract.tables]
     gold = [contract.table for contract in built_from(table.name for table in feeds)]

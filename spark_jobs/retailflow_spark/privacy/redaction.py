@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from retailflow.contracts import Column, EntityContract
+from retailflow.contracts import Column, FeedContract
 from retailflow.manifests import Manifest, RawFile, counted
 from retailflow.raw import RawStore, day_path, supersede
 from retailflow_spark.bronze.csv_records import csv_content, csv_rows
@@ -34,7 +34,7 @@ class RedactionError(RuntimeError):
 
 
 def redact(
-    store: RawStore, contract: EntityContract, manifest: Manifest, fates: Mapping[str, Fates], subjects: Subjects
+    store: RawStore, contract: FeedContract, manifest: Manifest, fates: Mapping[str, Fates], subjects: Subjects
 ) -> Manifest:
     """Write a batch without the persons, and return the manifest that then counts in its place.
 
@@ -60,13 +60,13 @@ def redact(
     return supersede(store, manifest, files)
 
 
-def dead_files(store: RawStore, entity: str, ingestion_date: date) -> list[str]:
+def dead_files(store: RawStore, feed: str, ingestion_date: date) -> list[str]:
     """Return the paths of data files that no batch that counts names.
 
     They belong to superseded and withdrawn batches, or a killed delivery has left them. Unnamed files of the last 24
     hours are left out, because their manifest may still come.
     """
-    manifests, folder = store.manifests(entity, ingestion_date), f"{day_path(entity, ingestion_date)}/"
+    manifests, folder = store.manifests(feed, ingestion_date), f"{day_path(feed, ingestion_date)}/"
     live = {f"{folder}{file.name}" for manifest in counted(manifests) for file in manifest.files}
     named = {f"{folder}{file.name}" for manifest in manifests for file in manifest.files}
     found = store.modified(f"{folder}batch_")
@@ -75,7 +75,7 @@ def dead_files(store: RawStore, entity: str, ingestion_date: date) -> list[str]:
 
 
 def rewrite(
-    payload: bytes, contract: EntityContract, fates: Fates, subjects: Subjects, expected: int | None = None
+    payload: bytes, contract: FeedContract, fates: Fates, subjects: Subjects, expected: int | None = None
 ) -> tuple[bytes, int]:
     """Return a file in which these records are removed or anonymised, as `erasure` of the contract says.
 
@@ -94,7 +94,7 @@ def rewrite(
     return new, count
 
 
-def _rows(payload: bytes, contract: EntityContract, expected: int | None) -> list[dict[str, Any]]:
+def _rows(payload: bytes, contract: FeedContract, expected: int | None) -> list[dict[str, Any]]:
     batches = decode(payload, contract.format, contract.name, contract.feed_columns, expected)
     return [{**row, "_missing_fields": None} for batch in batches for row in batch.to_pylist()]
 
@@ -109,7 +109,7 @@ def _is_among(wanted: Iterable, found: Iterable) -> bool:
 class _Editor:
     """Redacts a record, given as a parsed JSON object."""
 
-    contract: EntityContract
+    contract: FeedContract
     subjects: Subjects
 
     def edit(self, record: dict, fate: Found) -> dict | None:

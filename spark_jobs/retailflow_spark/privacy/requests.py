@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from retailflow.contracts import Column, EntityContract, Table, entities
+from retailflow.contracts import Column, FeedContract, Table, feeds
 from retailflow_spark.delta.schema import create
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.privacy.subjects import VISITOR, Subjects, digest
@@ -51,12 +51,12 @@ class RequestError(ValueError):
     """A request is refused because its digest is not the id of a person."""
 
 
-def personal() -> list[EntityContract]:
+def personal() -> list[FeedContract]:
     """Return the feeds with personal records."""
-    return [contract for contract in entities() if contract.erasure]
+    return [contract for contract in feeds() if contract.erasure]
 
 
-def visitor_column(contract: EntityContract) -> Column | None:
+def visitor_column(contract: FeedContract) -> Column | None:
     """Return the column with the browser's id; None if the feed has none."""
     return next((column for column in contract.feed_columns if column.name == VISITOR), None)
 
@@ -74,7 +74,7 @@ def request(tables: Tables, subjects: Iterable[str], kind: str = CUSTOMER_KIND) 
     create(tables, [ERASURES])
     about = {"kind": kind, "requested_at": datetime.now(UTC)}
     rows = [dict.fromkeys(ERASURES.column_names) | about | {"subject_sha256": subject} for subject in subjects]
-    tables.insert_absent(rows, ERASURES)
+    tables.insert_if_absent(rows, ERASURES)
 
 
 def _nobody() -> Iterable[str]:
@@ -113,7 +113,7 @@ def mark(tables: Tables, subjects: Iterable[str], **moments: datetime | None) ->
     tables.sync_rows(ERASURES, found, None)
 
 
-def receipt(tables: Tables, contract: EntityContract, day: date, redacts: str, count: int, run_id: str) -> None:
+def receipt(tables: Tables, contract: FeedContract, day: date, redacts: str, count: int, run_id: str) -> None:
     """Record a redaction or deletion before it happens, so that none is without a receipt."""
     create(tables, [REDACTIONS])
     row = {"name": contract.name, "ingestion_date": day, "redacts": redacts, "record_count": count}

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow.contracts import Column, EntityContract
+from retailflow.contracts import Column, FeedContract
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.privacy.requests import personal, visitor_column
 from retailflow_spark.privacy.subjects import CUSTOMER, VISITOR, Record, Subjects, digest, is_placeholder, texts_in
@@ -50,7 +50,7 @@ class Browser:
 
 
 def records_of_subjects(
-    tables: Tables, contract: EntityContract, subjects: Subjects, days: Iterable[date] | None = None
+    tables: Tables, contract: FeedContract, subjects: Subjects, days: Iterable[date] | None = None
 ) -> DataFrame:
     """Return the records of BRONZE that name one of the subjects: the columns `PLACE` and `found`, one row per record.
 
@@ -82,7 +82,7 @@ _SCHEMA = pa.schema(
 )
 
 
-def record_of(row: dict, contract: EntityContract) -> Record:
+def record_of(row: dict, contract: FeedContract) -> Record:
     """Return the parts of a row of BRONZE that show whose record it is."""
     nested = ((column, row[column.name]) for column in contract.feed_columns if column.is_nested)
     moment = _moment_of(contract)
@@ -96,13 +96,13 @@ def record_of(row: dict, contract: EntityContract) -> Record:
     )
 
 
-def _read_by(contract: EntityContract) -> list[str]:
+def _read_by(contract: FeedContract) -> list[str]:
     moment = _moment_of(contract)
     nested = (column.name for column in contract.feed_columns if column.is_nested)
     return [CUSTOMER, VISITOR, *([moment] if moment else []), *nested, "_rescued_data", "_corrupt_record"]
 
 
-def _moment_of(contract: EntityContract) -> str | None:
+def _moment_of(contract: FeedContract) -> str | None:
     """Return the column with the moment of the record's event."""
     return next((column.date_of for column in contract.silver.columns if column.date_of), None)
 
@@ -115,7 +115,7 @@ def _parsed(text: str | None) -> datetime | None:
     return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
 
 
-def _candidates(tables: Tables, contract: EntityContract, subjects: Subjects, records: DataFrame) -> DataFrame:
+def _candidates(tables: Tables, contract: FeedContract, subjects: Subjects, records: DataFrame) -> DataFrame:
     """Return the records that may name one of the subjects. It is a cheap filter that misses none."""
     possible = F.col("_rescued_data").isNotNull() | F.col("_corrupt_record").isNotNull()
     for column, digests in ((CUSTOMER, dict.fromkeys(subjects.customers)), (VISITOR, subjects.browsers)):
@@ -162,7 +162,7 @@ def browsers_of(tables: Tables, subjects: Subjects) -> list[Browser]:
     return found
 
 
-def _browsers(tables: Tables, contract: EntityContract, column: Column, subjects: Subjects) -> Iterator[Browser]:
+def _browsers(tables: Tables, contract: FeedContract, column: Column, subjects: Subjects) -> Iterator[Browser]:
     visitor, customer = trimmed(F.col(VISITOR)).alias("_visitor"), trimmed(F.col(CUSTOMER)).alias("_customer")
     events = tables.read(contract.bronze.name).select(visitor, customer).where("_visitor IS NOT NULL")
     events = flagged(events, "_customer", dict.fromkeys(subjects.customers), "_is_theirs")
@@ -175,6 +175,6 @@ def _browsers(tables: Tables, contract: EntityContract, column: Column, subjects
         yield Browser(digest(row._visitor), row.events, row.others, is_nobody, column.most_records)
 
 
-def present(tables: Tables) -> list[EntityContract]:
+def present(tables: Tables) -> list[FeedContract]:
     """Return the feeds with personal records whose BRONZE table exists."""
     return [c for c in personal() if tables.spark.catalog.tableExists(tables.path(c.bronze.name))]

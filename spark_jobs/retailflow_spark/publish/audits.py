@@ -11,7 +11,7 @@ from functools import partial, reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract, GoldContract, contract_of, gold_tables
+from retailflow.contracts import FeedContract, GoldContract, contract_of, gold_tables
 from retailflow_spark.gold.scd2 import beginning, end
 from retailflow_spark.gold.transform import Dimension, Totals, transform_of, versioned
 from retailflow_spark.publish.candidate import Candidate
@@ -40,7 +40,7 @@ class Finding:
     count: int
 
     def __str__(self) -> str:
-        return f"{self.table}: {self.rule.sentence} ({self.count:,} such, audit {self.rule.name})"
+        return f"{self.table}: {self.rule.sentence} ({self.count:,} rows, audit {self.rule.name})"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _references(contract: GoldContract) -> dict[str, str]:
 def _feeds(contract: GoldContract) -> frozenset[str]:
     """Return the feeds whose SILVER the table reads."""
     sources = map(contract_of, contract.sources)
-    return frozenset(source.name for source in sources if isinstance(source, EntityContract))
+    return frozenset(source.name for source in sources if isinstance(source, FeedContract))
 
 
 def _rows(candidate: Candidate, contract: GoldContract) -> DataFrame:

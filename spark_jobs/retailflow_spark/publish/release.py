@@ -94,7 +94,7 @@ def publish_or_fail(tables: Tables, run: Run | None = None) -> None:
             refresh(tables, gold_table(name.removeprefix("gold.")))
         plan = publish(tables, run)
         if found := [one for one in plan.findings if one.table in plan.blocked and one.rule.is_blocking]:
-            raise AuditError(f"Held back, readers keep the last good version. {'; '.join(map(str, found))}")
+            raise AuditError(f"Blocked, readers keep the last good version. {'; '.join(map(str, found))}")
 
 
 def follow_maintenance(tables: Tables, databricks_run_id: str) -> None:
@@ -198,7 +198,7 @@ def _built(tables: Tables) -> tuple[Versions, dict[tuple[str, str], int]]:
 def _advance(tables: Tables, number: int, published: Versions, moved: Versions, databricks_run_id: str) -> bool:
     """Add the release, unless another run has added one of this number. Returns whether it was added."""
     values = (number, {**published, **moved}, sorted(moved), databricks_run_id, datetime.now(UTC))
-    return tables.insert_absent([dict(zip(RELEASES.column_names, values, strict=True))], RELEASES) == 1
+    return tables.insert_if_absent([dict(zip(RELEASES.column_names, values, strict=True))], RELEASES) == 1
 
 
 def _report(tables: Tables, plan: PublicationPlan, run: Run) -> None:
@@ -208,7 +208,7 @@ def _report(tables: Tables, plan: PublicationPlan, run: Run) -> None:
         for found in plan.findings
     ]
     for found in plan.findings:
-        print(f"{'held back' if found.rule.is_blocking else 'warning'}: {found}")
+        print(f"{'blocked' if found.rule.is_blocking else 'warning'}: {found}")
     if plan.versions:
         print(f"published: {', '.join(sorted(plan.versions))}")
     run_log.record(tables, run, None, Counts(), is_success=not plan.blocked, findings=findings)

@@ -2,7 +2,7 @@
 
 from pyspark.sql import functions as F
 
-from retailflow.contracts import entities, gold_tables
+from retailflow.contracts import feeds, gold_tables
 from retailflow_spark.delta.schema import create
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job import run_log
@@ -15,7 +15,7 @@ def oldest_needed(tables: Tables) -> Needed:
     """Return for each table the oldest version that is still read by its number, and the name of the reader."""
     create(tables, [RELEASES])
     run_log.create(tables)
-    checks = run_log.checked(tables, (contract.name for contract in entities()))
+    checks = run_log.checked(tables, (contract.name for contract in feeds()))
     taken = run_log.taken(tables, (contract.table.name for contract in gold_tables()))
     found = [(source, version, name) for name, known in taken.items() for source, version in known.items()]
     found += [(f"silver.{name}", version, "its balance") for name, version in checks.items()]

@@ -16,14 +16,14 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract
+from retailflow.contracts import FeedContract
 from retailflow.contracts.model import ORDER, PLACE
 from retailflow_spark.delta.reader import CHANGE, COMMIT
 from retailflow_spark.delta.spans import near
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job.run_log import LATEST_BALANCE, RECOUNT, RUNS
-from retailflow_spark.silver.judged import Judged, fingerprint, places_of
 from retailflow_spark.silver.known import Known
+from retailflow_spark.silver.profile import DayProfile, fingerprint, places_of
 from retailflow_spark.silver.validate import typed_key
 
 
@@ -93,10 +93,10 @@ class Movement:
 
 def count_date(
     tables: Tables,
-    contract: EntityContract,
+    contract: FeedContract,
     ingestion_date: date,
     in_raw: int | None = None,
-    judged: Judged | None = None,
+    profile: DayProfile | None = None,
 ) -> Count:
     """Return the balance of a date's records. A record that is two of the four counts as both.
 
@@ -105,13 +105,13 @@ def count_date(
 
     Args:
         in_raw: how many records the manifests of RAW name; None if unknown.
-        judged: the date's records, if known.
+        profile: the date's records, if known.
     """
-    received, kept, held = _sides(tables, contract, [ingestion_date])
-    if judged and judged.places is not None:
-        found = _counted_whole(kept, held, judged.places)
+    received, kept, quarantined = _sides(tables, contract, [ingestion_date])
+    if profile and profile.places is not None:
+        found = _counted_whole(kept, quarantined, profile.places)
     else:
-        found = _counted_by_digest(judged.fingerprint if judged else None, received, kept, held)
+        found = _counted_by_digest(profile.fingerprint if profile else None, received, kept, quarantined)
     if found:
         return Count(found, 0 if in_raw is None else in_raw - found.record)
     nothing = (Balance(0, 0, 0, 0, 0), 0)
@@ -119,49 +119,52 @@ def count_date(
     return Count(found, 0 if in_raw is None else in_raw - found.record, stray)
 
 
-def _sides(tables: Tables, contract: EntityContract, days: Collection[date]) -> list[DataFrame]:
+def _sides(tables: Tables, contract: FeedContract, days: Collection[date]) -> list[DataFrame]:
     """Return the rows of these dates in BRONZE, in SILVER and in quarantine."""
     sides = (contract.bronze, contract.silver, contract.quarantine)
     return [tables.read(side.name).where(F.col("ingestion_date").isin(sorted(days))) for side in sides]
 
 
-def _counted_whole(kept: DataFrame, held: DataFrame, places: set[tuple[str, int]]) -> Balance | None:
+def _counted_whole(kept: DataFrame, quarantined: DataFrame, places: set[tuple[str, int]]) -> Balance | None:
     """Return the balance if each record is in SILVER or in quarantine; None if a record is in neither or in both."""
-    sides = [side.select(F.lit(name).alias("side"), *PLACE) for name, side in (("kept", kept), ("held", held))]
+    sides = [
+        side.select(F.lit(name).alias("side"), *PLACE) for name, side in (("kept", kept), ("quarantined", quarantined))
+    ]
     rows = sides[0].union(sides[1]).toArrow()
-    found = {name: places_of(rows.filter(pc.equal(rows["side"], name))) for name in ("kept", "held")}
-    if rows.num_rows != len(places) or found["kept"] | found["held"] != places:
+    found = {name: places_of(rows.filter(pc.equal(rows["side"], name))) for name in ("kept", "quarantined")}
+    if rows.num_rows != len(places) or found["kept"] | found["quarantined"] != places:
         return None
-    return Balance(len(places), len(found["kept"]), 0, 0, len(found["held"]))
+    return Balance(len(places), len(found["kept"]), 0, 0, len(found["quarantined"]))
 
 
 def _counted_by_digest(
-    known: tuple[int, int] | None, received: DataFrame, kept: DataFrame, held: DataFrame
+    known: tuple[int, int] | None, received: DataFrame, kept: DataFrame, quarantined: DataFrame
 ) -> Balance | None:
     """Return the same without fetching places.
 
     Args:
         known: the fingerprint of the records, if known.
     """
-    marks = kept.agg(*fingerprint("kept")).join(held.agg(*fingerprint("held"))).first()
+    marks = kept.agg(*fingerprint("kept")).join(quarantined.agg(*fingerprint("quarantined"))).first()
     count, places = known or received.agg(*fingerprint("received")).first()
-    if count != marks.kept + marks.held or places != marks.kept_places ^ marks.held_places:
+    if count != marks.kept + marks.quarantined or places != marks.kept_places ^ marks.quarantined_places:
         return None
-    return Balance(count, marks.kept, 0, 0, marks.held)
+    return Balance(count, marks.kept, 0, 0, marks.quarantined)
 
 
-def count_one_by_one(
-    tables: Tables, contract: EntityContract, days: Collection[date]
-) -> dict[date, tuple[Balance, int]]:
+def count_one_by_one(tables: Tables, contract: FeedContract, days: Collection[date]) -> dict[date, tuple[Balance, int]]:
     """Return per date its balance and its stray rows of SILVER. Finds for each lost record the row that it lost to."""
-    received, kept, held = _sides(tables, contract, days)
+    received, kept, quarantined = _sides(tables, contract, days)
     day, key, order = "ingestion_date", contract.silver.key, (contract.version_column, *ORDER)
     records = typed_key(received, contract).select(day, *key, *order, "_record_md5", *_event_date(contract))
-    flags = [frame.select(*PLACE, F.lit(True).alias(flag)) for frame, flag in ((kept, "_is_kept"), (held, "_is_held"))]
+    flags = [
+        frame.select(*PLACE, F.lit(True).alias(flag))
+        for frame, flag in ((kept, "_is_kept"), (quarantined, "_is_quarantined"))
+    ]
     placed = records.join(flags[0], list(PLACE), "left").join(flags[1], list(PLACE), "left")
-    again = Window.partitionBy(day, "_record_md5", "_is_held").orderBy(*ORDER)
+    again = Window.partitionBy(day, "_record_md5", "_is_quarantined").orderBy(*ORDER)
     placed = placed.withColumn("_comes_again", F.lead("_position").over(again).isNotNull())
-    lost = placed.where("_is_kept IS NULL AND _is_held IS NULL")
+    lost = placed.where("_is_kept IS NULL AND _is_quarantined IS NULL")
     winners = _winners(tables, contract, lost).select(*(F.col(n).alias(f"_kept_{n}") for n in (*key, *order)))
     same_key = [F.col(name) == F.col(f"_kept_{name}") for name in key]
     has_lost = F.struct(*order) < F.struct(*(F.col(f"_kept_{name}").alias(name) for name in order))
@@ -176,7 +179,7 @@ def count_one_by_one(
     sides = placed.groupBy(day).agg(
         F.count("*").alias("record"),
         F.count("_is_kept").alias("current"),
-        F.count("_is_held").alias("quarantined"),
+        F.count("_is_quarantined").alias("quarantined"),
     )
     stray = kept.join(received.select(*PLACE), list(PLACE), "left_anti").groupBy(day).agg(F.count("*").alias("stray"))
     rows = sides.join(fates, day, "full").join(stray, day, "full").na.fill(0).collect()
@@ -189,7 +192,7 @@ def count_one_by_one(
     }
 
 
-def _winners(tables: Tables, contract: EntityContract, lost: DataFrame) -> DataFrame:
+def _winners(tables: Tables, contract: FeedContract, lost: DataFrame) -> DataFrame:
     """Return the rows of SILVER that may have superseded `lost`: those of its event dates or with nearby keys."""
     silver, event_date = tables.read(contract.silver.name), contract.event_date
     if not event_date or event_date in contract.silver.key:
@@ -200,7 +203,7 @@ def _winners(tables: Tables, contract: EntityContract, lost: DataFrame) -> DataF
     return silver.where(F.col(event_date).isin(dates) | near(first_key, [(s.least, s.greatest) for s in spans]))
 
 
-def movements(tables: Tables, contract: EntityContract, first: int, last: int) -> list[Movement]:
+def movements(tables: Tables, contract: FeedContract, first: int, last: int) -> list[Movement]:
     """Return how commits `first` to `last` of SILVER changed the number of rows per ingestion date."""
     sign = F.when(F.col(CHANGE).isin("insert", "update_postimage"), 1).otherwise(-1)
     changed = tables.change_feed(contract.silver.name, first, last)
@@ -209,7 +212,7 @@ def movements(tables: Tables, contract: EntityContract, first: int, last: int) -
 
 
 def moved_balances(
-    tables: Tables, contract: EntityContract, known: Known, moved: Iterable[Movement], own: date, version: int
+    tables: Tables, contract: FeedContract, known: Known, moved: Iterable[Movement], own: date, version: int
 ) -> list[dict[str, Any]]:
     """Return the balances of the other dates after the commits since their last check, as `Balance.row` returns them.
 
@@ -236,7 +239,7 @@ def moved_balances(
 def open_dates(tables: Tables) -> list[tuple[str, date]]:
     """Return the feeds and ingestion dates whose newest check found records lost or doubled.
 
-    File statistics skip all files without such a check.
+    File statistics skip all files without the check.
     """
     is_open = F.col("layer").isin("silver", RECOUNT) & ~F.col("is_closed")
     rows = tables.read(RUNS.name).where(is_open).select("name", F.explode("balances").alias("one"))
@@ -249,7 +252,7 @@ def open_dates(tables: Tables) -> list[tuple[str, date]]:
     return [tuple(row) for row in still.select("name", "ingestion_date").collect()]
 
 
-def _event_date(contract: EntityContract) -> list[SparkColumn]:
+def _event_date(contract: FeedContract) -> list[SparkColumn]:
     """Return the event date of a record as column `_date`, if SILVER is partitioned by an event date."""
     sources = [c.date_of for c in contract.silver.columns if c.date_of and c.name == contract.event_date]
     if contract.event_date and not sources:

@@ -7,23 +7,23 @@ date is therefore inserted next to its old row, and this module deletes one of t
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract
+from retailflow.contracts import FeedContract
 from retailflow.contracts.model import ORDER
 from retailflow_spark.delta.rows import date_in, literal_rows
 from retailflow_spark.delta.spans import near
 from retailflow_spark.delta.writer import Tables, Write
-from retailflow_spark.silver.judged import Judged
+from retailflow_spark.silver.profile import DayProfile
 
 
 def keep_latest_date(
-    tables: Tables, contract: EntityContract, first: int, last: int, judged: Judged | None = None
+    tables: Tables, contract: FeedContract, first: int, last: int, profile: DayProfile | None = None
 ) -> tuple[int, Write | None]:
     """Keep only the latest row of each key that commits `first` to `last` of SILVER inserted. Safe to repeat.
 
     If two runs at once insert a key with two dates, the run that commits later sees both rows.
 
     Args:
-        judged: the records that the commits merged, if known.
+        profile: the records that the commits merged, if known.
 
     Returns: the number of keys that had several event dates, and the write that deleted their older rows.
     """
@@ -31,12 +31,12 @@ def keep_latest_date(
     key = list(silver.key)
     if not event_date or event_date in key:
         return 0, None
-    if judged is None:
+    if profile is None:
         inserted = tables.changes(silver.name, first, last, "insert").select(*key, event_date)
         least, greatest = F.min(key[0]).alias("least"), F.max(key[0]).alias("greatest")
         spans = [(row.least, row.greatest) for row in inserted.groupBy(event_date).agg(least, greatest).collect()]
     else:
-        inserted, spans = _keys(tables, contract, judged), list(judged.spans.values())
+        inserted, spans = _keys(tables, contract, profile), list(profile.spans.values())
     if not spans:
         return 0, None
     order = [contract.version_column, *ORDER]
@@ -54,9 +54,9 @@ def keep_latest_date(
     return count, tables.delete_same(silver, older, (*key, event_date, *order), prune)
 
 
-def _keys(tables: Tables, contract: EntityContract, judged: Judged) -> DataFrame | None:
+def _keys(tables: Tables, contract: FeedContract, profile: DayProfile) -> DataFrame | None:
     """Return the keys of a small day's records. A join with the keys of a large day would cost more than it saves."""
-    if judged.valid_rows is None:
+    if profile.valid_rows is None:
         return None
     schema = tables.read(contract.silver.name).select(*contract.silver.key).schema
-    return literal_rows(tables.spark, judged.valid_rows.select(list(contract.silver.key)), schema)
+    return literal_rows(tables.spark, profile.valid_rows.select(list(contract.silver.key)), schema)

@@ -7,7 +7,7 @@ from datetime import date
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract
+from retailflow.contracts import FeedContract
 from retailflow.release import installed
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job.run_log import RECOUNT, Counts, built_with, of, recent
@@ -44,7 +44,7 @@ class Known:
 
     @property
     def in_raw(self) -> int | None:
-        """The number of records in the manifests that the newest run of BRONZE read; None without such a run."""
+        """The number of records in the manifests that the newest run of BRONZE read; None without this run."""
         return self.bronze.rows_read if self.bronze else None
 
     @property
@@ -52,11 +52,11 @@ class Known:
         """Whether the feed's newest run updated rows."""
         return bool(self.newest and self.newest.rows_updated)
 
-    def bronze_version(self, contract: EntityContract) -> int | None:
+    def bronze_version(self, contract: FeedContract) -> int | None:
         """Return the commit of BRONZE that wrote the date's slice; None if unknown."""
         return self.bronze.versions_after.get(contract.bronze.name) if self.bronze else None
 
-    def unchanged(self, tables: Tables, contract: EntityContract, ingestion_date: date) -> Counts | None:
+    def unchanged(self, tables: Tables, contract: FeedContract, ingestion_date: date) -> Counts | None:
         """Return the counts of the date's last run if BRONZE, contract, code and tables have not changed since.
 
         A commit of another date counts as a change: only a run can find out whether it replaced rows of this date.
@@ -82,7 +82,7 @@ class Known:
         )
 
     def balances(
-        self, tables: Tables, contract: EntityContract, days: Collection[date], version: int
+        self, tables: Tables, contract: FeedContract, days: Collection[date], version: int
     ) -> dict[date, tuple[Row, int]]:
         """Return per checked date the balance of its newest check up to commit `version`, and that check's commit."""
         found = _balances(self.rows, days, version)
@@ -105,7 +105,7 @@ def _balances(rows: list[Row], days: Collection[date], version: int) -> dict[dat
     }
 
 
-def known_of(tables: Tables, contract: EntityContract, ingestion_date: date) -> Known:
+def known_of(tables: Tables, contract: FeedContract, ingestion_date: date) -> Known:
     """Return the entries of the run log for a feed and ingestion date."""
     is_of_feed = F.col("layer").isin("bronze", "silver", RECOUNT) & (F.col("name") == contract.name)
     is_of_date = F.col("ingestion_date") == F.lit(ingestion_date)

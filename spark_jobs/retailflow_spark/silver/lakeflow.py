@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming import DataStreamReader, StatefulProcessor, StatefulProcessorHandle
 from pyspark.sql.types import BinaryType, DateType, LongType, StringType, StructField, StructType
 
-from retailflow.contracts import Column, EntityContract, Table, entity
+from retailflow.contracts import Column, FeedContract, Table, feed_contract
 from retailflow.contracts.ddl import column_definition
 from retailflow.contracts.model import ORDER
 from retailflow.manifests import BadManifest, Manifest, Unreadable, counted, stored_manifest
@@ -37,7 +37,7 @@ class Feed:
     """A feed whose RAW is at the URI `raw_root`."""
 
     spark: SparkSession
-    contract: EntityContract
+    contract: FeedContract
     raw_root: str
 
     @property
@@ -126,7 +126,7 @@ class Feed:
 class _Decoder(StatefulProcessor):
     """Keeps the files of a day until all files of their batch are there; then emits its records and drops the files."""
 
-    def __init__(self, contract: EntityContract) -> None:
+    def __init__(self, contract: FeedContract) -> None:
         self._contract = contract
 
     def init(self, handle: StatefulProcessorHandle) -> None:
@@ -186,7 +186,7 @@ def feed(name: str) -> Feed:
     except PySparkException:
         message = f"the pipeline has no setting {RAW_ROOT}: give it the URI of RAW in its configuration"
         raise ValueError(message) from None
-    return Feed(spark, entity(name), raw_root)
+    return Feed(spark, feed_contract(name), raw_root)
 
 
 def _escaped(text: str) -> str:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from retailflow.contracts import EntityContract
+from retailflow.contracts import FeedContract
 from retailflow.contracts.model import ORDER
 from retailflow_spark.delta.rows import date_in
 from retailflow_spark.delta.schema import create
@@ -12,15 +12,15 @@ from retailflow_spark.job import run_log
 from retailflow_spark.job.entry import Run
 from retailflow_spark.job.run_log import Counts
 from retailflow_spark.silver.balance import Count, Movement, count_date, moved_balances, movements
-from retailflow_spark.silver.judged import Judged, judge
 from retailflow_spark.silver.keys import keep_latest_date
 from retailflow_spark.silver.known import Known, known_of
+from retailflow_spark.silver.profile import DayProfile, profile_day
 from retailflow_spark.silver.stores import invalid_by_store
 from retailflow_spark.silver.validate import invalid, validate
 from retailflow_spark.silver.withdraw import take_back
 
 
-def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, run: Run | None = None) -> Counts:
+def load_day(tables: Tables, contract: FeedContract, ingestion_date: date, run: Run | None = None) -> Counts:
     """Validate the day's records, merge them, and record the run (None: no job runs it).
 
     Safe to repeat; an old day never undoes a newer one. If BRONZE and the tables have not changed since the last run,
@@ -36,20 +36,20 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, run
         return counts
     create(tables, contract.tables)
     writes: list[Write] = []
-    judged = judge(validate(tables.read_day(contract.bronze, ingestion_date), contract), contract, known.in_raw)
-    if judged.invalid or known.last:
-        writes.append(tables.replace_day(invalid(judged.frame, contract), contract.quarantine, ingestion_date))
+    profile = profile_day(validate(tables.read_day(contract.bronze, ingestion_date), contract), contract, known.in_raw)
+    if profile.invalid or known.last:
+        writes.append(tables.replace_day(invalid(profile.frame, contract), contract.quarantine, ingestion_date))
         stores = invalid_by_store(tables, contract, ingestion_date)
     order = (contract.version_column, *ORDER)
-    prune = date_in(f"t.{contract.event_date}", judged.dates) if contract.event_date else None
+    prune = date_in(f"t.{contract.event_date}", profile.dates) if contract.event_date else None
     for table in contract.silver_tables:
-        rows, count = judged.latest(table, order)
+        rows, count = profile.latest(table, order)
         is_updated = table == contract.silver and known.updates
         latest = tables.upsert_latest(rows, table, order, prune, None if is_updated else count)
         writes.append(latest)
     if known.last:
         writes += take_back(tables, contract, ingestion_date)
-    version, found, moved = _settle(tables, contract, ingestion_date, known, judged, writes)
+    version, found, moved = _settle(tables, contract, ingestion_date, known, profile, writes)
     own = found.balance
     counts = Counts(
         rows_read=own.record,
@@ -69,7 +69,7 @@ def load_day(tables: Tables, contract: EntityContract, ingestion_date: date, run
 
 
 def _settle(
-    tables: Tables, contract: EntityContract, ingestion_date: date, known: Known, judged: Judged, writes: list[Write]
+    tables: Tables, contract: FeedContract, ingestion_date: date, known: Known, profile: DayProfile, writes: list[Write]
 ) -> tuple[int, Count, list[dict[str, Any]]]:
     """Check all commits of SILVER since the last check, including those of runs that died. Each key keeps one row.
 
@@ -92,12 +92,12 @@ def _settle(
         first = commits[-1].version
         is_alone = len(commits) == sum(len(write.versions) for write in own)
         has_only_new = not (known.last or any(write.updated for write in own))
-        count, removed = keep_latest_date(tables, contract, first, version, judged if is_alone else None)
+        count, removed = keep_latest_date(tables, contract, first, version, profile if is_alone else None)
         if removed:
             writes.append(removed)
             print(f"warning: {count:,} keys of {contract.name} came with several event dates; the latest record counts")
             version = tables.version(name)
         if removed or not (is_alone and has_only_new):
             moved = movements(tables, contract, first, version)
-    found = count_date(tables, contract, ingestion_date, known.in_raw, judged)
+    found = count_date(tables, contract, ingestion_date, known.in_raw, profile)
     return version, found, moved_balances(tables, contract, known, moved, ingestion_date, version)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract, entities
+from retailflow.contracts import FeedContract, feeds
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.job import run_log
 from retailflow_spark.job.entry import Run
@@ -24,12 +24,12 @@ def recount(tables: Tables, databricks_run_id: str) -> Iterator[str]:
 
     Yields: a sentence for each date that does not balance.
     """
-    for contract in entities():
+    for contract in feeds():
         if tables.spark.catalog.tableExists(tables.path(contract.silver.name)):
             yield from _recount(tables, contract, databricks_run_id)
 
 
-def _recount(tables: Tables, contract: EntityContract, databricks_run_id: str) -> Iterator[str]:
+def _recount(tables: Tables, contract: FeedContract, databricks_run_id: str) -> Iterator[str]:
     began, version = datetime.now(UTC), checked(tables, [contract.name]).get(contract.name, 0)
     days = _moved(tables, contract)
     if not days:
@@ -51,7 +51,7 @@ def _recount(tables: Tables, contract: EntityContract, databricks_run_id: str) -
             yield count.sentence(contract.name, day)
 
 
-def _moved(tables: Tables, contract: EntityContract) -> set[date]:
+def _moved(tables: Tables, contract: FeedContract) -> set[date]:
     """Return the dates whose balance runs of other dates have changed since the last recount.
 
     It leaves out dates with a run of BRONZE that is newer than SILVER: the next run of SILVER counts them.
@@ -73,5 +73,5 @@ def _moved(tables: Tables, contract: EntityContract) -> set[date]:
     return {row.ingestion_date for row in found}
 
 
-def _versions(tables: Tables, contract: EntityContract) -> list[int]:
+def _versions(tables: Tables, contract: FeedContract) -> list[int]:
     return [tables.version(table.name) for table in (contract.bronze, contract.silver, contract.quarantine)]

@@ -5,7 +5,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract
+from retailflow.contracts import FeedContract
 from retailflow.contracts.model import PLACE
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.silver.values import trimmed
@@ -15,7 +15,7 @@ STORE = "stores.store_id"
 _PLACE = list(PLACE)
 
 
-def invalid_by_store(tables: Tables, contract: EntityContract, ingestion_date: date) -> list[dict[str, Any]]:
+def invalid_by_store(tables: Tables, contract: FeedContract, ingestion_date: date) -> list[dict[str, Any]]:
     """Return the stores with invalid records on the date; none if the feed has no stores.
 
     Returns: `store_id` (None for records without a store), `record_count` and `quarantined_count` of each.
@@ -24,8 +24,10 @@ def invalid_by_store(tables: Tables, contract: EntityContract, ingestion_date: d
     if column is None:
         return []
     records = tables.read_day(contract.bronze, ingestion_date).select(trimmed(F.col(column)).alias("store_id"), *_PLACE)
-    held = tables.read_day(contract.quarantine, ingestion_date).select(*_PLACE, F.lit(1).alias("_is_held"))
-    counted = records.join(held, _PLACE, "left").groupBy("store_id")
-    counts = counted.agg(F.count("*").alias("record_count"), F.count("_is_held").alias("quarantined_count"))
+    quarantined = tables.read_day(contract.quarantine, ingestion_date).select(
+        *_PLACE, F.lit(1).alias("_is_quarantined")
+    )
+    counted = records.join(quarantined, _PLACE, "left").groupBy("store_id")
+    counts = counted.agg(F.count("*").alias("record_count"), F.count("_is_quarantined").alias("quarantined_count"))
     worst = counts.where("quarantined_count > 0").orderBy(F.desc("quarantined_count"), "store_id").limit(MOST_STORES)
     return [row.asDict() for row in worst.collect()]

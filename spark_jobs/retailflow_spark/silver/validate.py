@@ -10,7 +10,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow.contracts import Column, EntityContract
+from retailflow.contracts import Column, FeedContract
 from retailflow_spark.bronze import csv_records, json_records
 from retailflow_spark.silver.values import Violation, trimmed, typed, violations
 
@@ -24,7 +24,7 @@ _UNREADABLE = "the record cannot be read"
 _MADE_AT = "_ingested_at"
 
 
-def validate(bronze: DataFrame, contract: EntityContract) -> DataFrame:
+def validate(bronze: DataFrame, contract: FeedContract) -> DataFrame:
     """Return the rows of BRONZE with the types of SILVER, one row per record.
 
     Returns: the columns of SILVER, `_reasons` (empty for a valid record), `_record` (the text of the record), `_fence`.
@@ -52,7 +52,7 @@ def validate(bronze: DataFrame, contract: EntityContract) -> DataFrame:
     )
 
 
-def reasons(contract: EntityContract) -> list[str]:
+def reasons(contract: FeedContract) -> list[str]:
     """Return every reason that `validate` can give for a record."""
     said = [_UNREADABLE, *json_records.REASONS, *csv_records.REASONS]
     for column in contract.feed_columns:
@@ -60,7 +60,7 @@ def reasons(contract: EntityContract) -> list[str]:
     return list(dict.fromkeys((*said, *(check.reason for check in contract.checks))))
 
 
-def typed_key(bronze: DataFrame, contract: EntityContract) -> DataFrame:
+def typed_key(bronze: DataFrame, contract: FeedContract) -> DataFrame:
     """Return the rows of BRONZE, with the types of SILVER for key, version and the source of the event date."""
     silver = contract.silver
     dated = {column.date_of for column in silver.columns if column.date_of and column.name == contract.event_date}
@@ -69,12 +69,12 @@ def typed_key(bronze: DataFrame, contract: EntityContract) -> DataFrame:
     return bronze.withColumns({c.name: typed(trimmed(F.col(c.name)), c) for c in scalars})
 
 
-def valid(validated: DataFrame, contract: EntityContract) -> DataFrame:
+def valid(validated: DataFrame, contract: FeedContract) -> DataFrame:
     """Return the valid records, with the columns of SILVER."""
     return validated.where((F.size(REASONS) == 0) & (F.col(FENCE) >= 0)).select(*contract.silver.column_names)
 
 
-def invalid(validated: DataFrame, contract: EntityContract) -> DataFrame:
+def invalid(validated: DataFrame, contract: FeedContract) -> DataFrame:
     """Return the invalid records, with the columns of quarantine."""
     broken = validated.where((F.size(REASONS) > 0) & (F.col(FENCE) >= 0))
     lineage = contract.quarantine.column_names[2:]

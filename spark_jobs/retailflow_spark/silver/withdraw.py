@@ -5,7 +5,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract
+from retailflow.contracts import FeedContract
 from retailflow.contracts.model import ORDER, PLACE
 from retailflow_spark.delta.rows import having
 from retailflow_spark.delta.writer import Tables, Write
@@ -16,16 +16,16 @@ from retailflow_spark.silver.validate import latest_per_key, typed_key, valid, v
 _PLACE = list(PLACE)
 
 
-def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) -> list[Write]:
+def take_back(tables: Tables, contract: FeedContract, ingestion_date: date) -> list[Write]:
     """Remove the rows of a date whose record no longer counts, and restore earlier records of their keys.
 
-    Such a record is in quarantine because the contract has become stricter, or it is no longer in BRONZE after a
-    withdrawal or an erasure. A record that lost to such a row may be in any date that has superseded records: of these
-    dates only the keys are read, and all columns only of dates that have one of the keys. If the date has no such rows,
-    only the places of its records are read.
+    A record no longer counts if the contract has become stricter and the record is in quarantine, or if a withdrawal or
+    an erasure has removed it from BRONZE. An earlier record of its key may be in any date that has superseded records.
+    The function reads the keys of these dates, and all columns only of dates that contain one of the keys. If no record
+    of the date has stopped counting, the function reads only the places of its records.
     """
-    held = tables.read_day(contract.quarantine, ingestion_date).select(*_PLACE)
-    counting = tables.read_day(contract.bronze, ingestion_date).select(*_PLACE).join(held, _PLACE, "left_anti")
+    quarantined = tables.read_day(contract.quarantine, ingestion_date).select(*_PLACE)
+    counting = tables.read_day(contract.bronze, ingestion_date).select(*_PLACE).join(quarantined, _PLACE, "left_anti")
     finest = contract.silver_tables[0]
     of_day = tables.read_day(finest, ingestion_date)
     keys = of_day.join(counting, _PLACE, "left_anti").select(*contract.silver.key).distinct()
@@ -41,7 +41,7 @@ def take_back(tables: Tables, contract: EntityContract, ingestion_date: date) ->
     ]
 
 
-def _dates_of(tables: Tables, contract: EntityContract, keys: DataFrame, ingestion_date: date) -> list[date]:
+def _dates_of(tables: Tables, contract: FeedContract, keys: DataFrame, ingestion_date: date) -> list[date]:
     """Return the dates of BRONZE with records of these keys: the date itself, and dates with superseded records."""
     version, first = tables.since(contract.silver.name, checked(tables, {contract.name}).get(contract.name, 0))
     moved = [] if first is None else [one.ingestion_date for one in movements(tables, contract, first, version)]

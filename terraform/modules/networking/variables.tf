@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Project and environment, such as retailflow-dev."
+  description = "Project and environment, for example retailflow-dev."
   type        = string
 }
 

@@ -15,7 +15,7 @@ from retailflow_spark.delta.reader import COMMIT
 from retailflow_spark.delta.rows import having
 from retailflow_spark.gold.transform import Transform, transform_of
 
-Told = list[tuple[str | None, ...]]
+Rows = list[tuple[str | None, ...]]
 Literals = tuple[pa.Table, StructType]
 
 # The values of a row unless its test says otherwise.
@@ -59,9 +59,9 @@ class World:
             self._built[name] = frame.toArrow(), frame.schema
         return self._built[name]
 
-    def tell(self, name: str, *columns: str) -> Told:
+    def rows(self, name: str, *columns: str) -> Rows:
         """Return the rows of a GOLD table, every value as text, sorted."""
-        return tell(self[f"gold.{name}"].select(*columns))
+        return sorted_rows(self[f"gold.{name}"].select(*columns))
 
     def sources(self, name: str) -> dict[str, DataFrame]:
         return {source: self[source] for source in contracts.gold_table(name).sources}
@@ -81,7 +81,7 @@ class World:
         return rows.select(*(F.to_date(c.date_of).alias(c.name) if c.date_of else c.name for c in columns))
 
 
-def tell(frame: DataFrame) -> Told:
+def sorted_rows(frame: DataFrame) -> Rows:
     found = frame.select(*(F.col(name).cast("string") for name in frame.columns)).collect()
     return sorted((tuple(row) for row in found), key=lambda row: [str(value) for value in row])
 
@@ -109,8 +109,8 @@ class Recompute:
         return found.sparkSession.createDataFrame(found.toArrow(), found.schema)
 
     @property
-    def keys(self) -> Told:
-        return tell(self._keys)
+    def keys(self) -> Rows:
+        return sorted_rows(self._keys)
 
     def equals_a_rebuild(self) -> bool:
         stored = self._before[self._target]
@@ -119,8 +119,8 @@ class Recompute:
         tables = self._transform.prune(self._tables, contract, self._keys, self._keys.toArrow())
         anew = self._transform.build(tables, self._keys)
         rebuilt = self._after[self._target]
-        assert tell(rebuilt.where(_broken(self._target))) == []
-        return tell(untouched.select(*rebuilt.columns).unionAll(anew)) == tell(rebuilt)
+        assert sorted_rows(rebuilt.where(_broken(self._target))) == []
+        return sorted_rows(untouched.select(*rebuilt.columns).unionAll(anew)) == sorted_rows(rebuilt)
 
 
 def _broken(table: str) -> str:

@@ -23,7 +23,7 @@ def test_an_order_counts_in_each_category_where_it_has_a_positive_line(world):
         {"order_id": "O3", "lines": [line("P9")]},
     ]
     found = world(orders=orders, products=PRODUCTS)
-    assert found.tell("daily_revenue_mart", "category", "order_count", "unit_count") == [
+    assert found.rows("daily_revenue_mart", "category", "order_count", "unit_count") == [
         ("garden", "1", "1"),
         ("light", "1", "1"),
         ("unknown", "2", "2"),
@@ -35,7 +35,7 @@ def test_returns_are_subtracted_and_reported_as_positive_numbers(world):
         {"lines": [line(quantity=3, unit_price="0.1"), line(quantity=-2, unit_price="0.1", discount_amount="-0.05")]}
     ]
     columns = ("unit_count", "gross_amount", "discount_amount", "net_amount", "returned_unit_count", "returned_amount")
-    assert world(orders=orders, products=PRODUCTS).tell("daily_revenue_mart", *columns) == [
+    assert world(orders=orders, products=PRODUCTS).rows("daily_revenue_mart", *columns) == [
         ("1", "0.1000", "-0.0500", "0.1500", "2", "0.1500")
     ]
 
@@ -46,7 +46,7 @@ def test_groups_are_those_with_a_line_and_currencies_are_kept_apart(world):
         store_sales=[{"sold_at_local": "2026-01-16T09:00:00"}],
     )
     columns = ("business_date", "channel", "store_id", "currency", "order_count", "net_amount")
-    assert found.tell("daily_revenue_mart", *columns) == [
+    assert found.rows("daily_revenue_mart", *columns) == [
         ("2026-01-15", "online", "online", "EUR", "1", "1.0000"),
         ("2026-01-15", "online", "online", "USD", "0", "-1.0000"),
         ("2026-01-16", "store", "S1", "EUR", "1", "1.0000"),

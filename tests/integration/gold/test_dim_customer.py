@@ -26,8 +26,8 @@ def test_intervals_have_no_gap_and_a_deletion_starts_one_whatever_order_the_vers
         ("C1", "c", "false", "2026-01-12 00:00:00", "9999-12-31 00:00:00", "true"),
         UNKNOWN,
     ]
-    assert world(customers=HISTORY).tell("dim_customer", *COLUMNS) == expected
-    assert world(customers=HISTORY[::-1]).tell("dim_customer", *COLUMNS) == expected
+    assert world(customers=HISTORY).rows("dim_customer", *COLUMNS) == expected
+    assert world(customers=HISTORY[::-1]).rows("dim_customer", *COLUMNS) == expected
 
 
 def test_versions_that_change_nothing_tracked_collapse_and_a_null_is_a_value(world):
@@ -40,17 +40,17 @@ def test_versions_that_change_nothing_tracked_collapse_and_a_null_is_a_value(wor
         version("05", "a"),
         version("06", None),
     ]
-    assert world(customers=customers).tell("dim_customer", "email", "valid_from")[:3] == [
+    assert world(customers=customers).rows("dim_customer", "email", "valid_from")[:3] == [
         (None, "0001-01-01 00:00:00"),
         (None, "0001-01-01 00:00:00"),  # the unknown member
         (None, "2026-01-06 00:00:00"),
     ]
-    assert world(customers=customers).tell("dim_customer", "email", "valid_from")[3:] == [("a", "2026-01-04 00:00:00")]
+    assert world(customers=customers).rows("dim_customer", "email", "valid_from")[3:] == [("a", "2026-01-04 00:00:00")]
 
 
 def test_the_surrogate_key_follows_from_key_and_start_alone(world):
     customers = [version("01", "a"), version("05", "b")]
-    assert world(customers=customers).tell("dim_customer", "customer_sk", "email") == [
+    assert world(customers=customers).rows("dim_customer", "customer_sk", "email") == [
         ("00000000000000000000000000000000", None),
         # md5 of 'C1|1767571200000000' and 'C1|-62135596800000000': microseconds since 1970
         ("62ce30941527a0ef08873f46a10b8e07", "b"),

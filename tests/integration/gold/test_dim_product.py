@@ -12,7 +12,7 @@ def test_a_new_price_starts_a_version_and_a_new_currency_does_not(world):
         version("02", list_price="1.0000", currency="USD"),
         version("03", list_price="1.0001", currency="USD"),
     ]
-    assert world(products=products).tell("dim_product", "valid_from", "list_price", "currency", "is_current") == [
+    assert world(products=products).rows("dim_product", "valid_from", "list_price", "currency", "is_current") == [
         ("0001-01-01 00:00:00", "1.0000", "EUR", "false"),
         ("0001-01-01 00:00:00", None, None, "true"),  # the unknown member
         ("2026-01-03 00:00:00", "1.0001", "USD", "true"),

@@ -4,7 +4,7 @@ def test_it_has_the_columns_of_its_contract(follows_its_contract):
 
 def test_the_web_shop_and_the_unknown_store_are_members(world):
     stores = [{"store_id": "S1", "timezone": "Europe/Berlin", "closed_on": "2026-01-31"}]
-    assert world(stores=stores).tell("dim_store", "store_id", "name", "timezone", "closed_on") == [
+    assert world(stores=stores).rows("dim_store", "store_id", "name", "timezone", "closed_on") == [
         ("S1", "Main street", "Europe/Berlin", "2026-01-31"),
         ("online", "online", "UTC", None),
         ("unknown", "unknown", "UTC", None),
@@ -13,7 +13,7 @@ def test_the_web_shop_and_the_unknown_store_are_members(world):
 
 def test_a_source_row_cannot_take_a_members_place(world):
     stores = [{"store_id": "online", "timezone": "Asia/Tokyo"}]
-    assert world(stores=stores).tell("dim_store", "store_id", "timezone") == [("online", "UTC"), ("unknown", "UTC")]
+    assert world(stores=stores).rows("dim_store", "store_id", "timezone") == [("online", "UTC"), ("unknown", "UTC")]
 
 
 def test_a_changed_store_is_the_only_one_recomputed(world, recompute):

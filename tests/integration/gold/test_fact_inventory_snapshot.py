@@ -9,7 +9,7 @@ def test_stock_is_measured_exactly_and_may_be_negative(world):
         {"product_id": "P3", "quantity_on_hand": 3},
     ]
     columns = ("product_id", "quantity_available", "is_below_reorder_point", "stock_value_amount")
-    assert world(inventory=inventory).tell("fact_inventory_snapshot", *columns) == [
+    assert world(inventory=inventory).rows("fact_inventory_snapshot", *columns) == [
         ("P1", "2", "false", "0.3000"),
         ("P2", "-2", "true", "-0.6666"),
         ("P3", None, None, None),

@@ -14,7 +14,7 @@ def test_the_due_amount_is_net_and_tax_and_shipping(world):
     ]
     columns = ("line_count", "unit_count", "gross_amount", "discount_amount", "net_amount", "tax_amount")
     found = world(orders=[{"lines": lines, "shipping": {"amount": "4.9"}}])
-    assert found.tell("fact_orders", *columns, "shipping_amount", "due_amount", "has_sold_line") == [
+    assert found.rows("fact_orders", *columns, "shipping_amount", "due_amount", "has_sold_line") == [
         ("3", "3", "0.4000", "0.0501", "0.3499", "0.0699", "4.9000", "5.3198", "true")
     ]
 
@@ -29,7 +29,7 @@ def test_missing_amounts_count_as_0_and_other_columns_stay_null(world):
         "coupon_codes",
         "customer_id",
     )
-    assert world(orders=[{"lines": [line()]}]).tell("fact_orders", *columns) == [
+    assert world(orders=[{"lines": [line()]}]).rows("fact_orders", *columns) == [
         ("1.0000", "0.0000", "0.0000", None, None, None, None)
     ]
 
@@ -46,7 +46,7 @@ def test_a_cancelled_order_keeps_its_row_and_amounts_to_0(world):
         "due_amount",
         "has_sold_line",
     )
-    assert world(orders=[cancelled]).tell("fact_orders", *columns) == [
+    assert world(orders=[cancelled]).rows("fact_orders", *columns) == [
         ("cancelled", "DE", "0", "0", "0.0000", "0.0000", "0.0000", "false")
     ]
 
@@ -57,7 +57,7 @@ def test_an_order_of_returns_only_and_one_without_lines_do_not_count(world):
         {"order_id": "O2", "lines": None},
         {"order_id": "O3", "lines": [line(-1), line(1, "0")]},
     ]
-    assert world(orders=orders).tell("fact_orders", "order_id", "has_sold_line", "net_amount") == [
+    assert world(orders=orders).rows("fact_orders", "order_id", "has_sold_line", "net_amount") == [
         ("O1", "false", "-1.0000"),
         ("O2", "false", "0.0000"),
         ("O3", "true", "-1.0000"),
@@ -66,7 +66,7 @@ def test_an_order_of_returns_only_and_one_without_lines_do_not_count(world):
 
 def test_large_sums_are_exact(world):
     lines = [line(1000000, "9999999.9999")] * 30 + [line(1, "0.0001")]
-    assert world(orders=[{"lines": lines}]).tell("fact_orders", "net_amount") == [("299999999997000.0001",)]
+    assert world(orders=[{"lines": lines}]).rows("fact_orders", "net_amount") == [("299999999997000.0001",)]
 
 
 def test_orders_and_sales_have_the_same_net_amount(world):
@@ -75,7 +75,7 @@ def test_orders_and_sales_have_the_same_net_amount(world):
         {"order_id": "O2", "status": "cancelled", "lines": [line()]},
     ]
     found = world(orders=orders)
-    assert found.tell("fact_orders", "order_id", "net_amount") == [("O1", "-0.0332"), ("O2", "0.0000")]
+    assert found.rows("fact_orders", "order_id", "net_amount") == [("O1", "-0.0332"), ("O2", "0.0000")]
     assert found["gold.fact_sales"].groupBy().sum("net_amount").first()[0].to_eng_string() == "-0.0332"
 
 

@@ -25,7 +25,7 @@ def test_a_line_of_either_channel_is_a_row(world):
     sales = [{"store_id": None, "register_id": "K1", "quantity": 1, "unit_price": "3"}]
     columns = ("channel", "sale_id", "line_number", "store_id", "register_id", "gross_amount", "discount_amount")
     columns += ("net_amount", "tax_amount", "is_return")
-    assert world(orders=orders, store_sales=sales).tell("fact_sales", *columns) == [
+    assert world(orders=orders, store_sales=sales).rows("fact_sales", *columns) == [
         ("online", "O1", "7", "online", None, "3.0000", "0.5000", "2.5000", "0.4000", "false"),
         ("store", "R1", "1", "unknown", "K1", "3.0000", "0.0000", "3.0000", "0.0000", "false"),
     ]
@@ -40,7 +40,7 @@ def test_a_cancelled_order_has_no_rows_and_a_returned_one_keeps_its_amounts(worl
             "lines": [line(quantity=2), line(quantity=-1, discount_amount="-0.25")],
         },
     ]
-    assert world(orders=orders).tell("fact_sales", "sale_id", "quantity", "net_amount", "is_return") == [
+    assert world(orders=orders).rows("fact_sales", "sale_id", "quantity", "net_amount", "is_return") == [
         ("O2", "-1", "-0.7500", "true"),
         ("O2", "2", "2.0000", "false"),
     ]
@@ -48,13 +48,13 @@ def test_a_cancelled_order_has_no_rows_and_a_returned_one_keeps_its_amounts(worl
 
 def test_decimals_are_exact_to_the_last_digit(world):
     lines = [line(unit_price="0.1", discount_amount="-0.2"), line(quantity=999999, unit_price="9999999.9999")]
-    assert world(orders=[{"lines": lines}]).tell("fact_sales", "net_amount") == [("0.3000",), ("9999989999900.0001",)]
+    assert world(orders=[{"lines": lines}]).rows("fact_sales", "net_amount") == [("0.3000",), ("9999989999900.0001",)]
 
 
 def test_lines_keep_their_numbers_where_these_tell_them_apart(world):
     sent = {"distinct": [5, 9], "one absent": [None, 5], "repeated": [3, 3, 8], "absent and taken": [2, None]}
     orders = [{"order_id": name, "lines": [line(line_number=n) for n in numbers]} for name, numbers in sent.items()]
-    assert world(orders=orders).tell("fact_sales", "sale_id", "line_number") == [
+    assert world(orders=orders).rows("fact_sales", "sale_id", "line_number") == [
         *[("absent and taken", "1"), ("absent and taken", "2"), ("distinct", "5"), ("distinct", "9")],
         *[("one absent", "1"), ("one absent", "5"), ("repeated", "1"), ("repeated", "2"), ("repeated", "3")],
     ]
@@ -75,7 +75,7 @@ def test_local_times_become_utc_on_the_days_the_clocks_change(world):
     sales = [{"receipt_id": local, "store_id": zone, "sold_at_local": local} for zone, local, _ in moments]
     found = world(stores=[{"store_id": zone, "timezone": zone} for zone in zones], store_sales=sales)
     expected = sorted((local, utc, local[:10]) for _, local, utc in moments)
-    assert found.tell("fact_sales", "sale_id", "sold_at", "business_date") == expected
+    assert found.rows("fact_sales", "sale_id", "sold_at", "business_date") == expected
 
 
 def test_the_business_date_is_local_in_a_store_and_utc_online(world):
@@ -84,7 +84,7 @@ def test_the_business_date_is_local_in_a_store_and_utc_online(world):
         store_sales=[{"sold_at_local": "2026-01-16T00:30:00"}],
         orders=[{"ordered_at": "2026-01-15T23:30:00Z", "lines": [line()]}],
     )
-    assert found.tell("fact_sales", "channel", "sold_at", "business_date") == [
+    assert found.rows("fact_sales", "channel", "sold_at", "business_date") == [
         ("online", "2026-01-15 23:30:00", "2026-01-15"),
         ("store", "2026-01-15 15:30:00", "2026-01-16"),
     ]
@@ -107,7 +107,7 @@ def test_a_missing_id_or_dimension_row_gives_the_unknown_member(world):
         {"receipt_id": "R2", "customer_id": None, "product_id": "unknown"},
     ]
     found = world(store_sales=sales, customers=[{"customer_id": "C1"}], products=[product("2026-01-01T00:00:00Z")])
-    rows = found.tell("fact_sales", "sale_id", "customer_id", "customer_sk", "product_sk")
+    rows = found.rows("fact_sales", "sale_id", "customer_id", "customer_sk", "product_sk")
     assert [(row[0], row[1], row[2] == ZEROS, row[3] == ZEROS) for row in rows] == [
         ("R1", "C9", True, False),
         ("R2", None, True, True),
@@ -154,7 +154,7 @@ def test_a_sale_after_the_store_closed_is_kept_and_marked(world, recompute):
         world(store_sales=sales, stores=[{}]),
         world(store_sales=sales, stores=[{"closed_on": "2026-01-14"}]),
     )
-    assert after.tell("fact_sales", "sale_id", "is_after_closing") == [("R1", "true"), ("R2", "false")]
+    assert after.rows("fact_sales", "sale_id", "is_after_closing") == [("R1", "true"), ("R2", "false")]
     assert recompute("fact_sales", before, after).equals_a_rebuild()
 
 

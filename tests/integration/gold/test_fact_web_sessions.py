@@ -15,17 +15,17 @@ def test_it_has_the_columns_of_its_contract(follows_its_contract):
 @pytest.mark.parametrize(("second", "sessions"), [("10:29:59.999999", ["2"]), ("10:30:00", ["1", "1"])])
 def test_thirty_minutes_of_silence_end_a_session(world, second, sessions):
     found = world(clickstream=[event("E1", "10:00:00"), event("E2", second)])
-    assert [row[0] for row in found.tell("fact_web_sessions", "event_count")] == sessions
+    assert [row[0] for row in found.rows("fact_web_sessions", "event_count")] == sessions
 
 
 def test_silence_does_not_end_a_session_that_has_an_id(world):
     found = world(clickstream=[event("E1", "10:00:00", session_id="V1"), event("E2", "12:00:01.5", session_id="V1")])
-    assert found.tell("fact_web_sessions", "session_id", "event_count", "duration_seconds") == [("V1", "2", "7201")]
+    assert found.rows("fact_web_sessions", "session_id", "event_count", "duration_seconds") == [("V1", "2", "7201")]
 
 
 def test_a_session_over_midnight_is_one_and_counts_on_its_first_day(world):
     found = world(clickstream=[event("E1", "23:50:00"), event("E2", "00:10:00", day="2026-01-16")])
-    assert found.tell("fact_web_sessions", "session_date", "ended_at") == [("2026-01-15", "2026-01-16 00:10:00")]
+    assert found.rows("fact_web_sessions", "session_date", "ended_at") == [("2026-01-15", "2026-01-16 00:10:00")]
 
 
 def test_visitors_and_sessions_are_kept_apart(world):
@@ -38,7 +38,7 @@ def test_visitors_and_sessions_are_kept_apart(world):
         event("E6", "10:04:00", anonymous_id=None),
         event("E7", "10:04:00", anonymous_id=None),
     ]
-    assert world(clickstream=clickstream).tell("fact_web_sessions", "anonymous_id", "session_id") == [
+    assert world(clickstream=clickstream).rows("fact_web_sessions", "anonymous_id", "session_id") == [
         *[("A1", None), ("A1", "V1"), ("A1", "V2"), ("A2", None), ("E6", None), ("E7", None), ("V5", "V5")]
     ]
 
@@ -50,7 +50,7 @@ def test_ids_that_look_alike_when_joined_are_different_sessions(world):
         event("E3", "10:00:00", anonymous_id="A"),
         event("C", "10:00:00", anonymous_id="A|B"),
     ]
-    assert len(set(world(clickstream=clickstream).tell("fact_web_sessions", "session_sk"))) == 4
+    assert len(set(world(clickstream=clickstream).rows("fact_web_sessions", "session_sk"))) == 4
 
 
 def test_a_session_counts_its_events_and_distinct_orders(world):
@@ -62,7 +62,7 @@ def test_a_session_counts_its_events_and_distinct_orders(world):
         event("E5", "10:03:00", "purchase"),
     ]
     columns = ("event_count", "page_view_count", "product_view_count", "purchase_count", "order_count", "is_converted")
-    assert world(clickstream=clickstream).tell("fact_web_sessions", *columns) == [("5", "1", "1", "3", "1", "true")]
+    assert world(clickstream=clickstream).rows("fact_web_sessions", *columns) == [("5", "1", "1", "3", "1", "true")]
 
 
 def test_ties_in_time_are_broken_by_event_id_and_nulls_are_passed_over(world):
@@ -74,8 +74,8 @@ def test_ties_in_time_are_broken_by_event_id_and_nulls_are_passed_over(world):
     ]
     columns = ("landing_page_url", "device_type", "utm_source", "customer_id", "is_converted")
     expected = [("/b", "phone", "mail", "C2", "false")]
-    assert world(clickstream=clickstream).tell("fact_web_sessions", *columns) == expected
-    assert world(clickstream=clickstream[::-1]).tell("fact_web_sessions", *columns) == expected
+    assert world(clickstream=clickstream).rows("fact_web_sessions", *columns) == expected
+    assert world(clickstream=clickstream[::-1]).rows("fact_web_sessions", *columns) == expected
 
 
 def test_a_late_event_joins_two_sessions_of_its_visitor_and_leaves_the_others(world, recompute):
@@ -83,8 +83,8 @@ def test_a_late_event_joins_two_sessions_of_its_visitor_and_leaves_the_others(wo
     other = event("E4", "10:00:00", anonymous_id="A2")
     before = world(clickstream=[early, late, other])
     after = world(clickstream=[early, event("E2", "10:20:00"), late, other])
-    assert before.tell("fact_web_sessions", "anonymous_id", "event_count") == [("A1", "1"), ("A1", "1"), ("A2", "1")]
-    assert after.tell("fact_web_sessions", "anonymous_id", "event_count") == [("A1", "3"), ("A2", "1")]
+    assert before.rows("fact_web_sessions", "anonymous_id", "event_count") == [("A1", "1"), ("A1", "1"), ("A2", "1")]
+    assert after.rows("fact_web_sessions", "anonymous_id", "event_count") == [("A1", "3"), ("A2", "1")]
     run = recompute("fact_web_sessions", before, after)
     assert run.keys == [("A1", None, "2026-01-15")]
     assert run.equals_a_rebuild()

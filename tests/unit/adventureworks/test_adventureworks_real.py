@@ -21,9 +21,9 @@ def converter(real_folder):
     return AdventureWorks(real_folder)
 
 
-def payload(store, entity, day):
-    (name,) = [file.name for batch in store.manifests(entity, day) for file in batch.files]
-    return store.read(f"{entity}/ingestion_date={day}/{name}")
+def payload(store, feed, day):
+    (name,) = [file.name for batch in store.manifests(feed, day) for file in batch.files]
+    return store.read(f"{feed}/ingestion_date={day}/{name}")
 
 
 def orders_of(store, day):

@@ -6,20 +6,20 @@ from decimal import Decimal
 
 import pytest
 
-from retailflow.contracts import entities
+from retailflow.contracts import feeds
 from retailflow_local.adventureworks import AdventureWorks
 from retailflow_local.adventureworks.oracle import Amounts, Source, compare, source_totals
 from retailflow_local.adventureworks.zones import zone_of
 from retailflow_local.errors import WorkspaceError
 
 DAY = date(2017, 1, 2)
-ENTITIES = sorted(feed.name for feed in entities())
+ALL_FEEDS = sorted(feed.name for feed in feeds())
 
 
-def delivered(store, entity, day=DAY):
-    """The records of an entity's one JSON file."""
-    (document,) = [json.loads(store.read(name)) for name in store.names(f"{entity}/ingestion_date={day}/batch_")]
-    return document[entity] if isinstance(document, dict) else document[0][entity]
+def delivered(store, feed, day=DAY):
+    """The records of an feed's one JSON file."""
+    (document,) = [json.loads(store.read(name)) for name in store.names(f"{feed}/ingestion_date={day}/batch_")]
+    return document[feed] if isinstance(document, dict) else document[0][feed]
 
 
 def test_two_customers_of_one_order_number_have_two_orders(store, small_folder):
@@ -71,11 +71,11 @@ def test_names_keep_their_letters_and_an_empty_one_is_null(store, small_folder):
     assert [(c["customer_id"], c["last_name"]) for c in delivered(store, "customers")] == [("7", "MUÑOZ"), ("8", None)]
 
 
-def test_every_entity_is_complete_even_where_there_is_nothing(store, small_folder):
+def test_every_feed_is_complete_even_where_there_is_nothing(store, small_folder):
     notes = AdventureWorks(small_folder).deliver_day(store, DAY, first=False)
-    assert store.names("") and [p.split("/")[0] for p in store.names("") if p.endswith("/_SUCCESS")] == ENTITIES
-    assert {entity: sum(f.records for m in store.manifests(entity, DAY) for f in m.files) for entity in ENTITIES} == {
-        **dict.fromkeys(ENTITIES, 0),
+    assert store.names("") and [p.split("/")[0] for p in store.names("") if p.endswith("/_SUCCESS")] == ALL_FEEDS
+    assert {feed: sum(f.records for m in store.manifests(feed, DAY) for f in m.files) for feed in ALL_FEEDS} == {
+        **dict.fromkeys(ALL_FEEDS, 0),
         "orders": 2,
         "products": 1,
     }

@@ -19,7 +19,7 @@ def test_a_malformed_date_is_refused_before_anything_runs(run, text):
 
 
 def test_a_feed_that_does_not_exist_is_refused_with_those_that_do(run):
-    result = run("deliver", "2026-01-15", "--entity", "orders")
+    result = run("deliver", "2026-01-15", "--feed", "orders")
     assert result.exit_code == 2
     assert "orders: no file feed; there are products, stores" in result.output
 

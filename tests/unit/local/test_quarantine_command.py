@@ -14,11 +14,11 @@ def run(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["list", "--entity", "order"], "'order' is not a known entity; known are clickstream, customers"),
+        (["list", "--feed", "order"], "'order' is not a known feed; known are clickstream, customers"),
         (["list", "--date", "2026-1-5"], "'2026-1-5' is not a date as YYYY-MM-DD."),
-        (["show", "--entity", "orders"], "Missing option '--date'"),
+        (["show", "--feed", "orders"], "Missing option '--date'"),
         (["retry", "--from", "2026-01-16", "--to", "2026-01-15"], "--from 2026-01-16 comes after --to 2026-01-15."),
-        (["retry", "--entity", "x'; DROP TABLE y"], "is not a known entity"),
+        (["retry", "--feed", "x'; DROP TABLE y"], "is not a known feed"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_a_sentence(run, arguments, said):
@@ -28,7 +28,7 @@ def test_a_wrong_argument_is_refused_with_a_sentence(run, arguments, said):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["list"], ["show", "--entity", "orders", "--date", "2026-01-15"], ["retry", "--entity", "orders"]]
+    "arguments", [["list"], ["show", "--feed", "orders", "--date", "2026-01-15"], ["retry", "--feed", "orders"]]
 )
 def test_a_stopped_workspace_is_refused_with_the_command_that_starts_it(run, arguments):
     assert "./retailflow up" in str(run(*arguments).exception)

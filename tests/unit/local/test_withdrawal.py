@@ -49,7 +49,7 @@ Next: have the source deliver the records again as a new batch, unless they are 
 retailflow_late_batches replays a recent day that has run before, within the hour. \
 Where bronze.payments has failed, clear it, downstream tasks included. Or replay the day at once:
     ./retailflow airflow dags trigger retailflow_replay --conf \
-'{{"date_from": "2026-01-15", "date_to": "2026-01-15", "entities": ["payments"], "dry_run": false}}'
+'{{"date_from": "2026-01-15", "date_to": "2026-01-15", "feeds": ["payments"], "dry_run": false}}'
 """
     )
     assert store.blobs == before
@@ -107,7 +107,7 @@ def test_an_unknown_or_ambiguous_batch_is_refused_with_the_list_of_batches(store
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["payment", "2026-01-15", BAD], "'payment' is not a known entity; known are clickstream, customers"),
+        (["payment", "2026-01-15", BAD], "'payment' is not a known feed; known are clickstream, customers"),
         (["payments", "2026-1-15", BAD], "'2026-1-15' is not a date as YYYY-MM-DD."),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_stopped_workspace_is_refused_with_the_command_that_starts_it(monkeypa
 
 
 def test_a_refusal_in_azure_names_the_role_that_is_needed(monkeypatch, store):
-    def refused(entity: str, day: date) -> list:
+    def refused(feed: str, day: date) -> list:
         raise ClientAuthenticationError("no credential\nmore")
 
     monkeypatch.setattr(store, "stored_manifests", refused)

@@ -21,7 +21,7 @@ KEYS = {
 }
 
 
-def read_records(entity: str, part: Part) -> list[dict | None]:
+def read_records(feed: str, part: Part) -> list[dict | None]:
     """Return the records of a part, None for one that cannot be read at all. An empty CSV field is null."""
     payload = gzip.decompress(part.payload) if part.suffix.endswith(".gz") else part.payload
     if part.suffix == ".parquet":
@@ -36,15 +36,15 @@ def read_records(entity: str, part: Part) -> list[dict | None]:
         return [_json_or_none(line) for line in payload.decode().splitlines()]
     document = json.loads(payload)
     pages = document if isinstance(document, list) else [document]
-    return [record for page in pages for record in page[entity]]
+    return [record for page in pages for record in page[feed]]
 
 
-def read_all(entity: str, parts: list[Part]) -> list[dict | None]:
-    return [record for part in parts for record in read_records(entity, part)]
+def read_all(feed: str, parts: list[Part]) -> list[dict | None]:
+    return [record for part in parts for record in read_records(feed, part)]
 
 
-def key_of(entity: str, record: dict) -> tuple:
-    return tuple(record[name] for name in KEYS[entity])
+def key_of(feed: str, record: dict) -> tuple:
+    return tuple(record[name] for name in KEYS[feed])
 
 
 def _json_or_none(line: str) -> dict | None:

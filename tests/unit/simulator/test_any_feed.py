@@ -53,7 +53,7 @@ def records(monkeypatch):
     """`records("csv", DAY)`: the records of the feed `returns` in that format."""
 
     def of(form: str = "ndjson", day: date = DAY, stores=("S1", "S2")) -> list[dict]:
-        monkeypatch.setattr(any_feed, "entity", lambda name: contract(form))
+        monkeypatch.setattr(any_feed, "feed_contract", lambda name: contract(form))
         return any_feed.records_of(DICE, "returns", day, lambda feed, day: [{"store_id": one} for one in stores])
 
     return of

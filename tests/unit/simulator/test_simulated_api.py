@@ -21,26 +21,26 @@ def client(trouble: Trouble | None = None, **refusals: int) -> TestClient:
     return TestClient(create_app(WORLD, TOKENS, trouble or Trouble.none(), **refusals), raise_server_exceptions=False)
 
 
-def get(api: TestClient, entity: str, token: str | None = None, **parameters: object):
+def get(api: TestClient, feed: str, token: str | None = None, **parameters: object):
     query = {**WINDOW, **parameters}
-    return api.get(PATHS[entity], params=query, headers={"Authorization": f"Bearer {token or TOKENS[entity]}"})
+    return api.get(PATHS[feed], params=query, headers={"Authorization": f"Bearer {token or TOKENS[feed]}"})
 
 
-def pages(api: TestClient, entity: str, **parameters: object) -> list[bytes]:
+def pages(api: TestClient, feed: str, **parameters: object) -> list[bytes]:
     found, cursor = [], None
     while not found or cursor:
-        response = get(api, entity, **parameters, **({"cursor": cursor} if cursor else {}))
+        response = get(api, feed, **parameters, **({"cursor": cursor} if cursor else {}))
         assert response.status_code == 200, response.text
         found.append(response.content)
         cursor = response.json()["next_cursor"]
     return found
 
 
-@pytest.mark.parametrize("entity", ["orders", "customers"])
-def test_the_pages_join_to_the_records_of_the_day(entity):
-    found = [record for page in pages(client(), entity, limit=100) for record in json.loads(page)[entity]]
+@pytest.mark.parametrize("feed", ["orders", "customers"])
+def test_the_pages_join_to_the_records_of_the_day(feed):
+    found = [record for page in pages(client(), feed, limit=100) for record in json.loads(page)[feed]]
     assert len(found) > 300
-    assert found == WORLD.records(entity, DAY)
+    assert found == WORLD.records(feed, DAY)
 
 
 def test_pages_have_the_same_bytes_each_time_and_are_what_a_batch_holds():
@@ -75,21 +75,21 @@ def test_every_second_request_fails_when_it_is_asked_to():
     assert [get(api, "orders").status_code for _ in range(4)] == [200, 500, 200, 500]
 
 
-def records(api: TestClient, entity: str, start: str, end: str) -> list[dict]:
-    found = pages(api, entity, updated_from=start, updated_until=end)
-    return [record for page in found for record in json.loads(page)[entity]]
+def records(api: TestClient, feed: str, start: str, end: str) -> list[dict]:
+    found = pages(api, feed, updated_from=start, updated_until=end)
+    return [record for page in found for record in json.loads(page)[feed]]
 
 
-@pytest.mark.parametrize("entity", ["orders", "customers"])
-def test_a_window_that_begins_earlier_first_has_what_the_day_before_had_of_those_hours(entity):
+@pytest.mark.parametrize("feed", ["orders", "customers"])
+def test_a_window_that_begins_earlier_first_has_what_the_day_before_had_of_those_hours(feed):
     api = client(Trouble.some())
-    before = records(api, entity, "2026-01-14T00:00:00Z", "2026-01-15T00:00:00Z")
-    day = records(api, entity, "2026-01-15T00:00:00Z", "2026-01-16T00:00:00Z")
+    before = records(api, feed, "2026-01-14T00:00:00Z", "2026-01-15T00:00:00Z")
+    day = records(api, feed, "2026-01-15T00:00:00Z", "2026-01-16T00:00:00Z")
     evening = [one for one in before if "2026-01-14T18:00" <= (one["updated_at"] or "") < "2026-01-15"]
     assert 10 < len(evening) < len(before) / 2
-    assert records(api, entity, "2026-01-14T18:00:00Z", "2026-01-16T00:00:00Z") == evening + day
-    assert records(api, entity, "2026-01-14T19:00:00+01:00", "2026-01-15T00:00:00Z") == evening
-    assert records(api, entity, "2026-01-14T00:00:00Z", "2026-01-16T00:00:00Z") == before + day
+    assert records(api, feed, "2026-01-14T18:00:00Z", "2026-01-16T00:00:00Z") == evening + day
+    assert records(api, feed, "2026-01-14T19:00:00+01:00", "2026-01-15T00:00:00Z") == evening
+    assert records(api, feed, "2026-01-14T00:00:00Z", "2026-01-16T00:00:00Z") == before + day
 
 
 def test_a_window_is_half_open_and_ends_within_a_day():

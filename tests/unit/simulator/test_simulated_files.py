@@ -13,7 +13,7 @@ from memory_store import MemoryStore
 from retailflow.raw import Part, day_path, is_complete
 from retailflow_local.simulator.files import deliver_day, deliver_late, parts
 from retailflow_local.simulator.trouble import Trouble
-from retailflow_local.simulator.world import ENTITIES, FILE_ENTITIES, World
+from retailflow_local.simulator.world import ALL_FEEDS, FILE_FEEDS, World
 
 from .reading import key_of, read_all, read_records
 
@@ -123,14 +123,14 @@ FEEDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("entity", FEEDS)
-def test_without_trouble_every_record_keeps_the_contract_and_every_key_is_unique(entity):
-    batch = parts(WORLD, entity, DAY, NONE)
-    records = read_all(entity, batch)
+@pytest.mark.parametrize("feed", FEEDS)
+def test_without_trouble_every_record_keeps_the_contract_and_every_key_is_unique(feed):
+    batch = parts(WORLD, feed, DAY, NONE)
+    records = read_all(feed, batch)
     assert len(records) >= 12
-    assert all(FEEDS[entity](found) for found in records)
-    assert len({key_of(entity, found) for found in records}) == len(records)
-    assert [part.records for part in batch] == [len(read_records(entity, part)) for part in batch]
+    assert all(FEEDS[feed](found) for found in records)
+    assert len({key_of(feed, found) for found in records}) == len(records)
+    assert [part.records for part in batch] == [len(read_records(feed, part)) for part in batch]
 
 
 def test_inventory_is_parquet_of_the_stated_types_with_unique_keys():
@@ -175,19 +175,19 @@ def test_a_delivery_repeated_changes_nothing():
     blobs = dict(store.blobs)
     assert deliver_day(store, WORLD, DAY, Trouble.some()) == first
     assert store.blobs == blobs
-    assert [manifest.entity for manifest in first] == list(FILE_ENTITIES)
+    assert [manifest.entity for manifest in first] == list(FILE_FEEDS)
 
 
 def test_a_delivery_is_complete_unless_it_is_left_open():
     store = MemoryStore()
     deliver_day(store, WORLD, DAY, leave_open=["payments"])
-    assert [entity for entity in FILE_ENTITIES if not is_complete(store, entity, DAY)] == ["payments"]
+    assert [feed for feed in FILE_FEEDS if not is_complete(store, feed, DAY)] == ["payments"]
     assert len(store.manifests("payments", DAY)) == 1
 
 
 def test_a_delivery_is_made_in_the_half_hour_after_midnight_once_all_its_records_have_happened():
     store = MemoryStore()
-    for manifest in deliver_day(store, WORLD, DAY, entities=ENTITIES):
+    for manifest in deliver_day(store, WORLD, DAY, feeds=ALL_FEEDS):
         assert datetime(2026, 1, 16, 0, 30, tzinfo=UTC) <= manifest.created_at < datetime(2026, 1, 16, 1, tzinfo=UTC)
     zones = {
         row["store_id"]: ZoneInfo(row["timezone"]) for row in read_all("stores", parts(WORLD, "stores", DAY, NONE))
@@ -197,19 +197,19 @@ def test_a_delivery_is_made_in_the_half_hour_after_midnight_once_all_its_records
         assert sold_at < datetime(2026, 1, 16, 0, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
-def test_a_late_batch_is_stored_beside_the_first_and_has_resent_and_new_records(entity):
+@pytest.mark.parametrize("feed", ALL_FEEDS)
+def test_a_late_batch_is_stored_beside_the_first_and_has_resent_and_new_records(feed):
     store = MemoryStore()
-    deliver_day(store, WORLD, DAY, entities=[entity])
-    first = read_all(entity, parts(WORLD, entity, DAY, NONE))
-    late = deliver_late(store, WORLD, entity, DAY)
-    assert deliver_late(store, WORLD, entity, DAY) == late
-    assert [manifest.batch_id for manifest in store.manifests(entity, DAY)][1] == late.batch_id
-    folder = day_path(entity, DAY)
+    deliver_day(store, WORLD, DAY, feeds=[feed])
+    first = read_all(feed, parts(WORLD, feed, DAY, NONE))
+    late = deliver_late(store, WORLD, feed, DAY)
+    assert deliver_late(store, WORLD, feed, DAY) == late
+    assert [manifest.batch_id for manifest in store.manifests(feed, DAY)][1] == late.batch_id
+    folder = day_path(feed, DAY)
     found = [
         record_
         for file in late.files
-        for record_ in read_records(entity, _part(file.name, late.batch_id, store.read(f"{folder}/{file.name}")))
+        for record_ in read_records(feed, _part(file.name, late.batch_id, store.read(f"{folder}/{file.name}")))
     ]
     assert sum(file.records for file in late.files) == len(found)
     assert sum(record_ in first for record_ in found) == 3

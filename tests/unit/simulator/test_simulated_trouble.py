@@ -25,27 +25,27 @@ MOMENTS = {"orders": "ordered_at", "customers": "updated_at", "products": "updat
 KINDS = {"orders": "status", "payments": "event_type", "clickstream": "event_type"}
 
 
-def faults(entity: str, record: dict | None) -> list[str]:
+def faults(feed: str, record: dict | None) -> list[str]:
     """Return what is wrong with a record, from its bytes alone."""
     if record is None:
         return ["bad.cut"]
     found = []
-    lines = record["lines"] if entity == "orders" else [record]
-    if record[REQUIRED[entity]] is None:
+    lines = record["lines"] if feed == "orders" else [record]
+    if record[REQUIRED[feed]] is None:
         found.append("bad.missing")
     for line in lines:
-        price = line.get(PRICES.get(entity, ""), "0")
+        price = line.get(PRICES.get(feed, ""), "0")
         if not re.fullmatch(r"\d+(\.\d+)?", price):
             found.append("bad.price_unparsable")
         elif Decimal(price).as_tuple().exponent < -4:
             found.append("bad.price_five_decimals")
-        if entity in ("orders", "store_sales") and int(line["quantity"]) == 0:
+        if feed in ("orders", "store_sales") and int(line["quantity"]) == 0:
             found.append("bad.quantity_zero")
-    if record.get(KINDS.get(entity, "")) == "teleported":
+    if record.get(KINDS.get(feed, "")) == "teleported":
         found.append("bad.status_unknown")
-    if entity in MOMENTS and record[MOMENTS[entity]] is not None:
+    if feed in MOMENTS and record[MOMENTS[feed]] is not None:
         try:
-            datetime.fromisoformat(record[MOMENTS[entity]])
+            datetime.fromisoformat(record[MOMENTS[feed]])
         except ValueError:
             found.append("bad.moment_unparsable")
     return found
@@ -55,30 +55,30 @@ def comparable(record: dict) -> str:
     return json.dumps({name: value for name, value in record.items() if name != "source_release"}, default=str)
 
 
-def count_from_bytes(entity: str, day: date, before: date) -> Counter:
+def count_from_bytes(feed: str, day: date, before: date) -> Counter:
     """Count the records of the day by kind: bad, duplicate, correction, resend, late from the day before, or sound."""
     counts: Counter[str] = Counter()
-    delivered = read_all(entity, parts(WORLD, entity, day, ALL))
-    today = {comparable(record) for record in read_all(entity, parts(WORLD, entity, day, NONE))}
-    yesterday = read_all(entity, parts(WORLD, entity, before, NONE))
+    delivered = read_all(feed, parts(WORLD, feed, day, ALL))
+    today = {comparable(record) for record in read_all(feed, parts(WORLD, feed, day, NONE))}
+    yesterday = read_all(feed, parts(WORLD, feed, before, NONE))
     same_yesterday = {comparable(record) for record in yesterday}
-    keys_yesterday = {key_of(entity, record) for record in yesterday}
-    came_yesterday = {comparable(record) for record in read_all(entity, parts(WORLD, entity, before, ALL)) if record}
+    keys_yesterday = {key_of(feed, record) for record in yesterday}
+    came_yesterday = {comparable(record) for record in read_all(feed, parts(WORLD, feed, before, ALL)) if record}
     seen: set[str] = set()
     for record in delivered:
         counts["new_column"] += record is None or record["source_release"] == "2026.1"
-        wrong = faults(entity, record)
+        wrong = faults(feed, record)
         counts.update(wrong)
         if wrong:
             continue
         content = comparable(record)
         if content in seen:
             counts["duplicate"] += 1
-        elif entity == "store_sales" and record["revision"] == "2":
+        elif feed == "store_sales" and record["revision"] == "2":
             counts["correction"] += 1
         elif content not in today and content in same_yesterday and content in came_yesterday:
             counts["resend"] += 1
-        elif content not in today and key_of(entity, record) in keys_yesterday:
+        elif content not in today and key_of(feed, record) in keys_yesterday:
             counts["late"] += 1
         else:
             assert content in today
@@ -86,13 +86,13 @@ def count_from_bytes(entity: str, day: date, before: date) -> Counter:
     return counts
 
 
-@pytest.mark.parametrize("entity", MODULES)
-def test_the_bytes_have_exactly_the_planted_trouble(entity):
-    assert count_from_bytes(entity, DAY, BEFORE) == planted(WORLD, entity, DAY, ALL)
+@pytest.mark.parametrize("feed", MODULES)
+def test_the_bytes_have_exactly_the_planted_trouble(feed):
+    assert count_from_bytes(feed, DAY, BEFORE) == planted(WORLD, feed, DAY, ALL)
 
 
 def test_every_kind_of_trouble_is_planted_somewhere():
-    kinds = set().union(*(planted(WORLD, entity, DAY, ALL) for entity in MODULES))
+    kinds = set().union(*(planted(WORLD, feed, DAY, ALL) for feed in MODULES))
     assert kinds == {
         "duplicate", "resend", "late", "correction", "new_column", "bad.missing", "bad.price_unparsable",
         "bad.price_five_decimals", "bad.status_unknown", "bad.moment_unparsable", "bad.quantity_zero", "bad.cut",
@@ -106,17 +106,17 @@ def test_each_kind_of_damage_has_its_own_number_at_the_demos_rates():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("entity", MODULES)
-def test_no_trouble_plants_nothing(entity):
-    assert planted(WORLD, entity, DAY, Trouble.none()) == {}
+@pytest.mark.parametrize("feed", MODULES)
+def test_no_trouble_plants_nothing(feed):
+    assert planted(WORLD, feed, DAY, Trouble.none()) == {}
 
 
-@pytest.mark.parametrize("entity", ["orders", "customers", "store_sales", "payments", "clickstream"])
-def test_a_late_record_is_missing_on_its_day_and_comes_the_next(entity):
+@pytest.mark.parametrize("feed", ["orders", "customers", "store_sales", "payments", "clickstream"])
+def test_a_late_record_is_missing_on_its_day_and_comes_the_next(feed):
     trouble = Trouble(late=0.05)
 
     def keys(day: date, with_trouble: Trouble) -> set[tuple]:
-        return {key_of(entity, record) for record in read_all(entity, parts(WORLD, entity, day, with_trouble))}
+        return {key_of(feed, record) for record in read_all(feed, parts(WORLD, feed, day, with_trouble))}
 
     held_back = keys(BEFORE, Trouble.none()) - keys(BEFORE, trouble)
     assert held_back
@@ -124,9 +124,9 @@ def test_a_late_record_is_missing_on_its_day_and_comes_the_next(entity):
 
 
 def test_a_damaged_product_or_store_comes_beside_the_sound_one():
-    for entity in ("products", "stores"):
-        sound = [comparable(record) for record in read_all(entity, parts(WORLD, entity, DAY, Trouble.none()))]
-        damaged = read_all(entity, parts(WORLD, entity, DAY, Trouble(bad=0.1)))
+    for feed in ("products", "stores"):
+        sound = [comparable(record) for record in read_all(feed, parts(WORLD, feed, DAY, Trouble.none()))]
+        damaged = read_all(feed, parts(WORLD, feed, DAY, Trouble(bad=0.1)))
         assert {comparable(record) for record in damaged if record} > set(sound)
 
 

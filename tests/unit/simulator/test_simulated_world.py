@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from retailflow_local.simulator.world import ENTITIES, World
+from retailflow_local.simulator.world import ALL_FEEDS, World
 
 DAY = date(2026, 1, 15)
 WORLD = World(scale=0.02)
@@ -16,10 +16,10 @@ import hashlib, sys
 from datetime import date
 from retailflow_local.simulator.files import parts
 from retailflow_local.simulator.trouble import Trouble
-from retailflow_local.simulator.world import ENTITIES, World
-order = ENTITIES if sys.argv[1] == "forward" else ENTITIES[::-1]
-found = {entity: parts(World(7, 0.01), entity, date(2026, 1, 15), Trouble.some()) for entity in order}
-print(hashlib.sha256(b"".join(part.payload for entity in ENTITIES for part in found[entity])).hexdigest())
+from retailflow_local.simulator.world import ALL_FEEDS, World
+order = ALL_FEEDS if sys.argv[1] == "forward" else ALL_FEEDS[::-1]
+found = {feed: parts(World(7, 0.01), feed, date(2026, 1, 15), Trouble.some()) for feed in order}
+print(hashlib.sha256(b"".join(part.payload for feed in ALL_FEEDS for part in found[feed])).hexdigest())
 """
 
 
@@ -38,20 +38,20 @@ def test_the_bytes_are_the_same_in_any_process_and_any_order_of_calls():
     assert digest("backward", "2") == first
 
 
-@pytest.mark.parametrize("entity", ["orders", "customers", "store_sales", "inventory", "payments", "clickstream"])
-def test_another_seed_is_another_world(entity):
-    assert World(7, 0.02).records(entity, DAY) == World(7, 0.02).records(entity, DAY)
-    assert World(8, 0.02).records(entity, DAY) != World(7, 0.02).records(entity, DAY)
+@pytest.mark.parametrize("feed", ["orders", "customers", "store_sales", "inventory", "payments", "clickstream"])
+def test_another_seed_is_another_world(feed):
+    assert World(7, 0.02).records(feed, DAY) == World(7, 0.02).records(feed, DAY)
+    assert World(8, 0.02).records(feed, DAY) != World(7, 0.02).records(feed, DAY)
 
 
 @pytest.mark.parametrize(
-    ("entity", "at_scale_one"),
+    ("feed", "at_scale_one"),
     [("orders", 5840), ("customers", 1700), ("products", 500), ("store_sales", 5400), ("inventory", 5000),
      ("payments", 4150), ("clickstream", 50_000)],
 )  # fmt: skip
-def test_a_day_grows_with_the_scale(entity, at_scale_one):
+def test_a_day_grows_with_the_scale(feed, at_scale_one):
     for scale in (0.05, 0.2):
-        assert len(World(7, scale).records(entity, DAY)) == pytest.approx(at_scale_one * scale, rel=0.12)
+        assert len(World(7, scale).records(feed, DAY)) == pytest.approx(at_scale_one * scale, rel=0.12)
 
 
 def test_scale_one_places_two_thousand_orders_a_day():
@@ -236,7 +236,7 @@ def test_events_are_received_on_their_day_though_some_visits_began_the_day_befor
     assert any(event["session_id"] is None for event in events)
 
 
-@pytest.mark.parametrize("entity", ENTITIES)
-def test_the_world_answers_for_days_long_before_and_after(entity):
+@pytest.mark.parametrize("feed", ALL_FEEDS)
+def test_the_world_answers_for_days_long_before_and_after(feed):
     for day in (date(2016, 2, 29), date(2031, 7, 1)):
-        assert World(7, 0.01).records(entity, day)
+        assert World(7, 0.01).records(feed, day)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from retailflow.contracts import EntityContract, Table
+from retailflow.contracts import FeedContract, Table
 from retailflow.contracts.model import PLACE
 from retailflow_spark.delta.rows import literal_rows, may_be_literal
 from retailflow_spark.delta.spans import Span
@@ -27,10 +27,10 @@ SMALL_DAY_RECORDS = 100_000
 
 
 @dataclass(frozen=True)
-class Judged:
+class DayProfile:
     """Validated records: `frame` as `validate` returns it, and its `rows` in this process; None for a large day."""
 
-    contract: EntityContract
+    contract: FeedContract
     frame: DataFrame
     invalid: int
     spans: dict[date | None, Span]  # of valid records by event date: first and last key
@@ -62,23 +62,23 @@ class Judged:
         return None if self.rows is None else places_of(self.rows)
 
 
-def judge(validated: DataFrame, contract: EntityContract, records: int | None) -> Judged:
+def profile_day(validated: DataFrame, contract: FeedContract, records: int | None) -> DayProfile:
     """Evaluate the validated records of a date, once.
 
     Args:
         records: the number of records in RAW; None if unknown.
     """
     if records is None or records > SMALL_DAY_RECORDS:
-        return _surveyed(validated, contract)
+        return _profile_large_day(validated, contract)
     rows = validated.toArrow()
     if not may_be_literal(rows):
-        return _surveyed(validated, contract)
+        return _profile_large_day(validated, contract)
     good = _good(rows)
     frame = literal_rows(validated.sparkSession, rows, validated.schema)
-    return Judged(contract, frame, rows.num_rows - good.num_rows, _spans(good, contract), rows=rows)
+    return DayProfile(contract, frame, rows.num_rows - good.num_rows, _spans(good, contract), rows=rows)
 
 
-def _surveyed(validated: DataFrame, contract: EntityContract) -> Judged:
+def _profile_large_day(validated: DataFrame, contract: FeedContract) -> DayProfile:
     """Count a large day in one query, without fetching its records."""
     day = F.col(contract.event_date) if contract.event_date else F.lit(None).cast("date")
     key, is_bad = contract.silver.key[0], F.size(REASONS) > 0
@@ -89,10 +89,10 @@ def _surveyed(validated: DataFrame, contract: EntityContract) -> Judged:
     )
     marks = (sum(one.marked for one in groups), reduce(xor, (one.marked_places for one in groups), 0))
     spans = {one.day: (one.least, one.greatest) for one in groups if not one.is_bad}
-    return Judged(contract, validated, sum(one.marked for one in groups if one.is_bad), spans, marks)
+    return DayProfile(contract, validated, sum(one.marked for one in groups if one.is_bad), spans, marks)
 
 
-def _spans(good: pa.Table, contract: EntityContract) -> dict[date | None, Span]:
+def _spans(good: pa.Table, contract: FeedContract) -> dict[date | None, Span]:
     keys: dict[date | None, list[str]] = defaultdict(list)
     days = good[contract.event_date].to_pylist() if contract.event_date else repeat(None)
     for day, key in zip(days, good[contract.silver.key[0]].to_pylist(), strict=False):
