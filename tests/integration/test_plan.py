@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from pipeline import put
 
-from retailflow.contracts import feed_contract
+from retailflow.contracts import feed_contract, feeds
 from retailflow.contracts.model import Check
 from retailflow.raw import complete, withdraw
 from retailflow_spark.bronze import load as bronze
@@ -129,7 +129,6 @@ def test_dates_that_were_built_with_another_contract_or_code_are_found_until_the
     assert planned("outdated") == {}
     checks = (*feed_contract("payments").checks, Check("c", "amount > 100", "amount is small"))
     stricter = replace(feed_contract("payments"), checks=checks)
-    monkeypatch.setattr(
-        "retailflow_spark.ops.replay_plan.feed_contract", lambda name: stricter if name == "payments" else feed_contract(name)
-    )
+    contracts = {feed.name: feed for feed in feeds()} | {"payments": stricter}
+    monkeypatch.setattr("retailflow_spark.ops.replay_plan.feed_contract", contracts.__getitem__)
     assert planned("outdated") == {"payments": {"2026-01-15": 1}}

@@ -40,7 +40,7 @@ def test_the_exit_code_is_one_only_where_a_check_fails(monkeypatch, run, code, v
 def test_a_check_that_does_not_exist_is_refused_with_those_that_do():
     answer = CliRunner().invoke(cli.app, ["check", "terrafrom"], env={"COLUMNS": "200"})
     assert answer.exit_code == 2
-    assert "there are grants, terraform fmt, terraform validate" in answer.output
+    assert "known are grants, terraform fmt, terraform validate" in answer.output
 
 
 def test_without_providers_a_check_is_skipped_and_says_what_would_make_it(checkout, tmp_path, monkeypatch):

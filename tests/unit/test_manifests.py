@@ -88,7 +88,7 @@ def test_a_manifest_that_cannot_be_read_fails_the_day_and_is_named(payload, why)
     [
         ({"batch_id": None}, "is not a manifest (batch_id: "),
         ({"batch_id": OTHER}, "has a different batch_id than its name"),
-        ({"feed": SECRET}, "has a different feed or date than its folder"),
+        ({"entity": SECRET}, "has a different feed or date than its folder"),
         ({"ingestion_date": "2026-01-16"}, "has a different feed or date than its folder"),
         ({"ingestion_date": SECRET}, "(ingestion_date: "),
         ({"created_at": SECRET}, "(created_at: "),

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from retailflow import raw
 from retailflow.contracts import feed_contract as contract
+from retailflow.contracts import feeds
 from retailflow.manifests import ulid
 from retailflow.raw import Part
 from retailflow_local.adventureworks import records
