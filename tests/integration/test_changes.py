@@ -29,7 +29,7 @@ def put(tables):
         before = tables.version(COUNTED.name)
         frame = tables.spark.createDataFrame(list(rows), "id STRING, version INT, amount INT")
         tables.upsert_latest(frame, COUNTED, ("version",), None, len(rows) if new else None)
-        return tables.commits_after(COUNTED.name, before)[1]
+        return tables.commits_since(COUNTED.name, before)[1]
 
     return merge
 
@@ -57,7 +57,7 @@ def test_a_row_that_is_the_same_before_and_after_a_commit_has_not_changed(tables
 def test_a_slice_that_was_replaced_is_not_taken_for_inserts(tables, put):
     put(("A", 1, 10), new=True)
     before = tables.version(COUNTED.name)
-    tables.fill(COUNTED, tables.spark.createDataFrame([("B", 1, 20)], "id STRING, version INT, amount INT"))
-    _, commits = tables.commits_after(COUNTED.name, before)
+    tables.initial_load(COUNTED, tables.spark.createDataFrame([("B", 1, 20)], "id STRING, version INT, amount INT"))
+    _, commits = tables.commits_since(COUNTED.name, before)
     assert [one.only_inserts for one in commits] == [False]
     assert changed(tables, commits) == [("A", 10, -1), ("B", 20, 1)]

@@ -20,7 +20,6 @@ from memory_store import MemoryStore
 from retailflow.contracts import FeedContract, feed_contract
 from retailflow.manifests import ulid
 from retailflow.raw import Part, deliver
-from retailflow_local.commands import REPOSITORY
 from retailflow_local.spark_server import environment
 from retailflow_spark.bronze.encoding import MOST_BYTES, MOST_RECORDS
 
@@ -59,9 +58,6 @@ def test_the_largest_file_fits_into_a_worker(tmp_path, feed, record_bytes):
     manifest = deliver(store, feed, DAY, ulid(moment, feed), moment, [part])
     (tmp_path / "file").write_bytes(part.payload)
     (tmp_path / "manifest").write_text(manifest.model_dump_json())
-    folders = os.pathsep.join(str(REPOSITORY / name) for name in ("include", "spark_jobs", "local"))
     command = [sys.executable, str(WORKER), feed, str(tmp_path / "file"), str(tmp_path / "manifest")]
-    done = subprocess.run(
-        command, env=environment(dict(os.environ), folders, ""), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, env=environment(dict(os.environ), ""), capture_output=True, text=True, check=False)
     assert done.stdout == f"{part.records}\n", done.stderr[-500:]

@@ -99,13 +99,13 @@ def test_a_contract_that_restricts_a_column_hides_it_at_the_table_s_next_run(cat
 
 
 def test_a_table_that_was_made_without_tags_gets_them_at_its_next_run(catalog, tables):
-    Tables(catalog, "spark_catalog").create([PEOPLE])
+    create(Tables(catalog, "spark_catalog"), [PEOPLE])
     assert hidden(catalog, PATH) == {"person_id", "city"}
     create(tables, [PEOPLE])
     assert hidden(catalog, PATH) == set()
 
 
 def test_a_laptop_sends_unity_catalog_nothing(catalog):
-    Tables(catalog, "spark_catalog").create([PEOPLE])
-    Tables(catalog, "spark_catalog").create([STRICTER])
+    create(Tables(catalog, "spark_catalog"), [PEOPLE])
+    create(Tables(catalog, "spark_catalog"), [STRICTER])
     assert catalog.statements == []

@@ -8,6 +8,7 @@ from ownership import Identity
 from pyspark.errors import PySparkException
 
 from retailflow.contracts import Check, Column, gold_table
+from retailflow_spark.delta.schema import create
 from retailflow_spark.delta.writer import Tables
 from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.job import run_log
@@ -53,11 +54,11 @@ def test_the_views_of_the_run_log_cannot_follow_the_code_of_another_identity(tab
 
 def test_a_table_of_another_identity_takes_rows_and_columns_but_no_row_check(tables_of):
     table = STORES.table
-    tables_of("deployer").create([table])
+    create(tables_of("deployer"), [table])
     refresh(tables_of("jobs"), STORES)
     wider = replace(table, columns=(*table.columns, Column("more", "STRING", "One more.")))
-    tables_of("jobs").create([wider])
+    create(tables_of("jobs"), [wider])
     checked = replace(wider, checks=(*table.checks, Check("more_is_known", "more <> 'unknown'", "More is unknown.")))
     with pytest.raises(PySparkException, match=r"jobs is not the owner of spark_catalog\.gold_build\.dim_store"):
-        tables_of("jobs").create([checked])
-    tables_of("deployer").create([checked])
+        create(tables_of("jobs"), [checked])
+    create(tables_of("deployer"), [checked])

@@ -52,7 +52,7 @@ def test_readers_see_nothing_of_a_build_that_is_half_done_and_that_is_no_failure
 def test_a_run_that_died_between_the_pointer_and_the_view_is_shown_by_the_next(shop, monkeypatch):
     shop.build()
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(release, "show", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(release, "swap_views", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         shop.publish()
     assert shop.seen() == ("10.0000", "10.0000")
     shop.publish()

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date
-from typing import Self
+from typing import NamedTuple, Self
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
@@ -15,6 +15,22 @@ from retailflow_spark.delta.commits import Commit, commits
 CHANGE, COMMIT = "_change_type", "_commit_version"  # columns of a change feed
 RECENT = 10  # how many of a table's newest commits are read at a time
 _RECENT_FOR_A_DATE = 40  # each date has a commit; reading 40 costs half more than reading 1
+
+
+class CommitsSince(NamedTuple):
+    """The number of a table's newest commit, and the commits since a version that change a row, the newest first.
+
+    A change feed must begin at `first`: Delta refuses a feed that begins before `delta.deletedFileRetentionDuration`, and
+    a table without new rows still gets commits of upkeep, which grow old.
+    """
+
+    newest: int
+    changes: list[Commit]
+
+    @property
+    def first(self) -> int | None:
+        """The number of the first commit that changes a row; None if no commit does."""
+        return self.changes[-1].version if self.changes else None
 
 
 class Reader:
@@ -61,19 +77,8 @@ class Reader:
         detail = self.spark.sql(f"DESCRIBE DETAIL {self.path(name)}").first()
         return detail.numFiles, detail.sizeInBytes
 
-    def since(self, name: str, version: int) -> tuple[int, int | None]:
-        """Return the newest commit, and the first one after `version` that changes a row; None where none does.
-
-        A change feed must begin at the second: Delta refuses a feed that begins before
-        `delta.deletedFileRetentionDuration`, and a table without new rows still gets commits of upkeep, which grow old.
-        """
-        newest, changes = self.commits_after(name, version)
-        return newest, changes[-1].version if changes else None
-
-    def commits_after(
-        self, name: str, version: int, recent: Sequence[Commit] | None = None
-    ) -> tuple[int, list[Commit]]:
-        """Return the newest commit, and all commits after `version` that change a row, the newest first.
+    def commits_since(self, name: str, version: int, recent: Sequence[Commit] | None = None) -> CommitsSince:
+        """Return the newest commit, and all commits after `version` that change a row.
 
         Args:
             recent: the `recent_commits` that a write has found, if they are recent enough. They save a query.
@@ -81,7 +86,7 @@ class Reader:
         found = recent or self.recent_commits(name)
         if len(found) == RECENT and found[-1].version > version + 1:
             found = self._commits(name, found[0].version - version + RECENT)
-        return found[0].version, [one for one in found if one.version > version and not one.is_upkeep]
+        return CommitsSince(found[0].version, [one for one in found if one.version > version and not one.is_upkeep])
 
     def recent_commits(self, name: str) -> list[Commit]:
         """Return the last few commits, the newest first."""

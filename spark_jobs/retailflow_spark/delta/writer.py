@@ -93,7 +93,7 @@ class Tables(Reader):
         statement = f"UPDATE {self.path(table.name)} SET {column} = {expression} WHERE {condition}"
         repeated(lambda: self.spark.sql(statement).collect())
 
-    def fill(self, table: Table, frame: DataFrame) -> Write:
+    def initial_load(self, table: Table, frame: DataFrame) -> Write:
         """Write all rows of an empty table. If two runs do so at once, one conflicts and repeats: no row is doubled."""
         rows = frame.select(*table.column_names)
         repeated(lambda: rows.write.format("delta").insertInto(self.path(table.name), overwrite=True))

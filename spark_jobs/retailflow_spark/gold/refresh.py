@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from retailflow.contracts import GoldContract, table
 from retailflow_spark.delta.commits import Commit
-from retailflow_spark.delta.reader import COMMIT, is_absent
+from retailflow_spark.delta.reader import COMMIT, CommitsSince, is_absent
 from retailflow_spark.delta.rows import date_in
 from retailflow_spark.delta.schema import create
 from retailflow_spark.delta.writer import Tables, Write
@@ -61,7 +61,7 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
                 counts = Counts(rows_written=written)
                 run_log.record(tables, run, contract, counts, writes=writes, taken={**now, name: base})
             return Counts(rows_written=written)
-        write, looked_at = _build(tables, contract) if is_new else _follow(tables, contract, since, looked_at)
+        write, looked_at = _build(tables, contract) if is_new else _apply_changes(tables, contract, since, looked_at)
         writes.append(write)
         written += write.changed or 0
         own = write.versions[-1] if write.versions else base
@@ -72,22 +72,22 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
             create(tables, [contract.table])  # the new rows may meet a check that the old rows broke
             tables.set_property(name, BUILT_WITH, wanted)
             is_outdated = False
-        newest, commits = tables.commits_after(name, base, write.recent)
+        newest, commits = tables.commits_since(name, base, write.recent)
         is_alone = len(commits) == len(write.versions)
         if is_alone and not (write.versions and run_log.has_taken_more(tables, name, now, run.started_at, recorded)):
             return counts
         base = newest
 
 
-def _since(tables: Tables, contract: GoldContract, seen: Mapping[str, int]) -> dict[str, tuple[int, list[Commit]]]:
+def _since(tables: Tables, contract: GoldContract, seen: Mapping[str, int]) -> dict[str, CommitsSince]:
     """Return per source the newest commit, and the commits that changed it and that the table has not taken in."""
     try:
-        return {source: tables.commits_after(source, seen.get(source, 0)) for source in contract.sources}
+        return {source: tables.commits_since(source, seen.get(source, 0)) for source in contract.sources}
     except AnalysisException as error:
         if not is_absent(error):
             raise
     create(tables, map(table, contract.sources))  # a source was dropped
-    return {source: tables.commits_after(source, seen.get(source, 0)) for source in contract.sources}
+    return {source: tables.commits_since(source, seen.get(source, 0)) for source in contract.sources}
 
 
 def _cost(tables: Tables, contract: GoldContract) -> str:
@@ -106,13 +106,13 @@ def _build(tables: Tables, contract: GoldContract) -> tuple[Write, None]:
     """Build the whole table from its sources."""
     transform, inputs = transform_of(contract), _inputs(tables, contract)
     if inputs[contract.table.name].isEmpty():
-        write = tables.fill(contract.table, transform.build(inputs, None))
+        write = tables.initial_load(contract.table, transform.build(inputs, None))
         return replace(write, changed=tables.read(contract.table.name).count()), None
     return tables.sync_rows(contract.table, transform.build(inputs, None), None), None
 
 
-def _follow(
-    tables: Tables, contract: GoldContract, since: Mapping[str, tuple[int, list[Commit]]], also: DataFrame | None
+def _apply_changes(
+    tables: Tables, contract: GoldContract, since: Mapping[str, CommitsSince], also: DataFrame | None
 ) -> tuple[Write, DataFrame]:
     """Recompute the rows that the sources' commits affect.
 

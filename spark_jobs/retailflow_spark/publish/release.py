@@ -105,8 +105,8 @@ def follow_maintenance(tables: Tables, databricks_run_id: str) -> None:
     """
     while True:
         number, published = newest(tables)
-        since = {name: tables.since(name, version) for name, version in published.items()}
-        moved = {name: last for name, (last, change) in since.items() if last > published[name] and change is None}
+        since = {name: tables.commits_since(name, version) for name, version in published.items()}
+        moved = {name: one.newest for name, one in since.items() if one.newest > published[name] and not one.changes}
         if not moved or _advance(tables, number + 1, published, moved, databricks_run_id):
             break
     swap_views(tables, *newest(tables))

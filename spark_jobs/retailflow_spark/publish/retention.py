@@ -34,9 +34,9 @@ def lagging_reader(tables: Tables, name: str, hours: int, version: int | None, r
     """
     if version is None:
         return None
-    current, first = tables.since(name, version)
-    if first is None:
+    since = tables.commits_since(name, version)
+    if since.first is None:
         return None
     is_old = F.col("timestamp") <= F.current_timestamp() - F.expr(f"interval {hours} hours")
-    changed = tables.history(name, current - first + 1).where((F.col("version") == first) & is_old)
+    changed = tables.history(name, since.newest - since.first + 1).where((F.col("version") == since.first) & is_old)
     return None if changed.isEmpty() else f"{reader} is still at version {version}"

@@ -84,9 +84,9 @@ def _settle(
     name = contract.silver.name
     own = [write for write in writes if write.table == name]
     recent = next((write.recent for write in reversed(own) if write.recent), None)
-    version, commits = tables.commits_after(name, known.checked, recent)
+    version, commits = tables.commits_since(name, known.checked, recent)
     if version < known.checked:  # the table was dropped and created again
-        version, commits = tables.commits_after(name, 0)
+        version, commits = tables.commits_since(name, 0)
     moved: list[Movement] = []
     if commits:
         first = commits[-1].version
