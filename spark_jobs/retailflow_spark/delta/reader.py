@@ -20,8 +20,8 @@ _RECENT_FOR_A_DATE = 40  # each date has a commit; reading 40 costs half more th
 class CommitsSince(NamedTuple):
     """The number of a table's newest commit, and the commits since a version that change a row, the newest first.
 
-    A change feed must begin at `first`: Delta refuses a feed that begins before `delta.deletedFileRetentionDuration`, and
-    a table without new rows still gets commits of upkeep, which grow old.
+    A change feed must begin at `first`: Delta refuses a feed that begins before `delta.deletedFileRetentionDuration`,
+    and a table without new rows still gets commits of upkeep, which grow old.
     """
 
     newest: int

@@ -44,8 +44,8 @@ def take_back(tables: Tables, contract: FeedContract, ingestion_date: date) -> l
 def _dates_of(tables: Tables, contract: FeedContract, keys: DataFrame, ingestion_date: date) -> list[date]:
     """Return the dates of BRONZE with records of these keys: the date itself, and dates with superseded records."""
     since = tables.commits_since(contract.silver.name, checked(tables, {contract.name}).get(contract.name, 0))
-    found = [] if since.first is None else movements(tables, contract, since.first, since.newest)
-    moved = [one.ingestion_date for one in found]
+    others = [] if since.first is None else movements(tables, contract, since.first, since.newest)
+    moved = [one.ingestion_date for one in others]
     lossless = (
         tables.read(ROW_BALANCE)
         .where((F.col("name") == contract.name) & ~F.col("ingestion_date").isin([ingestion_date, *moved]))
