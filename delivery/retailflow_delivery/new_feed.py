@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ CONTRACTS, PAIRS = Path("include/retailflow/contracts"), Path("tests/feeds")
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _ROWS = 5  # rows of the sample that the test uses
+_MOST = 10_000  # records of the sample that are read
 _FORMATS = {
     ".csv": "csv",
     ".json": "json_document",
@@ -113,17 +115,18 @@ def new_feed(
 
 
 def read(path: Path, name: str) -> Sample:
-    """Read a sample. Raises: WorkspaceError if it has no records in a format that BRONZE reads."""
+    """Read the first records of a sample. Raises: WorkspaceError if it has no records in a format that BRONZE reads."""
     form = _FORMATS.get(_suffix(path))
     if form is None:
         raise WorkspaceError(f"{path.name} has no known ending; known are {', '.join(_FORMATS)}.")
     try:
         if form == "parquet":
-            table = pq.read_table(path)
-            fields = tuple(Field(one.name, _of_arrow(one)) for one in table.schema)
-            return _with_records(Sample(form, fields, table.to_pylist(), table.schema), path)
+            file = pq.ParquetFile(path)
+            fields = tuple(Field(one.name, _of_arrow(one)) for one in file.schema_arrow)
+            first = [row for batch in islice(file.iter_batches(_MOST), 1) for row in batch.to_pylist()]
+            return _with_records(Sample(form, fields, first, file.schema_arrow), path)
         payload = gzip.decompress(path.read_bytes()) if form == "ndjson_gzip" else path.read_bytes()
-        records = list(_records(payload.decode("utf-8-sig"), form, name))
+        records = list(islice(_records(payload.decode("utf-8-sig"), form, name), _MOST))
     except (OSError, ValueError, pa.ArrowInvalid) as error:
         raise WorkspaceError(f"{path.name} cannot be read as {form}: {error}") from None
     names = dict.fromkeys(column for record in records for column in record)
