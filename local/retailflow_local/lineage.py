@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from retailflow.contracts import FeedContract, GoldContract
@@ -33,8 +32,10 @@ Source = tuple[str, str]  # number of an attribute, and the path below it, for e
 
 def of_gold(tables: "Tables", contract: GoldContract) -> dict[str, list[str]]:
     """Return, for each column, the source columns, or fields like `silver.orders.lines.unit_price`."""
+    from retailflow_spark.gold.transform import transform_of
+
     inputs = {name: tables.read(name) for name in (*contract.sources, contract.table.name)}
-    rows = import_module(f"retailflow_spark.gold.{contract.name}").rows(inputs, None)
+    rows = transform_of(contract).build(inputs, None)
     return of(rows.select(*contract.table.column_names))
 
 

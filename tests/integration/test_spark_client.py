@@ -48,7 +48,7 @@ def test_a_session_whose_server_is_gone_closes_at_once(workspace):
 
 
 def test_no_other_code_creates_sessions():
-    folders = ("benchmarks", "dags", "include", "local", "plugins", "spark_jobs", "tests")
+    folders = ("benchmarks", "dags", "delivery", "include", "local", "plugins", "spark_jobs", "tests")
     files = [path for folder in folders for path in (REPOSITORY / folder).rglob("*.py") if ".venv" not in path.parts]
     found = {str(path.relative_to(REPOSITORY)) for path in files if _CREATES.search(path.read_text("utf-8"))}
     assert found - {"tests/integration/test_spark_client.py"} == _MAY_CREATE

@@ -29,9 +29,9 @@ class Identity:
     def __getattr__(self, attribute: str) -> Any:
         return getattr(self._spark, attribute)
 
-    def sql(self, statement: str) -> DataFrame:
+    def sql(self, statement: str, **frames: DataFrame) -> DataFrame:
         named = _NAMED.match(statement)
         owner = self._owners.setdefault(named["name"], self._name) if named else self._name
         if owner != self._name and needs_ownership(statement):
             raise PySparkException(f"PERMISSION_DENIED: User {self._name} is not the owner of {named['name']}.")
-        return self._spark.sql(statement)
+        return self._spark.sql(statement, **frames)
