@@ -108,9 +108,7 @@ def new_feed(
     console.print(f"Wrote {contract.relative_to(REPOSITORY)}, and a test: {pair.relative_to(REPOSITORY)}.")
     if personal := [one.name for one in found.fields if _PERSONAL.search(one.name)]:
         console.print(f"Looks personal: {', '.join(personal)}. Classify it in the contract (docs/PRIVACY.md).")
-    console.print(
-        "Read both files: a sample does not say what a column means, what is required, which values are allowed."
-    )
+    console.print("Check both: a sample shows no meanings, required columns or allowed values (docs/ADD_A_FEED.md).")
     console.print(f"Then: ./retailflow test tests/feeds -k {name}, and ./retailflow demo")
 
 
@@ -306,7 +304,7 @@ def _of_arrow(column: pa.Field) -> str:
 
 def _property(column: Field, key_position: int, *, is_required: bool, indent: int = 6) -> list[str]:
     head = f"{' ' * indent}- {{name: {column.name}, "
-    tail = f'{" " * (indent + 3)}description: "{column.name.replace("_", " ").capitalize()}."'
+    tail = f'{" " * (indent + 3)}description: "{_spoken(column.name)}."'
     if column.fields:
         lines = [f"{head}logicalType: {'array' if column.is_array else 'object'},", f"{tail},"]
         opening = "items: {logicalType: object, properties: [" if column.is_array else "properties: ["
@@ -325,11 +323,16 @@ def _property(column: Field, key_position: int, *, is_required: bool, indent: in
     return [f"{head}{', '.join(rules)},", f"{tail}}}"]
 
 
+def _spoken(name: str) -> str:
+    """Return the words of a column's name: `unit_price` and `UnitPrice` are both `Unit price`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").capitalize()
+
+
 def _inline(column: Field) -> str:
     if column.fields:
         raise WorkspaceError(f"{column.name} is nested twice: describe its feed by hand (docs/ADD_A_FEED.md).")
     kind = f"'{column.type}'" if "(" in column.type or "<" in column.type else column.type
-    said = column.name.replace("_", " ").capitalize()
+    said = _spoken(column.name)
     return (
         f'{{name: {column.name}, logicalType: {_LOGICAL[column.type]}, physicalType: {kind}, description: "{said}."}}'
     )
