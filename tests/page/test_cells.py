@@ -108,7 +108,7 @@ def test_freshness_is_relative_to_the_deadline():
 
     assert freshness(ended="03:38") == "22 min early"
     assert freshness(ended="06:05") == "2 h 05 late"
-    assert freshness(first_dag_run_id="manual__x") == "not by the clock"
+    assert freshness(first_dag_run_id="manual__x") == "not scheduled"
 
 
 def test_a_day_is_represented_by_the_worst_of_its_layers():

@@ -81,7 +81,7 @@ def test_each_cell_says_what_became_of_it(visit, server):
     server.settled("/", "oncall")
     page = visit(f"/retailflow/?date={LAST}")
     assert state_of(page, "silver.orders").endswith(": failed")
-    assert state_of(page, "gold.fact_orders").endswith(": not run: what it needs failed")
+    assert state_of(page, "gold.fact_orders").endswith(": not run: an upstream task failed")
     assert state_of(page, "raw.clickstream").endswith(": waiting for the delivery")
     assert ": done late, " in state_of(page, "silver.store_sales")
     assert ": built, not published, " in state_of(page, "gold.fact_sales")

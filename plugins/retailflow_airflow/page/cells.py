@@ -27,7 +27,7 @@ class State(NamedTuple):
 FAILED = State("failed", "failed", 10)
 UNBALANCED = State("unbalanced", "records lost or doubled", 9)
 UNPUBLISHED = State("unpublished", "built, not published", 8)
-BLOCKED = State("blocked", "not run: what it needs failed", 7)
+BLOCKED = State("blocked", "not run: an upstream task failed", 7)
 MISSING = State("missing", "not run: the day is missing", 6)
 OVERDUE = State("overdue", "overdue", 5)
 LATE = State("late", "done late", 4)
@@ -72,7 +72,7 @@ class Cell:
         if self.run is None or self.deadline is None:
             return f"due {self.deadline:%H:%M}" if self.deadline else ""
         if not self.is_due:
-            return "not by the clock"
+            return "not scheduled"
         gap = self.deadline - self.run["first_ended_at"]
         return f"{spoken(abs(gap))} {'early' if gap >= timedelta(0) else 'late'}"
 
