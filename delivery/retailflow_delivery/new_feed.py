@@ -22,8 +22,11 @@ from typing import Annotated, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
+import yaml
 
 from retailflow.contracts import feeds, gold_tables
+from retailflow.contracts.model import parse
+from retailflow.strict import LOADER
 from retailflow_local.commands import REPOSITORY
 from retailflow_local.console import console
 from retailflow_local.errors import WorkspaceError
@@ -94,9 +97,14 @@ def new_feed(
     _check_name(name)
     found = read(sample, name)
     _check_columns(found, key, version, event)
+    text = document(name, found, key, version, event, owner)
+    try:
+        parse(yaml.load(text, LOADER), f"of {name}")
+    except ValueError as error:
+        raise WorkspaceError(str(error)) from None
     rows, pair = _some(found, key), REPOSITORY / PAIRS / name
     files = {
-        (contract := REPOSITORY / CONTRACTS / f"{name}.odcs.yaml"): document(name, found, key, version, event, owner),
+        (contract := REPOSITORY / CONTRACTS / f"{name}.odcs.yaml"): text,
         pair / f"arrives{_suffix(sample)}": _written(found, rows, name),
         pair / "silver.csv": _expected(found, rows, event),
     }

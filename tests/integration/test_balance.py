@@ -1,5 +1,6 @@
 """Law 2 on real Delta: every record is current, superseded, duplicate or quarantined. Also the run log."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from unittest.mock import Mock
 
@@ -13,6 +14,7 @@ from retailflow_spark.job import run_log
 from retailflow_spark.job.entry import Run
 from retailflow_spark.job.run_log import Counts
 from retailflow_spark.silver.balance import Balance, BalanceError, count_date, open_dates
+from retailflow_spark.silver.load import load_day
 from retailflow_spark.silver.recount import recount
 
 DAY = date(2026, 1, 15)
@@ -35,6 +37,16 @@ def test_each_record_is_counted_as_what_became_of_it(tables, raw):
     run_day(tables, raw, "payments", DAY)
     assert count_date(tables, PAYMENTS, DAY).balance == Balance(
         record=6, current=1, superseded=1, duplicate=2, quarantined=2
+    )
+
+
+def test_a_version_may_be_part_of_the_key(tables, raw):
+    contract = replace(PAYMENTS, silver=replace(PAYMENTS.silver, key=("payment_event_id", "recorded_at")))
+    put(raw, "payments", DAY, PAID, PAID, PAID | {"recorded_at": "2026-01-15T11:00:00Z"})
+    bronze.load_day(tables, raw, contract, DAY)
+    load_day(tables, contract, DAY)
+    assert count_date(tables, contract, DAY).balance == Balance(
+        record=3, current=2, superseded=0, duplicate=1, quarantined=0
     )
 
 

@@ -73,6 +73,15 @@ def test_a_contract_that_lacks_something_says_which_file_and_what():
         parse(document, "orders.odcs.yaml")
 
 
+@pytest.mark.parametrize("name", ["ingestion_date", "_Position", "Status"])
+def test_a_feed_has_each_column_once_in_any_case(name):
+    document = yaml.safe_load(DOCUMENTS["orders.odcs.yaml"])
+    column = {"name": name, "logicalType": "string", "physicalType": "STRING", "description": "One more."}
+    document["schema"][0]["properties"].append(column)
+    with pytest.raises(ValueError, match=r"contract orders\.odcs\.yaml: SILVER would have the column (?i:\w+) twice"):
+        parse(document, "orders.odcs.yaml")
+
+
 def test_ddl_has_the_retention_of_older_files_and_a_contract_may_change_it_but_not_below_seven_days():
     kept = "'delta.deletedFileRetentionDuration' = 'interval {} days'"
     assert kept.format(30) in create_table(contracts.gold_table("dim_date").table, "x")

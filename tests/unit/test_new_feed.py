@@ -146,6 +146,8 @@ def test_the_test_has_records_of_different_keys_and_what_silver_makes_of_them(sa
         ({"event": "since"}, CSV, "since is DATE: an event has a moment with its offset from UTC"),
         ({"key": ["rating"]}, CSV, "rating is empty in 1 records of the sample"),
         ({}, CSV.replace("zip", "zip code"), "'zip code' is no name of a column"),
+        ({}, CSV.replace("since", "ingestion_date"), "SILVER would have the column ingestion_date twice"),
+        ({}, CSV.replace("since", "Name"), "SILVER would have the column name twice"),
         ({}, CSV.splitlines()[0], "suppliers.csv has no records"),
         ({}, b"\xff\xfe", "suppliers.csv cannot be read as csv"),
     ],

@@ -1,5 +1,6 @@
 """The content of a contract as plain values: columns, keys, checks, and the tables of each layer derived from them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time
@@ -175,7 +176,7 @@ class FeedContract:
     @cached_property
     def versions(self) -> Table:
         """The source of SCD2: one row per key and version. It exists only where the contract keeps versions."""
-        key = (*self.silver.key, self.version_column)
+        key = tuple(dict.fromkeys((*self.silver.key, self.version_column)))
         return replace(self.silver, name=f"silver.{self.name}_history", key=key,
                        description=f"{self.silver.description} Every version.")  # fmt: skip
 
@@ -237,6 +238,7 @@ def parse(document: Mapping[str, Any], file: str) -> FeedContract | GoldContract
             return GoldContract(
                 **about, sources=tuple(settings["sources"]), affected_keys=tuple(settings["affectedKeys"]), table=layout
             )
+        _check_names(layout, file)
         return FeedContract(
             **about,
             delivery=settings["delivery"],
@@ -249,6 +251,19 @@ def parse(document: Mapping[str, Any], file: str) -> FeedContract | GoldContract
         )
     except KeyError as missing:
         raise ValueError(f"contract {file}: {missing} is missing") from None
+
+
+def _check_names(layout: Table, file: str) -> None:
+    """Check that a feed has each column once. Spark ignores case, and SILVER adds columns of its own.
+
+    Raises: ValueError, which names the column.
+    """
+    names = Counter(column.name.lower() for column in (*layout.columns, *_LINEAGE))
+    if repeated := [column.name for column in layout.columns if names[column.name.lower()] > 1]:
+        raise ValueError(
+            f"contract {file}: SILVER would have the column {repeated[0]} twice: the feed repeats it (case does not "
+            "matter), or the pipeline adds it. Have the source rename it"
+        )
 
 
 def _available_by(document: Mapping[str, Any], file: str) -> time:

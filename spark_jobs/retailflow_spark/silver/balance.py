@@ -165,7 +165,8 @@ def count_one_by_one(tables: Tables, contract: FeedContract, days: Collection[da
     again = Window.partitionBy(day, "_record_md5", "_is_quarantined").orderBy(*ORDER)
     placed = placed.withColumn("_comes_again", F.lead("_position").over(again).isNotNull())
     lost = placed.where("_is_kept IS NULL AND _is_quarantined IS NULL")
-    winners = _winners(tables, contract, lost).select(*(F.col(n).alias(f"_kept_{n}") for n in (*key, *order)))
+    names = dict.fromkeys((*key, *order))  # a version may be part of the key
+    winners = _winners(tables, contract, lost).select(*(F.col(name).alias(f"_kept_{name}") for name in names))
     same_key = [F.col(name) == F.col(f"_kept_{name}") for name in key]
     has_lost = F.struct(*order) < F.struct(*(F.col(f"_kept_{name}").alias(name) for name in order))
     fates = (

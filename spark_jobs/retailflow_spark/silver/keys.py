@@ -40,18 +40,19 @@ def keep_latest_date(
     if not spans:
         return 0, None
     order = [contract.version_column, *ORDER]
-    rows = tables.read(silver.name).where(near(key[0], spans)).select(*key, event_date, *order)
+    names = tuple(dict.fromkeys((*key, event_date, *order)))  # a version may be part of the key
+    rows = tables.read(silver.name).where(near(key[0], spans)).select(*names)
     if inserted is not None:
         rows = rows.join(inserted.select(*key), key, "left_semi")
     latest, number = F.max(F.struct(*order)).alias("_latest"), F.count("*").alias("_rows")
     several = rows.groupBy(*key).agg(latest, number).where("_rows > 1")
     if several.isEmpty():
         return 0, None
-    older = rows.join(several, key).where(F.struct(*order) < F.col("_latest")).select(*key, event_date, *order)
+    older = rows.join(several, key).where(F.struct(*order) < F.col("_latest")).select(*names)
     dates = older.groupBy(event_date).count().collect()
     count = several.count()
     prune = date_in(f"t.{event_date}", [row[event_date] for row in dates])
-    return count, tables.delete_same(silver, older, (*key, event_date, *order), prune)
+    return count, tables.delete_same(silver, older, names, prune)
 
 
 def _keys(tables: Tables, contract: FeedContract, profile: DayProfile) -> DataFrame | None:
