@@ -82,7 +82,7 @@ def tables(spark) -> Tables:
 
 @pytest.fixture(scope="module")
 def module_tables(spark) -> Tables:
-    """The catalog, empty at first, for a file whose tests form one sequence."""
+    """The catalog, empty at first, for a file whose tests share tables."""
     return empty_catalog(spark)
 
 

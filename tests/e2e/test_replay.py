@@ -1,4 +1,4 @@
-"""A late batch is found and replayed, quarantine is retried, a customer is erased. The tests form one sequence."""
+"""A late batch is found and replayed, quarantine is retried, a customer is erased."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -42,9 +42,14 @@ def run(stack, dag_id: str, **conf) -> dict[str, list[str]]:
     return finished(stack, dag_id, stack.airflow.trigger(dag_id, datetime.now(UTC), conf))
 
 
-def test_a_dry_run_says_what_it_would_do_and_writes_nothing(stack):
+@pytest.fixture(scope="module", autouse=True)
+def day(stack) -> None:
+    """The day has been delivered and run once."""
     deliver_day(stack.workspace.raw_store(), stack.world, DAY)
     run(stack, DAILY, ingestion_date=str(DAY))
+
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(stack):
     before = stack.rows([*ALL, "ops.task_attempts"])
     run_id = stack.airflow.trigger(REPLAY, datetime.now(UTC), RANGE)
     states = finished(stack, REPLAY, run_id)

@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import pytest
 from logged import balance, log
 from pipeline import put, run_day
+from samples import PAID
 
 from retailflow.contracts import feed_contract
 from retailflow_spark.bronze import load as bronze
@@ -20,10 +21,6 @@ from retailflow_spark.silver.recount import recount
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
 PAYMENTS = feed_contract("payments")
-PAID = {
-    "payment_event_id": "E1", "order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR",
-    "occurred_at": "2026-01-15T10:00:00Z", "recorded_at": "2026-01-15T10:00:00Z",
-}  # fmt: skip
 
 
 def newest_check(tables, day: date):

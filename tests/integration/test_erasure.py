@@ -1,4 +1,4 @@
-"""A customer is erased: no file holds them, everybody else is as before, and no replay brings them back. One story.
+"""A customer is erased: no file holds them, everybody else is as before, and no replay brings them back.
 
 Every file is searched as it lies on the disk: data, change feeds, commits, checkpoints, and RAW. Each job reaches RAW
 with the rights of its identity.
@@ -6,7 +6,10 @@ with the rights of its identity.
 
 import gzip
 import hashlib
+from contextlib import redirect_stdout
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from io import StringIO
 
 import pyarrow.parquet as pq
 import pytest
@@ -162,24 +165,77 @@ def before(module_tables, module_raw, jobs) -> dict:
     return {"revenue": revenue(module_tables), "others": of_others(module_tables)}
 
 
+class Erasure:
+    """The erasure of the person. Each step runs once, when a test first needs it."""
+
+    def __init__(self, tables, raw, jobs, eraser, workspace) -> None:
+        self.tables, self.raw, self.jobs, self.eraser, self.workspace = tables, raw, jobs, eraser, workspace
+
+    @cached_property
+    def request(self) -> tuple[dict, str]:
+        """Request it. Returns the plan, which waits for a confirmation, and what `find` printed."""
+        with redirect_stdout(StringIO()) as said:
+            plan = find(self.tables, self.jobs, customers=[PERSON])
+        return plan, said.getvalue()
+
+    @cached_property
+    def confirmation(self) -> dict:
+        """Confirm the request. Returns the plan."""
+        return find(self.tables, self.jobs, confirm=self.request[1].rpartition("confirm = ")[2].strip())
+
+    @cached_property
+    def interruption(self) -> dict:
+        """Redact and rebuild one date, and die. Returns the plan of the next run."""
+        assert self.confirmation
+        redact_day(self.tables, self.eraser, feed_contract("clickstream"), DAYS[0], "4")
+        run_day(self.tables, self.jobs, "clickstream", DAYS[0])
+        return find(self.tables, self.jobs)
+
+    @cached_property
+    def end(self) -> tuple[str, dict, str, dict]:
+        """Erase to the end.
+
+        Returns: what `finish` said before the older versions had settled, where the person still was, what it said
+        afterwards, and for each vacuumed table whether readers were at its newest version.
+        """
+        assert self.interruption
+        vacuum, published = type(self.tables).vacuum, {}
+
+        def look_and_vacuum(tables, name):
+            published[name] = newest(tables)[1].get(name) == tables.version(name)
+            vacuum(tables, name)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(type(self.tables), "vacuum", look_and_vacuum)
+            rebuild(self.tables, self.jobs, self.eraser, find(self.tables, self.jobs))
+            assert find(self.tables, self.jobs) == {}
+            first = finish(self.tables, lambda: self.eraser, 24, "6")
+            left = found_in(self.workspace, self.raw)
+            return first, left, finish(self.tables, lambda: self.eraser, 0, "7"), published
+
+
+@pytest.fixture(scope="module")
+def erasure(module_tables, module_raw, jobs, eraser, workspace, before) -> Erasure:
+    return Erasure(module_tables, module_raw, jobs, eraser, workspace)
+
+
 def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table(
-    module_tables, module_raw, jobs, eraser, workspace, before, capsys
+    module_tables, module_raw, jobs, eraser, workspace, erasure, capsys
 ):
     found = found_in(workspace, module_raw)
     assert {word for words in found.values() for word in words} == set(WORDS)
     assert [name for name in found if "_delta_log" in name] == []
     assert find(module_tables, jobs) == {}
     assert finish(module_tables, lambda: pytest.fail("RAW is not needed"), 0, "3") == "No request is open."
-    assert find(module_tables, jobs, customers=[PERSON]) == {}
-    said = capsys.readouterr().out
+    plan, said = erasure.request
+    assert plan == {}
     assert "clickstream: 10 records on 2 dates (2 by browser, 6 by id, 2 by text)\n" in said
     assert "customers: 2 records on 2 dates (2 by id)\n" in said
     assert "left alone: browser " + hashlib.sha256(b"A-BOTH").hexdigest() in said
     assert found_in(workspace, module_raw) == found
     assert find(module_tables, jobs, confirm="0" * 12) == {}
     assert "The numbers differ from those that were confirmed" in capsys.readouterr().out
-    code = said.rpartition("confirm = ")[2].strip()
-    assert find(module_tables, jobs, confirm=code) == {
+    assert erasure.confirmation == {
         "clickstream": {str(day): 5 for day in DAYS},
         "customers": {str(day): 1 for day in DAYS},
         "orders": {str(day): 4 for day in DAYS},
@@ -189,33 +245,20 @@ def test_the_person_is_found_wherever_they_are_and_nowhere_in_the_log_of_a_table
         finish(module_tables, lambda: eraser, 0, "3")
 
 
-def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, jobs, eraser, before):
+def test_a_crash_after_some_dates_leaves_the_rest_to_be_found(module_tables, eraser, erasure):
     """For visits without a customer, only the request says whose browser it was."""
-    redact_day(module_tables, eraser, feed_contract("clickstream"), DAYS[0], "4")
-    run_day(module_tables, jobs, "clickstream", DAYS[0])
-    left = find(module_tables, jobs)
-    assert left["clickstream"] == {str(DAYS[1]): 5}
+    assert erasure.interruption["clickstream"] == {str(DAYS[1]): 5}
     redact_day(module_tables, eraser, feed_contract("orders"), DAYS[0], "4")
     assert redact_day(module_tables, eraser, feed_contract("orders"), DAYS[0], "5") == 0  # BRONZE is yet to be rebuilt
 
 
 def test_afterwards_no_file_has_the_person_and_everybody_else_is_as_before(
-    module_tables, module_raw, jobs, eraser, workspace, before, monkeypatch
+    module_tables, module_raw, eraser, workspace, before, erasure
 ):
-    vacuum, published = type(module_tables).vacuum, {}
-
-    def look_and_vacuum(tables, name):
-        published[name] = newest(tables)[1].get(name) == tables.version(name)
-        vacuum(tables, name)
-
-    monkeypatch.setattr(type(module_tables), "vacuum", look_and_vacuum)
-    rebuild(module_tables, jobs, eraser, find(module_tables, jobs))
-    assert find(module_tables, jobs) == {}
-    said = finish(module_tables, lambda: eraser, 24, "6")
-    assert said.startswith("Gone from all tables; the files of older versions")
-    assert found_in(workspace, module_raw)
-    said = finish(module_tables, lambda: eraser, 0, "7")
-    assert said.startswith("2 requests closed")  # the customer and their browser
+    first, left, second, published = erasure.end
+    assert first.startswith("Gone from all tables; the files of older versions")
+    assert left
+    assert second.startswith("2 requests closed")  # the customer and their browser
     assert found_in(workspace, module_raw) == {}
     # Readers are at the newest version, the only one that they can read while a table keeps no older one.
     assert {name for name, is_newest in published.items() if is_newest} == {
@@ -226,14 +269,16 @@ def test_afterwards_no_file_has_the_person_and_everybody_else_is_as_before(
     assert finish(module_tables, lambda: eraser, 0, "8") == "No request is open."
 
 
-def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, before):
+def test_the_receipts_name_each_batch_that_was_written_anew(module_tables, erasure):
+    assert erasure.end
     rows = module_tables.read("ops.redactions").collect()
     assert sorted((row.name, str(row.ingestion_date), row.record_count) for row in rows) == sorted(
         (name, str(day), count) for day in DAYS for name, count in RECEIPTS
     )
 
 
-def test_a_customer_who_comes_again_is_found_again(module_tables, module_raw, jobs, eraser, workspace, before):
+def test_a_customer_who_comes_again_is_found_again(module_tables, module_raw, jobs, eraser, workspace, erasure):
+    assert erasure.end
     put(module_raw, "customers", DAYS[1], customer("C-CANARY", "Canaria", DAYS[1]))
     run_day(module_tables, jobs, "customers", DAYS[1])
     plan = find(module_tables, jobs)
@@ -243,7 +288,8 @@ def test_a_customer_who_comes_again_is_found_again(module_tables, module_raw, jo
     assert found_in(workspace, module_raw) == {}
 
 
-def test_a_replay_of_everything_from_raw_gives_the_same_tables(module_tables, jobs, before):
+def test_a_replay_of_everything_from_raw_gives_the_same_tables(module_tables, jobs, erasure):
+    assert erasure.end
     erased = {name: everything(module_tables, name) for name in TABLES}
     clean = empty_catalog(module_tables.spark)
     for day in reversed(DAYS):
@@ -254,9 +300,10 @@ def test_a_replay_of_everything_from_raw_gives_the_same_tables(module_tables, jo
 
 
 def test_a_table_whose_newest_rows_are_not_published_yet_keeps_its_files(
-    module_tables, module_raw, jobs, eraser, before
+    module_tables, module_raw, jobs, eraser, erasure
 ):
     """Delta would refuse the version that readers see, and with it all of GOLD."""
+    assert erasure.end
     publish(module_tables)
     put(module_raw, "customers", DAYS[1], customer("C-3", "Carla", DAYS[1]))
     run_day(module_tables, jobs, "customers", DAYS[1])

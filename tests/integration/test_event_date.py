@@ -5,6 +5,7 @@ from itertools import permutations
 
 import pytest
 from pipeline import empty_catalog, everything, put, run_day
+from samples import PAID
 
 from retailflow.contracts import feed_contract, gold_table
 from retailflow_spark.gold.refresh import refresh
@@ -13,10 +14,6 @@ from retailflow_spark.silver.balance import Balance, count_date
 
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
-PAID = {
-    "payment_event_id": "E1", "order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR",
-    "occurred_at": "2026-01-15T10:00:00Z", "recorded_at": "2026-01-15T10:00:00Z",
-}  # fmt: skip
 MOVED = PAID | {"amount": "2", "occurred_at": "2026-01-16T10:00:00Z", "recorded_at": "2026-01-16T10:00:00Z"}
 BACK = PAID | {"amount": "3", "recorded_at": "2026-01-16T11:00:00Z"}
 PAYMENTS = feed_contract("payments")

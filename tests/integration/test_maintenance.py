@@ -1,4 +1,4 @@
-"""The upkeep of tables on real Delta: each row, view and change feed stays. The tests form one sequence."""
+"""The upkeep of tables on real Delta: each row, view and change feed stays."""
 
 import os
 from pathlib import Path

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 from pipeline import put
+from samples import PAID
 
 from retailflow.contracts import feed_contract, feeds
 from retailflow.contracts.model import Check
@@ -16,10 +17,6 @@ from retailflow_spark.silver import load as silver
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
 NAMES = ("payments", "products")
-PAID = {
-    "payment_event_id": "E1", "order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR",
-    "occurred_at": "2026-01-15T10:00:00Z", "recorded_at": "2026-01-15T10:00:00Z",
-}  # fmt: skip
 LATE = PAID | {"payment_event_id": "E2"}
 BAD = {"payment_event_id": "E3"}
 

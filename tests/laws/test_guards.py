@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pipeline import put, run_day
+from samples import AT, PAID
 
 from retailflow.contracts import feed_contract, gold_table
 from retailflow.raw import withdraw
@@ -16,11 +17,6 @@ from retailflow_spark.silver.balance import BalanceError
 DAY = date(2026, 1, 15)
 NEXT = DAY + timedelta(days=1)
 PAYMENTS = feed_contract("payments")
-AT = "2026-01-15T10:00:00Z"
-PAID = {
-    "payment_event_id": "E1", "order_id": "O1", "event_type": "captured", "amount": "1", "currency": "EUR",
-    "occurred_at": AT, "recorded_at": AT,
-}  # fmt: skip
 
 
 def paid(**changes: object) -> dict:

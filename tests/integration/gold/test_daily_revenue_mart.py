@@ -1,8 +1,5 @@
 from pyspark.sql import functions as F
-
-
-def line(product_id: str = "P1", quantity: int = 1, unit_price: str = "1", **more) -> dict:
-    return {"product_id": product_id, "quantity": quantity, "unit_price": unit_price, **more}
+from samples import line
 
 
 def product(product_id: str, category: str | None, updated_at: str = "2026-01-01T00:00:00Z") -> dict:

@@ -1,8 +1,6 @@
+from samples import line
+
 ZEROS = "0" * 32
-
-
-def line(product_id: str = "P1", quantity: int = 1, unit_price: str = "1", **more) -> dict:
-    return {"product_id": product_id, "quantity": quantity, "unit_price": unit_price, **more}
 
 
 def product(updated_at: str, product_id: str = "P1", **more) -> dict:
