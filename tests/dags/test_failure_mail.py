@@ -1,4 +1,4 @@
-"""A failing task, run by Airflow itself with a real SMTP server. The provider's hook stands in for Databricks."""
+"""A failing task, run by Airflow itself with a real SMTP server. The provider's hook replaces Databricks."""
 
 import json
 import re

@@ -1,6 +1,6 @@
 """With only the right to read RAW, a sensor and its trigger see a delivery through Airflow's connection.
 
-A shared access signature of the emulator stands in for the role of Azure.
+A shared access signature of the emulator replaces the role of Azure.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Airflow reports on its tasks: lineage as OpenLineage events, metrics by StatsD. The hook stands in for Databricks."""
+"""Airflow reports on its tasks: lineage as OpenLineage events, metrics by StatsD. The hook replaces Databricks."""
 
 import json
 import os

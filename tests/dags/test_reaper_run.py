@@ -1,4 +1,4 @@
-"""The reaper, run by Airflow itself with its own database. The provider's hook stands in for Databricks."""
+"""The reaper, run by Airflow itself with its own database. The provider's hook replaces Databricks."""
 
 from airflow.models import DagRun, Variable
 

@@ -1,4 +1,4 @@
-"""The replay DAG, run by Airflow itself with its own database. The provider's hook stands in for Databricks."""
+"""The replay DAG, run by Airflow itself with its own database. The provider's hook replaces Databricks."""
 
 import json
 from collections import defaultdict

@@ -34,7 +34,7 @@ def test_there_is_a_service_for_each_process():
 def test_the_services_become_healthy_in_their_order_and_stop_on_a_signal(tmp_path):
     for part in ("dags", "include", "local", "plugins", "spark_jobs", "tests"):
         shutil.copytree(REPOSITORY / part, tmp_path / part)
-    for part in ("pyproject.toml", "uv.lock", "README.md"):  # of which the release of the jobs is built
+    for part in ("pyproject.toml", "uv.lock", "README.md"):  # the release of the jobs is built from them
         shutil.copy(REPOSITORY / part, tmp_path)
     python_path = os.pathsep.join(str(tmp_path / part) for part in ("include", "spark_jobs", "local"))
     shell = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": python_path}}

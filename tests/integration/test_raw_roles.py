@@ -1,6 +1,6 @@
 """An identity can do its work in RAW with the data actions of its role, and not with one action less.
 
-A shared access signature of the emulator stands in for a role of Azure (`DATA_ACTIONS`). Airflow's sensors are in
+A shared access signature of the emulator replaces a role of Azure (`DATA_ACTIONS`). Airflow's sensors are in
 tests/dags/test_landing_roles.py.
 """
 

@@ -80,7 +80,7 @@ def _file(records: list[dict[str, Any]], types: Types, chance: random.Random) ->
 
 
 def _texts(values: list[Any]) -> pa.Array:
-    """Return an array of texts, some of which may not be valid UTF-8."""
+    """Return an array of texts, which may be invalid UTF-8."""
     texts = [None if value is None else _text(value).encode("utf-8", "surrogatepass") for value in values]
     return pa.array(texts, pa.binary()).view(pa.string())
 

@@ -14,7 +14,7 @@ NOW = datetime(2026, 1, 16, 0, 30, tzinfo=UTC)
 BATCH = "01KF23B0T0AAAAAAAAAAAAAAAA"
 OTHER = "01KF23B0T0ZZZZZZZZZZZZZZZZ"
 FOLDER = "orders/ingestion_date=2026-01-15/"
-SECRET = "jane.doe@example.com"  # stands for a value that no message may quote
+SECRET = "jane.doe@example.com"  # a value that no message may quote
 
 
 def path(batch: str = BATCH) -> str:

@@ -21,7 +21,7 @@ from retailflow_spark.bronze.source_api import Page, SourceError, TimeLimit, wai
 DAY = date(2026, 1, 15)
 NOW = datetime(2026, 1, 16, 2, tzinfo=UTC)
 TOKEN = "a-token-that-no-message-may-show"
-SECRET = "jane.doe@example.com"  # stands for what an answer may hold and no message may quote
+SECRET = "jane.doe@example.com"  # an answer may hold it, and no message may quote it
 O1, O2 = {"order_id": "O1"}, {"order_id": "O2"}
 
 

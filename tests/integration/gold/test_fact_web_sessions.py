@@ -107,7 +107,7 @@ def test_a_session_with_an_id_is_found_however_long_ago_it_began(world, recomput
 
 
 def test_events_that_come_go_and_move_give_the_sessions_of_a_rebuild(world, recompute):
-    """Each visitor is a case: events over four days, dense around midnight, some of which come, go or move."""
+    """Each visitor is a case: events over four days, dense around midnight; some come, go or move."""
     dice = Random(8)
     before, after = [], []
     for visitor in range(200):
