@@ -18,6 +18,7 @@ from pipeline import empty_catalog, everything, put, restricted, run_day
 from retailflow.contracts import feed_contract, gold_table
 from retailflow.raw import withdraw
 from retailflow_local.azurite import DATA_ACTIONS
+from retailflow_spark.delta import upkeep
 from retailflow_spark.gold.refresh import refresh
 from retailflow_spark.privacy import requests
 from retailflow_spark.privacy.erase import find, redact_day
@@ -199,14 +200,14 @@ class Erasure:
         afterwards, and for each vacuumed table whether readers were at its newest version.
         """
         assert self.interruption
-        vacuum, published = type(self.tables).vacuum, {}
+        vacuum, published = upkeep.vacuum, {}
 
         def look_and_vacuum(tables, name):
             published[name] = newest(tables)[1].get(name) == tables.version(name)
             vacuum(tables, name)
 
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(type(self.tables), "vacuum", look_and_vacuum)
+            patched.setattr(upkeep, "vacuum", look_and_vacuum)
             rebuild(self.tables, self.jobs, self.eraser, find(self.tables, self.jobs))
             assert find(self.tables, self.jobs) == {}
             first = finish(self.tables, lambda: self.eraser, 24, "6")
