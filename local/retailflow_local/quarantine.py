@@ -30,7 +30,7 @@ _Feed = Annotated[str | None, typer.Option("--feed", help="Only this feed.")]
 
 
 @dataclass(frozen=True)
-class Held:
+class Quarantined:
     """The quarantined records of one feed: their count, and their first and last ingestion date."""
 
     feed: str
@@ -157,14 +157,14 @@ def _between(first: date | None, last: date | None) -> str:
     return f"ingestion_date BETWEEN DATE '{first or date.min}' AND DATE '{last or date.max}'"
 
 
-def _quarantined(spark: "SparkSession", names: Sequence[str], when: str) -> list[Held]:
+def _quarantined(spark: "SparkSession", names: Sequence[str], when: str) -> list[Quarantined]:
     """Return one item per feed with quarantined records. A feed that never ran has no quarantine table yet."""
     found = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.quarantine").collect()}
     parts = _union([name for name in names if name in found], f"ingestion_date FROM {{table}} WHERE {when}")
     if not parts:
         return []
     totals = "SELECT feed, count(*), min(ingestion_date), max(ingestion_date)"
-    return [Held(*row) for row in spark.sql(f"{totals} FROM ({parts}) GROUP BY feed ORDER BY feed").collect()]
+    return [Quarantined(*row) for row in spark.sql(f"{totals} FROM ({parts}) GROUP BY feed ORDER BY feed").collect()]
 
 
 def _reasons(spark: "SparkSession", names: Sequence[str], when: str) -> list["Row"]:

@@ -94,11 +94,9 @@ class FailedRun:
         """Return the state after `clears` clears: mails from before the last clear no longer count."""
         if clears is None or clears == self.clears:
             return self
-        return (
-            replace(self, clears=clears)
-            if self.clears is None
-            else replace(self, clears=clears, mailed=(), mailed_causes=())
-        )
+        if self.clears is None:
+            return replace(self, clears=clears)
+        return replace(self, clears=clears, mailed=(), mailed_causes=())
 
     def subject(self, task: FailedTask) -> str:
         """Return the subject of the task's card: its table or feed, else its DAG and its name."""

@@ -73,12 +73,14 @@ def test_a_contract_that_lacks_something_says_which_file_and_what():
         parse(document, "orders.odcs.yaml")
 
 
-@pytest.mark.parametrize("name", ["ingestion_date", "_Position", "Status"])
-def test_a_feed_has_each_column_once_in_any_case(name):
+@pytest.mark.parametrize(
+    ("name", "said"), [("ingestion_date", "ingestion_date"), ("_Position", "_Position"), ("Status", "status")]
+)
+def test_a_feed_has_each_column_once_in_any_case(name, said):
     document = yaml.safe_load(DOCUMENTS["orders.odcs.yaml"])
     column = {"name": name, "logicalType": "string", "physicalType": "STRING", "description": "One more."}
     document["schema"][0]["properties"].append(column)
-    with pytest.raises(ValueError, match=r"contract orders\.odcs\.yaml: SILVER would have the column (?i:\w+) twice"):
+    with pytest.raises(ValueError, match=rf"contract orders\.odcs\.yaml: SILVER would have the column {said} twice"):
         parse(document, "orders.odcs.yaml")
 
 

@@ -16,22 +16,8 @@ import yaml
 from retailflow.contracts.model import Check, Column, FeedContract, GoldContract, Table, parse
 from retailflow.strict import LOADER
 
-__all__ = [
-    "Check",
-    "Column",
-    "FeedContract",
-    "GoldContract",
-    "Table",
-    "built_from",
-    "contract_files",
-    "contract_of",
-    "feed",
-    "feeds",
-    "gold_table",
-    "gold_tables",
-    "reserved_ids",
-    "table",
-]  # fmt: skip
+__all__ = ["Check", "Column", "FeedContract", "GoldContract", "Table", "built_from", "contract_files", "contract_of",
+           "feed_contract", "feeds", "gold_table", "gold_tables", "reserved_ids", "table"]  # fmt: skip
 
 _Contract = TypeVar("_Contract", FeedContract, GoldContract)
 

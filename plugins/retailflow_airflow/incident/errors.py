@@ -20,7 +20,7 @@ _KINDS = (
     (Kind.WRONG_FORM, r"trigger again|start the run again with one of the two"),
     (Kind.WRONG_NUMBERS, r"BalanceError|does not balance"),
     (Kind.DATA_TEST, r"DataTestError"),
-    (Kind.QUALITY_GATE, r"AuditError"),
+    (Kind.QUALITY_GATE, r"AuditError|Blocked, readers keep"),
     (Kind.DRIFT, r"which the contract requires|renamed or removed|the contract requires it as"),
     (Kind.BAD_BATCH, r"BadFile|its manifest says|Manifest"),
     (Kind.SOURCE_API, r"SourceError"),

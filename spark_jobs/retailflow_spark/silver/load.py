@@ -84,13 +84,13 @@ def _settle(
     name = contract.silver.name
     own = [write for write in writes if write.table == name]
     recent = next((write.recent for write in reversed(own) if write.recent), None)
-    version, commits = tables.commits_since(name, known.checked, recent)
-    if version < known.checked:  # the table was dropped and created again
-        version, commits = tables.commits_since(name, 0)
+    since = tables.commits_since(name, known.checked, recent)
+    if since.newest < known.checked:  # the table was dropped and created again
+        since = tables.commits_since(name, 0)
+    version, first = since.newest, since.first
     moved: list[Movement] = []
-    if commits:
-        first = commits[-1].version
-        is_alone = len(commits) == sum(len(write.versions) for write in own)
+    if first is not None:
+        is_alone = len(since.changes) == sum(len(write.versions) for write in own)
         has_only_new = not (known.last or any(write.updated for write in own))
         count, removed = keep_latest_date(tables, contract, first, version, profile if is_alone else None)
         if removed:
