@@ -67,6 +67,8 @@ def test_a_crash_before_the_run_is_recorded_only_looks_at_the_same_changes_again
     die_before_the_record(monkeypatch, tables, contract)
     refresh(tables, contract)
     assert captured(tables) == {"O1": "3.0000"}
+    recorded = sorted(row.taken[NAME] for row in tables.read("ops.runs").collect())
+    assert recorded[1:] == [tables.version(NAME)], "one row of the run before and one of the retry"
 
 
 def test_the_watermarks_are_the_newest_of_each_source(tables):

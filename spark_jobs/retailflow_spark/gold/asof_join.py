@@ -40,7 +40,7 @@ def missing_dimension_count(*kinds: str) -> Column:
 def facts_to_repoint(
     facts: DataFrame, changed: DataFrame, dimension: DataFrame, kind: str, moment: Column, day: str
 ) -> DataFrame:
-    """Return the stored facts that now belong to another version of a changed `<kind>_id`. A fact may occur twice.
+    """Return the stored facts that now belong to another version of a changed `<kind>_id`.
 
     A closed interval or a corrected attribute moves no fact, so a new price does not rewrite a product's history. Facts
     that point to the unknown member keep their id, so they are found when the dimension row arrives late.
@@ -78,6 +78,7 @@ def _facts_since(facts: DataFrame, changed: DataFrame, kind: str, day: str) -> D
             since.append(starts)
     # In another time zone, the date of a moment may be one day earlier or later. No fact is older than 1990.
     first = max(min(since).date(), date(1990, 1, 1)) - timedelta(days=1) if since else None
-    later = facts.where(F.col(day) >= F.lit(first)) if first else facts.limit(0)
-    awaiting = facts.where(F.coalesce("missing_dimension_count", F.lit(1)) > 0)  # null in rows older than the column
-    return later.union(awaiting) if begins else later
+    is_later = F.col(day) >= F.lit(first) if first else F.lit(False)
+    count = F.col("missing_dimension_count")
+    is_awaiting = (count > 0) | count.isNull() if begins else F.lit(False)  # null in rows older than the column
+    return facts.where(is_later | is_awaiting)

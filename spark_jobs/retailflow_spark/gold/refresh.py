@@ -35,8 +35,9 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
     If no source has changed and the run log has a run of that date, it reads, writes and records nothing.
 
     Two runs may do so at once. The run that read its sources earlier may write later. It then undoes rows that the
-    other run wrote, or rows that the other run found to be right. One of the two notices it: after its own record, each
-    run looks for a commit or a record of the other. If there is one, it processes all changes since its start again.
+    other run wrote, or rows that the other run found to be right. One of the two notices it: the run that commits later
+    finds the commit of the other, and a run that records after the other has looked finds its record or, if it wrote
+    nothing itself, its commit. It then processes all changes since its start again.
     """
     name, written = contract.table.name, 0
     writes: list[Write] = []
@@ -64,6 +65,10 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
         write, looked_at = _build(tables, contract) if is_new else _apply_changes(tables, contract, since, looked_at)
         writes.append(write)
         written += write.changed or 0
+        newest, commits = tables.commits_since(name, base, write.recent)
+        if len(commits) > len(write.versions):  # of another run, or of a try that died before its record
+            base = newest
+            continue
         own = write.versions[-1] if write.versions else base
         counts = Counts(rows_written=written)
         run_log.record(tables, run, contract, counts, writes=writes, taken={**now, name: own})
@@ -72,9 +77,12 @@ def refresh(tables: Tables, contract: GoldContract, run: Run | None = None) -> C
             create(tables, [contract.table])  # the new rows may meet a check that the old rows broke
             tables.set_property(name, BUILT_WITH, wanted)
             is_outdated = False
-        newest, commits = tables.commits_since(name, base, write.recent)
-        is_alone = len(commits) == len(write.versions)
-        if is_alone and not (write.versions and run_log.has_taken_more(tables, name, now, run.started_at, recorded)):
+        if write.versions:
+            is_alone = not run_log.has_taken_more(tables, name, now, run.started_at, recorded)
+        else:
+            newest, commits = tables.commits_since(name, base)
+            is_alone = not commits
+        if is_alone:
             return counts
         base = newest
 

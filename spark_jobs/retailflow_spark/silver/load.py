@@ -44,7 +44,7 @@ def load_day(tables: Tables, contract: FeedContract, ingestion_date: date, run: 
     prune = date_in(f"t.{contract.event_date}", profile.dates) if contract.event_date else None
     for table in contract.silver_tables:
         rows, count = profile.latest(table, order)
-        is_updated = table == contract.silver and known.updates
+        is_updated = table == contract.silver and (known.updates or contract.keeps_versions)
         latest = tables.upsert_latest(rows, table, order, prune, None if is_updated else count)
         writes.append(latest)
     if known.last:
